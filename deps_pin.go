@@ -1,0 +1,26 @@
+//go:build tools
+
+package tools
+
+import (
+	_ "github.com/caarlos0/env/v11"
+	_ "github.com/getkin/kin-openapi/openapi3filter"
+	_ "github.com/gin-gonic/gin"
+	_ "github.com/go-jose/go-jose/v4"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/hashicorp/golang-lru/v2"
+	_ "github.com/jackc/pgx/v5/pgxpool"
+	_ "github.com/jackc/pgx/v5/stdlib"
+	_ "github.com/oapi-codegen/nullable"
+	_ "github.com/oapi-codegen/runtime"
+	_ "github.com/pressly/goose/v3/lock"
+	_ "github.com/spf13/cobra"
+	_ "github.com/tink-crypto/tink-go/v2/aead"
+	_ "github.com/tink-crypto/tink-go/v2/mac"
+	_ "github.com/google/uuid"
+	_ "github.com/smallstep/pkcs7"
+	_ "golang.org/x/oauth2/clientcredentials"
+	_ "golang.org/x/sync/singleflight"
+	_ "golang.org/x/time/rate"
+	_ "pgregory.net/rapid"
+)
