@@ -1,6 +1,6 @@
 //go:build tools
 
-package tools
+package roster
 
 import (
 	_ "github.com/caarlos0/env/v11"
@@ -13,7 +13,11 @@ import (
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/oapi-codegen/nullable"
 	_ "github.com/oapi-codegen/runtime"
+	_ "github.com/pressly/goose/v3"
 	_ "github.com/pressly/goose/v3/lock"
+	_ "github.com/google/uuid"
+	_ "github.com/tink-crypto/tink-go/v2/keyset"
+	_ "github.com/tink-crypto/tink-go/v2/insecurecleartextkeyset"
 	_ "github.com/spf13/cobra"
 	_ "github.com/tink-crypto/tink-go/v2/aead"
 	_ "github.com/tink-crypto/tink-go/v2/mac"

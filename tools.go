@@ -1,7 +1,8 @@
 //go:build tools
 
-// Package tools pins the programs that building and checking Roster run.
-package tools
+package roster
+
+// The programs that building and checking Roster run, pinned by go.mod.
 
 import (
 	_ "github.com/oapi-codegen/oapi-codegen/v2/cmd/oapi-codegen"

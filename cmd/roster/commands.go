@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/seal"
+)
+
+func (a *app) migrate() *cobra.Command {
+	return &cobra.Command{
+		Use: "migrate", Short: "Bring the database schema to the newest version", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			db, err := openDatabase(cmd.Context(), c, a.logger(c), true)
+			if err != nil {
+				return err
+			}
+			defer db.close()
+			if err := db.up(cmd.Context()); err != nil {
+				return err
+			}
+			version, err := db.schema(cmd.Context())
+			if err == nil {
+				fmt.Fprintf(a.stdout, "The schema is at version %d.\n", version)
+			}
+			return err
+		},
+	}
+}
+
+// withRegistry calls fn with a registry over the configured database.
+func (a *app) withRegistry(ctx context.Context, create bool, fn func(*registry.Registry) error) error {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	log := a.logger(c)
+	db, err := openDatabase(ctx, c, log, true)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	if db.embedded != nil {
+		if err := db.up(ctx); err != nil {
+			return err
+		}
+	} else if version, err := db.schema(ctx); version == 0 && err != nil {
+		return err
+	}
+	reg, err := openRegistry(ctx, c, db, create || c.embedded(), log)
+	if err != nil {
+		return err
+	}
+	return fn(reg)
+}
+
+func (a *app) bootstrap() *cobra.Command {
+	var createKeyset bool
+	cmd := &cobra.Command{
+		Use: "bootstrap", Short: "Make an administrator and print its credentials once", Args: cobra.NoArgs,
+		Long: "Make a client that may do everything, and print its client_id and secret.\n\n" +
+			"With ROSTER_BOOTSTRAP_CLIENT_ID and ROSTER_BOOTSTRAP_CLIENT_SECRET it is made with those, unless it exists.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			return a.withRegistry(cmd.Context(), createKeyset, func(reg *registry.Registry) error {
+				admin := credentials{ID: c.AdminID, Secret: oauth.NewSecret(c.AdminSecret)}
+				if admin.ID == "" {
+					admin.ID, admin.Secret = oauth.RandomText(oauth.Alphanumeric, 32), oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64))
+				}
+				_, fresh, err := reg.Administrator(cmd.Context(), admin.ID, admin.Secret)
+				if err != nil {
+					return err
+				}
+				switch {
+				case c.AdminID == "":
+					fmt.Fprintf(a.stdout, "client_id      %s\nclient_secret  %s\n", admin.ID, admin.Secret.Reveal())
+				case fresh:
+					fmt.Fprintf(a.stdout, "Made the administrator %s.\n", admin.ID)
+				default:
+					fmt.Fprintf(a.stdout, "The administrator %s exists.\n", admin.ID)
+				}
+				return nil
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&createKeyset, "create-keyset", false, "make the keyset file if nothing was sealed yet")
+	return cmd
+}
+
+func (a *app) token() *cobra.Command {
+	var lifetime time.Duration
+	cmd := &cobra.Command{
+		Use: "token", Short: "Mint a short-lived token with every scope, from the database and the keyset", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if lifetime < time.Second || lifetime > time.Hour {
+				return errors.New("--lifetime: from 1s to 1h")
+			}
+			who := "unknown"
+			if u, err := user.Current(); err == nil {
+				who = u.Username
+			}
+			return a.withRegistry(cmd.Context(), false, func(reg *registry.Registry) error {
+				t, err := reg.MintManagementToken(cmd.Context(), "operator:"+who, lifetime)
+				if err == nil {
+					fmt.Fprintln(a.stdout, t.AccessToken.Reveal())
+				}
+				return err
+			})
+		},
+	}
+	cmd.Flags().DurationVar(&lifetime, "lifetime", 10*time.Minute, "how long the token is good for")
+	return cmd
+}
+
+func (a *app) keys() *cobra.Command {
+	cmd := &cobra.Command{Use: "keys", Short: "Manage the keyset that seals secrets"}
+	cmd.AddCommand(&cobra.Command{
+		Use: "create [FILE]", Short: "Make a keyset file; never overwrites one", Args: cobra.MaximumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			file := c.KeysetFile
+			if len(args) == 1 {
+				file = args[0]
+			}
+			if _, err := seal.Create(file, nil); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.stdout, "Made %s. Keep it as safe as the database, and apart from it.\n", file)
+			return nil
+		},
+	})
+	return cmd
+}
+
+// health asks a running server whether it is ready, for container engines.
+func (a *app) health() *cobra.Command {
+	return &cobra.Command{
+		Use: "health", Short: "Exit 0 if the server on this machine is ready", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.load()
+			if err != nil {
+				return err
+			}
+			_, port, err := net.SplitHostPort(c.Addr)
+			if err != nil {
+				port = "8080"
+			}
+			scheme, client := "http", &http.Client{Timeout: 5 * time.Second}
+			if c.TLSCert != "" {
+				scheme = "https"
+				client.Transport = localTransport()
+			}
+			req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, scheme+"://127.0.0.1:"+port+"/readyz", nil)
+			if err != nil {
+				return err
+			}
+			resp, err := client.Do(req)
+			if err != nil {
+				return err
+			}
+			defer resp.Body.Close()
+			if resp.StatusCode != http.StatusOK {
+				return fmt.Errorf("not ready: %s", resp.Status)
+			}
+			return nil
+		},
+	}
+}
+
+// localTransport does not check the certificate's name: it is the server's own
+// machine, and nothing secret is sent.
+func localTransport() *http.Transport {
+	return &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/caarlos0/env/v11"
+	"github.com/spf13/cobra"
+)
+
+// Config is the whole configuration, one environment variable a field.
+type Config struct {
+	Addr        string `env:"ROSTER_ADDR" help:"address to listen on, host:port; default :8080, or the next free port where the database is embedded"`
+	PublicURL   string `env:"ROSTER_PUBLIC_URL" help:"URL that callers use, without a path; the issuer of tokens is this with a slash at the end; default http://localhost:PORT"`
+	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL to use; unset: a private one is run from the machine's own PostgreSQL binaries" secret:"url"`
+	DataDir     string `env:"ROSTER_DATA_DIR" envDefault:".roster" help:"folder of the embedded database and its keyset"`
+	PostgresBin string `env:"ROSTER_POSTGRES_BIN" help:"folder of the PostgreSQL server binaries; default: PATH, then the usual folders"`
+	KeysetFile  string `env:"ROSTER_KEYSET_FILE" help:"keys that seal secrets; default keyset.json in ROSTER_DATA_DIR"`
+	TLSCert     string `env:"ROSTER_TLS_CERT_FILE" help:"certificate chain, PEM; with ROSTER_TLS_KEY_FILE the API is served over TLS"`
+	TLSKey      string `env:"ROSTER_TLS_KEY_FILE" help:"private key of the certificate, PEM"`
+	Tenant      string `env:"ROSTER_TENANT" envDefault:"roster" help:"name shown where Auth0 shows the tenant"`
+	AdminID     string `env:"ROSTER_BOOTSTRAP_CLIENT_ID" help:"client_id of an administrator to create when absent"`
+	AdminSecret string `env:"ROSTER_BOOTSTRAP_CLIENT_SECRET" help:"secret of that administrator" secret:"all"`
+	LogLevel    string `env:"ROSTER_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
+	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
+
+	level slog.Level
+}
+
+// load reads the configuration; the error names every mistake.
+func (a *app) load() (Config, error) {
+	var c Config
+	environ, err := expand(a.environ, "DATABASE_URL", "ROSTER_BOOTSTRAP_CLIENT_SECRET")
+	mistakes := []error{err, env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)})}
+	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	if c.Addr != "" {
+		if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+			mistake("ROSTER_ADDR: %q is not host:port", c.Addr)
+		}
+	}
+	if c.PublicURL != "" {
+		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
+		u, err := url.Parse(c.PublicURL)
+		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+			mistake("ROSTER_PUBLIC_URL: %q is not scheme://host[:port]", c.PublicURL)
+		}
+	}
+	if c.level.UnmarshalText([]byte(c.LogLevel)) != nil {
+		mistake("ROSTER_LOG_LEVEL: %q is not debug, info, warn or error", c.LogLevel)
+	}
+	if c.SecretMode != "sealed" && c.SecretMode != "hashed" {
+		mistake("ROSTER_SECRET_MODE: %q is not sealed or hashed", c.SecretMode)
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		mistake("ROSTER_TLS_CERT_FILE and ROSTER_TLS_KEY_FILE: set both or neither")
+	}
+	if (c.AdminID == "") != (c.AdminSecret == "") {
+		mistake("ROSTER_BOOTSTRAP_CLIENT_ID and ROSTER_BOOTSTRAP_CLIENT_SECRET: set both or neither")
+	}
+	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
+		mistake("ROSTER_DATA_DIR: %w", err)
+	}
+	if c.KeysetFile == "" {
+		c.KeysetFile = filepath.Join(c.DataDir, "keyset.json")
+	}
+	return c, errors.Join(mistakes...)
+}
+
+// embedded reports whether Roster runs its own PostgreSQL.
+func (c *Config) embedded() bool { return c.DatabaseURL == "" }
+
+func (a *app) logger(c Config) *slog.Logger {
+	log := slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: c.level}))
+	slog.SetDefault(log)
+	return log
+}
+
+func (a *app) config() *cobra.Command {
+	return &cobra.Command{
+		Use: "config", Short: "Print the configuration in force, secrets redacted", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := a.load()
+			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
+			v := reflect.ValueOf(c)
+			for i := range v.NumField() {
+				f := v.Type().Field(i)
+				if name := f.Tag.Get("env"); name != "" {
+					fmt.Fprintf(w, "%s\t%s\t%s\n", name, redact(v.Field(i).String(), f.Tag.Get("secret")), f.Tag.Get("help"))
+				}
+			}
+			return errors.Join(w.Flush(), err)
+		},
+	}
+}
+
+// redact hides what is secret of a value: all of it, or what a URL carries
+// beside host and database.
+func redact(value, secret string) string {
+	if value == "" || secret == "" {
+		return value
+	}
+	if u, err := url.Parse(value); secret == "url" && err == nil && u.Host != "" {
+		return u.Scheme + "://" + u.Host + u.Path
+	}
+	return "[redacted]"
+}
+
+// expand sets each of names from the file that NAME_FILE names, which is how
+// container engines hand secrets over.
+func expand(environ []string, names ...string) ([]string, error) {
+	for _, name := range names {
+		for _, entry := range environ {
+			file, ok := strings.CutPrefix(entry, name+"_FILE=")
+			if !ok || file == "" {
+				continue
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil, fmt.Errorf("%s_FILE: %w", name, err)
+			}
+			environ = append(environ, name+"="+strings.TrimSpace(string(text)))
+		}
+	}
+	return environ, nil
+}

@@ -1,0 +1,55 @@
+// Command roster serves a registry of OAuth 2.0 and OpenID Connect clients.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the build.
+var version = "0.1.0-dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Environ(), os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "roster:", err)
+		os.Exit(1)
+	}
+}
+
+// run executes one command line. Environment, output and end come from the
+// caller, so that tests can do what main does.
+func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) error {
+	a := &app{environ: environ, stdout: stdout, stderr: stderr}
+	root := &cobra.Command{
+		Use: "roster", Short: "A self-hosted registry of OAuth 2.0 and OpenID Connect clients",
+		Long: "Roster keeps OAuth 2.0 and OpenID Connect clients and their credentials in PostgreSQL.\n" +
+			"It is configured by environment variables; `roster config` shows them with what is in force.",
+		SilenceUsage: true, SilenceErrors: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+	}
+	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.health(), &cobra.Command{
+		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(stdout, "roster", version)
+			return err
+		},
+	})
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	return root.ExecuteContext(ctx)
+}
+
+// app is what the commands share.
+type app struct {
+	environ        []string
+	stdout, stderr io.Writer
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+
+	"github.com/rosterhq/roster/internal/embedpg"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/migrations"
+	"github.com/rosterhq/roster/server"
+)
+
+// database is an open database and, when Roster runs it itself, its server.
+type database struct {
+	url      string
+	pool     *pgxpool.Pool
+	embedded *embedpg.Server // nil: somebody else runs it, or another roster does
+}
+
+// postgresConfig says where the embedded database is.
+func postgresConfig(c Config, log *slog.Logger) embedpg.Config {
+	return embedpg.Config{Dir: filepath.Join(c.DataDir, "postgres"), BinDir: c.PostgresBin, Durable: true, Log: log}
+}
+
+// openDatabase connects to the configured database, starting the embedded one
+// if need be. beside allows using one that a running roster has started.
+func openDatabase(ctx context.Context, c Config, log *slog.Logger, beside bool) (*database, error) {
+	db := &database{url: c.DatabaseURL}
+	if c.embedded() {
+		if err := os.MkdirAll(c.DataDir, 0o755); err != nil {
+			return nil, fmt.Errorf("ROSTER_DATA_DIR: %w", err)
+		}
+		config := postgresConfig(c, log)
+		if url, running := embedpg.Running(config); running && beside {
+			db.url = url
+		} else {
+			var err error
+			if db.embedded, err = embedpg.Start(ctx, config); err != nil {
+				return nil, err
+			}
+			db.url = db.embedded.URL
+		}
+	}
+	pool, err := pgxpool.New(ctx, db.url)
+	if err != nil {
+		db.close()
+		return nil, errors.New("DATABASE_URL: not a PostgreSQL URL that can be used")
+	}
+	db.pool = pool
+	if err := pool.Ping(ctx); err != nil {
+		db.close()
+		return nil, fmt.Errorf("connecting to the database: %w", err)
+	}
+	return db, nil
+}
+
+func (db *database) close() {
+	if db.pool != nil {
+		db.pool.Close()
+	}
+	if db.embedded != nil {
+		if err := db.embedded.Stop(); err != nil {
+			slog.Error("stopping the embedded database", "err", err)
+		}
+	}
+}
+
+// withSQL calls fn with the database as database/sql, which migrations need.
+func (db *database) withSQL(fn func(*sql.DB) error) error {
+	config, err := pgx.ParseConfig(db.url)
+	if err != nil {
+		return err
+	}
+	conn := sql.OpenDB(stdlib.GetConnector(*config))
+	defer conn.Close()
+	return fn(conn)
+}
+
+func (db *database) up(ctx context.Context) error {
+	return db.withSQL(func(conn *sql.DB) error { return migrations.Up(ctx, conn) })
+}
+
+// schema says what keeps the schema from being the newest; nil when it is.
+func (db *database) schema(ctx context.Context) (current int64, err error) {
+	err = db.withSQL(func(conn *sql.DB) error {
+		have, newest, err := migrations.Version(ctx, conn)
+		current = have
+		if err == nil && have < newest {
+			err = fmt.Errorf("the database schema is at version %d, version %d is missing: run `roster migrate`", have, newest)
+		}
+		return err
+	})
+	return current, err
+}
+
+// openKeyset loads the keyset. Where create is allowed and nothing was sealed
+// yet, a missing one is made.
+func openKeyset(ctx context.Context, c Config, store *postgres.Store, create bool, log *slog.Logger) (*seal.Keyset, error) {
+	keys, warning, err := seal.Load(c.KeysetFile, nil)
+	if warning != "" {
+		log.Warn(warning)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return keys, err
+	}
+	if _, used := store.KeysetCheck(ctx); used == nil {
+		return nil, fmt.Errorf("the database was sealed under a keyset that is not at %s: put it back there or set ROSTER_KEYSET_FILE", c.KeysetFile)
+	} else if oauth.KindOf(used) != oauth.NotFound {
+		return nil, used
+	}
+	if !create {
+		return nil, fmt.Errorf("there is no keyset at %s: make one with `roster keys create`, or set ROSTER_KEYSET_FILE", c.KeysetFile)
+	}
+	if err := os.MkdirAll(filepath.Dir(c.KeysetFile), 0o755); err != nil {
+		return nil, err
+	}
+	keys, err = seal.Create(c.KeysetFile, nil)
+	if errors.Is(err, fs.ErrExist) { // another process was faster
+		keys, _, err = seal.Load(c.KeysetFile, nil)
+	}
+	return keys, err
+}
+
+// openRegistry puts a registry over an open, migrated database.
+func openRegistry(ctx context.Context, c Config, db *database, create bool, log *slog.Logger) (*registry.Registry, error) {
+	store := postgres.New(db.pool)
+	keys, err := openKeyset(ctx, c, store, create, log)
+	if err != nil {
+		return nil, err
+	}
+	scopes, err := server.ManagementScopes()
+	if err != nil {
+		return nil, err
+	}
+	if c.PublicURL == "" { // a command beside the server: as the server left it
+		identifier, err := store.SystemIdentifier(ctx)
+		if err != nil && oauth.KindOf(err) != oauth.NotFound {
+			return nil, err
+		}
+		c.PublicURL = strings.TrimSuffix(identifier, "/api/v2/")
+		if c.PublicURL == "" {
+			c.PublicURL = "http://localhost:8080"
+		}
+	}
+	reg := registry.New(store, keys, registry.Config{
+		PublicURL: c.PublicURL, Tenant: c.Tenant, HashedSecrets: c.SecretMode == "hashed", Scopes: scopes, Now: time.Now,
+	})
+	return reg, reg.Prepare(ctx)
+}

@@ -1,0 +1,189 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server"
+)
+
+// Bounds on how long things may take.
+const (
+	readHeaderTimeout = 5 * time.Second
+	requestTimeout    = 30 * time.Second // reading a request, writing its answer
+	idleTimeout       = 2 * time.Minute
+	shutdownTimeout   = 15 * time.Second
+	housekeeping      = time.Minute
+)
+
+func (a *app) serve() *cobra.Command {
+	var setup bool
+	cmd := &cobra.Command{
+		Use: "serve", Short: "Serve the API", Args: cobra.NoArgs,
+		Long: "Serve the API until a SIGTERM or SIGINT.\n\n" +
+			"Without DATABASE_URL a private PostgreSQL is run from the machine's own binaries; it is migrated and given\n" +
+			"an administrator by itself. A database that DATABASE_URL names is left as it is, unless --setup is given.",
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.runServe(cmd.Context(), setup) },
+	}
+	cmd.Flags().BoolVar(&setup, "setup", false, "migrate the database, make keyset and administrator where they are missing")
+	return cmd
+}
+
+func (a *app) runServe(ctx context.Context, setup bool) (err error) {
+	c, err := a.load()
+	if err != nil {
+		return err
+	}
+	log := a.logger(c)
+	setup = setup || c.embedded()
+	ln, taken, err := listen(ctx, c.Addr, setup)
+	if err != nil {
+		return fmt.Errorf("ROSTER_ADDR: %w", err)
+	}
+	defer ln.Close()
+	if c.PublicURL == "" {
+		scheme := "http"
+		if c.TLSCert != "" {
+			scheme = "https"
+		}
+		c.PublicURL = scheme + "://localhost:" + strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+	}
+	db, err := openDatabase(ctx, c, log, false)
+	if err != nil {
+		return err
+	}
+	defer db.close()
+	if setup {
+		if err := db.up(ctx); err != nil {
+			return err
+		}
+	} else if version, err := db.schema(ctx); version == 0 && err != nil {
+		return err
+	}
+	reg, err := openRegistry(ctx, c, db, setup, log)
+	if err != nil {
+		return err
+	}
+	admin, err := a.administrator(ctx, c, reg, setup)
+	if err != nil {
+		return err
+	}
+	handler, err := server.New(reg, server.Config{Log: log, Ready: func(ctx context.Context) error {
+		if err := db.pool.Ping(ctx); err != nil {
+			return errors.New("the database does not answer")
+		}
+		_, err := db.schema(ctx)
+		return err
+	}})
+	if err != nil {
+		return err
+	}
+	srv := &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() {
+		if c.TLSCert != "" {
+			served <- srv.ServeTLS(ln, c.TLSCert, c.TLSKey)
+		} else {
+			served <- srv.Serve(ln)
+		}
+	}()
+	log.Info("listening", "addr", ln.Addr().String(), "url", c.PublicURL)
+	if setup {
+		a.banner(c, db, admin, taken)
+	}
+	keeping, stop := context.WithCancel(ctx)
+	defer stop()
+	go keepHouse(keeping, reg, log)
+	return wait(ctx, srv, served, db, log)
+}
+
+// wait returns when the server has stopped: because ctx ended, or because it or
+// the embedded database failed.
+func wait(ctx context.Context, srv *http.Server, served <-chan error, db *database, log *slog.Logger) error {
+	var died <-chan struct{}
+	if db.embedded != nil {
+		died = db.embedded.Done()
+	}
+	var failure error
+	select {
+	case err := <-served:
+		return err
+	case <-died:
+		failure = fmt.Errorf("the embedded database ended: %w", db.embedded.Err())
+	case <-ctx.Done():
+		log.Info("stopping")
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
+	defer cancel()
+	if err := srv.Shutdown(grace); err != nil {
+		failure = errors.Join(failure, fmt.Errorf("requests were still under way after %v", shutdownTimeout), srv.Close())
+	}
+	<-served
+	return failure
+}
+
+// listen opens the address. Where none is set and another may be taken instead,
+// taken says that the default one was not free.
+func listen(ctx context.Context, addr string, another bool) (ln net.Listener, taken bool, err error) {
+	var config net.ListenConfig
+	if addr != "" {
+		ln, err = config.Listen(ctx, "tcp", addr)
+		return ln, false, err
+	}
+	const first, last = 8080, 8180
+	for port := first; port <= last; port++ {
+		ln, err = config.Listen(ctx, "tcp", ":"+strconv.Itoa(port))
+		if err == nil || !another || !errors.Is(err, syscall.EADDRINUSE) {
+			return ln, port != first, err
+		}
+	}
+	return nil, true, err
+}
+
+// keepHouse forgets what has expired, until ctx ends.
+func keepHouse(ctx context.Context, reg *registry.Registry, log *slog.Logger) {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := reg.ForgetExpired(ctx); err != nil && ctx.Err() == nil {
+				log.Warn("forgetting what has expired", "err", err)
+			}
+		}
+	}
+}
+
+// administrator makes the configured administrator, or in setup one of its own
+// whose credentials are kept in the data folder.
+func (a *app) administrator(ctx context.Context, c Config, reg *registry.Registry, setup bool) (credentials, error) {
+	if c.AdminID != "" {
+		_, _, err := reg.Administrator(ctx, c.AdminID, oauth.NewSecret(c.AdminSecret))
+		return credentials{ID: c.AdminID, Secret: oauth.NewSecret(c.AdminSecret)}, err
+	}
+	if !setup {
+		return credentials{}, nil
+	}
+	admin, err := keptCredentials(c.DataDir)
+	if err != nil {
+		return admin, err
+	}
+	_, _, err = reg.Administrator(ctx, admin.ID, admin.Secret)
+	return admin, err
+}

@@ -1,0 +1,177 @@
+package oauth
+
+import (
+	"encoding/json"
+	"slices"
+	"time"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+)
+
+// Client is one registered OAuth client.
+type Client struct {
+	ID        string         // uuid, the registry's own key
+	ClientID  string         // what the client calls itself at the token endpoint
+	Document  jsondoc.Object // members under RFC 7591 §2 names, plus each dialect's own under its prefix
+	Version   int64          // starts at 1, up by 1 with every stored change
+	CreatedAt time.Time      // UTC, microseconds: what Postgres keeps
+	UpdatedAt time.Time
+	Secret    *ClientSecret // the newest one; nil when the client has none
+}
+
+// ClientSecret is a shared secret as it is kept: sealed, beside a MAC to check
+// it by.
+type ClientSecret struct {
+	ID         string // uuid
+	Sealed     []byte // nil where only the MAC is kept
+	MAC        []byte
+	CreatedAt  time.Time
+	ExpiresAt  *time.Time // nil: never
+	LastUsedAt *time.Time
+}
+
+// ClientRef names a client by either of its identifiers. A Version above 0
+// must be the stored one (Precondition error otherwise).
+type ClientRef struct {
+	ID, ClientID string
+	Version      int64
+}
+
+// Draft is a client as a caller wants it to be, with what is kept beside its
+// document.
+type Draft struct {
+	*Client
+	NewSecret   Secret       // replaces the current one; zero keeps it
+	Credentials []Credential // to register along with the change
+}
+
+// Metadata is the part of a client's document that rules read.
+type Metadata struct {
+	ClientName              string   `json:"client_name"`
+	RedirectURIs            []string `json:"redirect_uris"`
+	GrantTypes              []string `json:"grant_types"`
+	TokenEndpointAuthMethod string   `json:"token_endpoint_auth_method"`
+	Global                  bool     `json:"auth0:global"`
+	ClientAliases           []string `json:"auth0:client_aliases"`
+}
+
+// Metadata decodes what rules read.
+func (c *Client) Metadata() (Metadata, error) {
+	var m Metadata
+	if err := c.Document.Decode(&m); err != nil {
+		return m, &Error{Kind: Invalid, Detail: "malformed client document", Err: err}
+	}
+	return m, nil
+}
+
+// GrantClientCredentials is the grant type of RFC 6749 §4.4.
+const GrantClientCredentials = "client_credentials"
+
+// Validate checks the rules that no schema can state.
+func (c *Client) Validate() error {
+	m, err := c.Metadata()
+	if err != nil {
+		return err
+	}
+	var broken []Violation
+	if m.TokenEndpointAuthMethod == "none" && slices.Contains(m.GrantTypes, GrantClientCredentials) {
+		broken = append(broken, Violation{
+			Member: "grant_types", Rule: "not",
+			Detail: `Application must not have Token Endpoint Authentication Method set to "none" when client_credentials grant type is enabled`,
+		})
+	}
+	if m.TokenEndpointAuthMethod != "" && c.Document[SlotsOfAuthentication] != nil {
+		broken = append(broken, Violation{
+			Member: "token_endpoint_auth_method", Rule: "not",
+			Detail: "token_endpoint_auth_method must be null while client_authentication_methods is set",
+		})
+	}
+	uses, err := c.CredentialUses()
+	if err != nil {
+		return err
+	}
+	perSlot := map[string]int{}
+	for _, u := range uses {
+		if perSlot[u.Slot]++; perSlot[u.Slot] == MaxCredentialsPerSlot+1 {
+			broken = append(broken, Violation{Member: u.Slot, Rule: "maxItems", Detail: "A credential slot can hold a maximum of 2 credentials."})
+		}
+	}
+	if len(broken) > 0 {
+		return Invalidate(broken...)
+	}
+	return nil
+}
+
+// Limits on what one client may register.
+const (
+	MaxCredentials        = 4 // registered, used or not
+	MaxCredentialsPerSlot = 2 // used for one purpose
+)
+
+// Members of a document that name credentials. The first holds one object an
+// authentication method, the others are objects themselves; each object has
+// credentials: [{"id": "cred_…"}].
+const (
+	SlotsOfAuthentication = "client_authentication_methods"
+	SlotSignedRequest     = "signed_request_object"
+	SlotTokenVault        = "token_vault_privileged_access"
+	SlotPrivateKeyJWT     = "private_key_jwt"
+	SlotTLSClientAuth     = "tls_client_auth"
+	SlotSelfSignedTLS     = "self_signed_tls_client_auth"
+)
+
+// SlotCredentialType tells which credentials a slot takes.
+var SlotCredentialType = map[string]CredentialType{
+	SlotPrivateKeyJWT: TypePublicKey,
+	SlotTLSClientAuth: TypeCertSubjectDN,
+	SlotSelfSignedTLS: TypeX509Cert,
+	SlotSignedRequest: TypePublicKey,
+	SlotTokenVault:    TypePublicKey,
+}
+
+// CredentialUse says that a slot of a client uses one of its credentials.
+type CredentialUse struct {
+	Slot       string
+	Credential string // id
+}
+
+// CredentialUses lists the credentials that c's document names, slot by slot in
+// a fixed order, within a slot as given.
+func (c *Client) CredentialUses() ([]CredentialUse, error) {
+	type slot struct {
+		Credentials []struct {
+			ID string `json:"id"`
+		} `json:"credentials"`
+	}
+	var all []CredentialUse
+	add := func(name string, raw json.RawMessage) error {
+		var s slot
+		if raw == nil {
+			return nil
+		}
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return &Error{Kind: Invalid, Detail: "malformed " + name, Err: err}
+		}
+		for _, cred := range s.Credentials {
+			all = append(all, CredentialUse{name, cred.ID})
+		}
+		return nil
+	}
+	methods := jsondoc.Object{}
+	if raw := c.Document[SlotsOfAuthentication]; raw != nil {
+		if err := json.Unmarshal(raw, &methods); err != nil {
+			return nil, &Error{Kind: Invalid, Detail: "malformed " + SlotsOfAuthentication, Err: err}
+		}
+	}
+	for _, name := range []string{SlotPrivateKeyJWT, SlotSelfSignedTLS, SlotTLSClientAuth} {
+		if err := add(name, methods[name]); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{SlotSignedRequest, SlotTokenVault} {
+		if err := add(name, c.Document[name]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,48 @@
+package oauth
+
+import (
+	"context"
+	"encoding/json"
+	"time"
+)
+
+// Event is one line of the audit trail. It holds no secret and no digest of
+// one.
+type Event struct {
+	ID          int64
+	OccurredAt  time.Time
+	Actor       string // subject of the caller's token; "system" for Roster itself
+	ActorClient string // OAuth identifier of the calling client; "" if none
+	Action      string // "client.created", "credential.deleted", …
+	TargetType  string // "client", "credential", "client_grant", "resource_server", …
+	Target      string // public identifier
+	Changes     map[string]Change
+	RequestID   string
+	Address     string // where the request came from
+}
+
+// Change is a member's value before and after; nil for absent.
+type Change struct {
+	Before json.RawMessage `json:"before,omitempty"`
+	After  json.RawMessage `json:"after,omitempty"`
+}
+
+// Origin says on whose behalf and through which request something happens.
+type Origin struct {
+	Caller    *Caller // nil before authentication and for Roster itself
+	RequestID string
+	Address   string
+}
+
+type originKey struct{}
+
+// WithOrigin returns a context that carries o.
+func WithOrigin(ctx context.Context, o Origin) context.Context {
+	return context.WithValue(ctx, originKey{}, o)
+}
+
+// OriginOf returns what WithOrigin stored, or the zero Origin.
+func OriginOf(ctx context.Context) Origin {
+	o, _ := ctx.Value(originKey{}).(Origin)
+	return o
+}

@@ -1,0 +1,107 @@
+package oauth
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+)
+
+// ClientGrant lets a client ask for tokens of one API.
+type ClientGrant struct {
+	ID          string // "cgr_" and 16 alphanumerics
+	ClientID    string // OAuth identifier; "" for a default grant
+	Audience    string // identifier of a resource server
+	SubjectType string // "client" or "user"
+	DefaultFor  string // class of clients; "" unless ClientID is
+	Document    jsondoc.Object
+	System      bool // on the management API's own default; cannot be changed
+	Version     int64
+	CreatedAt   time.Time
+	UpdatedAt   time.Time
+}
+
+// GrantTerms are the members of a grant's document that rules read.
+type GrantTerms struct {
+	Scope          []string `json:"scope"`
+	AllowAllScopes bool     `json:"allow_all_scopes"`
+}
+
+// Terms decodes what rules read.
+func (g *ClientGrant) Terms() (GrantTerms, error) {
+	var t GrantTerms
+	if err := g.Document.Decode(&t); err != nil {
+		return t, &Error{Kind: Invalid, Detail: "malformed client grant", Err: err}
+	}
+	return t, nil
+}
+
+// ResourceServer is an API that tokens are issued for.
+type ResourceServer struct {
+	ID           string // 24 hexadecimal digits
+	Identifier   string // the audience of its tokens; never changes
+	Document     jsondoc.Object
+	SealedSecret []byte // HS256 signing secret; nil unless the API has one
+	NewSecret    Secret // replaces the sealed one when stored; zero keeps it
+	System       bool   // Roster's own management API
+	ClientID     string // the client that stands for this API; "" for none
+	Version      int64
+	CreatedAt    time.Time
+	UpdatedAt    time.Time
+}
+
+// APITerms are the members of a resource server's document that rules read.
+type APITerms struct {
+	Name          string     `json:"name"`
+	Scopes        []APIScope `json:"scopes"`
+	SigningAlg    string     `json:"signing_alg"`
+	TokenLifetime int        `json:"token_lifetime"` // seconds
+	TokenDialect  string     `json:"token_dialect"`
+	Authorization struct {
+		Client struct {
+			Policy string `json:"policy"` // "deny_all" or "require_client_grant"
+		} `json:"client"`
+	} `json:"subject_type_authorization"`
+}
+
+// APIScope is one permission that an API knows.
+type APIScope struct {
+	Value       string `json:"value"`
+	Description string `json:"description,omitempty"`
+}
+
+// Terms decodes what rules read.
+func (s *ResourceServer) Terms() (APITerms, error) {
+	var t APITerms
+	if err := s.Document.Decode(&t); err != nil {
+		return t, &Error{Kind: Invalid, Detail: "malformed resource server", Err: err}
+	}
+	return t, nil
+}
+
+// Scopes lists the values of the API's scopes.
+func (t *APITerms) ScopeValues() []string {
+	values := make([]string, len(t.Scopes))
+	for i, s := range t.Scopes {
+		values[i] = s.Value
+	}
+	return values
+}
+
+// Caller is who makes a request, as its token says.
+type Caller struct {
+	Subject   string   // the token's sub
+	ClientID  string   // the client the token was issued to; "" if the token does not say
+	Scopes    []string // what the token allows
+	ExpiresAt time.Time
+}
+
+// Has reports whether the token allows scope.
+func (c *Caller) Has(scope string) bool { return c != nil && slices.Contains(c.Scopes, scope) }
+
+// HasAny reports whether the token allows one of scopes.
+func (c *Caller) HasAny(scopes ...string) bool { return slices.ContainsFunc(scopes, c.Has) }
+
+// SplitScope splits a scope parameter (RFC 6749 §3.3).
+func SplitScope(scope string) []string { return strings.Fields(scope) }

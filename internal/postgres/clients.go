@@ -1,0 +1,190 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+// clientColumns are what scanClient reads: the client and its newest secret
+// that has not expired.
+const clientColumns = `c.id::text, c.client_id, c.document, c.version, c.created_at, c.updated_at, s.id::text, s.sealed, s.mac, s.created_at, s.expires_at, s.last_used_at`
+
+const newestSecret = ` LEFT JOIN LATERAL (
+	SELECT id, sealed, mac, created_at, expires_at, last_used_at FROM client_secrets
+	WHERE client = c.id AND (expires_at IS NULL OR expires_at > now())
+	ORDER BY created_at DESC, id DESC LIMIT 1) s ON true`
+
+func scanClient(row pgx.CollectableRow) (oauth.Client, error) {
+	var c oauth.Client
+	err := scanClientInto(row, &c)
+	return c, err
+}
+
+// scanClientInto reads clientColumns into c and the columns after them into more.
+func scanClientInto(row pgx.CollectableRow, c *oauth.Client, more ...any) error {
+	var s oauth.ClientSecret
+	var secretID *string
+	var created *time.Time
+	err := row.Scan(append([]any{&c.ID, &c.ClientID, &c.Document, &c.Version, &c.CreatedAt, &c.UpdatedAt,
+		&secretID, &s.Sealed, &s.MAC, &created, &s.ExpiresAt, &s.LastUsedAt}, more...)...)
+	if err == nil && secretID != nil {
+		s.ID, s.CreatedAt = *secretID, *created
+		c.Secret = &s
+	}
+	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
+	return err
+}
+
+// match returns the condition that finds ref, which uses $1.
+func match(ref oauth.ClientRef) (string, any) {
+	if ref.ID != "" {
+		return " WHERE c.id = $1", ref.ID
+	}
+	return " WHERE c.client_id = $1", ref.ClientID
+}
+
+// Client reads one client.
+func (s *Store) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
+	where, arg := match(ref)
+	return one(ctx, s, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg)
+}
+
+// LockClient reads one client and keeps others from changing it until the
+// transaction ends.
+func (t *Tx) LockClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
+	where, arg := match(ref)
+	c, err := one(ctx, t, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where+" FOR UPDATE OF c", arg)
+	if err == nil && ref.Version != 0 && ref.Version != c.Version {
+		err = &oauth.Error{Kind: oauth.Precondition, Resource: "client", Detail: "The client has changed since it was read."}
+	}
+	return c, err
+}
+
+// InsertClient stores a new client without its secrets and credentials.
+func (t *Tx) InsertClient(c oauth.Client) {
+	t.write(`INSERT INTO clients (id, client_id, document, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		c.ID, c.ClientID, c.Document, c.Version, c.CreatedAt, c.UpdatedAt)
+}
+
+// UpdateClient stores c's document, version and time over a locked client.
+func (t *Tx) UpdateClient(c oauth.Client) {
+	t.write(`UPDATE clients SET document = $2, version = $3, updated_at = $4 WHERE id = $1`, c.ID, c.Document, c.Version, c.UpdatedAt)
+}
+
+// DeleteClient removes a client and all that belongs to it.
+func (t *Tx) DeleteClient(id string) { t.write(`DELETE FROM clients WHERE id = $1`, id) }
+
+// SetAliases replaces the client's aliases.
+func (t *Tx) SetAliases(client string, aliases []string) {
+	t.write(`DELETE FROM client_aliases WHERE client = $1`, client)
+	if len(aliases) > 0 {
+		t.write(`INSERT INTO client_aliases (alias, client) SELECT DISTINCT alias, $1::uuid FROM unnest($2::text[]) alias`, client, aliases)
+	}
+}
+
+// InsertSecret stores one more secret of a client.
+func (t *Tx) InsertSecret(client string, s oauth.ClientSecret) {
+	t.write(`INSERT INTO client_secrets (id, client, sealed, mac, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		s.ID, client, s.Sealed, s.MAC, s.CreatedAt, s.ExpiresAt)
+}
+
+// DeleteSecrets removes every secret of a client.
+func (t *Tx) DeleteSecrets(client string) {
+	t.write(`DELETE FROM client_secrets WHERE client = $1`, client)
+}
+
+// ClientQuery selects clients for a list, in creation order with the global
+// one last. Zero members select nothing in particular.
+type ClientQuery struct {
+	Global           *bool
+	FirstParty       *bool
+	AppTypes         []string
+	ExternalClientID string
+	GrantFor         *GrantFilter // only clients with such a grant
+	Nothing          bool         // no client at all
+
+	Limit  int
+	Offset int        // offset paging
+	After  *ListPlace // keyset paging; Offset is 0 then
+}
+
+// GrantFilter selects clients by their grants' organization rule.
+type GrantFilter struct{ AnyOrganization bool }
+
+// ListPlace is a client's place in a list.
+type ListPlace struct {
+	Global bool
+	Serial int64
+}
+
+func (q ClientQuery) where() (string, []any) {
+	var terms []string
+	var args []any
+	add := func(format string, arg any) {
+		args = append(args, arg)
+		terms = append(terms, fmt.Sprintf(format, len(args)))
+	}
+	if q.Global != nil {
+		add("c.is_global = $%d", *q.Global)
+	}
+	if q.FirstParty != nil {
+		add("c.is_first_party = $%d", *q.FirstParty)
+	}
+	if len(q.AppTypes) > 0 {
+		add("c.app_type = ANY ($%d)", q.AppTypes)
+	}
+	if q.ExternalClientID != "" {
+		add("c.external_client_id = $%d", q.ExternalClientID)
+	}
+	if q.GrantFor != nil {
+		add("EXISTS (SELECT FROM client_grants g WHERE g.client = c.id AND g.allow_any_organization = $%d)", q.GrantFor.AnyOrganization)
+	}
+	if q.Nothing {
+		terms = append(terms, "false")
+	}
+	if q.After != nil {
+		args = append(args, q.After.Global, q.After.Serial)
+		terms = append(terms, fmt.Sprintf("(c.is_global, c.serial) > ($%d, $%d)", len(args)-1, len(args)))
+	}
+	if len(terms) == 0 {
+		return "", nil
+	}
+	return " WHERE " + strings.Join(terms, " AND "), args
+}
+
+// PlacedClient is a client and its place in lists.
+type PlacedClient struct {
+	oauth.Client
+	Place ListPlace
+}
+
+// Clients returns a page of clients. The page's places are found on the thin
+// index first; documents are read for the page alone.
+func (s *Store) Clients(ctx context.Context, q ClientQuery) ([]PlacedClient, error) {
+	where, args := q.where()
+	args = append(args, q.Limit, q.Offset)
+	sql := fmt.Sprintf(`WITH page AS MATERIALIZED (
+			SELECT c.is_global, c.serial FROM clients c%s ORDER BY c.is_global, c.serial LIMIT $%d OFFSET $%d)
+		SELECT %s, c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial)%s ORDER BY c.is_global, c.serial`,
+		where, len(args)-1, len(args), clientColumns, newestSecret)
+	return all(ctx, s, scanPlacedClient, sql, args...)
+}
+
+func scanPlacedClient(row pgx.CollectableRow) (PlacedClient, error) {
+	var p PlacedClient
+	err := scanClientInto(row, &p.Client, &p.Place.Global, &p.Place.Serial)
+	return p, err
+}
+
+// CountClients counts all clients that q selects, whatever its page.
+func (s *Store) CountClients(ctx context.Context, q ClientQuery) (int, error) {
+	q.After = nil
+	where, args := q.where()
+	return one(ctx, s, "client", pgx.RowTo[int], "SELECT count(*) FROM clients c"+where, args...)
+}

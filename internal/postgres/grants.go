@@ -1,0 +1,117 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+const grantColumns = `g.id, coalesce(c.client_id, ''), g.audience, g.subject_type, coalesce(g.default_for, ''), g.document, g.version, g.created_at, g.updated_at`
+
+const grantTables = ` FROM client_grants g LEFT JOIN clients c ON c.id = g.client`
+
+func scanGrant(row pgx.CollectableRow) (oauth.ClientGrant, error) {
+	var g oauth.ClientGrant
+	err := scanGrantInto(row, &g)
+	return g, err
+}
+
+func scanGrantInto(row pgx.CollectableRow, g *oauth.ClientGrant, more ...any) error {
+	err := row.Scan(append([]any{&g.ID, &g.ClientID, &g.Audience, &g.SubjectType, &g.DefaultFor, &g.Document, &g.Version, &g.CreatedAt, &g.UpdatedAt}, more...)...)
+	g.CreatedAt, g.UpdatedAt = g.CreatedAt.UTC(), g.UpdatedAt.UTC()
+	return err
+}
+
+// ClientGrant reads one grant.
+func (s *Store) ClientGrant(ctx context.Context, id string) (oauth.ClientGrant, error) {
+	return one(ctx, s, "client_grant", scanGrant, "SELECT "+grantColumns+grantTables+" WHERE g.id = $1", id)
+}
+
+// LockClientGrant reads one grant for changing it.
+func (t *Tx) LockClientGrant(ctx context.Context, id string) (oauth.ClientGrant, error) {
+	return one(ctx, t, "client_grant", scanGrant, "SELECT "+grantColumns+grantTables+" WHERE g.id = $1 FOR UPDATE OF g", id)
+}
+
+// InsertClientGrant stores a new grant of the client with the given uuid, ""
+// for a default grant.
+func (t *Tx) InsertClientGrant(client string, g oauth.ClientGrant) {
+	t.write(`INSERT INTO client_grants (id, client, audience, subject_type, default_for, document, version, created_at, updated_at)
+		VALUES ($1, nullif($2, '')::uuid, $3, $4, nullif($5, ''), $6, $7, $8, $9)`,
+		g.ID, client, g.Audience, g.SubjectType, g.DefaultFor, g.Document, g.Version, g.CreatedAt, g.UpdatedAt)
+}
+
+// UpdateClientGrant stores g's document over a locked grant.
+func (t *Tx) UpdateClientGrant(g oauth.ClientGrant) {
+	t.write(`UPDATE client_grants SET document = $2, version = $3, updated_at = $4 WHERE id = $1`, g.ID, g.Document, g.Version, g.UpdatedAt)
+}
+
+// DeleteClientGrant removes a grant.
+func (t *Tx) DeleteClientGrant(id string) { t.write(`DELETE FROM client_grants WHERE id = $1`, id) }
+
+// GrantQuery selects grants for a list, in creation order. Zero members select
+// nothing in particular.
+type GrantQuery struct {
+	ClientID             string
+	Audience             string
+	SubjectType          string
+	DefaultFor           string
+	AllowAnyOrganization *bool
+
+	Limit, Offset int
+	After         int64 // serial of the last grant seen
+}
+
+// PlacedGrant is a grant and its place in lists.
+type PlacedGrant struct {
+	oauth.ClientGrant
+	Serial int64
+}
+
+func (q GrantQuery) where() (string, []any) {
+	terms, args := []string{"true"}, []any{}
+	add := func(format string, arg any) {
+		args = append(args, arg)
+		terms = append(terms, fmt.Sprintf(format, len(args)))
+	}
+	if q.ClientID != "" {
+		add("g.client = (SELECT id FROM clients WHERE client_id = $%d)", q.ClientID)
+	}
+	if q.Audience != "" {
+		add("g.audience = $%d", q.Audience)
+	}
+	if q.SubjectType != "" {
+		add("g.subject_type = $%d", q.SubjectType)
+	}
+	if q.DefaultFor != "" {
+		add("g.default_for = $%d", q.DefaultFor)
+	}
+	if q.AllowAnyOrganization != nil {
+		add("g.allow_any_organization = $%d", *q.AllowAnyOrganization)
+	}
+	if q.After != 0 {
+		add("g.serial > $%d", q.After)
+	}
+	return " WHERE " + strings.Join(terms, " AND "), args
+}
+
+// ClientGrants returns a page of grants.
+func (s *Store) ClientGrants(ctx context.Context, q GrantQuery) ([]PlacedGrant, error) {
+	where, args := q.where()
+	args = append(args, q.Limit, q.Offset)
+	return all(ctx, s, func(row pgx.CollectableRow) (PlacedGrant, error) {
+		var p PlacedGrant
+		err := scanGrantInto(row, &p.ClientGrant, &p.Serial)
+		return p, err
+	}, fmt.Sprintf("SELECT %s, g.serial%s%s ORDER BY g.serial LIMIT $%d OFFSET $%d", grantColumns, grantTables, where, len(args)-1, len(args)), args...)
+}
+
+// CountClientGrants counts all grants that q selects, whatever its page.
+func (s *Store) CountClientGrants(ctx context.Context, q GrantQuery) (int, error) {
+	q.After = 0
+	where, args := q.where()
+	return one(ctx, s, "client_grant", pgx.RowTo[int], "SELECT count(*)"+grantTables+where, args...)
+}

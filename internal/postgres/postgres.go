@@ -1,0 +1,148 @@
+// Package postgres stores the registry in PostgreSQL. Every query of the
+// service is in this package.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+// Store keeps clients, their credentials and what belongs to them.
+type Store struct{ pool *pgxpool.Pool }
+
+// New returns a Store that borrows pool; the caller closes it.
+func New(pool *pgxpool.Pool) *Store { return &Store{pool} }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
+
+// Tx is one transaction. Its writes are collected and sent together when the
+// function of Write returns; a transaction that reads nothing is a single round
+// trip.
+type Tx struct {
+	pool   *pgxpool.Pool
+	tx     pgx.Tx // nil until something is read
+	writes pgx.Batch
+}
+
+// Write runs fn in a transaction. All of fn's writes happen, or none.
+func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
+	t := &Tx{pool: s.pool}
+	err := fn(t)
+	if t.tx == nil {
+		if err == nil && t.writes.Len() > 0 {
+			err = s.pool.SendBatch(ctx, &t.writes).Close() // without BEGIN a batch is one implicit transaction
+		}
+		return translate(err)
+	}
+	defer t.tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
+	if err == nil && t.writes.Len() > 0 {
+		err = t.tx.SendBatch(ctx, &t.writes).Close()
+	}
+	if err == nil {
+		err = t.tx.Commit(ctx)
+	}
+	return translate(err)
+}
+
+// write adds a statement to those that the transaction ends with.
+func (t *Tx) write(sql string, args ...any) { t.writes.Queue(sql, args...) }
+
+// query reads inside the transaction. It does not see what write collected.
+func (t *Tx) query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if t.tx == nil {
+		tx, err := t.pool.Begin(ctx)
+		if err != nil {
+			return nil, err
+		}
+		t.tx = tx
+	}
+	return t.tx.Query(ctx, sql, args...)
+}
+
+// querier is what both a pool and a transaction can do.
+type querier interface {
+	query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func (s *Store) query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	return s.pool.Query(ctx, sql, args...)
+}
+
+// one reads a single row; no row is the NotFound error of resource.
+func one[T any](ctx context.Context, q querier, resource string, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
+	var zero T
+	rows, err := q.query(ctx, sql, args...)
+	if err != nil {
+		return zero, translate(err)
+	}
+	v, err := pgx.CollectExactlyOneRow(rows, scan)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return zero, oauth.Missing(resource)
+	}
+	return v, translate(err)
+}
+
+// all reads every row.
+func all[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
+	rows, err := q.query(ctx, sql, args...)
+	if err != nil {
+		return nil, translate(err)
+	}
+	list, err := pgx.CollectRows(rows, scan)
+	return list, translate(err)
+}
+
+// constraints gives the failures that a caller causes their meaning.
+var constraints = map[string]oauth.Error{
+	"clients_client_id_key":              {Kind: oauth.Conflict, Resource: "client", Detail: "The client identifier is taken."},
+	"clients_pkey":                       {Kind: oauth.Conflict, Resource: "client", Detail: "The client identifier is taken."},
+	"client_aliases_pkey":                {Kind: oauth.Conflict, Resource: "client_alias", Detail: "Another client exists with the same alias."},
+	"credentials_public_key_key":         {Kind: oauth.Conflict, Resource: "credential_key", Detail: "credentials contains public keys that already exist in client"},
+	"credentials_kid_key":                {Kind: oauth.Conflict, Resource: "credential_kid", Detail: "The client has another credential with the same kid."},
+	"credential_uses_credential_fkey":    {Kind: oauth.Conflict, Resource: "credential_in_use", Detail: "Cannot delete credential still associated with a client"},
+	"credential_uses_credential_key":     {Kind: oauth.Invalid, Resource: "credential", Detail: "A credential can be named only once in a slot."},
+	"client_grants_client_audience_key":  {Kind: oauth.Conflict, Resource: "client_grant", Detail: "A grant for this client and audience exists already."},
+	"client_grants_default_audience_key": {Kind: oauth.Conflict, Resource: "client_grant", Detail: "A default grant for this audience exists already."},
+	"client_grants_audience_fkey":        {Kind: oauth.NotFound, Resource: "resource_server", Detail: "no such resource_server"},
+	"resource_servers_identifier_key":    {Kind: oauth.Conflict, Resource: "resource_server", Detail: "A resource server with the same identifier exists already."},
+	"scopes_name_key":                    {Kind: oauth.Conflict, Resource: "scope_name", Detail: "The scope name is taken."},
+	"scopes_pkey":                        {Kind: oauth.Conflict, Resource: "scope", Detail: "The scope identifier is taken."},
+	"identity_providers_name_key":        {Kind: oauth.Conflict, Resource: "identity_provider_name", Detail: "The name is taken."},
+	"identity_providers_pkey":            {Kind: oauth.Conflict, Resource: "identity_provider", Detail: "The identifier is taken."},
+
+	"client_identity_providers_provider_fkey": {Kind: oauth.Conflict, Resource: "identity_provider_in_use", Detail: "The identity provider is used by a client."},
+}
+
+// translate gives database failures the registry's kinds, by SQLSTATE and
+// constraint name, never by message text. Errors of the rules pass unchanged.
+func translate(err error) error {
+	if err == nil || oauth.KindOf(err) != oauth.Internal {
+		return err
+	}
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return fmt.Errorf("database: %w", err)
+	}
+	if e, ok := constraints[pgErr.ConstraintName]; ok {
+		e.Err = err
+		return &e
+	}
+	switch {
+	case pgErr.Code == "22P05" || pgErr.Code == "22021": // NUL or broken UTF-8 in a text
+		return &oauth.Error{Kind: oauth.Invalid, Detail: "Text may not contain NUL characters or malformed UTF-8.", Err: err}
+	case pgErr.Code == "54000": // a row or an index entry is too large
+		return &oauth.Error{Kind: oauth.Invalid, Detail: "A value is too long to be stored.", Err: err}
+	case pgErr.Code == "40001" || pgErr.Code == "40P01" || strings.HasPrefix(pgErr.Code, "57P") || strings.HasPrefix(pgErr.Code, "53"):
+		return &oauth.Error{Kind: oauth.Unavailable, Detail: "The registry is busy; try again.", Err: err}
+	}
+	return fmt.Errorf("database: %w", err)
+}

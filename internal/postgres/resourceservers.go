@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+const apiColumns = `r.id, r.identifier, r.document, r.sealed_secret, r.is_system, coalesce(c.client_id, ''), r.version, r.created_at, r.updated_at`
+
+const apiTables = ` FROM resource_servers r LEFT JOIN clients c ON c.id = r.client`
+
+func scanAPI(row pgx.CollectableRow) (oauth.ResourceServer, error) {
+	var r oauth.ResourceServer
+	err := row.Scan(&r.ID, &r.Identifier, &r.Document, &r.SealedSecret, &r.System, &r.ClientID, &r.Version, &r.CreatedAt, &r.UpdatedAt)
+	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
+	return r, err
+}
+
+// ResourceServer reads the API that has one of names as its id or identifier;
+// an earlier name wins over a later one.
+func (s *Store) ResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
+	return findAPI(ctx, s, names, "")
+}
+
+// ResourceServer is the same inside a transaction.
+func (t *Tx) ResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
+	return findAPI(ctx, t, names, "")
+}
+
+// LockResourceServer reads one API for changing it.
+func (t *Tx) LockResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
+	return findAPI(ctx, t, names, " FOR UPDATE OF r")
+}
+
+func findAPI(ctx context.Context, q querier, names []string, lock string) (oauth.ResourceServer, error) {
+	return one(ctx, q, "resource_server", scanAPI, "SELECT "+apiColumns+apiTables+`
+		WHERE r.id = ANY ($1) OR r.identifier = ANY ($1)
+		ORDER BY least(array_position($1, r.id), array_position($1, r.identifier)) LIMIT 1`+lock, names)
+}
+
+// LockSystemResourceServer reads Roster's own API for changing it.
+func (t *Tx) LockSystemResourceServer(ctx context.Context) (oauth.ResourceServer, error) {
+	return one(ctx, t, "resource_server", scanAPI, "SELECT "+apiColumns+apiTables+" WHERE r.is_system FOR UPDATE OF r")
+}
+
+// InsertResourceServer stores a new API. client is the uuid of the client that
+// stands for it, "" for none.
+func (t *Tx) InsertResourceServer(r oauth.ResourceServer) {
+	t.write(`INSERT INTO resource_servers (id, identifier, document, sealed_secret, is_system, version, created_at, updated_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		r.ID, r.Identifier, r.Document, r.SealedSecret, r.System, r.Version, r.CreatedAt, r.UpdatedAt)
+}
+
+// UpdateResourceServer stores r over a locked API.
+func (t *Tx) UpdateResourceServer(r oauth.ResourceServer) {
+	t.write(`UPDATE resource_servers SET identifier = $2, document = $3, sealed_secret = $4, version = $5, updated_at = $6 WHERE id = $1`,
+		r.ID, r.Identifier, r.Document, r.SealedSecret, r.Version, r.UpdatedAt)
+}
+
+// LinkResourceServer makes the client with that uuid stand for an API.
+func (t *Tx) LinkResourceServer(identifier, client string) {
+	t.write(`UPDATE resource_servers SET client = $2 WHERE identifier = $1`, identifier, client)
+}
+
+// DeleteResourceServer removes an API and the grants on it.
+func (t *Tx) DeleteResourceServer(id string) {
+	t.write(`DELETE FROM resource_servers WHERE id = $1`, id)
+}
+
+// ResourceServers returns a page of APIs in creation order; identifiers, when
+// given, selects.
+func (s *Store) ResourceServers(ctx context.Context, identifiers []string, limit, offset int) ([]oauth.ResourceServer, error) {
+	return all(ctx, s, scanAPI, "SELECT "+apiColumns+apiTables+`
+		WHERE $1::text[] IS NULL OR r.identifier = ANY ($1) ORDER BY r.serial LIMIT $2 OFFSET $3`, identifiers, limit, offset)
+}
+
+// CountResourceServers counts what ResourceServers selects.
+func (s *Store) CountResourceServers(ctx context.Context, identifiers []string) (int, error) {
+	return one(ctx, s, "resource_server", pgx.RowTo[int], `SELECT count(*) FROM resource_servers r WHERE $1::text[] IS NULL OR r.identifier = ANY ($1)`, identifiers)
+}
+
+// SystemIdentifier returns the identifier of Roster's own API.
+func (s *Store) SystemIdentifier(ctx context.Context) (string, error) {
+	return one(ctx, s, "resource_server", pgx.RowTo[string], `SELECT identifier FROM resource_servers WHERE is_system`)
+}

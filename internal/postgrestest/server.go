@@ -1,0 +1,82 @@
+package postgrestest
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/rosterhq/roster/internal/embedpg"
+)
+
+// Start runs a server for tests, not durable, in a temporary folder of its own.
+// Both are gone soon after this process, however it ends; Stop only hurries
+// that. ROSTER_POSTGRES_BIN is honoured.
+func Start(ctx context.Context) (*embedpg.Server, error) {
+	dir, err := os.MkdirTemp("", "roster-test-")
+	if err != nil {
+		return nil, err
+	}
+	s, err := embedpg.Start(ctx, embedpg.Config{
+		Dir:    dir,
+		BinDir: os.Getenv("ROSTER_POSTGRES_BIN"),
+		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+	})
+	if err != nil {
+		os.RemoveAll(dir)
+		return nil, err
+	}
+	if err := removeAfterUse(s, dir, s.Dir); err != nil {
+		s.Stop()
+		os.RemoveAll(dir)
+		os.RemoveAll(s.Dir)
+		return nil, fmt.Errorf("starting the process that cleans up: %w", err)
+	}
+	return s, nil
+}
+
+// removeAfterUse starts a shell that removes the folders, the last of which is
+// the server's, once the server or this process has ended. A test binary
+// without TestMain has no end of its own to clean up at, and a killed one has
+// none at all.
+func removeAfterUse(s *embedpg.Server, dirs ...string) error {
+	// The interrupt is for systems where a server does not notice the death of
+	// its parent.
+	const script = `pid=$1; shift
+for dir; do :; done
+cat
+if ps -ww -o args= -p "$pid" 2>/dev/null | grep -qF -- "-D $dir/data "; then kill -INT "$pid"; fi
+n=0
+while kill -0 "$pid" 2>/dev/null && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done
+rm -rf "$@"`
+	cmd := exec.Command("/bin/sh", append([]string{"-c", script, "sh", strconv.Itoa(s.Pid())}, dirs...)...)
+	cmd.Dir = "/"
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // an interrupt at the terminal is not for it
+	stdin, err := cmd.StdinPipe()                         // ends with this process at the latest
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	go func() {
+		<-s.Done()
+		stdin.Close()
+		_ = cmd.Wait()
+	}()
+	return nil
+}
+
+func startForThisProcess() (string, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	s, err := Start(ctx)
+	if err != nil {
+		return "", err
+	}
+	return s.URL, nil
+}

@@ -1,0 +1,125 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"strings"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/seal"
+)
+
+// AudienceSpellings are the identifiers that a caller who writes audience may
+// mean: that one, then the same with or without its last slash.
+func AudienceSpellings(audience string) []string {
+	if other, ok := strings.CutSuffix(audience, "/"); ok {
+		return []string{audience, other}
+	}
+	return []string{audience, audience + "/"}
+}
+
+var systemAPI = &oauth.Error{Kind: oauth.Invalid, Resource: "resource_server", Detail: "The system API cannot be changed."}
+
+// CreateResourceServer registers an API.
+func (r *Registry) CreateResourceServer(ctx context.Context, api oauth.ResourceServer) (oauth.ResourceServer, error) {
+	api.ID = oauth.RandomText(oauth.Hexadecimal, 24)
+	api.Version, api.CreatedAt = 1, r.now()
+	api.UpdatedAt = api.CreatedAt
+	if err := r.sealAPISecret(&api); err != nil {
+		return api, err
+	}
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		tx.InsertResourceServer(api)
+		e := r.event(ctx, "resource_server.created", "resource_server", api.Identifier)
+		e.Changes = changes(nil, api.Document)
+		tx.InsertEvent(e)
+		return nil
+	})
+	return api, err
+}
+
+// ResourceServer returns the API that has one of names as id or identifier.
+func (r *Registry) ResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
+	return r.store.ResourceServer(ctx, names...)
+}
+
+// ResourceServers returns a page of APIs in creation order.
+func (r *Registry) ResourceServers(ctx context.Context, identifiers []string, limit, offset int) ([]oauth.ResourceServer, error) {
+	return r.store.ResourceServers(ctx, identifiers, limit, offset)
+}
+
+// CountResourceServers counts all that ResourceServers selects.
+func (r *Registry) CountResourceServers(ctx context.Context, identifiers []string) (int, error) {
+	return r.store.CountResourceServers(ctx, identifiers)
+}
+
+// UpdateResourceServer stores what edit makes of an API's document and secret.
+func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.ResourceServer) error, names ...string) (oauth.ResourceServer, error) {
+	var api oauth.ResourceServer
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var err error
+		if api, err = tx.LockResourceServer(ctx, names...); err != nil {
+			return err
+		}
+		if api.System {
+			return systemAPI
+		}
+		before := api.Document
+		api.Document = maps.Clone(before)
+		if err := edit(&api); err != nil {
+			return err
+		}
+		if err := r.sealAPISecret(&api); err != nil {
+			return err
+		}
+		api.Version, api.UpdatedAt = api.Version+1, r.now()
+		tx.UpdateResourceServer(api)
+		e := r.event(ctx, "resource_server.updated", "resource_server", api.Identifier)
+		e.Changes = changes(before, api.Document)
+		tx.InsertEvent(e)
+		return nil
+	})
+	return api, err
+}
+
+// DeleteResourceServer removes an API and the grants on it.
+func (r *Registry) DeleteResourceServer(ctx context.Context, names ...string) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		api, err := tx.LockResourceServer(ctx, names...)
+		if err != nil {
+			return err
+		}
+		if api.System {
+			return systemAPI
+		}
+		tx.DeleteResourceServer(api.ID)
+		e := r.event(ctx, "resource_server.deleted", "resource_server", api.Identifier)
+		e.Changes = changes(api.Document, nil)
+		tx.InsertEvent(e)
+		return nil
+	})
+}
+
+func (r *Registry) sealAPISecret(api *oauth.ResourceServer) error {
+	if api.NewSecret.IsZero() {
+		return nil
+	}
+	var err error
+	api.SealedSecret, err = r.keys.Seal([]byte(api.NewSecret.Reveal()), apiSecretLocation(api.ID))
+	return err
+}
+
+// RevealAPISecret opens the HS256 signing secret of an API, zero if it has
+// none.
+func (r *Registry) RevealAPISecret(api oauth.ResourceServer) (oauth.Secret, error) {
+	if api.SealedSecret == nil {
+		return oauth.Secret{}, nil
+	}
+	text, err := r.keys.Open(api.SealedSecret, apiSecretLocation(api.ID))
+	return oauth.NewSecret(string(text)), err
+}
+
+func apiSecretLocation(id string) seal.Location {
+	return seal.Location{Table: "resource_servers", Row: id, Column: "sealed_secret"}
+}

@@ -1,0 +1,252 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/seal"
+)
+
+// CreateClient registers a client. Identifiers that d leaves empty are made:
+// a uuid for ID, the same for ClientID.
+func (r *Registry) CreateClient(ctx context.Context, d oauth.Draft) (oauth.Client, error) {
+	var c oauth.Client
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var err error
+		c, err = r.createClient(ctx, tx, d)
+		return err
+	})
+	return c, err
+}
+
+func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Draft) (oauth.Client, error) {
+	c := *d.Client
+	if c.ID == "" {
+		c.ID = uuid.NewString()
+	}
+	if c.ClientID == "" {
+		c.ClientID = c.ID
+	}
+	c.Version, c.CreatedAt = 1, r.now()
+	c.UpdatedAt = c.CreatedAt
+	if err := c.Validate(); err != nil {
+		return c, err
+	}
+	if err := checkCredentials(d.Credentials); err != nil {
+		return c, err
+	}
+	uses, err := c.CredentialUses()
+	if err != nil {
+		return c, err
+	}
+	meta, err := c.Metadata()
+	if err != nil {
+		return c, err
+	}
+	api, err := r.apiOf(ctx, tx, c)
+	if err != nil {
+		return c, err
+	}
+	tx.InsertClient(c)
+	if !d.NewSecret.IsZero() {
+		secret, err := r.sealSecret(d.NewSecret)
+		if err != nil {
+			return c, err
+		}
+		tx.InsertSecret(c.ID, secret)
+		c.Secret = &secret
+	}
+	for _, cred := range d.Credentials {
+		cred.Client = c.ID
+		tx.InsertCredential(cred)
+	}
+	if len(uses) > 0 {
+		tx.SetCredentialUses(c.ID, uses)
+	}
+	if len(meta.ClientAliases) > 0 {
+		tx.SetAliases(c.ID, meta.ClientAliases)
+	}
+	if api != "" {
+		tx.LinkResourceServer(api, c.ID)
+	}
+	e := r.event(ctx, "client.created", "client", c.ClientID)
+	e.Changes = changes(nil, c.Document)
+	tx.InsertEvent(e)
+	return c, nil
+}
+
+// Client returns one client.
+func (r *Registry) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
+	return r.store.Client(ctx, ref)
+}
+
+// Clients returns a page of clients in creation order, the global one last.
+func (r *Registry) Clients(ctx context.Context, q postgres.ClientQuery) ([]postgres.PlacedClient, error) {
+	return r.store.Clients(ctx, q)
+}
+
+// CountClients counts all that q selects, whatever its page.
+func (r *Registry) CountClients(ctx context.Context, q postgres.ClientQuery) (int, error) {
+	return r.store.CountClients(ctx, q)
+}
+
+// UpdateClient stores what edit makes of a client, if it obeys the rules. edit
+// runs while the client is locked and must have no side effects; its error
+// comes back unchanged.
+func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit func(*oauth.Draft) error) (oauth.Client, error) {
+	var c oauth.Client
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var err error
+		if c, err = tx.LockClient(ctx, ref); err != nil {
+			return err
+		}
+		before := c
+		c.Document = maps.Clone(c.Document)
+		d := oauth.Draft{Client: &c}
+		if err := edit(&d); err != nil {
+			return err
+		}
+		c.Version, c.UpdatedAt = before.Version+1, r.now()
+		if err := c.Validate(); err != nil {
+			return err
+		}
+		if err := r.storeUses(ctx, tx, before, c); err != nil {
+			return err
+		}
+		if err := storeAliases(tx, before, c); err != nil {
+			return err
+		}
+		e := r.event(ctx, "client.updated", "client", c.ClientID)
+		e.Changes = changes(before.Document, c.Document)
+		if !d.NewSecret.IsZero() {
+			secret, err := r.sealSecret(d.NewSecret)
+			if err != nil {
+				return err
+			}
+			tx.DeleteSecrets(c.ID)
+			tx.InsertSecret(c.ID, secret)
+			c.Secret = &secret
+			tx.InsertEvent(r.event(ctx, "client.secret_rotated", "client", c.ClientID))
+		}
+		tx.UpdateClient(c)
+		tx.InsertEvent(e)
+		return nil
+	})
+	return c, err
+}
+
+// storeUses stores the credential slots when they changed, after checking that
+// each names a credential of the right type of this client.
+func (r *Registry) storeUses(ctx context.Context, tx *postgres.Tx, before, after oauth.Client) error {
+	was, err := before.CredentialUses()
+	if err != nil {
+		return err
+	}
+	uses, err := after.CredentialUses()
+	if err != nil || slices.Equal(was, uses) {
+		return err
+	}
+	registered, err := tx.Credentials(ctx, after.ID)
+	if err != nil {
+		return err
+	}
+	for _, u := range uses {
+		i := slices.IndexFunc(registered, func(c oauth.Credential) bool { return c.ID == u.Credential })
+		if i < 0 {
+			return oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The client has no credential with the id " + u.Credential + "."})
+		}
+		if want := oauth.SlotCredentialType[u.Slot]; registered[i].Type != want {
+			return oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The credential " + u.Credential + " is not of type " + string(want) + "."})
+		}
+	}
+	tx.SetCredentialUses(after.ID, uses)
+	return nil
+}
+
+func storeAliases(tx *postgres.Tx, before, after oauth.Client) error {
+	was, err := before.Metadata()
+	if err != nil {
+		return err
+	}
+	is, err := after.Metadata()
+	if err != nil {
+		return err
+	}
+	if !slices.Equal(was.ClientAliases, is.ClientAliases) {
+		tx.SetAliases(after.ID, is.ClientAliases)
+	}
+	return nil
+}
+
+// apiOf returns the identifier of the API that c is created to stand for, ""
+// for none.
+func (r *Registry) apiOf(ctx context.Context, tx *postgres.Tx, c oauth.Client) (string, error) {
+	identifier := jsondoc.String(c.Document["auth0:resource_server_identifier"])
+	if identifier == "" {
+		return "", nil
+	}
+	api, err := tx.ResourceServer(ctx, identifier)
+	if err == nil && api.ClientID != "" {
+		err = &oauth.Error{Kind: oauth.Conflict, Resource: "resource_server", Detail: "The resource server has a client already."}
+	}
+	return api.Identifier, err
+}
+
+// DeleteClient removes a client with all that belongs to it. The global client
+// stays.
+func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, ref)
+		if err != nil {
+			return err
+		}
+		meta, err := c.Metadata()
+		if err != nil {
+			return err
+		}
+		if meta.Global {
+			return &oauth.Error{Kind: oauth.Invalid, Resource: "client", Detail: "The global client cannot be deleted."}
+		}
+		tx.DeleteClient(c.ID)
+		e := r.event(ctx, "client.deleted", "client", c.ClientID)
+		e.Changes = changes(c.Document, nil)
+		tx.InsertEvent(e)
+		return nil
+	})
+}
+
+// sealSecret makes what is kept of a secret.
+func (r *Registry) sealSecret(secret oauth.Secret) (oauth.ClientSecret, error) {
+	s := oauth.ClientSecret{ID: newID(), CreatedAt: r.now()}
+	s.MAC = r.keys.MAC([]byte(secret.Reveal()), macLocation(s.ID))
+	if r.HashedSecrets {
+		return s, nil
+	}
+	var err error
+	s.Sealed, err = r.keys.Seal([]byte(secret.Reveal()), secretLocation(s.ID))
+	return s, err
+}
+
+func secretLocation(id string) seal.Location {
+	return seal.Location{Table: "client_secrets", Row: id, Column: "sealed"}
+}
+
+func macLocation(id string) seal.Location {
+	return seal.Location{Table: "client_secrets", Row: id, Column: "mac"}
+}
+
+// RevealSecret opens a client's newest secret, for a caller who may read it.
+// It is zero when the client has none or only its MAC is kept.
+func (r *Registry) RevealSecret(c oauth.Client) (oauth.Secret, error) {
+	if c.Secret == nil || c.Secret.Sealed == nil {
+		return oauth.Secret{}, nil
+	}
+	text, err := r.keys.Open(c.Secret.Sealed, secretLocation(c.Secret.ID))
+	return oauth.NewSecret(string(text)), err
+}

@@ -1,0 +1,105 @@
+package registry
+
+import (
+	"context"
+	"time"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+// NewCredential parses a credential for a client that is about to be created
+// or changed.
+func (r *Registry) NewCredential(req oauth.CredentialRequest) (oauth.Credential, error) {
+	return oauth.NewCredential("cred_"+oauth.RandomText(oauth.Base58, 22), "", req, r.now())
+}
+
+var tooManyCredentials = &oauth.Error{Kind: oauth.Invalid, Resource: "credential", Detail: "A client can have a maximum of 4 credentials."}
+
+func checkCredentials(list []oauth.Credential) error {
+	if len(list) > oauth.MaxCredentials {
+		return tooManyCredentials
+	}
+	return nil
+}
+
+// AddCredential registers one more credential with a client.
+func (r *Registry) AddCredential(ctx context.Context, ref oauth.ClientRef, req oauth.CredentialRequest) (oauth.Credential, error) {
+	cred, err := r.NewCredential(req)
+	if err != nil {
+		return oauth.Credential{}, err
+	}
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, ref)
+		if err != nil {
+			return err
+		}
+		have, err := tx.Credentials(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		if len(have) >= oauth.MaxCredentials {
+			return tooManyCredentials
+		}
+		cred.Client = c.ID
+		tx.InsertCredential(cred)
+		tx.InsertEvent(r.event(ctx, "credential.created", "credential", cred.ID))
+		return nil
+	})
+	return cred, err
+}
+
+// Credentials returns a client's credentials in creation order.
+func (r *Registry) Credentials(ctx context.Context, ref oauth.ClientRef) ([]oauth.Credential, error) {
+	c, err := r.store.Client(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	return r.store.Credentials(ctx, c.ID)
+}
+
+// Credential returns one credential of a client.
+func (r *Registry) Credential(ctx context.Context, ref oauth.ClientRef, id string) (oauth.Credential, error) {
+	c, err := r.store.Client(ctx, ref)
+	if err != nil {
+		return oauth.Credential{}, err
+	}
+	return r.store.Credential(ctx, c.ID, id)
+}
+
+// SetCredentialExpiry changes when a credential ends; nil for never.
+func (r *Registry) SetCredentialExpiry(ctx context.Context, ref oauth.ClientRef, id string, expires *time.Time) (oauth.Credential, error) {
+	var cred oauth.Credential
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if cred, err = tx.LockCredential(ctx, c.ID, id); err != nil {
+			return err
+		}
+		if err := cred.SetExpiry(expires, r.now()); err != nil {
+			return err
+		}
+		tx.SetCredentialExpiry(cred.ID, cred.ExpiresAt, cred.UpdatedAt)
+		tx.InsertEvent(r.event(ctx, "credential.updated", "credential", cred.ID))
+		return nil
+	})
+	return cred, err
+}
+
+// DeleteCredential removes a credential of a client, unless a slot uses it.
+func (r *Registry) DeleteCredential(ctx context.Context, ref oauth.ClientRef, id string) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.LockCredential(ctx, c.ID, id); err != nil {
+			return err
+		}
+		tx.DeleteCredential(id)
+		tx.InsertEvent(r.event(ctx, "credential.deleted", "credential", id))
+		return nil
+	})
+}

@@ -1,0 +1,180 @@
+package registry
+
+import (
+	"context"
+	"crypto/rsa"
+	"encoding/json"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+// Prepare makes what every registry has, where it is missing: the mark of the
+// keyset, the signing keys, the management API and the global client. It
+// refuses a database that was written under another keyset. Instances that
+// start together wait for one another.
+func (r *Registry) Prepare(ctx context.Context) error {
+	check, err := r.store.KeysetCheck(ctx)
+	switch {
+	case err == nil:
+		if err := r.keys.VerifyCheck(check); err != nil {
+			return err
+		}
+	case oauth.KindOf(err) != oauth.NotFound:
+		return err
+	}
+	if err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		if err := tx.Exclusive(ctx); err != nil {
+			return err
+		}
+		tx.InsertKeysetCheck(r.keys.CheckValue())
+		if err := r.prepareKeys(ctx, tx); err != nil {
+			return err
+		}
+		return r.prepareSystemAPI(ctx, tx)
+	}); err != nil {
+		return err
+	}
+	return r.prepareGlobalClient(ctx)
+}
+
+func (r *Registry) prepareKeys(ctx context.Context, tx *postgres.Tx) error {
+	for use, public := range map[string]func(string, *rsa.PrivateKey) (json.RawMessage, error){
+		"token":  publicJWK,
+		"tenant": r.tenantCertificate,
+	} {
+		_, err := tx.CurrentIssuerKey(ctx, use)
+		if oauth.KindOf(err) == oauth.NotFound {
+			k, err := r.newIssuerKey(use, public)
+			if err != nil {
+				return err
+			}
+			tx.InsertIssuerKey(k)
+			tx.InsertEvent(r.event(ctx, "issuer_key.created", "issuer_key", k.ID))
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareSystemAPI keeps the management API's identifier and scopes in step
+// with the public URL and the specification.
+func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error {
+	doc := jsondoc.Object{
+		"name":                   jsondoc.Must("Auth0 Management API"),
+		"scopes":                 jsondoc.Must(r.Scopes),
+		"signing_alg":            jsondoc.Must("RS256"),
+		"token_lifetime":         jsondoc.Must(86400),
+		"token_lifetime_for_web": jsondoc.Must(7200),
+		"allow_offline_access":   jsondoc.Must(false),
+		"skip_consent_for_verifiable_first_party_clients": jsondoc.Must(false),
+		"subject_type_authorization":                      json.RawMessage(`{"client":{"policy":"require_client_grant"},"user":{"policy":"allow_all"}}`),
+	}
+	api, err := tx.LockSystemResourceServer(ctx)
+	switch {
+	case oauth.KindOf(err) == oauth.NotFound:
+		api = oauth.ResourceServer{
+			ID: oauth.RandomText(oauth.Hexadecimal, 24), Identifier: r.ManagementAudience(), Document: doc, System: true,
+			Version: 1, CreatedAt: r.now(), UpdatedAt: r.now(),
+		}
+		tx.InsertResourceServer(api)
+	case err != nil:
+		return err
+	case api.Identifier != r.ManagementAudience() || len(changes(api.Document, doc)) > 0:
+		api.Identifier, api.Document, api.Version, api.UpdatedAt = r.ManagementAudience(), doc, api.Version+1, r.now()
+		tx.UpdateResourceServer(api)
+	}
+	return nil
+}
+
+// globalDocument is what the client that stands for all applications starts
+// from.
+var globalDocument = jsondoc.Object{
+	"client_name":                       jsondoc.Must("All Applications"),
+	"redirect_uris":                     json.RawMessage(`[]`),
+	"auth0:global":                      json.RawMessage(`true`),
+	"auth0:is_first_party":              json.RawMessage(`true`),
+	"auth0:cross_origin_authentication": json.RawMessage(`true`),
+	"auth0:custom_login_page_on":        json.RawMessage(`true`),
+	"auth0:owners":                      json.RawMessage(`["mr|provider|user"]`),
+	"auth0:refresh_token":               json.RawMessage(`{"expiration_type":"non-expiring","leeway":0,"infinite_token_lifetime":true,"infinite_idle_token_lifetime":true,"token_lifetime":2592000,"idle_token_lifetime":1296000,"rotation_type":"non-rotating"}`),
+}
+
+func (r *Registry) prepareGlobalClient(ctx context.Context) error {
+	global := true
+	n, err := r.CountClients(ctx, postgres.ClientQuery{Global: &global})
+	if err != nil || n > 0 {
+		return err
+	}
+	_, err = r.CreateClient(ctx, oauth.Draft{
+		Client:    &oauth.Client{ID: uuid.NewString(), ClientID: oauth.RandomText(oauth.Alphanumeric, 32), Document: globalDocument},
+		NewSecret: oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64)),
+	})
+	if oauth.KindOf(err) == oauth.Conflict { // another instance was faster
+		return nil
+	}
+	return err
+}
+
+// Administrator makes a client with every scope of the management API and
+// returns it with its secret. A client with that identifier is left as it is
+// (created is false then). An empty clientID or secret is made up.
+func (r *Registry) Administrator(ctx context.Context, clientID string, secret oauth.Secret) (c oauth.Client, created bool, err error) {
+	if clientID == "" {
+		clientID = oauth.RandomText(oauth.Alphanumeric, 32)
+	}
+	if secret.IsZero() {
+		secret = oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64))
+	}
+	c, err = r.Client(ctx, oauth.ClientRef{ClientID: clientID})
+	if oauth.KindOf(err) != oauth.NotFound {
+		return c, false, err
+	}
+	draft := oauth.Draft{
+		Client: &oauth.Client{ID: uuid.NewString(), ClientID: clientID, Document: jsondoc.Object{
+			"client_name":                jsondoc.Must("Roster administrator"),
+			"grant_types":                json.RawMessage(`["client_credentials"]`),
+			"token_endpoint_auth_method": jsondoc.Must("client_secret_post"),
+			"auth0:app_type":             jsondoc.Must("non_interactive"),
+			"auth0:is_first_party":       json.RawMessage(`true`),
+		}},
+		NewSecret: secret,
+	}
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		if c, err = r.createClient(ctx, tx, draft); err != nil {
+			return err
+		}
+		r.insertGrant(ctx, tx, c.ID, oauth.ClientGrant{
+			ClientID: clientID, Audience: r.ManagementAudience(), SubjectType: "client",
+			Document: jsondoc.Object{"scope": json.RawMessage(`[]`), "allow_all_scopes": json.RawMessage(`true`)},
+		})
+		return nil
+	})
+	return c, err == nil, err
+}
+
+// MintManagementToken issues a token with every scope for an operator who has
+// the database and the keyset at hand.
+func (r *Registry) MintManagementToken(ctx context.Context, subject string, lifetime time.Duration) (Token, error) {
+	api, err := r.store.ResourceServer(ctx, r.ManagementAudience())
+	if err != nil {
+		return Token{}, err
+	}
+	terms, err := api.Terms()
+	if err != nil {
+		return Token{}, err
+	}
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		tx.InsertEvent(r.event(ctx, "token.minted", "token", subject))
+		return nil
+	})
+	if err != nil {
+		return Token{}, err
+	}
+	return r.mint(ctx, api, terms, subject, terms.ScopeValues(), int(lifetime.Seconds()))
+}

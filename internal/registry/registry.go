@@ -1,0 +1,105 @@
+// Package registry is what the service does: its operations, each one
+// transaction, the same for every API dialect.
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/seal"
+)
+
+// Config is what operations need to know of the deployment.
+type Config struct {
+	PublicURL     string // without a slash at the end, e.g. https://roster.example
+	Tenant        string
+	HashedSecrets bool             // keep only a MAC of clients' secrets
+	Scopes        []oauth.APIScope // of the management API
+	Now           func() time.Time // time.Now outside tests
+}
+
+// Issuer is the iss of Roster's tokens.
+func (c *Config) Issuer() string { return c.PublicURL + "/" }
+
+// ManagementAudience is the aud of tokens for Roster's own APIs.
+func (c *Config) ManagementAudience() string { return c.PublicURL + "/api/v2/" }
+
+// Registry carries out operations on clients and what belongs to them.
+type Registry struct {
+	Config
+	store   *postgres.Store
+	keys    *seal.Keyset
+	signing cached[tokenKeys]
+	tenant  cached[tenantKey]
+
+	decoyOnce sync.Once
+	decoy     oauth.ClientSecret
+}
+
+// New returns a Registry over store whose secrets are sealed with keys. Call
+// Prepare once before serving.
+func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
+	return &Registry{Config: config, store: store, keys: keys}
+}
+
+// now is the time to store: UTC, in the precision that Postgres keeps.
+func (r *Registry) now() time.Time { return r.Now().UTC().Truncate(time.Microsecond) }
+
+// event returns an audit line for something that happens on behalf of ctx's
+// origin.
+func (r *Registry) event(ctx context.Context, action, targetType, target string) oauth.Event {
+	origin := oauth.OriginOf(ctx)
+	e := oauth.Event{
+		OccurredAt: r.now(), Actor: "system", Action: action, TargetType: targetType, Target: target,
+		RequestID: origin.RequestID, Address: origin.Address,
+	}
+	if origin.Caller != nil {
+		e.Actor, e.ActorClient = origin.Caller.Subject, origin.Caller.ClientID
+	}
+	return e
+}
+
+// undisclosed members may hold secrets of other systems; the audit trail says
+// that they changed, not how.
+var undisclosed = map[string]bool{"auth0:addons": true, "auth0:encryption_key": true}
+
+var hidden = json.RawMessage(`"[redacted]"`)
+
+// changes lists the members that differ between two documents.
+func changes(before, after jsondoc.Object) map[string]oauth.Change {
+	diff := map[string]oauth.Change{}
+	note := func(member string, b, a json.RawMessage) {
+		if bytes.Equal(b, a) {
+			return
+		}
+		if undisclosed[member] {
+			if b != nil {
+				b = hidden
+			}
+			if a != nil {
+				a = hidden
+			}
+		}
+		diff[member] = oauth.Change{Before: b, After: a}
+	}
+	for member, b := range before {
+		note(member, b, after[member])
+	}
+	for member, a := range after {
+		if _, ok := before[member]; !ok {
+			note(member, nil, a)
+		}
+	}
+	return diff
+}
+
+// newID returns a time-ordered uuid.
+func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -1,0 +1,270 @@
+package registry
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+// TokenRequest asks for an access token with the client_credentials grant
+// (RFC 6749 §4.4). The client proves itself by Secret or by Assertion.
+type TokenRequest struct {
+	ClientID  string // may be empty beside an assertion
+	Secret    oauth.Secret
+	Assertion string // JWT of RFC 7523; excludes Secret
+	Audience  string
+	Scope     string // space-separated; empty asks for all that is granted
+}
+
+// Token is an issued access token.
+type Token struct {
+	AccessToken oauth.Secret
+	ExpiresIn   int // seconds
+	Scope       string
+}
+
+func tokenError(kind oauth.Kind, code, detail string) *oauth.Error {
+	return &oauth.Error{Kind: kind, Code: code, Detail: detail}
+}
+
+// IssueToken authenticates the client and issues a token for the audience that
+// it has a grant on.
+func (r *Registry) IssueToken(ctx context.Context, req TokenRequest) (Token, error) {
+	auth, err := r.authenticate(ctx, req)
+	if err != nil {
+		return Token{}, err
+	}
+	c := auth.Client
+	meta, err := c.Metadata()
+	if err != nil {
+		return Token{}, err
+	}
+	if !slices.Contains(meta.GrantTypes, oauth.GrantClientCredentials) {
+		return Token{}, tokenError(oauth.Forbidden, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client.")
+	}
+	if req.Audience == "" {
+		return Token{}, tokenError(oauth.Invalid, "invalid_request", "Missing required parameter: audience")
+	}
+	api, terms, scope, err := r.authorize(ctx, c, req)
+	if err != nil {
+		return Token{}, err
+	}
+	return r.mint(ctx, api, terms, c.ClientID, scope, terms.TokenLifetime)
+}
+
+// authorize finds what the client is granted of the requested audience.
+func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenRequest) (api oauth.ResourceServer, terms oauth.APITerms, scope []string, err error) {
+	denied := tokenError(oauth.Forbidden, "access_denied", `Client is not authorized to access "`+req.Audience+`". You need to create a "client-grant" associated to this API.`)
+	if api, err = r.store.ResourceServer(ctx, AudienceSpellings(req.Audience)...); err != nil {
+		if oauth.KindOf(err) == oauth.NotFound {
+			err = tokenError(oauth.Forbidden, "access_denied", "Service not found: "+req.Audience)
+		}
+		return
+	}
+	if terms, err = api.Terms(); err != nil {
+		return
+	}
+	if terms.Authorization.Client.Policy == "deny_all" {
+		err = denied
+		return
+	}
+	class := ""
+	if string(c.Document["auth0:is_first_party"]) == "false" {
+		class = "third_party_clients"
+	}
+	grant, err := r.store.GrantFor(ctx, c.ID, api.Identifier, class)
+	if err != nil {
+		if oauth.KindOf(err) == oauth.NotFound {
+			err = denied
+		}
+		return
+	}
+	granted, err := grant.Terms()
+	if err != nil {
+		return
+	}
+	scope = granted.Scope
+	if granted.AllowAllScopes {
+		scope = terms.ScopeValues()
+	}
+	if asked := oauth.SplitScope(req.Scope); len(asked) > 0 {
+		for _, s := range asked {
+			if !slices.Contains(scope, s) {
+				err = tokenError(oauth.Forbidden, "access_denied", "Client has not been granted scopes: "+s)
+				return
+			}
+		}
+		scope = asked
+	}
+	return
+}
+
+// mint signs a token for an API (RFC 9068 §2.2, with the claims that Auth0's
+// clients look for beside them).
+func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oauth.APITerms, clientID string, scope []string, lifetime int) (Token, error) {
+	alg := jose.SignatureAlgorithm(terms.SigningAlg)
+	var secret oauth.Secret
+	var err error
+	if alg == jose.HS256 {
+		if secret, err = r.RevealAPISecret(api); err != nil {
+			return Token{}, err
+		}
+	}
+	now := r.Now().Unix()
+	claims := map[string]any{
+		"iss": r.Issuer(), "sub": clientID + "@clients", "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
+		"jti": uuid.NewString(), "client_id": clientID, "azp": clientID, "gty": "client-credentials",
+	}
+	t := Token{ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
+	if t.Scope != "" {
+		claims["scope"] = t.Scope
+	}
+	if strings.HasSuffix(terms.TokenDialect, "_authz") {
+		claims["permissions"] = scope
+	}
+	text, err := r.sign(ctx, alg, secret, claims)
+	t.AccessToken = oauth.NewSecret(text)
+	return t, err
+}
+
+var errWrongClient = tokenError(oauth.Unauthenticated, "invalid_client", "Client authentication failed.")
+
+// authenticate finds the client and checks its proof. Unknown clients cost the
+// same work as known ones with a wrong secret and fail in the same words.
+func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres.Authentication, error) {
+	if req.Assertion != "" {
+		return r.authenticateAssertion(ctx, req)
+	}
+	auth, err := r.store.Authentication(ctx, req.ClientID, r.now())
+	if err != nil && oauth.KindOf(err) != oauth.NotFound {
+		return auth, err
+	}
+	if auth.Client.Document[oauth.SlotsOfAuthentication] != nil {
+		auth.Secrets = nil // such a client proves itself by its key alone
+	}
+	if len(auth.Secrets) == 0 {
+		auth.Secrets = []oauth.ClientSecret{r.noSecret()}
+	}
+	for _, s := range auth.Secrets {
+		if r.keys.VerifyMAC(s.MAC, []byte(req.Secret.Reveal()), macLocation(s.ID)) {
+			return auth, nil
+		}
+	}
+	return auth, errWrongClient
+}
+
+// noSecret is checked against where there is no secret to check against.
+func (r *Registry) noSecret() oauth.ClientSecret {
+	r.decoyOnce.Do(func() {
+		r.decoy.ID = newID()
+		r.decoy.MAC = r.keys.MAC([]byte(oauth.RandomText(oauth.URLSafe, 64)), macLocation(r.decoy.ID))
+	})
+	return r.decoy
+}
+
+func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) (postgres.Authentication, error) {
+	a, err := oauth.ParseAssertion(req.Assertion)
+	if err != nil {
+		return postgres.Authentication{}, asInvalidClient(err)
+	}
+	if req.ClientID != "" && req.ClientID != a.ClientID() {
+		return postgres.Authentication{}, errWrongClient
+	}
+	auth, err := r.store.Authentication(ctx, a.ClientID(), r.now())
+	if err != nil {
+		if oauth.KindOf(err) == oauth.NotFound {
+			err = errWrongClient
+		}
+		return auth, err
+	}
+	audiences := []string{r.Issuer(), r.PublicURL, r.PublicURL + "/oauth/token"}
+	if _, err := a.Verify(auth.Credentials, audiences, r.Now()); err != nil {
+		return auth, asInvalidClient(err)
+	}
+	jti := sha256.Sum256([]byte(a.JTI()))
+	first, err := r.store.UseAssertion(ctx, auth.Client.ID, jti[:], a.ExpiresAt().Add(time.Minute))
+	if err == nil && !first {
+		err = tokenError(oauth.Unauthenticated, "invalid_client", "The client assertion was used before.")
+	}
+	return auth, err
+}
+
+func asInvalidClient(err error) error {
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		return &oauth.Error{Kind: e.Kind, Code: "invalid_client", Detail: e.Detail, Err: e.Err}
+	}
+	return err
+}
+
+// Reasons why a bearer token is refused.
+var (
+	ErrNotAToken    = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Bad HTTP authentication header format"}
+	ErrInvalidToken = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Invalid token"}
+	ErrSignature    = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Invalid signature received for JSON Web Token validation"}
+	ErrExpiredToken = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Expired token received for JSON Web Token validation"}
+)
+
+// maxTokenSize bounds what VerifyToken looks at.
+const maxTokenSize = 16 << 10
+
+// VerifyToken checks a token for the management API and tells whose it is.
+func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller, error) {
+	if len(token) > maxTokenSize {
+		return nil, ErrInvalidToken
+	}
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
+	if err != nil {
+		if strings.Count(token, ".") == 2 {
+			return nil, ErrInvalidToken
+		}
+		return nil, ErrNotAToken
+	}
+	kid := jws.Signatures[0].Header.KeyID
+	keys, err := r.tokenKeys(ctx, keyRefresh)
+	if err == nil && keys.public[kid].Key == nil { // a key made by another instance just now?
+		keys, err = r.tokenKeys(ctx, unknownKeyWait)
+	}
+	if err != nil {
+		return nil, err
+	}
+	key, known := keys.public[kid]
+	if !known {
+		return nil, ErrSignature
+	}
+	payload, err := jws.Verify(key)
+	if err != nil {
+		return nil, ErrSignature
+	}
+	var claims struct {
+		Issuer   string `json:"iss"`
+		Subject  string `json:"sub"`
+		Audience string `json:"aud"`
+		Expires  int64  `json:"exp"`
+		ClientID string `json:"client_id"`
+		Scope    string `json:"scope"`
+	}
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.Issuer != r.Issuer() || claims.Audience != r.ManagementAudience() {
+		return nil, ErrInvalidToken
+	}
+	if r.Now().Unix() >= claims.Expires {
+		return nil, ErrExpiredToken
+	}
+	return &oauth.Caller{
+		Subject: claims.Subject, ClientID: claims.ClientID, Scopes: oauth.SplitScope(claims.Scope), ExpiresAt: time.Unix(claims.Expires, 0),
+	}, nil
+}
+
+// ForgetExpired removes what is of no use any more.
+func (r *Registry) ForgetExpired(ctx context.Context) error {
+	return r.store.TrimAssertions(ctx, r.now())
+}

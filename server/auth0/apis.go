@@ -1,0 +1,179 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"slices"
+
+	"github.com/rosterhq/roster/gen/auth0api"
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/dialect"
+)
+
+// apiFields is the document of a resource server; its id, identifier and
+// signing secret stand beside it.
+var apiFields = dialect.NewTable("",
+	dialect.Field{Wire: "name", Canonical: "name"},
+	dialect.Field{Wire: "scopes", Canonical: "scopes"},
+	dialect.Field{Wire: "signing_alg", Canonical: "signing_alg"},
+	dialect.Field{Wire: "allow_offline_access", Canonical: "allow_offline_access"},
+	dialect.Field{Wire: "allow_online_access", Canonical: "allow_online_access"},
+	dialect.Field{Wire: "allow_online_access_with_ephemeral_sessions", Canonical: "allow_online_access_with_ephemeral_sessions"},
+	dialect.Field{Wire: "token_lifetime", Canonical: "token_lifetime"},
+	dialect.Field{Wire: "token_lifetime_for_web", Canonical: "token_lifetime_for_web"},
+	dialect.Field{Wire: "skip_consent_for_verifiable_first_party_clients", Canonical: "skip_consent_for_verifiable_first_party_clients"},
+	dialect.Field{Wire: "enforce_policies", Canonical: "enforce_policies"},
+	dialect.Field{Wire: "token_dialect", Canonical: "token_dialect"},
+	dialect.Field{Wire: "token_encryption", Canonical: "token_encryption"},
+	dialect.Field{Wire: "consent_policy", Canonical: "consent_policy"},
+	dialect.Field{Wire: "authorization_details", Canonical: "authorization_details"},
+	dialect.Field{Wire: "proof_of_possession", Canonical: "proof_of_possession"},
+	dialect.Field{Wire: "subject_type_authorization", Canonical: "subject_type_authorization", Merge: dialect.Members},
+	dialect.Field{Wire: "authorization_policy", Canonical: "authorization_policy"},
+)
+
+// apiDefaults is what a resource server starts from.
+var apiDefaults = jsondoc.Object{
+	"allow_offline_access":                            json.RawMessage(`false`),
+	"skip_consent_for_verifiable_first_party_clients": json.RawMessage(`false`),
+	"subject_type_authorization":                      json.RawMessage(`{"client":{"policy":"require_client_grant"},"user":{"policy":"allow_all"}}`),
+	"token_lifetime":                                  json.RawMessage(`86400`),
+	"token_lifetime_for_web":                          json.RawMessage(`7200`),
+	"signing_alg":                                     json.RawMessage(`"RS256"`),
+}
+
+func (h *handler) viewAPI(api oauth.ResourceServer) (jsondoc.Object, error) {
+	body, err := apiFields.View(api.Document, func([]string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	body["id"], body["identifier"] = jsondoc.Must(api.ID), jsondoc.Must(api.Identifier)
+	if api.System {
+		body["is_system"] = json.RawMessage(`true`)
+	}
+	if api.ClientID != "" {
+		body["client_id"] = jsondoc.Must(api.ClientID)
+	}
+	if jsondoc.String(body["signing_alg"]) == "HS256" {
+		secret, err := h.registry.RevealAPISecret(api)
+		if err != nil {
+			return nil, err
+		}
+		if !secret.IsZero() {
+			body["signing_secret"] = jsondoc.Must(secret.Reveal())
+		}
+	}
+	return body, nil
+}
+
+// applyAPI changes an API by the members of a request. One that signs with
+// HS256 gets a secret if it has none.
+func applyAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
+	rest := jsondoc.Object{}
+	for name, raw := range wire {
+		switch name {
+		case "identifier":
+		case "signing_secret":
+			api.NewSecret = oauth.NewSecret(jsondoc.String(raw))
+		default:
+			rest[name] = raw
+		}
+	}
+	if err := apiFields.Apply(api.Document, rest); err != nil {
+		return err
+	}
+	if jsondoc.String(api.Document["signing_alg"]) == "HS256" && api.SealedSecret == nil && api.NewSecret.IsZero() {
+		api.NewSecret = oauth.NewSecret(oauth.RandomText(oauth.Alphanumeric, 32))
+	}
+	terms, err := api.Terms()
+	if err != nil {
+		return err
+	}
+	values := terms.ScopeValues()
+	for i, value := range values {
+		if slices.Contains(values[:i], value) {
+			return oauth.Invalidate(oauth.Violation{Member: "scopes", Rule: "uniqueItems", Detail: "scopes names the value " + value + " twice."})
+		}
+	}
+	return nil
+}
+
+// apiNames are the identifiers that a path parameter may stand for: clients
+// send an API's identifier escaped once or twice.
+func apiNames(id string) []string {
+	names := []string{id}
+	for range 2 {
+		decoded, err := url.PathUnescape(id)
+		if err != nil || decoded == id {
+			break
+		}
+		names, id = append(names, decoded), decoded
+	}
+	return names
+}
+
+func (h *handler) Auth0CreateResourceServer(ctx context.Context, req auth0api.Auth0CreateResourceServerRequestObject) (auth0api.Auth0CreateResourceServerResponseObject, error) {
+	wire := *req.Body
+	api := oauth.ResourceServer{Identifier: jsondoc.String(wire["identifier"]), Document: jsondoc.Object{}}
+	for name, raw := range apiDefaults {
+		api.Document[name] = raw
+	}
+	if err := applyAPI(&api, wire); err != nil {
+		return nil, err
+	}
+	api, err := h.registry.CreateResourceServer(ctx, api)
+	if err != nil {
+		return nil, err
+	}
+	body, err := h.viewAPI(api)
+	return auth0api.Auth0CreateResourceServer201JSONResponse{Body: body}, err
+}
+
+func (h *handler) Auth0GetResourceServer(ctx context.Context, req auth0api.Auth0GetResourceServerRequestObject) (auth0api.Auth0GetResourceServerResponseObject, error) {
+	api, err := h.registry.ResourceServer(ctx, apiNames(req.ID)...)
+	if err != nil {
+		return nil, err
+	}
+	body, err := h.viewAPI(api)
+	return auth0api.Auth0GetResourceServer200JSONResponse{Body: body}, err
+}
+
+func (h *handler) Auth0UpdateResourceServer(ctx context.Context, req auth0api.Auth0UpdateResourceServerRequestObject) (auth0api.Auth0UpdateResourceServerResponseObject, error) {
+	api, err := h.registry.UpdateResourceServer(ctx, func(api *oauth.ResourceServer) error { return applyAPI(api, *req.Body) }, apiNames(req.ID)...)
+	if err != nil {
+		return nil, err
+	}
+	body, err := h.viewAPI(api)
+	return auth0api.Auth0UpdateResourceServer200JSONResponse{Body: body}, err
+}
+
+func (h *handler) Auth0DeleteResourceServer(ctx context.Context, req auth0api.Auth0DeleteResourceServerRequestObject) (auth0api.Auth0DeleteResourceServerResponseObject, error) {
+	if err := ignoreMissing(h.registry.DeleteResourceServer(ctx, apiNames(req.ID)...)); err != nil {
+		return nil, err
+	}
+	return auth0api.Auth0DeleteResourceServer204Response{}, nil
+}
+
+func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Auth0ListResourceServersRequestObject) (auth0api.Auth0ListResourceServersResponseObject, error) {
+	p := newPaging(req.Params.Page, req.Params.PerPage, nil, nil, req.Params.IncludeTotals)
+	identifiers := req.Params.Identifiers
+	found, err := h.registry.ResourceServers(ctx, identifiers, p.limit, p.offset())
+	if err != nil {
+		return nil, err
+	}
+	list := make([]jsondoc.Object, len(found))
+	for i, api := range found {
+		if list[i], err = h.viewAPI(api); err != nil {
+			return nil, err
+		}
+	}
+	total := 0
+	if p.totals {
+		if total, err = h.registry.CountResourceServers(ctx, identifiers); err != nil {
+			return nil, err
+		}
+	}
+	return auth0api.Auth0ListResourceServers200JSONResponse{Body: p.envelope("resource_servers", list, total, "")}, nil
+}

@@ -1,0 +1,97 @@
+package auth0
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rosterhq/roster/gen/auth0api"
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+func (h *handler) Auth0ListClients(ctx context.Context, req auth0api.Auth0ListClientsRequestObject) (auth0api.Auth0ListClientsResponseObject, error) {
+	keep, err := selection(ctx, req.Params.Fields, req.Params.IncludeFields)
+	if err != nil {
+		return nil, err
+	}
+	p := newPaging(req.Params.Page, req.Params.PerPage, req.Params.Take, req.Params.From, req.Params.IncludeTotals)
+	q, err := clientQuery(req.Params, p)
+	if err != nil {
+		return nil, err
+	}
+	if p.checkpoint {
+		q.Limit++ // one more tells whether there is a next page
+		if req.Params.From != nil && *req.Params.From != "" {
+			place, err := readCursor[postgres.ListPlace](h.cursors, "clients", *req.Params.From)
+			if err != nil {
+				return nil, err
+			}
+			q.After = &place
+		}
+	}
+	found, err := h.registry.Clients(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var next string
+	if p.checkpoint && len(found) > p.limit {
+		found = found[:p.limit]
+		if next, err = nextCursor(h.cursors, "clients", found[p.limit-1].Place); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]jsondoc.Object, len(found))
+	for i, c := range found {
+		if list[i], err = h.read(ctx, c.Client); err != nil {
+			return nil, err
+		}
+		tenant := list[i]["tenant"]
+		keep(list[i])
+		list[i]["tenant"] = tenant // lists show it whatever is asked for
+	}
+	total := 0
+	if p.totals && !p.checkpoint {
+		if total, err = h.registry.CountClients(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	return auth0api.Auth0ListClients200JSONResponse{Body: p.envelope("clients", list, total, next)}, nil
+}
+
+func clientQuery(params auth0api.Auth0ListClientsParams, p paging) (postgres.ClientQuery, error) {
+	q := postgres.ClientQuery{Global: params.IsGlobal, FirstParty: params.IsFirstParty, Limit: p.limit, Offset: p.offset()}
+	if params.AppType != nil {
+		for kind := range strings.SplitSeq(*params.AppType, ",") {
+			if kind = strings.TrimSpace(kind); kind != "" {
+				q.AppTypes = append(q.AppTypes, kind)
+			}
+		}
+	}
+	if params.ExternalClientID != nil {
+		q.ExternalClientID = *params.ExternalClientID
+	}
+	if params.Q == nil || *params.Q == "" {
+		return q, nil
+	}
+	switch {
+	case !p.checkpoint:
+		return q, invalidQuery("q needs checkpoint paging: send take")
+	case q.Global != nil || q.FirstParty != nil || q.AppTypes != nil || q.ExternalClientID != "":
+		return q, invalidQuery("q cannot be combined with other filters")
+	}
+	field, value, _ := strings.Cut(*params.Q, ":")
+	switch {
+	case field == "client_grant.allow_any_organization" && value == "true":
+		q.GrantFor = &postgres.GrantFilter{AnyOrganization: true}
+	case field == "client_grant.organization_id" && value != "":
+		q.Nothing = true // grants are not tied to organizations here
+	default:
+		return q, invalidQuery("q takes client_grant.organization_id:{id} or client_grant.allow_any_organization:true")
+	}
+	return q, nil
+}
+
+func invalidQuery(detail string) error {
+	return &oauth.Error{Kind: oauth.Invalid, Resource: "query", Detail: detail}
+}

@@ -1,0 +1,264 @@
+package auth0
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/gen/auth0api"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/spec"
+)
+
+var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Missing authentication"}
+
+func insufficientScope(scopes []string) error {
+	return &oauth.Error{Kind: oauth.Forbidden, Resource: "scope", Detail: "Insufficient scope, expected any of: " + strings.Join(scopes, ",")}
+}
+
+// notFound words what each missing resource is answered with.
+var notFound = map[string]struct{ code, message string }{
+	"client":          {"inexistent_client", "The client does not exist"},
+	"client_grant":    {"inexistent_client_grant", "The grant does not exist."},
+	"resource_server": {"inexistent_resource_server", "The resource server does not exist"},
+	"credential":      {"inexistent_credential", "Credential does not exist"},
+}
+
+// Fail writes err in the dialect's error body. Every failure ends here.
+func Fail(c *gin.Context, err error) {
+	status := problem.Status(err)
+	body := auth0api.Auth0Error{StatusCode: status, Error: http.StatusText(status), Message: problem.Text(err)}
+	code := ""
+	e, _ := errors.AsType[*oauth.Error](err)
+	mismatches, misshapen := errors.AsType[spec.Mismatches](err)
+	switch {
+	case misshapen:
+		code, body.Message = wording(mismatches[0])
+	case status == http.StatusInternalServerError:
+		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
+	case e == nil && status == http.StatusBadRequest:
+		code = "invalid_body"
+	case e == nil && status == http.StatusTooManyRequests:
+		code, body.Message = "too_many_requests", "Global limit has been reached"
+	case e == nil:
+	case errors.Is(err, registry.ErrNotAToken):
+		body.StatusCode, body.Error, code = http.StatusBadRequest, http.StatusText(http.StatusBadRequest), "Bearer"
+	case e == errNoToken:
+		c.Header("WWW-Authenticate", "Bearer")
+	case e.Kind == oauth.Unauthenticated:
+		c.Header("WWW-Authenticate", fmt.Sprintf("Bearer error=%q", e.Detail))
+		body.Attributes = &auth0api.Auth0ErrorAttributes{Error: &e.Detail}
+	case e.Kind == oauth.NotFound:
+		code, body.Message = notFound[e.Resource].code, notFound[e.Resource].message
+	case e.Kind == oauth.Forbidden && e.Resource == "scope":
+		code = "insufficient_scope"
+	case e.Kind == oauth.Conflict && strings.HasPrefix(e.Resource, "credential"):
+		body.StatusCode, body.Error, code = http.StatusBadRequest, http.StatusText(http.StatusBadRequest), "invalid_body"
+		if e.Resource == "credential_in_use" {
+			code = ""
+		}
+	case e.Kind == oauth.Invalid && e.Resource == "query":
+		code = "invalid_query_string"
+	case e.Kind == oauth.Invalid:
+		code = "invalid_body"
+	case e.Kind == oauth.Conflict:
+		code = e.Resource + "_conflict"
+	}
+	if code != "" {
+		body.ErrorCode = &code
+	}
+	c.AbortWithStatusJSON(body.StatusCode, body)
+}
+
+// wording puts a mismatch into the words of Auth0's validator, which are those
+// of z-schema.
+func wording(m spec.Mismatch) (code, message string) {
+	var what, property string
+	switch m.In {
+	case "body":
+		code, what = "invalid_body", "Payload"
+	case "query":
+		code, what = "invalid_query_string", "Query"
+	case "path":
+		code, what = "invalid_uri", "Path"
+	default:
+		code, what = "invalid_header", "Header"
+	}
+	path := m.Path
+	if m.Keyword == "required" { // the path ends in the member that is missing
+		path = path[:max(0, len(path)-1)]
+	}
+	if m.Name != "" {
+		path = slices.Concat([]string{m.Name}, path)
+	}
+	for _, step := range path {
+		switch _, err := strconv.Atoi(step); {
+		case err == nil && property != "":
+			property += "[" + step + "]"
+		case property != "":
+			property += "." + step
+		default:
+			property = step
+		}
+	}
+	message = what + " validation error: '" + reason(m) + "'"
+	if property != "" {
+		message += " on property " + property
+		if about := firstSentence(m.About); about != "" {
+			message += " (" + about + ")"
+		}
+	}
+	return code, message + "."
+}
+
+func firstSentence(text string) string {
+	text, _, _ = strings.Cut(text, "\n")
+	text, _, _ = strings.Cut(text, ". ")
+	return strings.TrimSuffix(strings.TrimSpace(text), ".")
+}
+
+// reason is the part of the message that tells which rule is broken.
+func reason(m spec.Mismatch) string {
+	s := m.Schema
+	if s == nil {
+		s = &openapi3.Schema{}
+	}
+	last := ""
+	if len(m.Path) > 0 {
+		last = m.Path[len(m.Path)-1]
+	}
+	switch m.Keyword {
+	case "type", "nullable":
+		return fmt.Sprintf("Expected type %s but found type %s", typeNames(s), typeOf(m.Value))
+	case "format":
+		return fmt.Sprintf("Object didn't pass validation for format %s: %s", s.Format, text(m.Value))
+	case "enum":
+		return "No enum match for: " + text(m.Value)
+	case "minItems":
+		return fmt.Sprintf("Array is too short (%d), minimum %d", size(m.Value), s.MinItems)
+	case "maxItems":
+		return fmt.Sprintf("Array is too long (%d), maximum %d", size(m.Value), *s.MaxItems)
+	case "uniqueItems":
+		i, j := duplicate(m.Value)
+		return fmt.Sprintf("Array items are not unique (indexes %d and %d)", i, j)
+	case "minimum":
+		return fmt.Sprintf("Value %s is less than minimum %s", text(m.Value), text(*s.Min))
+	case "maximum":
+		return fmt.Sprintf("Value %s is greater than maximum %s", text(m.Value), text(*s.Max))
+	case "minProperties":
+		return fmt.Sprintf("Too few properties defined (%d), minimum %d", size(m.Value), s.MinProps)
+	case "maxProperties":
+		return fmt.Sprintf("Too many properties defined (%d), maximum %d", size(m.Value), *s.MaxProps)
+	case "minLength":
+		return fmt.Sprintf("String is too short (%d chars), minimum %d", size(m.Value), s.MinLength)
+	case "maxLength":
+		return fmt.Sprintf("String is too long (%d chars), maximum %d", size(m.Value), *s.MaxLength)
+	case "pattern":
+		return fmt.Sprintf("String does not match pattern %s: %s", s.Pattern, text(m.Value))
+	case "required":
+		if last == "" {
+			last = m.Name
+		}
+		return "Missing required property: " + last
+	case "properties":
+		return "Additional properties not allowed: " + strings.Join(unknown(m.Value, s), ",")
+	case "anyOf", "oneOf":
+		return "Data does not match any schemas from '" + m.Keyword + "'"
+	}
+	return m.Text
+}
+
+// unknown lists the members of an object that its schema does not name.
+func unknown(v any, s *openapi3.Schema) []string {
+	object, _ := v.(map[string]any)
+	var names []string
+	for name := range object {
+		if s.Properties[name] == nil {
+			names = append(names, text(name))
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+func typeNames(s *openapi3.Schema) string {
+	if s.Type == nil {
+		return "object"
+	}
+	names := s.Type.Slice()
+	if s.Nullable {
+		return strings.Join(append(slices.Clone(names), "null"), ",")
+	}
+	return strings.Join(names, ",")
+}
+
+func typeOf(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "null"
+	case bool:
+		return "boolean"
+	case string:
+		return "string"
+	case float64:
+		if v == float64(int64(v)) {
+			return "integer"
+		}
+		return "number"
+	case []any:
+		return "array"
+	}
+	return "object"
+}
+
+// maxEcho bounds what an error message repeats of a value.
+const maxEcho = 200
+
+func text(v any) string {
+	s, ok := v.(string)
+	if !ok {
+		raw, err := json.Marshal(v)
+		if err != nil {
+			return "?"
+		}
+		s = string(raw)
+	}
+	if r := []rune(s); len(r) > maxEcho {
+		s = string(r[:maxEcho]) + "…"
+	}
+	return s
+}
+
+func size(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len([]rune(v))
+	case []any:
+		return len(v)
+	case map[string]any:
+		return len(v)
+	}
+	return 0
+}
+
+func duplicate(v any) (int, int) {
+	list, _ := v.([]any)
+	for j := range list {
+		for i := range j {
+			if text(list[i]) == text(list[j]) {
+				return i, j
+			}
+		}
+	}
+	return 0, 0
+}

@@ -1,0 +1,323 @@
+package auth0
+
+import (
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/dialect"
+)
+
+// Who may read a member (reference: the API's read scopes).
+var (
+	readClient      = []string{"read:clients", "read:client_keys"}
+	readCredentials = []string{"read:client_keys", "read:client_credentials"}
+	readKeys        = []string{"read:client_keys"}
+)
+
+// Who may change a member; update:clients changes the rest.
+var (
+	writeKeys        = []string{"update:client_keys"}
+	writeCredentials = []string{"update:client_credentials"}
+	writeVault       = []string{"update:client_token_vault_privileged_access"}
+)
+
+// fields is the dialect's client document. client_secret, client_id and
+// signing_keys are not in it: they are kept beside the document.
+var fields = dialect.NewTable("auth0:",
+	dialect.Field{Wire: "name", Canonical: "client_name"},
+	dialect.Field{Wire: "description"},
+	dialect.Field{Wire: "app_type"},
+	dialect.Field{Wire: "logo_uri", Canonical: "logo_uri", Read: readClient},
+	dialect.Field{Wire: "callbacks", Canonical: "redirect_uris", Read: readClient},
+	dialect.Field{Wire: "allowed_logout_urls", Canonical: "post_logout_redirect_uris", Read: readClient},
+	dialect.Field{Wire: "grant_types", Canonical: "grant_types", Read: readClient},
+	dialect.Field{Wire: "token_endpoint_auth_method", Canonical: "token_endpoint_auth_method", Read: readClient},
+	dialect.Field{Wire: "initiate_login_uri", Canonical: "initiate_login_uri", Read: readClient, Set: setInitiateLoginURI, Get: get("initiate_login_uri")},
+	dialect.Field{Wire: "require_pushed_authorization_requests", Canonical: "require_pushed_authorization_requests", Read: readClient},
+	dialect.Field{Wire: "require_proof_of_possession", Canonical: "dpop_bound_access_tokens", Read: readClient},
+	dialect.Field{Wire: "jwt_configuration", Read: readClient, Set: setJWTConfiguration, Get: getJWTConfiguration},
+
+	dialect.Field{Wire: "client_authentication_methods", Canonical: oauth.SlotsOfAuthentication, Read: readCredentials, Write: writeCredentials},
+	dialect.Field{Wire: "signed_request_object", Canonical: oauth.SlotSignedRequest, Merge: dialect.Members, Read: readClient},
+	dialect.Field{Wire: "token_vault_privileged_access", Canonical: oauth.SlotTokenVault, Read: readClient, Write: writeVault, Set: setTokenVault, Get: get(oauth.SlotTokenVault)},
+
+	dialect.Field{Wire: "is_first_party", Read: readClient},
+	dialect.Field{Wire: "is_token_endpoint_ip_header_trusted", Read: readClient},
+	dialect.Field{Wire: "oidc_conformant", Read: readClient},
+	dialect.Field{Wire: "sso", Read: readClient},
+	dialect.Field{Wire: "sso_disabled", Read: readClient},
+	dialect.Field{Wire: "cross_origin_authentication", Read: readClient},
+	dialect.Field{Wire: "cross_origin_auth", Canonical: "auth0:cross_origin_authentication", Read: readClient},
+	dialect.Field{Wire: "cross_origin_loc", Read: readClient},
+	dialect.Field{Wire: "custom_login_page_on", Read: readClient},
+	dialect.Field{Wire: "custom_login_page", Read: readClient},
+	dialect.Field{Wire: "custom_login_page_preview", Read: readClient},
+	dialect.Field{Wire: "form_template", Read: readClient},
+	dialect.Field{Wire: "allowed_origins", Read: readClient},
+	dialect.Field{Wire: "web_origins", Read: readClient},
+	dialect.Field{Wire: "client_aliases", Read: readClient},
+	dialect.Field{Wire: "allowed_clients", Read: readClient},
+	dialect.Field{Wire: "addons", Merge: dialect.Members, Read: readClient},
+	dialect.Field{Wire: "client_metadata", Read: readClient, Set: setClientMetadata, Get: get("auth0:client_metadata")},
+	dialect.Field{Wire: "mobile", Merge: dialect.Members, Read: readClient},
+	dialect.Field{Wire: "native_social_login", Merge: dialect.Members, Read: readClient},
+	dialect.Field{Wire: "fedcm_login", Read: readClient},
+	dialect.Field{Wire: "encryption_key", Read: readKeys, Write: writeKeys},
+	dialect.Field{Wire: "refresh_token", Read: readClient, Set: setRefreshToken, Get: get("auth0:refresh_token")},
+	dialect.Field{Wire: "session_transfer", Read: readClient, Set: setSessionTransfer, Get: get("auth0:session_transfer")},
+	dialect.Field{Wire: "oidc_logout", Read: readClient, Set: setOIDCLogout, Get: get("auth0:oidc_logout")},
+	dialect.Field{Wire: "oidc_backchannel_logout", Read: readClient, Set: setOIDCLogout, Get: getBackchannelLogout},
+	dialect.Field{Wire: "default_organization", Read: readClient},
+	dialect.Field{Wire: "organization_usage", Read: readClient},
+	dialect.Field{Wire: "organization_require_behavior", Read: readClient},
+	dialect.Field{Wire: "organization_discovery_methods", Read: readClient},
+	dialect.Field{Wire: "compliance_level", Read: readClient},
+	dialect.Field{Wire: "skip_non_verifiable_callback_uri_confirmation_prompt", Read: readClient},
+	dialect.Field{Wire: "token_exchange", Read: readClient},
+	dialect.Field{Wire: "par_request_expiry", Read: readClient},
+	dialect.Field{Wire: "token_quota", Read: readClient},
+	dialect.Field{Wire: "resource_server_identifier", Read: readClient},
+	dialect.Field{Wire: "third_party_security_mode", Read: readClient, Set: setSecurityMode, Get: get("auth0:third_party_security_mode")},
+	dialect.Field{Wire: "redirection_policy", Read: readClient},
+	dialect.Field{Wire: "express_configuration", Read: readClient},
+	dialect.Field{Wire: "my_organization_configuration", Read: readClient},
+	dialect.Field{Wire: "async_approval_notification_channels", Read: readClient},
+	dialect.Field{Wire: "identity_assertion_authorization_grant", Read: readClient},
+	dialect.Field{Wire: "resource_servers", Read: readClient},
+)
+
+// shown are members that callers read but never send.
+var shown = dialect.NewTable("auth0:",
+	dialect.Field{Wire: "owners", Read: readClient},
+	dialect.Field{Wire: "external_client_id", Read: readClient},
+	dialect.Field{Wire: "external_metadata_type", Read: readClient},
+	dialect.Field{Wire: "external_metadata_created_by", Read: readClient},
+	dialect.Field{Wire: "jwks_uri", Canonical: "jwks_uri", Read: readClient},
+)
+
+func get(canonical string) func(jsondoc.Object) (json.RawMessage, error) {
+	return func(doc jsondoc.Object) (json.RawMessage, error) { return doc[canonical], nil }
+}
+
+func setInitiateLoginURI(doc jsondoc.Object, wire json.RawMessage) error {
+	if jsondoc.String(wire) == "" { // "" and null remove it
+		delete(doc, "initiate_login_uri")
+		return nil
+	}
+	doc["initiate_login_uri"] = wire
+	return nil
+}
+
+// signedResponseAlg is where jwt_configuration.alg is kept.
+const signedResponseAlg = "id_token_signed_response_alg"
+
+// setJWTConfiguration merges the member; its alg is the registry's
+// id_token_signed_response_alg.
+func setJWTConfiguration(doc jsondoc.Object, wire json.RawMessage) error {
+	patch := jsondoc.Object{}
+	if err := json.Unmarshal(wire, &patch); err != nil {
+		return err
+	}
+	if alg, ok := patch["alg"]; ok {
+		delete(patch, "alg")
+		doc[signedResponseAlg] = alg
+	}
+	merged, err := jsondoc.MergeKeys(doc["auth0:jwt_configuration"], jsondoc.Must(patch))
+	doc["auth0:jwt_configuration"] = merged
+	return err
+}
+
+func getJWTConfiguration(doc jsondoc.Object) (json.RawMessage, error) {
+	stored, alg := doc["auth0:jwt_configuration"], doc[signedResponseAlg]
+	if !slices.Contains([]string{"HS256", "RS256", "RS512", "PS256"}, jsondoc.String(alg)) {
+		return stored, nil // an algorithm the dialect has no word for
+	}
+	return jsondoc.MergeKeys(stored, jsondoc.Must(jsondoc.Object{"alg": alg}))
+}
+
+// setClientMetadata merges by key; {} clears every key, null removes one.
+func setClientMetadata(doc jsondoc.Object, wire json.RawMessage) error {
+	patch := jsondoc.Object{}
+	if err := json.Unmarshal(wire, &patch); err != nil {
+		return err
+	}
+	for key := range patch {
+		if err := checkMetadataKey(key); err != nil {
+			return err
+		}
+	}
+	old := doc["auth0:client_metadata"]
+	if len(patch) == 0 {
+		old = nil
+	}
+	merged, err := jsondoc.MergeKeys(old, wire)
+	if err != nil {
+		return err
+	}
+	var all jsondoc.Object
+	if err := json.Unmarshal(merged, &all); err != nil {
+		return err
+	}
+	if len(all) > 10 {
+		return errors.New("client_metadata can have at most 10 keys")
+	}
+	doc["auth0:client_metadata"] = merged
+	return nil
+}
+
+const metadataKeyMarks = `:,-+=_*?"/\()<>@ ` + "\t"
+
+func checkMetadataKey(key string) error {
+	if key == "" || len([]rune(key)) > 255 {
+		return errors.New("client_metadata keys have 1 to 255 characters")
+	}
+	for _, r := range key {
+		if !strings.ContainsRune(oauth.Alphanumeric+metadataKeyMarks, r) {
+			return errors.New("client_metadata keys may contain letters, digits, spaces, tabs and " + strings.TrimSpace(metadataKeyMarks))
+		}
+	}
+	return nil
+}
+
+// setOIDCLogout takes both names of the member; null and {} remove it.
+func setOIDCLogout(doc jsondoc.Object, wire json.RawMessage) error {
+	var members jsondoc.Object
+	if err := json.Unmarshal(wire, &members); err != nil {
+		return err
+	}
+	if len(members) == 0 {
+		delete(doc, "auth0:oidc_logout")
+		return nil
+	}
+	doc["auth0:oidc_logout"] = wire
+	return nil
+}
+
+func getBackchannelLogout(doc jsondoc.Object) (json.RawMessage, error) {
+	raw := doc["auth0:oidc_logout"]
+	if raw == nil {
+		return nil, nil
+	}
+	var members jsondoc.Object
+	if err := json.Unmarshal(raw, &members); err != nil || members["backchannel_logout_urls"] == nil {
+		return nil, err
+	}
+	return json.Marshal(jsondoc.Object{"backchannel_logout_urls": members["backchannel_logout_urls"]})
+}
+
+// complete adds the members of defaults that object lacks.
+func complete(object json.RawMessage, defaults jsondoc.Object) (json.RawMessage, error) {
+	members := jsondoc.Object{}
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, err
+	}
+	whole := maps.Clone(defaults)
+	maps.Copy(whole, members)
+	return json.Marshal(whole)
+}
+
+// setRefreshToken replaces the member and completes it by its expiration type.
+func setRefreshToken(doc jsondoc.Object, wire json.RawMessage) error {
+	if jsondoc.IsNull(wire) {
+		delete(doc, "auth0:refresh_token")
+		return nil
+	}
+	var given struct {
+		ExpirationType string `json:"expiration_type"`
+	}
+	if err := json.Unmarshal(wire, &given); err != nil {
+		return err
+	}
+	infinite := jsondoc.Must(given.ExpirationType != "expiring")
+	whole, err := complete(wire, jsondoc.Object{
+		"leeway": json.RawMessage(`0`), "token_lifetime": json.RawMessage(`2592000`), "idle_token_lifetime": json.RawMessage(`1296000`),
+		"infinite_token_lifetime": infinite, "infinite_idle_token_lifetime": infinite,
+	})
+	doc["auth0:refresh_token"] = whole
+	return err
+}
+
+var sessionTransfer = jsondoc.Object{
+	"can_create_session_transfer_token": json.RawMessage(`false`), "enforce_cascade_revocation": json.RawMessage(`true`),
+	"allowed_authentication_methods": json.RawMessage(`[]`), "enforce_device_binding": json.RawMessage(`"ip"`),
+	"allow_refresh_token": json.RawMessage(`false`), "enforce_online_refresh_tokens": json.RawMessage(`true`),
+}
+
+var sessionDelegation = jsondoc.Object{"allow_delegated_access": json.RawMessage(`false`), "enforce_device_binding": json.RawMessage(`"ip"`)}
+
+// setSessionTransfer merges the member by sub-member and completes it.
+func setSessionTransfer(doc jsondoc.Object, wire json.RawMessage) error {
+	if jsondoc.IsNull(wire) {
+		delete(doc, "auth0:session_transfer")
+		return nil
+	}
+	merged, err := jsondoc.MergeKeys(doc["auth0:session_transfer"], wire)
+	if err != nil {
+		return err
+	}
+	if merged, err = complete(merged, sessionTransfer); err != nil {
+		return err
+	}
+	var members jsondoc.Object
+	if err := json.Unmarshal(merged, &members); err != nil {
+		return err
+	}
+	if delegation := members["delegation"]; delegation != nil {
+		if members["delegation"], err = complete(delegation, sessionDelegation); err != nil {
+			return err
+		}
+	}
+	doc["auth0:session_transfer"], err = json.Marshal(members)
+	return err
+}
+
+// setSecurityMode keeps the mode that a client was made with.
+func setSecurityMode(doc jsondoc.Object, wire json.RawMessage) error {
+	if old := doc["auth0:third_party_security_mode"]; old != nil && jsondoc.String(old) != jsondoc.String(wire) {
+		return errors.New("third_party_security_mode cannot be changed")
+	}
+	doc["auth0:third_party_security_mode"] = wire
+	return nil
+}
+
+// setTokenVault replaces the member, which must come whole.
+func setTokenVault(doc jsondoc.Object, wire json.RawMessage) error {
+	if jsondoc.IsNull(wire) {
+		delete(doc, oauth.SlotTokenVault)
+		return nil
+	}
+	var given struct {
+		Credentials, IPAllowlist *[]json.RawMessage
+		Grants                   *[]struct {
+			Connection string   `json:"connection"`
+			Scopes     []string `json:"scopes"`
+		} `json:"grants"`
+	}
+	var members jsondoc.Object
+	if err := errors.Join(json.Unmarshal(wire, &members), json.Unmarshal(wire, &given)); err != nil {
+		return err
+	}
+	for _, name := range []string{"credentials", "ip_allowlist", "grants"} {
+		if members[name] == nil {
+			return errors.New("token_vault_privileged_access needs credentials, ip_allowlist and grants")
+		}
+	}
+	seen, scopes := map[string]bool{}, 0
+	for _, g := range *given.Grants {
+		if seen[g.Connection] {
+			return errors.New("token_vault_privileged_access.grants can name a connection only once")
+		}
+		seen[g.Connection] = true
+		scopes += len(g.Scopes)
+	}
+	if scopes > 20 {
+		return errors.New("token_vault_privileged_access.grants can have at most 20 scopes in total")
+	}
+	doc[oauth.SlotTokenVault] = wire
+	return nil
+}

@@ -1,0 +1,176 @@
+package auth0
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/rosterhq/roster/gen/auth0api"
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/server/dialect"
+)
+
+// grantFields is the document of a grant; who it is for stands beside it.
+var grantFields = dialect.NewTable("",
+	dialect.Field{Wire: "scope", Canonical: "scope"},
+	dialect.Field{Wire: "organization_usage", Canonical: "organization_usage"},
+	dialect.Field{Wire: "allow_any_organization", Canonical: "allow_any_organization"},
+	dialect.Field{Wire: "authorization_details_types", Canonical: "authorization_details_types"},
+	dialect.Field{Wire: "allow_all_scopes", Canonical: "allow_all_scopes"},
+)
+
+func viewGrant(g oauth.ClientGrant) (jsondoc.Object, error) {
+	body, err := grantFields.View(g.Document, func([]string) bool { return true })
+	if err != nil {
+		return nil, err
+	}
+	if string(body["allow_all_scopes"]) == "true" {
+		delete(body, "scope")
+	} else if body["scope"] == nil {
+		body["scope"] = json.RawMessage(`[]`)
+	}
+	body["id"], body["audience"], body["subject_type"] = jsondoc.Must(g.ID), jsondoc.Must(g.Audience), jsondoc.Must(g.SubjectType)
+	if g.ClientID != "" {
+		body["client_id"] = jsondoc.Must(g.ClientID)
+	}
+	if g.DefaultFor != "" {
+		body["default_for"] = jsondoc.Must(g.DefaultFor)
+	}
+	return body, nil
+}
+
+func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0CreateClientGrantRequestObject) (auth0api.Auth0CreateClientGrantResponseObject, error) {
+	var beside struct {
+		ClientID    string `json:"client_id"`
+		Audience    string `json:"audience"`
+		SubjectType string `json:"subject_type"`
+		DefaultFor  string `json:"default_for"`
+	}
+	if err := req.Body.Decode(&beside); err != nil {
+		return nil, err
+	}
+	if (beside.ClientID == "") == (beside.DefaultFor == "") {
+		return nil, oauth.Invalidate(oauth.Violation{Member: "client_id", Rule: "oneOf", Detail: "Exactly one of client_id and default_for must be set."})
+	}
+	if beside.SubjectType == "" {
+		beside.SubjectType = "client"
+	}
+	wire := jsondoc.Object{}
+	for _, name := range grantFields.Names() {
+		if raw, ok := (*req.Body)[name]; ok {
+			wire[name] = raw
+		}
+	}
+	g := oauth.ClientGrant{
+		ClientID: beside.ClientID, Audience: beside.Audience, SubjectType: beside.SubjectType, DefaultFor: beside.DefaultFor,
+		Document: jsondoc.Object{"scope": json.RawMessage(`[]`)},
+	}
+	if err := grantFields.Apply(g.Document, wire); err != nil {
+		return nil, err
+	}
+	if g.ClientID != "" {
+		if err := h.checkGrantee(ctx, g.ClientID); err != nil {
+			return nil, err
+		}
+	}
+	g, err := h.registry.CreateClientGrant(ctx, g)
+	if err != nil {
+		return nil, err
+	}
+	body, err := viewGrant(g)
+	return auth0api.Auth0CreateClientGrant201JSONResponse{Body: body}, err
+}
+
+// checkGrantee refuses clients that take no grants.
+func (h *handler) checkGrantee(ctx context.Context, clientID string) error {
+	c, err := h.registry.Client(ctx, clientRef(clientID))
+	if err == nil && jsondoc.String(c.Document["auth0:app_type"]) == "express_configuration" {
+		err = &oauth.Error{Kind: oauth.Invalid, Resource: "client_grant", Detail: "Client of type express_configuration cannot be used"}
+	}
+	return err
+}
+
+func (h *handler) Auth0GetClientGrant(ctx context.Context, req auth0api.Auth0GetClientGrantRequestObject) (auth0api.Auth0GetClientGrantResponseObject, error) {
+	g, err := h.registry.ClientGrant(ctx, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	body, err := viewGrant(g)
+	return auth0api.Auth0GetClientGrant200JSONResponse{Body: body}, err
+}
+
+func (h *handler) Auth0UpdateClientGrant(ctx context.Context, req auth0api.Auth0UpdateClientGrantRequestObject) (auth0api.Auth0UpdateClientGrantResponseObject, error) {
+	g, err := h.registry.UpdateClientGrant(ctx, req.ID, func(doc jsondoc.Object) error { return grantFields.Apply(doc, *req.Body) })
+	if err != nil {
+		return nil, err
+	}
+	body, err := viewGrant(g)
+	return auth0api.Auth0UpdateClientGrant200JSONResponse{Body: body}, err
+}
+
+func (h *handler) Auth0DeleteClientGrant(ctx context.Context, req auth0api.Auth0DeleteClientGrantRequestObject) (auth0api.Auth0DeleteClientGrantResponseObject, error) {
+	if err := ignoreMissing(h.registry.DeleteClientGrant(ctx, req.ID)); err != nil {
+		return nil, err
+	}
+	return auth0api.Auth0DeleteClientGrant204Response{}, nil
+}
+
+func (h *handler) Auth0ListClientGrantOrganizations(ctx context.Context, req auth0api.Auth0ListClientGrantOrganizationsRequestObject) (auth0api.Auth0ListClientGrantOrganizationsResponseObject, error) {
+	if _, err := h.registry.ClientGrant(ctx, req.ID); err != nil {
+		return nil, err
+	}
+	p := newPaging(req.Params.Page, req.Params.PerPage, req.Params.Take, req.Params.From, req.Params.IncludeTotals)
+	return auth0api.Auth0ListClientGrantOrganizations200JSONResponse{Body: p.envelope("organizations", []any{}, 0, "")}, nil
+}
+
+func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0ListClientGrantsRequestObject) (auth0api.Auth0ListClientGrantsResponseObject, error) {
+	params := req.Params
+	p := newPaging(params.Page, params.PerPage, params.Take, params.From, params.IncludeTotals)
+	q := postgres.GrantQuery{AllowAnyOrganization: (*bool)(params.AllowAnyOrganization), Limit: p.limit, Offset: p.offset()}
+	if params.Audience != nil {
+		q.Audience = *params.Audience
+	}
+	if params.ClientID != nil {
+		q.ClientID = *params.ClientID
+	}
+	if params.SubjectType != nil {
+		q.SubjectType = string(*params.SubjectType)
+	}
+	if params.DefaultFor != nil {
+		q.DefaultFor = string(*params.DefaultFor)
+	}
+	var err error
+	if p.checkpoint {
+		q.Limit++ // one more tells whether there is a next page
+		if params.From != nil && *params.From != "" {
+			if q.After, err = readCursor[int64](h.cursors, "client_grants", *params.From); err != nil {
+				return nil, err
+			}
+		}
+	}
+	found, err := h.registry.ClientGrants(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	var next string
+	if p.checkpoint && len(found) > p.limit {
+		found = found[:p.limit]
+		if next, err = nextCursor(h.cursors, "client_grants", found[p.limit-1].Serial); err != nil {
+			return nil, err
+		}
+	}
+	list := make([]jsondoc.Object, len(found))
+	for i, g := range found {
+		if list[i], err = viewGrant(g.ClientGrant); err != nil {
+			return nil, err
+		}
+	}
+	total := 0
+	if p.totals && !p.checkpoint {
+		if total, err = h.registry.CountClientGrants(ctx, q); err != nil {
+			return nil, err
+		}
+	}
+	return auth0api.Auth0ListClientGrants200JSONResponse{Body: p.envelope("client_grants", list, total, next)}, nil
+}

@@ -1,0 +1,50 @@
+package dialect
+
+import (
+	"context"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+)
+
+// Bearer returns the token of the Authorization header (RFC 6750 §2.1), "" when
+// there is no such header. Two headers or another scheme are an error.
+func Bearer(req *http.Request) (string, error) {
+	headers := req.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return "", nil
+	}
+	scheme, token, _ := strings.Cut(headers[0], " ")
+	token = strings.TrimSpace(token)
+	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
+		return "", registry.ErrNotAToken
+	}
+	return token, nil
+}
+
+// Authenticate finds out who calls and notes it in the request's context.
+// Without a token the error is missing.
+func Authenticate(c *gin.Context, reg *registry.Registry, missing error) error {
+	token, err := Bearer(c.Request)
+	if err != nil {
+		return err
+	}
+	if token == "" {
+		return missing
+	}
+	caller, err := reg.VerifyToken(c, token)
+	if err != nil {
+		return err
+	}
+	origin := oauth.OriginOf(c.Request.Context())
+	origin.Caller = caller
+	c.Request = c.Request.WithContext(oauth.WithOrigin(c.Request.Context(), origin))
+	return nil
+}
+
+// Caller returns who Authenticate found.
+func Caller(ctx context.Context) *oauth.Caller { return oauth.OriginOf(ctx).Caller }

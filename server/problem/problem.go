@@ -1,0 +1,71 @@
+// Package problem is the only place that pairs an error with an HTTP status,
+// and renders errors of routes that belong to no dialect (RFC 9457).
+package problem
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/spec"
+)
+
+// Error is a failure that only HTTP knows: a route that does not exist, too
+// many requests.
+type Error struct {
+	Status int
+	Text   string // a sentence for the caller
+}
+
+func (e *Error) Error() string { return e.Text }
+
+var statuses = map[oauth.Kind]int{
+	oauth.Invalid:         http.StatusBadRequest,
+	oauth.NotFound:        http.StatusNotFound,
+	oauth.Conflict:        http.StatusConflict,
+	oauth.Unauthenticated: http.StatusUnauthorized,
+	oauth.Forbidden:       http.StatusForbidden,
+	oauth.Precondition:    http.StatusPreconditionFailed,
+	oauth.Unavailable:     http.StatusServiceUnavailable,
+}
+
+// Status returns the HTTP status for err; 500 for what nobody classified.
+func Status(err error) int {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Status
+	}
+	if e, ok := errors.AsType[*spec.BodyError](err); ok {
+		return e.Status
+	}
+	if _, ok := errors.AsType[spec.Mismatches](err); ok {
+		return http.StatusBadRequest
+	}
+	if status, ok := statuses[oauth.KindOf(err)]; ok {
+		return status
+	}
+	return http.StatusInternalServerError
+}
+
+// Text returns what the caller may read of err: nothing of an error that nobody
+// classified.
+func Text(err error) string {
+	if Status(err) == http.StatusInternalServerError {
+		return "An internal error occurred."
+	}
+	if e, ok := errors.AsType[*oauth.Error](err); ok {
+		if len(e.Violations) > 0 {
+			return e.Violations[0].Detail
+		}
+		return e.Detail
+	}
+	return err.Error()
+}
+
+// Fail answers with err as application/problem+json.
+func Fail(c *gin.Context, err error) {
+	status := Status(err)
+	c.Header("Content-Type", "application/problem+json")
+	c.AbortWithStatusJSON(status, gin.H{"title": http.StatusText(status), "status": status, "detail": Text(err)})
+}

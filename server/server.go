@@ -1,0 +1,138 @@
+// Package server assembles the HTTP API: what every request passes, and the
+// list of dialects.
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/http"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/gen/auth0api"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/auth0"
+	"github.com/rosterhq/roster/server/ops"
+	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/token"
+)
+
+// dialects are the parts of the API, the longest prefix first. fail answers
+// errors of requests below the prefix that reach no handler.
+var dialects = []struct {
+	prefix string
+	mount  func(gin.IRouter, *registry.Registry) error
+	fail   func(*gin.Context, error)
+}{
+	{auth0.Prefix, auth0.Mount, auth0.Fail},
+	{token.Prefix, token.Mount, token.Fail},
+}
+
+// maxBody is the largest request body.
+const maxBody = 1 << 20
+
+// Config is what the server needs beside the registry.
+type Config struct {
+	Log   *slog.Logger
+	Ready ops.Check
+}
+
+// New returns the handler of every route.
+func New(reg *registry.Registry, config Config) (http.Handler, error) {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.ContextWithFallback = true // a gin.Context must end with its request
+	engine.UseRawPath = true          // identifiers with an escaped slash are one segment
+	engine.UnescapePathValues = true
+	engine.RedirectTrailingSlash = false
+	engine.HandleMethodNotAllowed = true
+	if err := engine.SetTrustedProxies(nil); err != nil {
+		return nil, err
+	}
+	engine.Use(observe(config.Log), recoverPanic(config.Log), limitBody)
+	engine.NoRoute(func(c *gin.Context) {
+		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
+	})
+	engine.NoMethod(func(c *gin.Context) {
+		fail(c, &problem.Error{Status: http.StatusMethodNotAllowed, Text: "The path does not take this method."})
+	})
+	ops.Mount(engine, config.Ready)
+	for _, d := range dialects {
+		if err := d.mount(engine, reg); err != nil {
+			return nil, fmt.Errorf("%s: %w", d.prefix, err)
+		}
+	}
+	return engine, nil
+}
+
+// ManagementScopes lists the scopes of the management API, as the specification
+// declares them.
+func ManagementScopes() ([]oauth.APIScope, error) {
+	doc, err := auth0api.GetSpec()
+	if err != nil {
+		return nil, err
+	}
+	flow := doc.Components.SecuritySchemes["oauth2"].Value.Flows.ClientCredentials
+	var scopes []oauth.APIScope
+	for _, name := range slices.Sorted(maps.Keys(flow.Scopes)) {
+		scopes = append(scopes, oauth.APIScope{Value: name, Description: flow.Scopes[name]})
+	}
+	return scopes, nil
+}
+
+// fail answers err in the words of the dialect that the path belongs to.
+func fail(c *gin.Context, err error) {
+	for _, d := range dialects {
+		if strings.HasPrefix(c.Request.URL.Path, d.prefix) {
+			d.fail(c, err)
+			return
+		}
+	}
+	problem.Fail(c, err)
+}
+
+func limitBody(c *gin.Context) {
+	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
+}
+
+// observe gives the request an id and logs one line when it is done: never a
+// query, body or header, which may hold secrets.
+func observe(log *slog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		began := time.Now()
+		id := uuid.NewString()
+		c.Header("X-Request-Id", id)
+		c.Header("Cache-Control", "no-store")
+		c.Header("X-Content-Type-Options", "nosniff")
+		c.Request = c.Request.WithContext(oauth.WithOrigin(c.Request.Context(), oauth.Origin{RequestID: id, Address: c.ClientIP()}))
+		c.Next()
+		caller := ""
+		if who := oauth.OriginOf(c.Request.Context()).Caller; who != nil {
+			caller = who.ClientID
+		}
+		log.LogAttrs(c, slog.LevelInfo, "request", slog.String("method", c.Request.Method), slog.String("route", c.FullPath()),
+			slog.Int("status", c.Writer.Status()), slog.Duration("took", time.Since(began)), slog.Int("bytes", max(0, c.Writer.Size())),
+			slog.String("client", caller), slog.String("address", c.ClientIP()), slog.String("request_id", id))
+	}
+}
+
+// recoverPanic turns a panic into a 500 that says nothing of the inside. What
+// panicked is logged by its type and place: its text may hold a secret.
+func recoverPanic(log *slog.Logger) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		defer func() {
+			if p := recover(); p != nil {
+				log.ErrorContext(c, "panic", "type", fmt.Sprintf("%T", p), "request_id", oauth.OriginOf(c.Request.Context()).RequestID, "stack", string(debug.Stack()))
+				fail(c, fmt.Errorf("panic of type %T", p))
+			}
+		}()
+		c.Next()
+	}
+}

@@ -1,0 +1,267 @@
+// Package spec holds requests against the OpenAPI description: who may call an
+// operation, and whether parameters and body have the described shape.
+// Generated code only decodes; required, enum, pattern and length are checked
+// here.
+package spec
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+// Description is an OpenAPI document, ready to check requests.
+type Description struct {
+	operations map[string]*Operation // by method and gin route
+	formats    openapi3.SchemaValidationOption
+}
+
+// Load prepares doc. formats checks values of the string formats it names, each
+// function returning what is wrong with the text.
+func Load(doc *openapi3.T, formats map[string]func(string) error) *Description {
+	validators := map[string]openapi3.StringFormatValidator{}
+	for name, check := range formats {
+		validators[name] = openapi3.NewCallbackValidator(check)
+	}
+	d := &Description{operations: map[string]*Operation{}, formats: openapi3.WithStringFormatValidators(validators)}
+	for path, item := range doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			o := &Operation{description: d, route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}}
+			if op.Security != nil {
+				for _, alternative := range *op.Security {
+					o.scopes = append(o.scopes, alternative["oauth2"])
+				}
+			}
+			d.operations[method+" "+strings.NewReplacer("{", ":", "}", "").Replace(path)] = o
+		}
+	}
+	return d
+}
+
+// Operation returns the operation that c's route serves, nil for none.
+func (d *Description) Operation(c *gin.Context) *Operation {
+	return d.operations[c.Request.Method+" "+c.FullPath()]
+}
+
+// Operation is one method of one path.
+type Operation struct {
+	description *Description
+	route       *routers.Route
+	scopes      [][]string // alternatives; all of one are needed
+}
+
+// Public reports whether the operation needs no token.
+func (o *Operation) Public() bool { return len(o.scopes) == 0 }
+
+// Allows reports whether the token of caller allows the operation.
+func (o *Operation) Allows(caller *oauth.Caller) bool {
+	return slices.ContainsFunc(o.scopes, func(all []string) bool {
+		return !slices.ContainsFunc(all, func(scope string) bool { return !caller.Has(scope) })
+	})
+}
+
+// Scopes lists every scope that takes part in an alternative.
+func (o *Operation) Scopes() []string {
+	var names []string
+	for _, scope := range slices.Concat(o.scopes...) {
+		if !slices.Contains(names, scope) {
+			names = append(names, scope)
+		}
+	}
+	return names
+}
+
+// Mismatch is one way in which a request differs from its description.
+type Mismatch struct {
+	In      string   // "body", "query", "path" or "header"
+	Name    string   // of the parameter; "" for a body
+	Path    []string // members and indexes below it
+	Keyword string   // JSON Schema keyword, "type" for the wrong type
+	Value   any      // what was sent there, decoded; it may be a secret
+	Schema  *openapi3.Schema
+	About   string // the description of what is there
+	Text    string // a sentence without the value
+}
+
+// Mismatches is an error that lists all that is wrong with the shape of a
+// request, in the order of the names.
+type Mismatches []Mismatch
+
+func (m Mismatches) Error() string {
+	var all []string
+	for _, one := range m {
+		all = append(all, one.In+" "+strings.Join(append([]string{one.Name}, one.Path...), "/")+": "+one.Text)
+	}
+	return strings.Join(all, "; ")
+}
+
+// BodyError says that a body could not be read as what it should be. Status is
+// the HTTP status to answer with.
+type BodyError struct {
+	Status int
+	Text   string
+}
+
+func (e *BodyError) Error() string { return e.Text }
+
+// CheckParameters checks path, query and header parameters. The error is
+// Mismatches.
+func (o *Operation) CheckParameters(c *gin.Context) error {
+	params := map[string]string{}
+	for _, p := range c.Params {
+		params[p.Key] = p.Value
+	}
+	err := openapi3filter.ValidateRequest(c, &openapi3filter.RequestValidationInput{
+		Request: c.Request, PathParams: params, Route: o.route,
+		Options: &openapi3filter.Options{
+			ExcludeRequestBody: true, MultiError: true, SkipSettingDefaults: true,
+			AuthenticationFunc:      openapi3filter.NoopAuthenticationFunc,
+			SchemaValidationOptions: []openapi3.SchemaValidationOption{openapi3.DisableSchemaErrorDetails(), o.description.formats},
+		},
+	})
+	return list(collect(err, Mismatch{}))
+}
+
+// CheckBody reads the request's body, checks it and leaves it to be read again
+// as JSON. The error is a *BodyError for what is no JSON object, else
+// Mismatches.
+func (o *Operation) CheckBody(c *gin.Context) error {
+	if o.route.Operation.RequestBody == nil {
+		return nil
+	}
+	want := o.route.Operation.RequestBody.Value
+	body, err := io.ReadAll(c.Request.Body)
+	if err != nil {
+		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return &BodyError{http.StatusRequestEntityTooLarge, fmt.Sprintf("The payload exceeds the limit of %d bytes.", tooLarge.Limit)}
+		}
+		return &BodyError{http.StatusBadRequest, "The payload could not be read to its end."}
+	}
+	if len(body) == 0 && !want.Required {
+		c.Request.Body = http.NoBody
+		return nil
+	}
+	mediaType, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	content := want.Content.Get(mediaType)
+	if err != nil || content == nil {
+		return &BodyError{http.StatusUnsupportedMediaType, "The payload must be sent as application/json."}
+	}
+	schema := content.Schema.Value
+	if mediaType == "application/x-www-form-urlencoded" {
+		if body, err = formToJSON(body, schema); err != nil {
+			return &BodyError{http.StatusBadRequest, err.Error()}
+		}
+	}
+	if err := jsondoc.Check(body); err != nil {
+		return &BodyError{http.StatusBadRequest, err.Error()}
+	}
+	c.Request.Body, c.Request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	c.Request.Header.Set("Content-Type", "application/json")
+	var value any
+	if err := json.Unmarshal(body, &value); err != nil {
+		return &BodyError{http.StatusBadRequest, "The payload is not valid JSON."}
+	}
+	err = schema.VisitJSON(value, openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
+		openapi3.DisableSchemaErrorDetails(), o.description.formats)
+	return list(collect(err, Mismatch{In: "body"}))
+}
+
+// Find returns the operation for a method and an escaped path, nil for none.
+func (d *Description) Find(method, path string) *Operation {
+	for _, o := range d.operations {
+		if o.route.Method == method && matches(o.route.Path, path) {
+			return o
+		}
+	}
+	return nil
+}
+
+func matches(template, path string) bool {
+	want, have := strings.Split(template, "/"), strings.Split(path, "/")
+	if len(want) != len(have) {
+		return false
+	}
+	for i := range want {
+		if want[i] != have[i] && !strings.HasPrefix(want[i], "{") {
+			return false
+		}
+	}
+	return true
+}
+
+// CheckResponse checks an answer to the operation.
+func (o *Operation) CheckResponse(ctx context.Context, req *http.Request, status int, header http.Header, body []byte) error {
+	in := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: req, Route: o.route},
+		Status:                 status, Header: header,
+		Options: &openapi3filter.Options{
+			IncludeResponseStatus: true, MultiError: true,
+			SchemaValidationOptions: []openapi3.SchemaValidationOption{o.description.formats},
+		},
+	}
+	return openapi3filter.ValidateResponse(ctx, in.SetBodyBytes(body))
+}
+
+func list(m Mismatches) error {
+	if len(m) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(m, func(a, b Mismatch) int {
+		return strings.Compare(a.Name+"/"+strings.Join(a.Path, "/"), b.Name+"/"+strings.Join(b.Path, "/"))
+	})
+	return m
+}
+
+// collect flattens what kin-openapi reports; at says where in the request.
+func collect(err error, at Mismatch) Mismatches {
+	switch err := err.(type) { //nolint:errorlint // walks the tree level by level
+	case nil:
+		return nil
+	case openapi3.MultiError:
+		var all Mismatches
+		for _, one := range err {
+			all = append(all, collect(one, at)...)
+		}
+		return all
+	case *openapi3filter.RequestError:
+		if err.Parameter != nil {
+			at.In, at.Name, at.About = err.Parameter.In, err.Parameter.Name, err.Parameter.Description
+			if err.Parameter.Schema != nil {
+				at.Schema = err.Parameter.Schema.Value
+			}
+		}
+		return collect(err.Err, at)
+	case *openapi3.SchemaError:
+		if err.SchemaField == "allOf" && err.Origin != nil { // the branch says more
+			return collect(err.Origin, at)
+		}
+		at.Path, at.Keyword, at.Value, at.Schema, at.Text = err.JSONPointer(), err.SchemaField, err.Value, err.Schema, err.Reason
+		if at.Name == "" && err.Schema != nil {
+			at.About = err.Schema.Description
+		}
+		return Mismatches{at}
+	case *openapi3filter.ParseError:
+		at.Keyword, at.Value, at.Text = "type", err.Value, "is not of the expected type"
+		return Mismatches{at}
+	}
+	if inner := errors.Unwrap(err); inner != nil && inner != err { //nolint:errorlint // the same value
+		return collect(inner, at)
+	}
+	at.Keyword, at.Text = "required", err.Error()
+	return Mismatches{at}
+}

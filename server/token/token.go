@@ -1,0 +1,227 @@
+// Package token serves the token endpoint (RFC 6749 §3.2) and what is needed to
+// verify tokens: the key set (RFC 7517) and the metadata (RFC 8414).
+package token
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/problem"
+)
+
+// Prefix is where the token endpoint is.
+const Prefix = "/oauth/"
+
+const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523 §2.2
+
+// Mount registers the endpoints on r.
+func Mount(r gin.IRouter, reg *registry.Registry) error {
+	r.POST("/oauth/token", func(c *gin.Context) {
+		req, err := parse(c)
+		if err != nil {
+			Fail(c, err)
+			return
+		}
+		t, err := reg.IssueToken(c, req)
+		if err != nil {
+			Fail(c, err)
+			return
+		}
+		c.Header("Pragma", "no-cache")
+		body := gin.H{"access_token": t.AccessToken.Reveal(), "token_type": "Bearer", "expires_in": t.ExpiresIn}
+		if t.Scope != "" {
+			body["scope"] = t.Scope
+		}
+		c.JSON(http.StatusOK, body)
+	})
+	r.GET("/.well-known/jwks.json", func(c *gin.Context) {
+		set, err := reg.JWKS(c)
+		if err != nil {
+			problem.Fail(c, err)
+			return
+		}
+		c.Header("Cache-Control", "public, max-age=60")
+		c.JSON(http.StatusOK, set)
+	})
+	for _, path := range []string{"/.well-known/oauth-authorization-server", "/.well-known/openid-configuration"} {
+		r.GET(path, func(c *gin.Context) {
+			c.Header("Cache-Control", "public, max-age=60")
+			c.JSON(http.StatusOK, metadata(reg))
+		})
+	}
+	return nil
+}
+
+func metadata(reg *registry.Registry) gin.H {
+	return gin.H{
+		"issuer":                                reg.Issuer(),
+		"token_endpoint":                        reg.PublicURL + "/oauth/token",
+		"jwks_uri":                              reg.PublicURL + "/.well-known/jwks.json",
+		"grant_types_supported":                 []string{oauth.GrantClientCredentials},
+		"response_types_supported":              []string{},
+		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
+		"token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "RS384", "PS256"},
+	}
+}
+
+func invalidRequest(detail string) error {
+	return &oauth.Error{Kind: oauth.Invalid, Code: "invalid_request", Detail: detail}
+}
+
+// parse reads a token request from the body and the Authorization header. The
+// query is never read: what is in a URL ends up in logs.
+func parse(c *gin.Context) (registry.TokenRequest, error) {
+	var req registry.TokenRequest
+	params, err := parameters(c)
+	if err != nil {
+		return req, err
+	}
+	switch grant := params["grant_type"]; grant {
+	case oauth.GrantClientCredentials:
+	case "":
+		return req, invalidRequest("Missing required parameter: grant_type")
+	default:
+		return req, &oauth.Error{Kind: oauth.Invalid, Code: "unsupported_grant_type", Detail: "Unsupported grant type"}
+	}
+	req.ClientID, req.Secret = params["client_id"], oauth.NewSecret(params["client_secret"])
+	req.Audience, req.Scope = params["audience"], params["scope"]
+	if err := basic(c, &req); err != nil {
+		return req, err
+	}
+	if params["client_assertion"] != "" || params["client_assertion_type"] != "" {
+		if params["client_assertion_type"] != assertionType {
+			return req, invalidRequest("client_assertion_type must be " + assertionType)
+		}
+		if params["client_assertion"] == "" {
+			return req, invalidRequest("Missing required parameter: client_assertion")
+		}
+		if !req.Secret.IsZero() {
+			return req, invalidRequest("Use one way of client authentication at a time.")
+		}
+		req.Assertion = params["client_assertion"]
+	}
+	if req.Assertion == "" && req.ClientID == "" {
+		return req, invalidRequest("Missing required parameter: client_id")
+	}
+	return req, nil
+}
+
+// basic reads client_secret_basic (RFC 6749 §2.3.1). A client_id beside it must
+// be the same one.
+func basic(c *gin.Context, req *registry.TokenRequest) error {
+	headers := c.Request.Header.Values("Authorization")
+	if len(headers) == 0 {
+		return nil
+	}
+	user, password, ok := c.Request.BasicAuth()
+	if len(headers) > 1 || !ok {
+		return invalidClient("The Authorization header must be one of the Basic scheme.")
+	}
+	id, err := url.QueryUnescape(user)
+	secret, err2 := url.QueryUnescape(password)
+	if err != nil || err2 != nil || strings.ContainsRune(id, 0) {
+		return invalidClient("The Basic credentials must be form-encoded before base64.")
+	}
+	if req.ClientID != "" && req.ClientID != id {
+		return invalidRequest("client_id differs from the one in the Authorization header.")
+	}
+	if !req.Secret.IsZero() {
+		return invalidRequest("Use one way of client authentication at a time.")
+	}
+	req.ClientID, req.Secret = id, oauth.NewSecret(secret)
+	return nil
+}
+
+func invalidClient(detail string) error {
+	return &oauth.Error{Kind: oauth.Unauthenticated, Code: "invalid_client", Detail: detail}
+}
+
+// parameters reads the body: a form, or an object of strings. A parameter may
+// not be repeated (RFC 6749 §3.2).
+func parameters(c *gin.Context) (map[string]string, error) {
+	body, err := io.ReadAll(c.Request.Body)
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: "The request is too large."}
+		}
+		return nil, invalidRequest("The request could not be read to its end.")
+	}
+	mediaType, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
+	if err != nil {
+		mediaType = ""
+	}
+	params := map[string]string{}
+	switch mediaType {
+	case "application/x-www-form-urlencoded":
+		form, err := url.ParseQuery(string(body))
+		if err != nil {
+			return nil, invalidRequest("The request is not a valid form.")
+		}
+		for name, values := range form {
+			if len(values) > 1 {
+				return nil, invalidRequest("A parameter is repeated.")
+			}
+			params[name] = values[0]
+		}
+	case "application/json":
+		if err := jsondoc.Check(body); err != nil {
+			return nil, invalidRequest(err.Error())
+		}
+		var members jsondoc.Object
+		if err := json.Unmarshal(body, &members); err != nil {
+			return nil, invalidRequest("The request must be a JSON object.")
+		}
+		for name, raw := range members {
+			if json.Unmarshal(raw, new(any)) == nil && len(raw) > 0 && raw[0] == '"' {
+				params[name] = jsondoc.String(raw)
+			} else if parameterNames[name] && !jsondoc.IsNull(raw) {
+				return nil, invalidRequest(name + " must be a string.")
+			}
+		}
+	default:
+		return nil, &problem.Error{Status: http.StatusUnsupportedMediaType, Text: "The request must be sent as application/x-www-form-urlencoded or application/json."}
+	}
+	for _, value := range params {
+		if strings.ContainsRune(value, 0) {
+			return nil, invalidRequest("A parameter has a NUL character.")
+		}
+	}
+	return params, nil
+}
+
+var parameterNames = map[string]bool{
+	"grant_type": true, "client_id": true, "client_secret": true, "audience": true, "scope": true,
+	"client_assertion": true, "client_assertion_type": true,
+}
+
+// Fail writes err in the error body of RFC 6749 §5.2.
+func Fail(c *gin.Context, err error) {
+	status := problem.Status(err)
+	code := "invalid_request"
+	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Code != "" {
+		code = e.Code
+	}
+	switch {
+	case status == http.StatusInternalServerError:
+		code = "server_error"
+		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
+	case status == http.StatusServiceUnavailable:
+		code = "temporarily_unavailable"
+	case status == http.StatusTooManyRequests:
+		code = "too_many_requests"
+	case status == http.StatusUnauthorized && c.GetHeader("Authorization") != "":
+		c.Header("WWW-Authenticate", `Basic realm="roster"`)
+	}
+	c.AbortWithStatusJSON(status, gin.H{"error": code, "error_description": problem.Text(err)})
+}
