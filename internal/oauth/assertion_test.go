@@ -310,6 +310,19 @@ func TestAssertionsAreRefused(t *testing.T) {
 	}
 }
 
+func TestAssertionExpiresOnTheSecond(t *testing.T) {
+	t.Parallel()
+	token := sign(t, "RS256", signingKey(), object{"alg": "RS256"}, claims(nil))
+	keys := []oauth.Credential{credential(t, "cred_1", signingKey(), "RS256")}
+	expiry := time.Unix(today.Unix()+120, 0)
+	if _, detail := verify(t, token, keys, expiry.Add(-1)); detail != "" {
+		t.Errorf("before: %s", detail)
+	}
+	if _, detail := verify(t, token, keys, expiry); detail != "the client assertion is expired (exp)" {
+		t.Errorf("at it: %q", detail)
+	}
+}
+
 func TestVerifyPicksTheCredential(t *testing.T) {
 	t.Parallel()
 	key := signingKey()

@@ -231,6 +231,20 @@ func TestNewCredentialTakesTLSCertificatesOfOtherKeys(t *testing.T) {
 	}
 }
 
+func TestNewCredentialRefusesTLSCertificatesOfWeakCurves(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := encodePEM("CERTIFICATE", newCertificate(t, key, nil))
+	_, err = oauth.NewCredential("cred_1", "", oauth.CredentialRequest{Type: oauth.TypeX509Cert, PEM: &text}, today)
+	want := []oauth.Violation{{Member: "pem", Rule: "format", Detail: "the certificate's key must be RSA, Ed25519, or elliptic on P-256, P-384 or P-521"}}
+	if diff := cmp.Diff(want, violations(t, err)); diff != "" {
+		t.Errorf("violations (-want +got):\n%s", diff)
+	}
+}
+
 func TestNewCredentialRefusesMembersByType(t *testing.T) {
 	t.Parallel()
 	keyPEM := spkiPEM(t, &signingKey().PublicKey)

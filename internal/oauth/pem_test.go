@@ -14,6 +14,7 @@ import (
 	"math/big"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -185,6 +186,9 @@ func TestPEMRefusalsSayWhy(t *testing.T) {
 		"END of another label":         {strings.Replace(plain, "END PUBLIC", "END RSA PUBLIC", 1), "the END line of the PEM block does not match its BEGIN line"},
 		"broken dashes":                {strings.Replace(plain, "KEY-----\n", "KEY----\n", 1), incomplete},
 		"nothing inside":               {"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", content},
+		"two BEGIN lines":              {strings.Replace(plain, "\n", "\n-----BEGIN PUBLIC KEY-----\n", 1), several},
+		"bits behind the base64":       {"-----BEGIN PUBLIC KEY-----\nAB==\n-----END PUBLIC KEY-----", base64Text},
+		"validity until year 0":        {encodePEM("CERTIFICATE", yearZero(t)), "the certificate's validity must end in the years 1 to 9999, UTC"},
 		"not base64":                   {strings.Replace(plain, "MII", "M!I", 1), base64Text},
 		"headers":                      {strings.Replace(plain, "KEY-----\n", "KEY-----\nComment: hunter2\n\n", 1), base64Text},
 		"cut short":                    {encodePEM("PUBLIC KEY", der[:100]), content},
@@ -234,6 +238,17 @@ func negativeSerial(t testing.TB, der []byte) []byte {
 	edited := strings.Replace(string(der), "\x02\x01\x7f", "\x02\x01\xff", 1)
 	if edited == string(der) {
 		t.Fatal("no serial number found")
+	}
+	return []byte(edited)
+}
+
+// yearZero returns a certificate that ends in the year 0.
+func yearZero(t testing.TB) []byte {
+	t.Helper()
+	der := newCertificate(t, signingKey(), func(c *x509.Certificate) { c.NotAfter = time.Date(9999, 12, 31, 23, 59, 59, 0, time.UTC) })
+	edited := strings.Replace(string(der), "99991231235959Z", "00000101000000Z", 1)
+	if edited == string(der) {
+		t.Fatal("no end of validity found")
 	}
 	return []byte(edited)
 }

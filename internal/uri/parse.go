@@ -71,9 +71,6 @@ func check(s string, r rules) error {
 			return err
 		}
 	}
-	if r.space && strings.Contains(scheme+authority+fragment, " ") {
-		return errors.New("must not hold spaces outside its path and query")
-	}
 	if !r.placeholderAny && strings.ContainsAny(path+query+fragment, marks) {
 		return errors.New("must not hold placeholders outside its host")
 	}

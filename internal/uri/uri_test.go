@@ -61,6 +61,7 @@ func TestEveryFormatRefusesDangerousAndAmbiguousURIs(t *testing.T) {
 			"ftp:///evil.test/x", "wss:/evil.test", "https://a..test/", "https://.a.test/", "https://a.test./", "https://a.test.:443/", "https://./", "https://-%2e-/",
 			"https://a%2etest/", "https://a%00.test/", "https://a_b%5f.test/", "https://a;b.test/", "https://a,b.test/", "https://a!b.test/", "https://(a).test/",
 		},
+		"long hosts": {"https://" + strings.Repeat("a", 64) + ".test/", "https://" + strings.Repeat("a.", 125) + "test/"},
 		"numbers for hosts": {
 			"http://2130706433/", "http://0x7f000001/", "http://0x7f.1/", "http://127.1/", "http://0177.0.0.1/", "http://127.0.0.01/", "http://127.0.0.256/",
 			"http://1.2.3.4.5/", "http://a.1/", "http://a.0x/", "http://a.0xF/", "http://1/", "http://127.0.0.1./",
