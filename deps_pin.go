@@ -8,7 +8,6 @@ import (
 	_ "github.com/gin-gonic/gin"
 	_ "github.com/go-jose/go-jose/v4"
 	_ "github.com/google/go-cmp/cmp"
-	_ "github.com/hashicorp/golang-lru/v2"
 	_ "github.com/jackc/pgx/v5/pgxpool"
 	_ "github.com/jackc/pgx/v5/stdlib"
 	_ "github.com/oapi-codegen/nullable"
@@ -25,6 +24,5 @@ import (
 	_ "github.com/smallstep/pkcs7"
 	_ "golang.org/x/oauth2/clientcredentials"
 	_ "golang.org/x/sync/singleflight"
-	_ "golang.org/x/time/rate"
 	_ "pgregory.net/rapid"
 )

@@ -14,6 +14,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
+	"github.com/klauspost/compress/gzhttp"
 
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -42,6 +43,7 @@ const maxBody = 1 << 20
 type Config struct {
 	Log   *slog.Logger
 	Ready ops.Check
+	Limit Limit
 }
 
 // New returns the handler of every route.
@@ -57,6 +59,13 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		return nil, err
 	}
 	engine.Use(observe(config.Log), recoverPanic(config.Log), limitBody)
+	if config.Limit.PerSecond > 0 {
+		limit, err := limiter(config.Limit, reg.Now)
+		if err != nil {
+			return nil, err
+		}
+		engine.Use(limit)
+	}
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})
@@ -69,7 +78,13 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 			return nil, fmt.Errorf("%s: %w", d.prefix, err)
 		}
 	}
-	return engine, nil
+	// The jitter keeps an observer of compressed sizes from guessing what an
+	// answer holds beside what the observer put there.
+	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.SuffixETag(auth0.GzipSuffix), gzhttp.RandomJitter(32, 0, false))
+	if err != nil {
+		return nil, err
+	}
+	return compress(engine), nil
 }
 
 // ManagementScopes lists the scopes of the management API, as the specification

@@ -4,16 +4,20 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
+
+	"github.com/rosterhq/roster/server"
 )
 
 // Config is the whole configuration, one environment variable a field.
@@ -31,8 +35,10 @@ type Config struct {
 	AdminSecret string `env:"ROSTER_BOOTSTRAP_CLIENT_SECRET" help:"secret of that administrator" secret:"all"`
 	LogLevel    string `env:"ROSTER_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
+	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second for one token, and after a colon how many at once: 50:100; off: no limit; default off where the database is embedded, else 50:100"`
 
 	level slog.Level
+	limit server.Limit
 }
 
 // load reads the configuration; the error names every mistake.
@@ -59,6 +65,9 @@ func (a *app) load() (Config, error) {
 	if c.SecretMode != "sealed" && c.SecretMode != "hashed" {
 		mistake("ROSTER_SECRET_MODE: %q is not sealed or hashed", c.SecretMode)
 	}
+	if c.limit, err = parseLimit(c.RateLimit, c.embedded()); err != nil {
+		mistake("ROSTER_RATE_LIMIT: %w", err)
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		mistake("ROSTER_TLS_CERT_FILE and ROSTER_TLS_KEY_FILE: set both or neither")
 	}
@@ -72,6 +81,29 @@ func (a *app) load() (Config, error) {
 		c.KeysetFile = filepath.Join(c.DataDir, "keyset.json")
 	}
 	return c, errors.Join(mistakes...)
+}
+
+// parseLimit reads RATE[:BURST] or "off"; a missing burst is twice the rate.
+func parseLimit(text string, embedded bool) (server.Limit, error) {
+	if text == "off" || text == "" && embedded {
+		return server.Limit{}, nil
+	}
+	if text == "" {
+		text = "50:100"
+	}
+	perSecond, burst, given := strings.Cut(text, ":")
+	var l server.Limit
+	var err error
+	if l.PerSecond, err = strconv.ParseFloat(perSecond, 64); err != nil || !(l.PerSecond > 0 && l.PerSecond <= 1e6) {
+		return l, fmt.Errorf("%q is not a number of requests per second, RATE:BURST or off", text)
+	}
+	l.Burst = int(math.Ceil(2 * l.PerSecond))
+	if given {
+		if l.Burst, err = strconv.Atoi(burst); err != nil || l.Burst < 1 {
+			return l, fmt.Errorf("%q: the burst is not a whole number from 1", text)
+		}
+	}
+	return l, nil
 }
 
 // embedded reports whether Roster runs its own PostgreSQL.

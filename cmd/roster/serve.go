@@ -79,7 +79,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := server.New(reg, server.Config{Log: log, Ready: func(ctx context.Context) error {
+	handler, err := server.New(reg, server.Config{Log: log, Limit: c.limit, Ready: func(ctx context.Context) error {
 		if err := db.pool.Ping(ctx); err != nil {
 			return errors.New("the database does not answer")
 		}

@@ -1,7 +1,10 @@
 package servertest
 
 import (
+	"bytes"
+	"compress/gzip"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -49,7 +52,23 @@ func check(t testing.TB, description *spec.Description, r *http.Request, rec *ht
 	if rec.Code == http.StatusMethodNotAllowed || r.Method == http.MethodHead {
 		return
 	}
-	if err := op.CheckResponse(context.Background(), r, rec.Code, rec.Header(), rec.Body.Bytes()); err != nil {
-		t.Errorf("the answer to %s %s is not as openapi.yaml says: status %d: %v\n%s", r.Method, r.URL.Path, rec.Code, err, rec.Body.Bytes())
+	body := rec.Body.Bytes()
+	if rec.Header().Get("Content-Encoding") == "gzip" {
+		var err error
+		if body, err = gunzip(body); err != nil {
+			t.Errorf("the answer to %s %s is no gzip: %v", r.Method, r.URL.Path, err)
+			return
+		}
 	}
+	if err := op.CheckResponse(context.Background(), r, rec.Code, rec.Header(), body); err != nil {
+		t.Errorf("the answer to %s %s is not as openapi.yaml says: status %d: %v\n%s", r.Method, r.URL.Path, rec.Code, err, body)
+	}
+}
+
+func gunzip(body []byte) ([]byte, error) {
+	r, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(r)
 }

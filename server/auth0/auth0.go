@@ -74,13 +74,19 @@ var _ auth0api.StrictServerInterface = (*handler)(nil)
 // etag is the strong validator of a version.
 func etag(version int64) string { return `"v` + strconv.FormatInt(version, 10) + `"` }
 
+// GzipSuffix ends the validators of compressed answers; they name the same
+// version.
+const GzipSuffix = "-gzip"
+
+func plain(tag string) string { return strings.Replace(tag, GzipSuffix+`"`, `"`, 1) }
+
 // ifMatch reads the version that an If-Match header asks for, 0 for none or
 // "*". A validator that is not ours matches nothing.
 func ifMatch(header *string) int64 {
 	if header == nil || *header == "*" {
 		return 0
 	}
-	text, ok := strings.CutPrefix(*header, `"v`)
+	text, ok := strings.CutPrefix(plain(*header), `"v`)
 	version, err := strconv.ParseInt(strings.TrimSuffix(text, `"`), 10, 64)
 	if !ok || err != nil || version < 1 {
 		return -1
@@ -94,7 +100,7 @@ func matches(header *string, version int64) bool {
 		return false
 	}
 	for one := range strings.SplitSeq(*header, ",") {
-		one = strings.TrimPrefix(strings.TrimSpace(one), "W/")
+		one = plain(strings.TrimPrefix(strings.TrimSpace(one), "W/"))
 		if one == "*" || one == etag(version) {
 			return true
 		}
