@@ -263,19 +263,14 @@ func (c *Credential) expire(at *time.Time) {
 	}
 }
 
-// SetExpiry changes when a public key stops counting; nil is never, and a past
-// time is now. Certificates expire by themselves and subjects never: for those
-// it is Invalid.
+// SetExpiry changes when the credential stops counting; nil is never, and a past
+// time is now. It binds the registry alone: a certificate still ends when it says.
+// Invalid: at is no time of the years 1 to 9999.
 func (c *Credential) SetExpiry(at *time.Time, now time.Time) error {
-	var broken []Violation
-	switch {
-	case c.Type != TypePublicKey:
-		broken = []Violation{{"expires_at", "additionalProperties", "is not for credentials of this type"}}
-	case at != nil && !representable(*at):
-		broken = []Violation{{"expires_at", "format", "must be in the years 1 to 9999, UTC"}}
-	}
-	if broken != nil {
-		return &Error{Kind: Invalid, Resource: "credential", Detail: "the credential breaks the registry's rules", Violations: broken}
+	if at != nil && !representable(*at) {
+		return &Error{Kind: Invalid, Resource: "credential", Detail: "the credential breaks the registry's rules", Violations: []Violation{
+			{"expires_at", "format", "must be in the years 1 to 9999, UTC"},
+		}}
 	}
 	c.expire(at)
 	c.UpdatedAt = now.UTC().Truncate(time.Microsecond)
