@@ -97,6 +97,13 @@ func NewWith(t testing.TB, o Options) *Server {
 	return s
 }
 
+// In returns the same service for a subtest, which then fails by itself.
+func (s *Server) In(t testing.TB) *Server {
+	one := *s
+	one.t = t
+	return &one
+}
+
 // Token returns a token of a new client that has just these scopes.
 func (s *Server) Token(scopes ...string) string {
 	s.t.Helper()
