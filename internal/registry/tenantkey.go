@@ -17,7 +17,6 @@ import (
 	"github.com/smallstep/pkcs7"
 
 	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/postgres"
 )
 
 // TenantKey is the certificate of the whole tenant. It is shown with clients;
@@ -30,7 +29,7 @@ type TenantKey struct {
 
 type tenantKey struct {
 	TenantKey
-	sealed postgres.IssuerKey
+	private oauth.Secret // PEM of PKCS#1; kept open, since parsing an RSA key costs more than the rest of a create
 }
 
 // TenantKey returns the tenant's current certificate.
@@ -42,14 +41,7 @@ func (r *Registry) TenantKey(ctx context.Context) (TenantKey, error) {
 // RevealTenantKey returns the tenant's private key, PEM of PKCS#1.
 func (r *Registry) RevealTenantKey(ctx context.Context) (oauth.Secret, error) {
 	t, err := r.currentTenantKey(ctx)
-	if err != nil {
-		return oauth.Secret{}, err
-	}
-	key, err := r.openIssuerKey(t.sealed)
-	if err != nil {
-		return oauth.Secret{}, err
-	}
-	return oauth.NewSecret(pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))), nil
+	return t.private, err
 }
 
 func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
@@ -62,7 +54,11 @@ func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
 		if len(stored) == 0 {
 			return t, oauth.Missing("issuer_key")
 		}
-		t.sealed = stored[0]
+		key, err := r.openIssuerKey(stored[0])
+		if err != nil {
+			return t, err
+		}
+		t.private = oauth.NewSecret(pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
 		return t, json.Unmarshal(stored[0].Public, &t.TenantKey)
 	})
 }
