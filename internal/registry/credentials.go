@@ -14,11 +14,22 @@ func (r *Registry) NewCredential(req oauth.CredentialRequest) (oauth.Credential,
 	return oauth.NewCredential("cred_"+oauth.RandomText(oauth.Base58, 22), "", req, r.now())
 }
 
-var tooManyCredentials = &oauth.Error{Kind: oauth.Invalid, Resource: "credential", Detail: "A client can have a maximum of 4 credentials."}
-
+// checkCredentials holds all credentials of one client against the rules that
+// concern several of them. The database has the one on keys too, but may find a
+// kid, which is made of the key by default, taken before the key.
 func checkCredentials(list []oauth.Credential) error {
 	if len(list) > oauth.MaxCredentials {
-		return tooManyCredentials
+		return &oauth.Error{Kind: oauth.Invalid, Resource: "credential", Detail: "A client can have a maximum of 4 credentials."}
+	}
+	keys := map[string]bool{}
+	for _, c := range list {
+		if c.Type != oauth.TypePublicKey {
+			continue
+		}
+		if keys[c.KeyThumbprint] {
+			return &oauth.Error{Kind: oauth.Conflict, Resource: "credential_key", Detail: "credentials contains public keys that already exist in client"}
+		}
+		keys[c.KeyThumbprint] = true
 	}
 	return nil
 }
@@ -38,8 +49,8 @@ func (r *Registry) AddCredential(ctx context.Context, ref oauth.ClientRef, req o
 		if err != nil {
 			return err
 		}
-		if len(have) >= oauth.MaxCredentials {
-			return tooManyCredentials
+		if err := checkCredentials(append(have, cred)); err != nil {
+			return err
 		}
 		cred.Client = c.ID
 		tx.InsertCredential(cred)
