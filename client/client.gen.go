@@ -14,6 +14,8 @@ import (
 	"strings"
 	"time"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 )
@@ -4804,6 +4806,13 @@ type ClientInterface interface {
 	// Corresponds with PATCH /api/v2/resource-servers/{id} (the `Auth0UpdateResourceServer` operationId).
 	Auth0UpdateResourceServer(ctx context.Context, id ResourceServerIDParam, body Auth0UpdateResourceServerJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetReferencePage Read this document in a browser
+	//
+	// A page that shows every operation and can try them with a token you paste. It loads nothing from other hosts.
+	//
+	// Corresponds with GET /docs (the `GetReferencePage` operationId).
+	GetReferencePage(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetHealth Is the process alive?
 	//
 	// Asks nothing of the database. A process that does not answer should be started again.
@@ -4864,6 +4873,27 @@ type ClientInterface interface {
 	//
 	// Corresponds with POST /oauth/token (the `CreateToken` operationId).
 	CreateTokenWithFormdataBody(ctx context.Context, body CreateTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSpecificationJSON Read this document as JSON
+	//
+	// The same as `/openapi.yaml`, for programs that read JSON only.
+	//
+	// Corresponds with GET /openapi.json (the `GetSpecificationJSON` operationId).
+	GetSpecificationJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSpecification Read this document
+	//
+	// The whole specification as it is written. Scripts of every site may read it.
+	//
+	// Corresponds with GET /openapi.yaml (the `GetSpecification` operationId).
+	GetSpecification(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// GetSpecificationPart Read the part of this document for one dialect
+	//
+	// The operations of a dialect with those of the token endpoint, and what they need.
+	//
+	// Corresponds with GET /openapi/{part} (the `GetSpecificationPart` operationId).
+	GetSpecificationPart(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// GetReadiness Can it serve requests?
 	//
@@ -5537,6 +5567,23 @@ func (c *API) Auth0UpdateResourceServer(ctx context.Context, id ResourceServerID
 	return c.Client.Do(req)
 }
 
+// GetReferencePage Read this document in a browser
+//
+// A page that shows every operation and can try them with a token you paste. It loads nothing from other hosts.
+//
+// Corresponds with GET /docs (the `GetReferencePage` operationId).
+func (c *API) GetReferencePage(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetReferencePageRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetHealth Is the process alive?
 //
 // Asks nothing of the database. A process that does not answer should be started again.
@@ -5628,6 +5675,57 @@ func (c *API) CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, 
 // Corresponds with POST /oauth/token (the `CreateToken` operationId).
 func (c *API) CreateTokenWithFormdataBody(ctx context.Context, body CreateTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewCreateTokenRequestWithFormdataBody(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSpecificationJSON Read this document as JSON
+//
+// The same as `/openapi.yaml`, for programs that read JSON only.
+//
+// Corresponds with GET /openapi.json (the `GetSpecificationJSON` operationId).
+func (c *API) GetSpecificationJSON(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSpecificationJSONRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSpecification Read this document
+//
+// The whole specification as it is written. Scripts of every site may read it.
+//
+// Corresponds with GET /openapi.yaml (the `GetSpecification` operationId).
+func (c *API) GetSpecification(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSpecificationRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// GetSpecificationPart Read the part of this document for one dialect
+//
+// The operations of a dialect with those of the token endpoint, and what they need.
+//
+// Corresponds with GET /openapi/{part} (the `GetSpecificationPart` operationId).
+func (c *API) GetSpecificationPart(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSpecificationPartRequest(c.Server, part)
 	if err != nil {
 		return nil, err
 	}
@@ -7232,6 +7330,33 @@ func NewAuth0UpdateResourceServerRequestWithBody(server string, id ResourceServe
 	return req, nil
 }
 
+// NewGetReferencePageRequest constructs an http.Request for the GetReferencePage method
+func NewGetReferencePageRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/docs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetHealthRequest constructs an http.Request for the GetHealth method
 func NewGetHealthRequest(server string) (*http.Request, error) {
 	var err error
@@ -7306,6 +7431,94 @@ func NewCreateTokenRequestWithBody(server string, contentType string, body io.Re
 	}
 
 	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewGetSpecificationJSONRequest constructs an http.Request for the GetSpecificationJSON method
+func NewGetSpecificationJSONRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/openapi.json")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSpecificationRequest constructs an http.Request for the GetSpecification method
+func NewGetSpecificationRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/openapi.yaml")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewGetSpecificationPartRequest constructs an http.Request for the GetSpecificationPart method
+func NewGetSpecificationPartRequest(server string, part string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "part", part, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/openapi/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
 
 	return req, nil
 }
@@ -7740,6 +7953,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with PATCH /api/v2/resource-servers/{id} (the `Auth0UpdateResourceServer` operationId).
 	Auth0UpdateResourceServerWithResponse(ctx context.Context, id ResourceServerIDParam, body Auth0UpdateResourceServerJSONRequestBody, reqEditors ...RequestEditorFn) (*Auth0UpdateResourceServerResult, error)
 
+	// GetReferencePageWithResponse Read this document in a browser
+	//
+	// A page that shows every operation and can try them with a token you paste. It loads nothing from other hosts.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /docs (the `GetReferencePage` operationId).
+	GetReferencePageWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReferencePageResult, error)
+
 	// GetHealthWithResponse Is the process alive?
 	//
 	// Asks nothing of the database. A process that does not answer should be started again.
@@ -7802,6 +8024,33 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with POST /oauth/token (the `CreateToken` operationId).
 	CreateTokenWithFormdataBodyWithResponse(ctx context.Context, body CreateTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResult, error)
+
+	// GetSpecificationJSONWithResponse Read this document as JSON
+	//
+	// The same as `/openapi.yaml`, for programs that read JSON only.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /openapi.json (the `GetSpecificationJSON` operationId).
+	GetSpecificationJSONWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecificationJSONResult, error)
+
+	// GetSpecificationWithResponse Read this document
+	//
+	// The whole specification as it is written. Scripts of every site may read it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /openapi.yaml (the `GetSpecification` operationId).
+	GetSpecificationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecificationResult, error)
+
+	// GetSpecificationPartWithResponse Read the part of this document for one dialect
+	//
+	// The operations of a dialect with those of the token endpoint, and what they need.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /openapi/{part} (the `GetSpecificationPart` operationId).
+	GetSpecificationPartWithResponse(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*GetSpecificationPartResult, error)
 
 	// GetReadinessWithResponse Can it serve requests?
 	//
@@ -10706,6 +10955,47 @@ func (r Auth0UpdateResourceServerResult) ContentType() string {
 	return ""
 }
 
+type GetReferencePageResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetReferencePageResult) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetReferencePageResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetReferencePageResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetReferencePageResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetReferencePageResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 type GetHealthResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -10869,6 +11159,171 @@ func (r CreateTokenResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r CreateTokenResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSpecificationJSONResult200Headers the declared response headers of an HTTP 200 response for GetSpecificationJSON
+type GetSpecificationJSONResult200Headers struct {
+	ETag *string
+}
+
+type GetSpecificationJSONResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSpecificationJSONResult200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSpecificationJSONResult) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSpecificationJSONResult) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSpecificationJSONResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSpecificationJSONResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSpecificationJSONResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSpecificationJSONResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSpecificationResult200Headers the declared response headers of an HTTP 200 response for GetSpecification
+type GetSpecificationResult200Headers struct {
+	ETag *string
+}
+
+type GetSpecificationResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// YAML200 the response for an HTTP 200 `application/yaml` response
+	YAML200 *map[string]interface{}
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSpecificationResult200Headers
+}
+
+// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
+func (r GetSpecificationResult) GetYAML200() *map[string]interface{} {
+	return r.YAML200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSpecificationResult) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSpecificationResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSpecificationResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSpecificationResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSpecificationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// GetSpecificationPartResult200Headers the declared response headers of an HTTP 200 response for GetSpecificationPart
+type GetSpecificationPartResult200Headers struct {
+	ETag *string
+}
+
+type GetSpecificationPartResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// YAML200 the response for an HTTP 200 `application/yaml` response
+	YAML200 *map[string]interface{}
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSpecificationPartResult200Headers
+}
+
+// GetYAML200 returns the response for an HTTP 200 `application/yaml` response
+func (r GetSpecificationPartResult) GetYAML200() *map[string]interface{} {
+	return r.YAML200
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSpecificationPartResult) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSpecificationPartResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSpecificationPartResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSpecificationPartResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSpecificationPartResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11493,6 +11948,21 @@ func (c *ClientWithResponses) Auth0UpdateResourceServerWithResponse(ctx context.
 	return ParseAuth0UpdateResourceServerResult(rsp)
 }
 
+// GetReferencePageWithResponse Read this document in a browser
+//
+// A page that shows every operation and can try them with a token you paste. It loads nothing from other hosts.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /docs (the `GetReferencePage` operationId).
+func (c *ClientWithResponses) GetReferencePageWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetReferencePageResult, error) {
+	rsp, err := c.GetReferencePage(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetReferencePageResult(rsp)
+}
+
 // GetHealthWithResponse Is the process alive?
 //
 // Asks nothing of the database. A process that does not answer should be started again.
@@ -11578,6 +12048,51 @@ func (c *ClientWithResponses) CreateTokenWithFormdataBodyWithResponse(ctx contex
 		return nil, err
 	}
 	return ParseCreateTokenResult(rsp)
+}
+
+// GetSpecificationJSONWithResponse Read this document as JSON
+//
+// The same as `/openapi.yaml`, for programs that read JSON only.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /openapi.json (the `GetSpecificationJSON` operationId).
+func (c *ClientWithResponses) GetSpecificationJSONWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecificationJSONResult, error) {
+	rsp, err := c.GetSpecificationJSON(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSpecificationJSONResult(rsp)
+}
+
+// GetSpecificationWithResponse Read this document
+//
+// The whole specification as it is written. Scripts of every site may read it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /openapi.yaml (the `GetSpecification` operationId).
+func (c *ClientWithResponses) GetSpecificationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecificationResult, error) {
+	rsp, err := c.GetSpecification(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSpecificationResult(rsp)
+}
+
+// GetSpecificationPartWithResponse Read the part of this document for one dialect
+//
+// The operations of a dialect with those of the token endpoint, and what they need.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /openapi/{part} (the `GetSpecificationPart` operationId).
+func (c *ClientWithResponses) GetSpecificationPartWithResponse(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*GetSpecificationPartResult, error) {
+	rsp, err := c.GetSpecificationPart(ctx, part, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSpecificationPartResult(rsp)
 }
 
 // GetReadinessWithResponse Can it serve requests?
@@ -15142,6 +15657,35 @@ func ParseAuth0UpdateResourceServerResult(rsp *http.Response) (*Auth0UpdateResou
 	return response, nil
 }
 
+// ParseGetReferencePageResult parses an HTTP response from a GetReferencePageWithResponse call
+func ParseGetReferencePageResult(rsp *http.Response) (*GetReferencePageResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetReferencePageResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest OpsFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
 // ParseGetHealthResult parses an HTTP response from a GetHealthWithResponse call
 func ParseGetHealthResult(rsp *http.Response) (*GetHealthResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -15309,6 +15853,153 @@ func ParseCreateTokenResult(rsp *http.Response) (*CreateTokenResult, error) {
 			headers.XRequestID = &value
 		}
 		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSpecificationJSONResult parses an HTTP response from a GetSpecificationJSONWithResponse call
+func ParseGetSpecificationJSONResult(rsp *http.Response) (*GetSpecificationJSONResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSpecificationJSONResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest OpsFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSpecificationJSONResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSpecificationResult parses an HTTP response from a GetSpecificationWithResponse call
+func ParseGetSpecificationResult(rsp *http.Response) (*GetSpecificationResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSpecificationResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.YAML200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest OpsFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSpecificationResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseGetSpecificationPartResult parses an HTTP response from a GetSpecificationPartWithResponse call
+func ParseGetSpecificationPartResult(rsp *http.Response) (*GetSpecificationPartResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSpecificationPartResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.YAML200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest OpsFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSpecificationPartResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
 	}
 
 	return response, nil

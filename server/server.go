@@ -20,6 +20,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/auth0"
+	"github.com/rosterhq/roster/server/docs"
 	"github.com/rosterhq/roster/server/ops"
 	"github.com/rosterhq/roster/server/problem"
 	"github.com/rosterhq/roster/server/token"
@@ -73,6 +74,9 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		fail(c, &problem.Error{Status: http.StatusMethodNotAllowed, Text: "The path does not take this method."})
 	})
 	ops.Mount(engine, config.Ready)
+	if err := docs.Mount(engine, []string{"auth0"}); err != nil {
+		return nil, err
+	}
 	for _, d := range dialects {
 		if err := d.mount(engine, reg); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.prefix, err)

@@ -9056,10 +9056,10 @@ var swaggerSpec = []string{
 	"ifFM6HAnCFtcwZGwxC0VQpmc81IXc+H4tUw/vjMF6vPy+8LMN2P2HWP/U2azZLf+gfu469kpeLibEJ12",
 	"dzu7Svdf0K5vUCwMbgU2aMqKuqn6ARrfQjNfS4ssVrxDR0pbUwOSWia+IgzhFV6nf00jvrBjxjKSQlUU",
 	"mPKj36H+GdApiekih75qF1kP6LVKx8QMzfkyE9asAuPTNnYPhsPW6f23V+0eHql3z2wTat/5vf8ket0d",
-	"8IFON7wXP1IdM0vy5ZtphnOCg3j+e+/wD/kX9PYYCKF+IhnoGn6GkWk/0y9/9JZRoI11h48fB9zDwZyL",
-	"+PDp8OkQOJzurKSSVD+bS5TlHArYKeerwQLBSj0S6G1WX7zeSbH/F1tWIReYZtHEdwSZTnapcu3SNtUN",
-	"+ol/KgHxT7B7GCE++f9KUSjJVyhLLcpMq0S3FByCWCwNLgHvC4OdsAM+4lwHbDko3SokJeYk5iWnQo/s",
-	"Ki4tAKkozodMUMCMLgAPNgICAAD//w==",
+	"8IFON7wXP1IdM0vy5Ztphj735M2T/5wTHMTz3/Vf0PFjoInmSUgYDumWJkL2ozVeBNlHj/8IcRTf6IeS",
+	"Da+hZZif9lb94lI3dSq+ytiRbwpVMMXUSZEUYxkFvcPeY+CkelIlFav62ZylLIdSAFI5nxAWCHbkkUBv",
+	"s3rp9U5aY2CxZRWM+f8CByfmUKIjeEcV8pXo0Klz2C0KOvB5MPhlAfAzgvJSU1NSUxRK8hXKUosy0yrR",
+	"LQVHDxZLg0vA+89gJ/mAj1LXAVsOyh8KSYk5iXnJqdCjwYpLC0AqivMhEyEwowvAg5qAAAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

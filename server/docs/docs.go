@@ -1,0 +1,113 @@
+// Package docs serves the specification: as it is written, as JSON, a part for
+// each dialect, and as a page to read and to try calls from. Nothing comes from
+// another host.
+package docs
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"embed"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"path"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster"
+)
+
+// The page's library is Swagger UI 5.35.0 (Apache-2.0), compressed.
+//
+//go:embed assets
+var assets embed.FS
+
+// policy lets the page use what this server gives it and nothing else. The
+// library sets styles inline and draws its icons from data URLs.
+const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+// Mount registers /openapi.yaml, /openapi.json, /openapi/{dialect}.yaml and
+// /docs on r.
+func Mount(r gin.IRouter, dialects []string) error {
+	whole, err := parse(roster.OpenAPI)
+	if err != nil {
+		return err
+	}
+	asJSON, err := toJSON(whole)
+	if err != nil {
+		return err
+	}
+	serve(r, "/openapi.yaml", "application/yaml", roster.OpenAPI, public)
+	serve(r, "/openapi.json", "application/json", asJSON, public)
+	for _, dialect := range dialects {
+		part, err := only(whole, dialect)
+		if err != nil {
+			return fmt.Errorf("the part of %s: %w", dialect, err)
+		}
+		serve(r, "/openapi/"+dialect+".yaml", "application/yaml", part, public)
+	}
+	return mountPage(r)
+}
+
+func mountPage(r gin.IRouter) error {
+	files, err := assets.ReadDir("assets")
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		text, err := assets.ReadFile("assets/" + f.Name())
+		if err != nil {
+			return err
+		}
+		name, compressed := strings.CutSuffix(f.Name(), ".gz")
+		if compressed {
+			if text, err = expand(text); err != nil {
+				return err
+			}
+		}
+		switch kind := mime.TypeByExtension(path.Ext(name)); {
+		case name == "index.html":
+			serve(r, "/docs", "text/html; charset=utf-8", text, page)
+		case kind != "":
+			serve(r, "/docs/"+name, kind, text, page)
+		}
+	}
+	return nil
+}
+
+func expand(text []byte) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(text))
+	if err != nil {
+		return nil, err
+	}
+	return io.ReadAll(z)
+}
+
+// public lets scripts of every site read the specification; it is no secret.
+func public(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }
+
+func page(h http.Header) { h.Set("Content-Security-Policy", policy) }
+
+// serve answers GET and HEAD of a path with a text that never changes while the
+// program runs.
+func serve(r gin.IRouter, route, kind string, text []byte, headers func(http.Header)) {
+	sum := sha256.Sum256(text)
+	tag := `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`
+	handle := func(c *gin.Context) {
+		h := c.Writer.Header()
+		headers(h)
+		h.Set("Cache-Control", "public, max-age=300")
+		h.Set("ETag", tag)
+		if strings.Contains(strings.ReplaceAll(c.GetHeader("If-None-Match"), `-gzip"`, `"`), tag) {
+			c.Status(http.StatusNotModified)
+			return
+		}
+		c.Data(http.StatusOK, kind, text)
+	}
+	r.GET(route, handle)
+	r.HEAD(route, handle)
+}
