@@ -1,6 +1,7 @@
 package seal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"syscall"
+	"time"
 
 	"github.com/tink-crypto/tink-go/v2/tink"
 )
@@ -79,7 +81,7 @@ func Create(path string, kek tink.AEAD) (*Keyset, error) {
 // lists a key which neither k nor a keyset k descends from has ever had:
 // another database's, or one that someone else rotated in the meantime. It
 // refuses a file that is no keyset too. Two calls at the same instant are not
-// told apart: let one process at a time rotate.
+// told apart: hold [Lock] from loading to saving.
 func (k *Keyset) Save(path string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -91,6 +93,35 @@ func (k *Keyset) Save(path string) error {
 		return fmt.Errorf("saving the keyset: %w", err)
 	}
 	return nil
+}
+
+// Lock keeps other processes that call it for a keyset file in the same folder
+// waiting until unlock is called or this process ends. The folder must exist.
+// Reading and creating keysets need no lock.
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		path = target
+	}
+	dir, err := os.Open(filepath.Dir(path)) // the file itself is replaced by saving
+	if err != nil {
+		return nil, fmt.Errorf("locking the keyset: %w", err)
+	}
+	for {
+		err := syscall.Flock(int(dir.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if err == nil {
+			return func() { dir.Close() }, nil
+		}
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			select {
+			case <-time.After(100 * time.Millisecond):
+				continue
+			case <-ctx.Done():
+				err = ctx.Err()
+			}
+		}
+		dir.Close()
+		return nil, fmt.Errorf("locking the keyset: %w", err)
+	}
 }
 
 func (k *Keyset) mayReplace(path string) error {

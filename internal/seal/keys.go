@@ -114,27 +114,54 @@ func (k *Keyset) handles(yield func(Purpose, *keyset.Handle) bool) {
 	_ = yield(PurposeAEAD, k.aeadKeys) && yield(PurposeMAC, k.macKeys)
 }
 
-// Rotate returns the keyset with a new primary key for either purpose; the old
-// ones stay and still read. Save it, and give it to every process that shares
-// the database, before it seals anything: one that has only the old keyset
-// cannot open what the new one seals. Then renew what is [Keyset.Stale] or
-// [Keyset.StaleMAC], the check value included, and [Keyset.Prune].
-func (k *Keyset) Rotate() (*Keyset, error) {
+// Add returns the keyset with one more key for either purpose, which reads but
+// makes no new values before [Keyset.Promote]. Save it and give it to every
+// process that shares the database before promoting: one that lacks the new
+// keys cannot read what another makes with them.
+func (k *Keyset) Add() (*Keyset, error) {
 	a, m := keyset.NewManagerFromHandle(k.aeadKeys), keyset.NewManagerFromHandle(k.macKeys)
-	id, err := a.Add(aead.AES256GCMKeyTemplate())
-	if err != nil {
+	if _, err := a.Add(aead.AES256GCMKeyTemplate()); err != nil {
 		return nil, fmt.Errorf("making a sealing key: %w", err)
 	}
-	if err := a.SetPrimary(id); err != nil {
-		return nil, fmt.Errorf("setting the primary sealing key: %w", err)
-	}
-	if id, err = m.Add(mac.HMACSHA256Tag256KeyTemplate()); err != nil {
+	if _, err := m.Add(mac.HMACSHA256Tag256KeyTemplate()); err != nil {
 		return nil, fmt.Errorf("making a MAC key: %w", err)
 	}
-	if err := m.SetPrimary(id); err != nil {
+	return k.descend(a, m)
+}
+
+// Pending tells whether there is a key newer than the primary one of its
+// purpose: [Keyset.Add] was called and [Keyset.Promote] was not.
+func (k *Keyset) Pending() bool {
+	return newest(k.aeadKeys) != primary(k.aeadKeys) || newest(k.macKeys) != primary(k.macKeys)
+}
+
+// Promote returns the keyset with the newest key of either purpose as the
+// primary one. Then renew what is [Keyset.Stale] or [Keyset.StaleMAC], the
+// check value included, and [Keyset.Prune].
+func (k *Keyset) Promote() (*Keyset, error) {
+	a, m := keyset.NewManagerFromHandle(k.aeadKeys), keyset.NewManagerFromHandle(k.macKeys)
+	if err := a.SetPrimary(newest(k.aeadKeys)); err != nil {
+		return nil, fmt.Errorf("setting the primary sealing key: %w", err)
+	}
+	if err := m.SetPrimary(newest(k.macKeys)); err != nil {
 		return nil, fmt.Errorf("setting the primary MAC key: %w", err)
 	}
 	return k.descend(a, m)
+}
+
+// Superseded lists the ids of a purpose's keys that are older than the primary
+// one, oldest first: what may be pruned once nothing uses it.
+func (k *Keyset) Superseded(p Purpose) []uint32 {
+	var ids []uint32
+	for _, info := range k.Keys() {
+		if info.Purpose == p {
+			if info.Primary {
+				break
+			}
+			ids = append(ids, info.ID)
+		}
+	}
+	return ids
 }
 
 // Prune returns the keyset without the keys of these ids, which nothing may
@@ -197,12 +224,20 @@ func primary(h *keyset.Handle) uint32 {
 	return e.KeyID()
 }
 
-func enabled(h *keyset.Handle) []uint32 {
-	var ids []uint32
+func newest(h *keyset.Handle) uint32 {
+	e, err := h.Entry(h.Len() - 1)
+	if err != nil {
+		panic(fmt.Sprintf("seal: %v", err)) // no handle is empty
+	}
+	return e.KeyID()
+}
+
+// holds tells whether an enabled key of that id is in h.
+func holds(h *keyset.Handle, id uint32) bool {
 	for e := range entries(h) {
-		if e.KeyStatus() == keyset.Enabled {
-			ids = append(ids, e.KeyID())
+		if e.KeyID() == id && e.KeyStatus() == keyset.Enabled {
+			return true
 		}
 	}
-	return ids
+	return false
 }

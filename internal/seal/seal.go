@@ -13,7 +13,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/tink-crypto/tink-go/v2/core/cryptofmt"
 	"github.com/tink-crypto/tink-go/v2/keyset"
@@ -39,7 +38,7 @@ var ErrForeign = errors.New("the keyset does not belong to this database")
 // older ones, which still read theirs.
 //
 // A Keyset never changes once made, so it may be used by several goroutines;
-// [Keyset.Rotate], [Keyset.Prune] and [Keyset.WithKEK] return another one. No
+// [Keyset.Add], [Keyset.Promote], [Keyset.Prune] and [Keyset.WithKEK] return another one. No
 // format verb and no JSON encoder prints its keys. The zero value is unusable.
 type Keyset struct {
 	aeadKeys, macKeys *keyset.Handle
@@ -94,7 +93,7 @@ func (k *Keyset) Open(sealed []byte, loc Location) ([]byte, error) {
 	switch {
 	case !ok || len(sealed) < Overhead:
 		return nil, fmt.Errorf("opening %s: not a sealed value", loc)
-	case !slices.Contains(enabled(k.aeadKeys), id):
+	case !holds(k.aeadKeys, id):
 		return nil, fmt.Errorf("opening %s: sealed under key %d, which the keyset lacks or has disabled", loc, id)
 	}
 	return nil, fmt.Errorf("opening %s: altered, or sealed for another place or with other keys", loc)
@@ -138,6 +137,16 @@ func (k *Keyset) Stale(sealed []byte) bool { return stale(k.aeadKeys, sealed) }
 // the primary key. A tag can be renewed whenever the secret is at hand: from
 // the sealed value or, where none is kept, when a caller presents it.
 func (k *Keyset) StaleMAC(tag []byte) bool { return stale(k.macKeys, tag) }
+
+// Prefix returns the five bytes that every value which is not stale starts
+// with: a sealed one or, for [PurposeMAC], a tag.
+func (k *Keyset) Prefix(p Purpose) []byte {
+	h := k.aeadKeys
+	if p == PurposeMAC {
+		h = k.macKeys
+	}
+	return binary.BigEndian.AppendUint32([]byte{cryptofmt.TinkStartByte}, primary(h))
+}
 
 func stale(h *keyset.Handle, value []byte) bool {
 	id, ok := keyID(value)

@@ -33,7 +33,11 @@ func mustSeal(t testing.TB, k *Keyset, plaintext string, loc Location) []byte {
 
 func mustRotate(t testing.TB, k *Keyset) *Keyset {
 	t.Helper()
-	rotated, err := k.Rotate()
+	added, err := k.Add()
+	if err != nil {
+		t.Fatal(err)
+	}
+	rotated, err := added.Promote()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +243,7 @@ func TestKeysetWorksForManyGoroutines(t *testing.T) {
 					t.Error("own tag refused")
 				}
 			}
-			if r, err := k.Rotate(); err != nil || len(r.Keys()) != 4 || len(k.Keys()) != 2 {
+			if r, err := k.Add(); err != nil || len(r.Keys()) != 4 || len(k.Keys()) != 2 {
 				t.Errorf("rotating beside others: %v", err)
 			}
 		})
