@@ -1,0 +1,159 @@
+#!/usr/bin/env bash
+# Starts Roster over TLS on loopback and drives it with published clients.
+# Usage: run.sh [node|goauth0|terraform]...   (default: all of them)
+# SDK_ROSTER names a roster binary to use instead of one built from this tree.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+suites=("$@")
+((${#suites[@]})) || suites=(node goauth0 terraform)
+for suite in "${suites[@]}"; do
+  case $suite in
+  node | goauth0 | terraform) ;;
+  *) echo "run.sh: no suite $suite: node, goauth0 or terraform" >&2; exit 2 ;;
+  esac
+done
+
+work=$(mktemp -d "${TMPDIR:-/tmp}/roster-sdk.XXXXXX")
+chmod 711 "$work" # the embedded database may run as another user, in a folder below
+server=""
+
+stop() { # ends the server; its exit status
+  local pid=$server
+  server=""
+  [[ -z $pid ]] && return
+  kill -TERM "$pid" 2>/dev/null || true
+  wait "$pid"
+}
+trap 'status=$?; stop || true; rm -rf "$work"; exit $status' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+free_port() { # below the ports that the kernel gives to outgoing connections
+  local port
+  for _ in {1..50}; do
+    port=$((20000 + RANDOM % 12000))
+    (: </dev/tcp/127.0.0.1/"$port") 2>/dev/null || { echo "$port"; return; }
+  done
+  echo "run.sh: found no free port" >&2
+  return 1
+}
+
+certificate() {
+  openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=roster-sdk-test \
+    -addext subjectAltName=IP:127.0.0.1,DNS:localhost -addext extendedKeyUsage=serverAuth \
+    -keyout "$work/key.pem" -out "$work/cert.pem" 2>"$work/openssl.log" || { cat "$work/openssl.log" >&2; return 1; }
+}
+
+start() {
+  local port name
+  port=$(free_port)
+  for name in $(compgen -e | grep -E '^(ROSTER_|DATABASE_URL$|PG)' || true); do unset "$name"; done
+  export AUTH0_DOMAIN=127.0.0.1:$port
+  export AUTH0_CLIENT_ID=sdkTestAdministrator AUTH0_CLIENT_SECRET
+  AUTH0_CLIENT_SECRET=$(openssl rand -hex 32)
+  ROSTER_ADDR=127.0.0.1:$port ROSTER_PUBLIC_URL=https://127.0.0.1:$port ROSTER_DATA_DIR=$work/data \
+    ROSTER_TLS_CERT_FILE=$work/cert.pem ROSTER_TLS_KEY_FILE=$work/key.pem \
+    ROSTER_BOOTSTRAP_CLIENT_ID=$AUTH0_CLIENT_ID ROSTER_BOOTSTRAP_CLIENT_SECRET=$AUTH0_CLIENT_SECRET \
+    "$roster" serve >"$work/banner" 2>"$work/log" &
+  server=$!
+  for _ in {1..600}; do
+    grep -q '"msg":"listening"' "$work/log" && return
+    kill -0 "$server" 2>/dev/null || break
+    sleep 0.1
+  done
+  echo "run.sh: the server does not listen:" >&2
+  cat "$work/log" >&2
+  return 1
+}
+
+# Fetching and building comes before the certificate of the server replaces
+# those of the machine.
+prepare_node() { (cd "$here/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
+prepare_goauth0() {
+  (cd "$here/goauth0" && go test -c -o "$work/goauth0.test" . &&
+    go test -c -o "$work/upstream.test" github.com/auth0/go-auth0/management &&
+    go list -m -f '{{.Dir}}' github.com/auth0/go-auth0 >"$work/upstream.dir")
+}
+prepare_terraform() {
+  command -v terraform >/dev/null || return 0
+  (cd "$here/terraform" && go test -c -o "$work/terraform.test" . &&
+    go build -o "$work/terraform-provider-auth0" github.com/auth0/terraform-provider-auth0)
+}
+
+run_node() {
+  (cd "$here/node" && NODE_EXTRA_CA_CERTS=$work/cert.pem node --test --test-concurrency=1 \
+    --test-reporter=spec --test-reporter-destination=stdout \
+    --test-reporter=tap --test-reporter-destination="$work/node.tap")
+}
+run_goauth0() {
+  local out=$work/goauth0.out status=0
+  (cd "$here/goauth0" && SSL_CERT_FILE=$work/cert.pem "$work/goauth0.test" -test.v) | tee "$out" || status=1
+  upstream | tee -a "$out" || status=1
+  return $status
+}
+run_terraform() {
+  local out=$work/terraform.out
+  if ! command -v terraform >/dev/null; then
+    echo "--- SKIP: terraform: no terraform binary on this machine" | tee "$out"
+    return
+  fi
+  (cd "$here/terraform" && SSL_CERT_FILE=$work/cert.pem SDK_PROVIDER_DIR=$work SDK_TEMP=$work \
+    "$work/terraform.test" -test.v) | tee "$out"
+}
+
+# upstream runs tests that go-auth0 ships, one process each: one that fails
+# panics and would take the others along.
+upstream() {
+  local name status=0
+  while read -r name; do
+    [[ -z $name || $name == \#* ]] && continue
+    (cd "$(<"$work/upstream.dir")/management" && SSL_CERT_FILE=$work/cert.pem \
+      AUTH0_HTTP_RECORDINGS=off AUTH0_DEBUG=false \
+      "$work/upstream.test" -test.v -test.run "^$name\$") >"$work/upstream.out" 2>&1 || status=1
+    if grep -q '^--- PASS' "$work/upstream.out"; then
+      grep -E '^ *--- ' "$work/upstream.out"
+    else
+      status=1
+      cat "$work/upstream.out"
+      grep -q '^--- FAIL' "$work/upstream.out" || echo "--- FAIL: $name (did not run)"
+    fi
+  done <"$here/goauth0/upstream-tests.txt"
+  return $status
+}
+
+# summary counts what a suite's runner printed; suite, seconds.
+summary() {
+  local counts
+  if [[ $1 == node ]]; then
+    counts=$(awk '/^# (pass|fail|cancelled|skipped) [0-9]+$/ {n[$2] = $3}
+      END {printf "%d passed, %d failed, %d skipped", n["pass"], n["fail"] + n["cancelled"], n["skipped"]}' "$work/node.tap")
+  else
+    counts=$(awk '/^ *--- (PASS|FAIL|SKIP):/ {n[$2]++}
+      END {printf "%d passed, %d failed, %d skipped", n["PASS:"], n["FAIL:"], n["SKIP:"]}' "$work/$1.out")
+  fi
+  echo "$1: $counts in $2 s"
+}
+
+roster=${SDK_ROSTER:-$work/roster}
+[[ -n ${SDK_ROSTER:-} ]] || (cd "$root" && go build -o "$roster" ./cmd/roster)
+for suite in "${suites[@]}"; do "prepare_$suite"; done
+certificate
+start
+
+failed=0 lines=()
+for suite in "${suites[@]}"; do
+  echo "== $suite"
+  since=$SECONDS
+  "run_$suite" || failed=1
+  lines+=("$(summary "$suite" $((SECONDS - since)))")
+done
+
+if grep '"level":"ERROR"' "$work/log"; then
+  lines+=("server: logged errors (above)") failed=1
+fi
+stop || { lines+=("server: did not stop cleanly: $(tail -3 "$work/log")"); failed=1; }
+echo
+printf '%s\n' "${lines[@]}"
+exit $failed
