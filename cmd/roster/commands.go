@@ -161,16 +161,19 @@ func (a *app) health() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, port, err := net.SplitHostPort(c.Addr)
+			host, port, err := net.SplitHostPort(c.Addr)
 			if err != nil {
 				port = "8080"
+			}
+			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+				host = "127.0.0.1"
 			}
 			scheme, client := "http", &http.Client{Timeout: 5 * time.Second}
 			if c.TLSCert != "" {
 				scheme = "https"
 				client.Transport = localTransport()
 			}
-			req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, scheme+"://127.0.0.1:"+port+"/readyz", nil)
+			req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, scheme+"://"+net.JoinHostPort(host, port)+"/readyz", nil)
 			if err != nil {
 				return err
 			}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -146,20 +147,26 @@ func redact(value, secret string) string {
 }
 
 // expand sets each of names from the file that NAME_FILE names, which is how
-// container engines hand secrets over.
+// container engines hand secrets over. Its error names every mistake, and what
+// could be read is returned beside it.
 func expand(environ []string, names ...string) ([]string, error) {
+	vars := env.ToMap(environ)
+	var mistakes []error
 	for _, name := range names {
-		for _, entry := range environ {
-			file, ok := strings.CutPrefix(entry, name+"_FILE=")
-			if !ok || file == "" {
-				continue
-			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				return nil, fmt.Errorf("%s_FILE: %w", name, err)
-			}
-			environ = append(environ, name+"="+strings.TrimSpace(string(text)))
+		file := vars[name+"_FILE"]
+		if file == "" {
+			continue
 		}
+		text, err := os.ReadFile(file)
+		switch {
+		case vars[name] != "":
+			mistakes = append(mistakes, fmt.Errorf("%s and %s_FILE: set one of them", name, name))
+		case err != nil:
+			mistakes = append(mistakes, fmt.Errorf("%s_FILE: %w", name, err))
+		case len(bytes.TrimSpace(text)) == 0:
+			mistakes = append(mistakes, fmt.Errorf("%s_FILE: %s is empty", name, file))
+		}
+		environ = append(environ, name+"="+string(bytes.TrimSpace(text)))
 	}
-	return environ, nil
+	return environ, errors.Join(mistakes...)
 }

@@ -1,0 +1,153 @@
+package internal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/rosterhq/roster/"
+
+const (
+	gin = "github.com/gin-gonic/"
+	pgx = "github.com/jackc/"
+	sql = "database/sql"
+)
+
+// layers says what each package may not reach, directly or through others:
+// prefixes of import paths. Those after a "+" are exceptions.
+var layers = map[string][]string{
+	"client":            {gin, pgx, "github.com/getkin/", module},
+	"migrations":        {gin, module},
+	"internal/jsondoc":  {"github.com/", "net/http", sql, module},
+	"internal/uri":      {"github.com/", "net/http", sql, module},
+	"internal/oauth":    {"github.com/", "net/http", sql, module, "+github.com/go-jose/", "+github.com/smallstep/pkcs7", "+" + module + "internal/jsondoc", "+" + module + "internal/uri"},
+	"internal/seal":     {gin, pgx, sql, module},
+	"internal/embedpg":  {gin, module},
+	"internal/postgres": {gin, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/uri"},
+	"internal/registry": {gin, module + "gen/", module + "server", module + "client", module + "internal/embedpg"},
+
+	// What dialects share.
+	"server/dialect": {module + "gen/", module + "client", module + "internal/embedpg"},
+	"server/ops":     {pgx, module + "gen/", module + "client", module + "internal/"},
+	"server/problem": {pgx, module + "gen/", module + "client", module + "internal/registry"},
+	"server/spec":    {pgx, module + "gen/", module + "client", module + "internal/registry"},
+
+	"":                          {module},
+	"server":                    {module + "client", module + "internal/embedpg", module + "internal/postgrestest"},
+	"cmd/roster":                {module + "client", module + "internal/postgrestest", module + "internal/servertest"},
+	"internal/postgrestest":     {gin, module + "server", module + "client"},
+	"internal/postgrestest/run": {gin, module + "server", module + "client"},
+	"internal/servertest":       {module + "client"},
+}
+
+// TestDependenciesPointOneWay fails when a package reaches something its layer
+// must not know.
+func TestDependenciesPointOneWay(t *testing.T) {
+	t.Parallel()
+	imports := listImports(t)
+	for pkg := range imports {
+		name, inside := strings.CutPrefix(pkg+"/", module)
+		if !inside {
+			continue
+		}
+		name = strings.TrimSuffix(name, "/")
+		banned, known := layers[name]
+		switch dialect, below := strings.CutPrefix(name, "server/"); {
+		case known:
+		case strings.HasPrefix(name, "gen/"):
+			banned = []string{pgx, module, "+" + module + "internal/jsondoc"}
+		case below:
+			banned = []string{
+				module + "client", module + "gen/", "+" + module + "gen/" + dialect + "api",
+				module + "server/", "+" + pkg, "+" + module + "server/dialect", "+" + module + "server/problem", "+" + module + "server/spec",
+			}
+			for _, direct := range imports[pkg] { // through the registry they come by necessity
+				if violates(direct, []string{pgx, sql, module + "internal/embedpg"}) {
+					t.Errorf("%s is a dialect and must not import %s", name, direct)
+				}
+			}
+		case name != "gen" && name != "internal":
+			t.Errorf("%s has no line in layers: add one that says what it may not reach", name)
+		}
+		for _, dep := range reach(imports, pkg) {
+			if violates(dep, banned) {
+				t.Errorf("%s must not depend on %s", pkg, dep)
+			}
+			if dep == module+"server" && name != "cmd/roster" && name != "internal/servertest" {
+				t.Errorf("%s must not depend on the assembled server", pkg)
+			}
+		}
+	}
+	for name := range layers {
+		if _, ok := imports[strings.TrimSuffix(module+name, "/")]; !ok {
+			t.Errorf("layers has a line for %q, which does not exist", name)
+		}
+	}
+}
+
+func violates(dep string, banned []string) bool {
+	hit := false
+	for _, prefix := range banned {
+		if exception, ok := strings.CutPrefix(prefix, "+"); !ok {
+			hit = hit || strings.HasPrefix(dep, prefix)
+		} else if strings.HasPrefix(dep, exception) {
+			return false
+		}
+	}
+	return hit
+}
+
+// reach returns all that pkg depends on, without itself.
+func reach(imports map[string][]string, pkg string) []string {
+	seen := map[string]bool{pkg: true}
+	todo := []string{pkg}
+	var all []string
+	for len(todo) > 0 {
+		next := todo[0]
+		todo = todo[1:]
+		for _, dep := range imports[next] {
+			if !seen[dep] {
+				seen[dep] = true
+				all, todo = append(all, dep), append(todo, dep)
+			}
+		}
+	}
+	return all
+}
+
+// listImports returns the imports of every package of the module and of all
+// that they depend on, tests left out.
+func listImports(t *testing.T) map[string][]string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Imports", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = t.Output()
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	imports := map[string][]string{}
+	for d := json.NewDecoder(out); ; {
+		var pkg struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := d.Decode(&pkg); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		imports[pkg.ImportPath] = pkg.Imports
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return imports
+}
