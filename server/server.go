@@ -67,6 +67,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		}
 		engine.Use(limit)
 	}
+	engine.Use(once(reg))
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})

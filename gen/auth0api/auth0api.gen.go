@@ -2610,6 +2610,9 @@ type FieldsParam = string
 // FromParam defines model for FromParam.
 type FromParam = string
 
+// IdempotencyKeyParam Example: 5b1f0f0e-0d55-4a38-9a5d-1e4c6e0a8d11
+type IdempotencyKeyParam = string
+
 // IfMatchParam defines model for IfMatchParam.
 type IfMatchParam = string
 
@@ -2745,6 +2748,13 @@ type Auth0ListClientGrantsParams struct {
 // Auth0ListClientGrantsParamsAllowAnyOrganization defines parameters for Auth0ListClientGrants.
 type Auth0ListClientGrantsParamsAllowAnyOrganization bool
 
+// Auth0CreateClientGrantParams defines parameters for Auth0CreateClientGrant.
+type Auth0CreateClientGrantParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
 // Auth0ListClientGrantOrganizationsParams defines parameters for Auth0ListClientGrantOrganizations.
 type Auth0ListClientGrantOrganizationsParams struct {
 	// Page Which page to show, counted from zero.
@@ -2804,6 +2814,13 @@ type Auth0ListClientsParams struct {
 	Q *string `form:"q,omitempty" json:"q,omitempty"`
 }
 
+// Auth0CreateClientParams defines parameters for Auth0CreateClient.
+type Auth0CreateClientParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
 // Auth0DeleteClientParams defines parameters for Auth0DeleteClient.
 type Auth0DeleteClientParams struct {
 	// IfMatch `ETag` of the version that may be changed, or `*`. Absent: whatever version there is.
@@ -2848,6 +2865,20 @@ type Auth0ListClientConnectionsParams struct {
 	IncludeFields *IncludeFieldsParam `form:"include_fields,omitempty" json:"include_fields,omitempty"`
 }
 
+// Auth0CreateClientCredentialParams defines parameters for Auth0CreateClientCredential.
+type Auth0CreateClientCredentialParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
+// Auth0RotateClientSecretParams defines parameters for Auth0RotateClientSecret.
+type Auth0RotateClientSecretParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
 // Auth0ListResourceServersParams defines parameters for Auth0ListResourceServers.
 type Auth0ListResourceServersParams struct {
 	// Identifiers Shows the resource servers with these identifiers. May be repeated.
@@ -2864,6 +2895,13 @@ type Auth0ListResourceServersParams struct {
 
 	// IncludeFields Whether `fields` names the members to show (`true`) or to hide (`false`).
 	IncludeFields *IncludeFieldsParam `form:"include_fields,omitempty" json:"include_fields,omitempty"`
+}
+
+// Auth0CreateResourceServerParams defines parameters for Auth0CreateResourceServer.
+type Auth0CreateResourceServerParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
 }
 
 // Auth0GetResourceServerParams defines parameters for Auth0GetResourceServer.
@@ -2965,7 +3003,7 @@ type ServerInterface interface {
 	Auth0ListClientGrants(c *gin.Context, params Auth0ListClientGrantsParams)
 	// Auth0CreateClientGrant Allow a client to use a resource server
 	// (POST /api/v2/client-grants)
-	Auth0CreateClientGrant(c *gin.Context)
+	Auth0CreateClientGrant(c *gin.Context, params Auth0CreateClientGrantParams)
 	// Auth0DeleteClientGrant Delete a client grant
 	// (DELETE /api/v2/client-grants/{id})
 	Auth0DeleteClientGrant(c *gin.Context, id ClientGrantIDParam)
@@ -2983,7 +3021,7 @@ type ServerInterface interface {
 	Auth0ListClients(c *gin.Context, params Auth0ListClientsParams)
 	// Auth0CreateClient Register a client
 	// (POST /api/v2/clients)
-	Auth0CreateClient(c *gin.Context)
+	Auth0CreateClient(c *gin.Context, params Auth0CreateClientParams)
 	// Auth0DeleteClient Delete a client
 	// (DELETE /api/v2/clients/{client_id})
 	Auth0DeleteClient(c *gin.Context, clientID ClientIDParam, params Auth0DeleteClientParams)
@@ -3001,7 +3039,7 @@ type ServerInterface interface {
 	Auth0ListClientCredentials(c *gin.Context, clientID ClientIDParam)
 	// Auth0CreateClientCredential Register a credential
 	// (POST /api/v2/clients/{client_id}/credentials)
-	Auth0CreateClientCredential(c *gin.Context, clientID ClientIDParam)
+	Auth0CreateClientCredential(c *gin.Context, clientID ClientIDParam, params Auth0CreateClientCredentialParams)
 	// Auth0DeleteClientCredential Delete a credential
 	// (DELETE /api/v2/clients/{client_id}/credentials/{credential_id})
 	Auth0DeleteClientCredential(c *gin.Context, clientID ClientIDParam, credentialID CredentialIDParam)
@@ -3013,13 +3051,13 @@ type ServerInterface interface {
 	Auth0UpdateClientCredential(c *gin.Context, clientID ClientIDParam, credentialID CredentialIDParam)
 	// Auth0RotateClientSecret Give a client a new secret
 	// (POST /api/v2/clients/{client_id}/rotate-secret)
-	Auth0RotateClientSecret(c *gin.Context, clientID ClientIDParam)
+	Auth0RotateClientSecret(c *gin.Context, clientID ClientIDParam, params Auth0RotateClientSecretParams)
 	// Auth0ListResourceServers List resource servers
 	// (GET /api/v2/resource-servers)
 	Auth0ListResourceServers(c *gin.Context, params Auth0ListResourceServersParams)
 	// Auth0CreateResourceServer Register a resource server
 	// (POST /api/v2/resource-servers)
-	Auth0CreateResourceServer(c *gin.Context)
+	Auth0CreateResourceServer(c *gin.Context, params Auth0CreateResourceServerParams)
 	// Auth0DeleteResourceServer Delete a resource server
 	// (DELETE /api/v2/resource-servers/{id})
 	Auth0DeleteResourceServer(c *gin.Context, id ResourceServerIDParam)
@@ -3142,6 +3180,33 @@ func (siw *ServerInterfaceWrapper) Auth0ListClientGrants(c *gin.Context) {
 // Auth0CreateClientGrant operation middleware
 func (siw *ServerInterfaceWrapper) Auth0CreateClientGrant(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params Auth0CreateClientGrantParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3149,7 +3214,7 @@ func (siw *ServerInterfaceWrapper) Auth0CreateClientGrant(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Auth0CreateClientGrant(c)
+	siw.Handler.Auth0CreateClientGrant(c, params)
 }
 
 // Auth0DeleteClientGrant operation middleware
@@ -3413,6 +3478,33 @@ func (siw *ServerInterfaceWrapper) Auth0ListClients(c *gin.Context) {
 // Auth0CreateClient operation middleware
 func (siw *ServerInterfaceWrapper) Auth0CreateClient(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params Auth0CreateClientParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3420,7 +3512,7 @@ func (siw *ServerInterfaceWrapper) Auth0CreateClient(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Auth0CreateClient(c)
+	siw.Handler.Auth0CreateClient(c, params)
 }
 
 // Auth0DeleteClient operation middleware
@@ -3694,6 +3786,30 @@ func (siw *ServerInterfaceWrapper) Auth0CreateClientCredential(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params Auth0CreateClientCredentialParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3701,7 +3817,7 @@ func (siw *ServerInterfaceWrapper) Auth0CreateClientCredential(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Auth0CreateClientCredential(c, clientID)
+	siw.Handler.Auth0CreateClientCredential(c, clientID, params)
 }
 
 // Auth0DeleteClientCredential operation middleware
@@ -3821,6 +3937,30 @@ func (siw *ServerInterfaceWrapper) Auth0RotateClientSecret(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params Auth0RotateClientSecretParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3828,7 +3968,7 @@ func (siw *ServerInterfaceWrapper) Auth0RotateClientSecret(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Auth0RotateClientSecret(c, clientID)
+	siw.Handler.Auth0RotateClientSecret(c, clientID, params)
 }
 
 // Auth0ListResourceServers operation middleware
@@ -3893,6 +4033,33 @@ func (siw *ServerInterfaceWrapper) Auth0ListResourceServers(c *gin.Context) {
 // Auth0CreateResourceServer operation middleware
 func (siw *ServerInterfaceWrapper) Auth0CreateResourceServer(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params Auth0CreateResourceServerParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -3900,7 +4067,7 @@ func (siw *ServerInterfaceWrapper) Auth0CreateResourceServer(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.Auth0CreateResourceServer(c)
+	siw.Handler.Auth0CreateResourceServer(c, params)
 }
 
 // Auth0DeleteResourceServer operation middleware
@@ -4248,7 +4415,8 @@ func (response Auth0ListClientGrantsdefaultJSONResponse) VisitAuth0ListClientGra
 }
 
 type Auth0CreateClientGrantRequestObject struct {
-	Body *Auth0CreateClientGrantJSONRequestBody
+	Params Auth0CreateClientGrantParams
+	Body   *Auth0CreateClientGrantJSONRequestBody
 }
 
 type Auth0CreateClientGrantResponseObject interface {
@@ -5166,7 +5334,8 @@ func (response Auth0ListClientsdefaultJSONResponse) VisitAuth0ListClientsRespons
 }
 
 type Auth0CreateClientRequestObject struct {
-	Body *Auth0CreateClientJSONRequestBody
+	Params Auth0CreateClientParams
+	Body   *Auth0CreateClientJSONRequestBody
 }
 
 type Auth0CreateClientResponseObject interface {
@@ -6174,6 +6343,7 @@ func (response Auth0ListClientCredentialsdefaultJSONResponse) VisitAuth0ListClie
 
 type Auth0CreateClientCredentialRequestObject struct {
 	ClientID ClientIDParam `json:"client_id"`
+	Params   Auth0CreateClientCredentialParams
 	Body     *Auth0CreateClientCredentialJSONRequestBody
 }
 
@@ -6811,6 +6981,7 @@ func (response Auth0UpdateClientCredentialdefaultJSONResponse) VisitAuth0UpdateC
 
 type Auth0RotateClientSecretRequestObject struct {
 	ClientID ClientIDParam `json:"client_id"`
+	Params   Auth0RotateClientSecretParams
 }
 
 type Auth0RotateClientSecretResponseObject interface {
@@ -7098,7 +7269,8 @@ func (response Auth0ListResourceServersdefaultJSONResponse) VisitAuth0ListResour
 }
 
 type Auth0CreateResourceServerRequestObject struct {
-	Body *Auth0CreateResourceServerJSONRequestBody
+	Params Auth0CreateResourceServerParams
+	Body   *Auth0CreateResourceServerJSONRequestBody
 }
 
 type Auth0CreateResourceServerResponseObject interface {
@@ -7902,8 +8074,10 @@ func (sh *strictHandler) Auth0ListClientGrants(ctx *gin.Context, params Auth0Lis
 }
 
 // Auth0CreateClientGrant operation middleware
-func (sh *strictHandler) Auth0CreateClientGrant(ctx *gin.Context) {
+func (sh *strictHandler) Auth0CreateClientGrant(ctx *gin.Context, params Auth0CreateClientGrantParams) {
 	var request Auth0CreateClientGrantRequestObject
+
+	request.Params = params
 
 	var body Auth0CreateClientGrantJSONRequestBody
 	var err error
@@ -8093,8 +8267,10 @@ func (sh *strictHandler) Auth0ListClients(ctx *gin.Context, params Auth0ListClie
 }
 
 // Auth0CreateClient operation middleware
-func (sh *strictHandler) Auth0CreateClient(ctx *gin.Context) {
+func (sh *strictHandler) Auth0CreateClient(ctx *gin.Context, params Auth0CreateClientParams) {
 	var request Auth0CreateClientRequestObject
+
+	request.Params = params
 
 	var body Auth0CreateClientJSONRequestBody
 	var err error
@@ -8287,10 +8463,11 @@ func (sh *strictHandler) Auth0ListClientCredentials(ctx *gin.Context, clientID C
 }
 
 // Auth0CreateClientCredential operation middleware
-func (sh *strictHandler) Auth0CreateClientCredential(ctx *gin.Context, clientID ClientIDParam) {
+func (sh *strictHandler) Auth0CreateClientCredential(ctx *gin.Context, clientID ClientIDParam, params Auth0CreateClientCredentialParams) {
 	var request Auth0CreateClientCredentialRequestObject
 
 	request.ClientID = clientID
+	request.Params = params
 
 	var body Auth0CreateClientCredentialJSONRequestBody
 	var err error
@@ -8430,10 +8607,11 @@ func (sh *strictHandler) Auth0UpdateClientCredential(ctx *gin.Context, clientID 
 }
 
 // Auth0RotateClientSecret operation middleware
-func (sh *strictHandler) Auth0RotateClientSecret(ctx *gin.Context, clientID ClientIDParam) {
+func (sh *strictHandler) Auth0RotateClientSecret(ctx *gin.Context, clientID ClientIDParam, params Auth0RotateClientSecretParams) {
 	var request Auth0RotateClientSecretRequestObject
 
 	request.ClientID = clientID
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.Auth0RotateClientSecret(ctx, request.(Auth0RotateClientSecretRequestObject))
@@ -8482,8 +8660,10 @@ func (sh *strictHandler) Auth0ListResourceServers(ctx *gin.Context, params Auth0
 }
 
 // Auth0CreateResourceServer operation middleware
-func (sh *strictHandler) Auth0CreateResourceServer(ctx *gin.Context) {
+func (sh *strictHandler) Auth0CreateResourceServer(ctx *gin.Context, params Auth0CreateResourceServerParams) {
 	var request Auth0CreateResourceServerRequestObject
+
+	request.Params = params
 
 	var body Auth0CreateResourceServerJSONRequestBody
 	var err error
@@ -8625,441 +8805,445 @@ func (sh *strictHandler) Auth0UpdateResourceServer(ctx *gin.Context, id Resource
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H37cttGlverdPGbKidZUqautuWaP2TZTjTxRZHkSTaRh2wCTbIjsBtBg6KZlKr2aXbfYx9ln+SrPt0N",
-	"NIDGjZJsJYOtrYkFAn3vcz+/80fP44uQM8Ji0Tv8o0c+4UUYEPj3cUAJi+W/xHKxwNG6d9g7QgvszSkj",
-	"yINf+wgLhFHMrwhDKxrPUUSwf6h+HF2RtUCCEIFo3Ov3rnGwJLI9HIajeB2S3mGPcTaiLCYR9mJ6TXr9",
-	"noeDYIK9q9EyCkYxWYQBjknvcIoDQfo93TL1e4e9Hxa71xdP12+inaufJk/erX4eht95++Ll9B97syPy",
-	"7EMveV0QLyJx77C3e3X62//9138f7CFvjmWfJBL/91//Ld+MuBAjHtEZZSO8jOdpl/lfCIuph2PKWfrO",
-	"UsR8MQq4fCfEMzKSP8bRkvR7s4BPcJC8Ooswi2H6onf4ixmhFxFftosD0fvY71ExmtJIxKMQR/HatETF",
-	"CFZ6RJgfcirXIRzNCfZJNIqjpYiJn3Tz6yoeeZxN6WwZ6bH+0QvolMR0QUaUyTXhzBe9w92D4XDY76k1",
-	"GhHmcT9p56bfY3ghN2pCg4CyWa/f49T3oGkeLbA8ILrHiEwjIuZqiOowhVT1be32AJ6qlqgfED0jM7Le",
-	"4c7+sx0YEGVTymhMRs7X9IqYd9w/B4Ss8Lp3OOz3Ih4XhqKewVDy3+9u7+8/ORgOb/o9QWeMshmc5t7h",
-	"L3/0PBLJszSQ//fi1bcn79Dxq7OLk9cnx0cXr+DpZXTJ3p6cHP/ff/23/Cc8e/XupfO9Xr8XXnniSbbF",
-	"0++Pz59UtpV9o9fvieXkV+LJkfkkjIiH5XG4+djvCcFHPhV4EljnIyYMNq8XcRGTKFmC5GjJkz5akHjO",
-	"5V3LXKRRyEXcu7npaxpxnBzePLUIl5OAeuiKrDP3P5j1Dntn5zv7B3DziBzqCMvR7Ax3Dgbb24OdnYvh",
-	"s8Od3cP97a394f7P6j3di9lD1fpItQ7nioikmSeD4fZgd/tiODyE/98aDoc/w6GT04mIP3o2+en33TdX",
-	"Pywunqz+Mzzzd/7JvhN7vX7vCt5ZDa/eRBe71z9Nflg8Xb/7/TT8zjv3X//6LX5FPixP6Hv+YvLP62Pv",
-	"p0/bveSahHgd8SBAch69fm8Z+g3mlq7ktxHOk9yLFUfC4yERiE9RPCdogRmekQVhMTo6Pcks7NKnhHly",
-	"IPM4DsXh48dqe7c0YX+MQ/r4eudxrzUlVcs2i0b/GT75YXGxu3pzdeY/+yf7Tp48OTxJzCziL5LZJw8+",
-	"JmfUbKD6Rc1fnYImTAf9uhQxisiMyqkR/9+XtRDmResQyH7Hazpe04TXSGKZ5TRnJ/88uniFvn/1n3Z7",
-	"rwr8xvHePfCux8fv/p6lWffNw86I4MvII+ckuiZRjvQwSWKVZBsnhDjLywK+GvHpNKCMjLDnESGSAQIt",
-	"OdifDr0d/Gyy528/Ibu7T59iPNz2fDiU8h5Oqew2odiUXXPqEZHQ7JS7nOifDM1VZ8QnwotoqC5e75wQ",
-	"RNP39EAVaU6e3/Tzn73FVwRh5kvqxWbOJlYRjYnVxsf0vGY5uriioby1Qi73lEejaxLRKZWbZ5OakWEM",
-	"Zrls7gB7xyP6e0JQvIQ1hDyg3hom9duSRkQ3NAJy17vp95ZCbWTyotolHASw4/kL+PRgTxKB7GMY+IpM",
-	"eodPdobDG/mdIn+gHL26wDP53+wiXswJuiaRoJwZZm30pN+WPCY++urs9TF6tr09RP/7P0+3nm7tfr2F",
-	"Xl2TaG3WPfMZWuArIhBmPJ6TCHFGtmDr52SBZe+avogYiBwcZhyTN3RBY/if4gi/4yspP6yRXDoiYoHi",
-	"ORVIckYSoQVeQ5eIMjWKZRTJYawo8/nK2bfksDMSZTs/IwtM5cGoGICa6ALhiKCATOM2rQvimNqPc6JG",
-	"rUaLCPNFX85Ecx8kKPMI2n72ZChFw2EqGv5c3zeJo/XRNFbHqmRGpp+YoxWmMZqQKY8IiqM1ZTOEZ5iy",
-	"mo5u+r0QR3hBYn3MLKnw5OWp/Ml96PRxgQvwSCDqb4FErOhnqdxGGUis8TylMFSSJX2tEqmi6sCpETYY",
-	"3COB3h8t4zlKiV52kE2E0OKAU6mt5bgTIah67MlrrmWt1CJcg01VmNYDfk1J4IuyofJwEJBrEqAFWUxI",
-	"BIdQzPmqj3gk/z2nPlFsbEyZFyx9SYllg38H2jvuI0Hk0ZM0arJGHl8ssNhCrxZhvJZN4Ikk5tCkuGQ4",
-	"CLaAb1trYfahD3PV0/9tSaJ1On/VZQ0Jex3xRdWOLCPBoz4aM/IpHvdRPMcx8vBCT08SACkl69u3hU5i",
-	"RAWace6jKY/Qzh6a82UktsqGGPFFZoAL/OkNYTMptW+DrFgc8cn0LY69ecmgx5JXjA1hN+wBhi3p7YRo",
-	"0u/DXo2/GW+hI1jtQ7Sa45hck8j6ikQEUZE9h5e9J5c9Mx/FpCyZYTqA0dWs+sn0HWdkk3kQwz1wIIWM",
-	"NZrjluOTPTcbpDq6lVfhxzkBZjlWh22MZD9CKc7Zu4G+GstrN/7aviNfjdWF+LrsgGSvT2bAPpniZRCb",
-	"26zHP+E8IJjZE7jgMQ5KJxDhUKTnmDKEGeIgGalTgwPBUUyCQKC54T0LuXrwbhDUjTyG3t0jN5J1cein",
-	"eEZKl5x6czXahOx4fMkkMZH3Cf1OIl42KvmZeyzDfm9BGV0sF/BvB1s+JZEclqQYP5OIlwwvYdBYjXHO",
-	"A19sIfkFwuJKAF2Q660WBuFAC1rO4ZJoVD7kfTlm/EmNeXvYeAatRn7XI9vuu0UeWy2qZJKRfhUJeBc4",
-	"JRAzGguL3aOQRB5h8UDr/VkiUaUm3YGccoGvalfZ0AU4s3HCaxBnMJvksYhxFAO74csYpHJ0ZJ8jMceh",
-	"ZkdYt1G2aTG+upsNu5HLIUKpdIHkKEWtoTbPcjYNqAcis8dZrLUoHIaBNjY9/lVwlvf/4IBi+Eei65Io",
-	"4lJTTRrsq0fH3AcRIH28IELIoyg1aKW7aAmVfKJS6UhYtZCMG3oC0TjG8VKo5vaGz2BW6dL8LSLT3mHv",
-	"/z1OfVaP1a/iMUz3FYwPvsrucG4QcyzkrhlWBt0TsSU1R2vZQOrecO1mxo57u7XLyPX6eEltTT2V2rqx",
-	"+CbMVy3wfS6mpW/MwfunRgeyABV5YmAG5lzddzx+zZfMv7PVfcdjpFrMLi9lsC5g/bRtBfZqy3mpqfic",
-	"CMS4Pq3Ftdy7y7UEeQ4xjsTSm2c2PL9kG65WajfZfLkKC6XHmV2pz79Q1hIlqtWGVxYMo7e8sJZlHcmu",
-	"MWXC8oEJI79ZV1XKbMkaf6YrC/c0HZbjiqbKMfsgSFvGEcfYmxPfuZwvsI/OlO0ps3THmMlz5JOAxLba",
-	"jURMgwBhIbhHQT01fNW9aMP7WDQ1hlSRSIfnWrM/5T21/asbjyFtIbO16WZ+aXqhpVK4Bckvjs18jWmw",
-	"jNoefPA2spL1O9E/IiVQIzX0rKiETAsIvkLcAwus3zfmWkR9NNz+x8unPx/8sPcut377d3j4j9gaKZlp",
-	"qpZiCx2h/U+ftN4p5Skwak6kBCzFfA8vBUGTZQwXxBpuzFHA+RVIL9qsHPCZZKqWOf2ngaYJgxO/KKC/",
-	"Sy5e0m6moXK5/ybZUB5NqO8rZ2GLLdWubcd+pi3m74NYTqfUU74m+Nze5BPrZ+VO6iPyKSSeJG3KLn6I",
-	"so7zfuZP5RvM35zdOyV7Kp4rwN6VlO9glIdGWuYhUY5WuEt8irC2qyjmRgUCSyGPpG5NwOiW3qtvwT+d",
-	"OvnbCH3atV3LU7KbcY0D6o8m3F8XhT1o0ZBITzGgCdE8yL9n1lLTu7VmUha8wNGMxH9SzhIVPKybjMO0",
-	"MlKKRWFAecXjS/MaeQXMk9zY0s09UQd0oxsR4lhyi7u6Eqd4HXDsI/gZelVc6BA9Ogd6mq6osjbq/tG/",
-	"fvnX5XI43PXgf8nH//jbIVIPJurJI6kchpGkHPEaxCj01Y+SWISEh4GyH1tez62vt1x3r6/jvd6qYKC7",
-	"mvZRusposRQxTHCOrwm6ACr4SgcToKNMfA56C2EFSJBYsrjLHuOMXPbQak6MQG8H2mjNUvIneVIIU5EM",
-	"zmku2RXjK/YWqOpn2N0j36fyAQ7MJlG9z+A2J/4hSrw7j7bumSzKgau7FKN/nL9/10/5yyQiGBhStAyI",
-	"cmxZRn2fwzczjmI+AxdAyS1LYuzaSHaLxTKWW/YwtsNYffo1+9KvkF/udNDQjbo+EyJFhuVEXgw+LVDl",
-	"JILmvg7RUfVxyY/H1gRgbMVTk9GLWhya6TK4M3nlyBIUFHXCSFuH5SrvWVqMKDkKCyqEDsm45xP8VvWE",
-	"jH0+of2HKBfEe6/kpOwkyGNwRcCt7cnbNZWbSCwRbCm0MxaccJwHkiDJ3SycjR/Amt/uWMScv5HS3IYb",
-	"AQ6EkdZw7A2Bsbi245+yE7Q93AZHOMTZgrDOkhO0PRxmebTxJaGv3C6or+9332COKAmFMfxgBQqGtmFx",
-	"NElvdYhn8sBRUdihYnRfi61KQ8Tu/c6oTVIBqeUbpQNWs5uVjVtTWxZwqZ0bRY5ek0wo1H3vX/m9s7yB",
-	"ylcgtyW9bNnQdrTiy8C3IiTAwY1WeC1Pgbqvl2xCti5Zsu3v8MJEkf+b28uVKKWMlsZcqnT0vH/DrJ0+",
-	"nhcWgWpzWUqJmjn2F5wj1bLrUuiuUADRNu7zn0hA28O9p/tPDvIruL17L8IoTE0PZRu9fWEtWQQ3CgS2",
-	"15gGpO1pEzEukSrtppFuO3vsQuuN0dS84Tx4kmROiFRN9E1aEMxWcxqQwhLu3JfbwXSt4jDtICJ5SOFy",
-	"j0200jhd4iwF39C7Y0da39orm5chs95si8R9Pqes8XC7xFtw99hRl+6V3ZBc/rsZd0pNORecv8VsrUUC",
-	"0XYZIRXJsXiSaMp2UdJwdhFjzkdSQBtF6e/p2imDKwroglpEICLKQZdbtp079jiqsEAqEJdbRmOB5Cxz",
-	"pn8IrR4ksdWuLvXbj60o7Jt+76dBEhE+SKLdKz/PxsbnmsjErDdqJv2i0JQOUG/YjHw7dVV8YCb1oTUz",
-	"UTmQWccrjuOITpaxfkOfqlfqTS0gRsQj9FoZ68Hqgn4kE23/SmVVOU3zfWaQ9oHbqOH89d2u01dLuzeq",
-	"Zy6ZztHBPdAHlf2jpm48jVp1SeKPgRgb0pG5CD/++OPAsjESV5ylcrCsIindJ1xHLTVklhw82R+i//2f",
-	"3a8busU+MLEMQx7FxH9LfIov1mFbsW/Ko0XJHiVtI2gcQev2bpW+kpVI9u/NwjjOz07KHUlfKpBOrJl3",
-	"FIYRvwbXvjIXUM7E8RwzRgLxii0dUYVHsoPkZaRDpQmLeBAQH/nkmnpKgcUMkcECUwjcJdDYL73ZEkc+",
-	"xWwQLsVcPpcv9D4Wws/7vSMdbpG1U+UHY0VUgA5gJRktBRFbSC4NZmJFIBZaZdcqR5+K+peHeTXnUpEj",
-	"kLCU5CRpxU7HzaqswMRwmeR7V29bPpH8KJjxiMbzBSzuTTZL3Jn5I4eHhZUW3EcfLo77cjKgWdIgoEr9",
-	"lcsMCaWQK49jMgAdP7+0/d6nwYwPig/l2yLGi1DFnd44UtPbTVYeejNPO429bJ4i5qHk5EDoPI+EcdVs",
-	"dTYBJBewZRCMDxEjmvw4l0G+pGzdmTj29stCHb78MSTNjCF4cWcHBSSOSSTgT5/OqJKSC2f8ytXUhbLj",
-	"PRKIr5QOsYXes2CNxikwwNgEezqbVUG4TjJbcE1ZUSKOlkzqos/c49S/9+G+JCwZYRRQlgzbI1E8Sluq",
-	"Hns8Xy4mYURZPBJzvLN/UOz4/Lujwc7+QZJTmBo7Hwn08tVZH02wIAd7yygwQ/i0P3w2ki9Wd27jGlTd",
-	"xgCLOE1v+Uz38caODP9FnsKUbKo8ikRmV4zCMYU1wkmwiV4++AD5FAfEM7RmuhTEh9hw0L63iqQvI301",
-	"Y1xH6TepxOU6VOBJ1aNTHNO5WZa2UClR9EFACSM+i/BCJHRjBRJObMk5HvfdxyLh7E36gQum+M6KR74k",
-	"Zgts8mDdl8ySClzr8d3FxWlxIeykBvtcWK2ZVU5nUH1ijjK7mh3ISxJjGggVGWNOCIhoxdNByo5fuZzn",
-	"WJgbx1iP07t+rgjKy3c1AkKGOmgqlIoCtplDu+nRK6oyrWySJblMSBbj4mQdTDLPGnL0z5aHcr85JaHN",
-	"yDl6R4iPjOuH0d+WcPrsvL+dp47eQrKoWUdEGTp99RZIHr5ScpJZ2GnEF7lu9obPDiDLI+l3c0aDsNDa",
-	"BzhKkCQ4GIQiFwNK8r0zZ4BHvpISrDHu7NcNMXfL8rvuulhKHjryfc6OVo4rdbTAv3MGquM5ia4BHKFw",
-	"vJx4I65UH3CNHP14brtMwUWS8ZD0rOybvd2dTP7Ns6EjmUuOhzKPhq7rdZG4PuK1pLDX1Ic8qaOzdwCh",
-	"Rhka44gd4pU4pHhxeDjcHh5sHwx3tp/sbx8KvAgG5qvH1A/lQR87SWTEgxLiKH9p3KN8+fGU83FTcmPt",
-	"4O/LiLwI+MSxj/InJH9D5zGPsCLzOYbpQebgO+dVhgOuvkT6RWjBBEL1/vULHvw+HDz7+Mduf2fv5m+u",
-	"JZoEfFLevPxVCkNESWY5QjDc2ct0t/UfpV2MVCBfeYKqfEmYFOAk6q+Ye6mbiwj2GzYmX61oCXA8GjYl",
-	"340zXMdqTac4kKh8OZNXSvZJ/3fw8Y+d/sGOe8OSNmqXNLZ7bLS0adsBFXHLluUn9Q1Xb5yz4fINTJut",
-	"2UVnu5W7mUIoVdBNQWcMx8uICADumHHuA9lcUCbFIbgvFRmvCjGG+CcZd4z7khPfGNQUjIuyW1gDiMgU",
-	"jBUlsiKQiSNo4XuV21PsRxORR8J0dUXWRivKn9ijwc/qsP7H449/PD24+fvf/7YZcTwvJY2au6EXSweD",
-	"U9zjFEtC5JqL5i7KuiNFRbVFU5V8WtQKmmy31Y5rq4vbC+7mEHukXGOBn917hst3Sp2BRwKFEV3gaC13",
-	"qqKRCv4xx4Wj1Z7LveCfgFslsXqn1l4ps0m26xf8E2BRmHgzEseUzexVdPZzHPCl/4Jo3ti4t+Szjfrk",
-	"zFtGLTuEbzbp7WXEw0nb1dQfbdLfK2/Oz+nMceqPfD4hSP5WvHw+X2DK6oiIeqv9aXo1Y2sXMVfPP/do",
-	"XtOISBJYbN/8Yql+AKY27ie57zzwSYSuKPPBMpG4QjA4PSRxSweor3BOTVQhrcre7b7BhYaU+Rxh34+I",
-	"cBtB2qkHmu65tAKn3H+NYzK6KqNdxQHrTyAMUSmJzkFbLY/KLKC5xrVFlPpu4qjRKl0NqZ3T5FG92P7s",
-	"vMFrF0+Hxw6Wdgc8qFrcuCLrk0rTcclC1ehyOsANbDxLAapcGPEpDYjiv2mqKMwc3qna4XK21/SgKOWw",
-	"bK6WyumccE5pt5ozS5gZao0S/1Z4kcM28pZ6ERd8GqOXa4YX1BPo+Oxt8VQso4qLD3OwLnpiOJZf1c1L",
-	"vlMz9ndkdUYC6jmyEMkKwU+lSmsdQWZLeWraX6r3CmvQzR41Yk+23/dXMUZK9kXf4pis8LqMV5Z4e9wD",
-	"mU6pR3YP9qs2d/dg30HVOWPEc990rSfq33UaYSzg0ggQ+OXRX9F47jz7VcxwUxZ4tnCZoQBHGL2kEfFi",
-	"Hq3RGZ3NY4HeJkGrD+wsn+OAiCmPXNJ4+hsSlM0CAgs94KxM8ShlQFrvoH4fYdZqOs3GfhTSyuEfnZ6U",
-	"SRFlQ9anTaoBqf//EWA2iOVCyi8lyoXHF4slo/G6yuKhX6luADCoRfWV0K9K5oKjxA9VJeXcGduy1reE",
-	"dzXev3PM/An/1GAb1cCEer/b0we4p4sy27YQSxKpYiDnR2/foJ2tYdHg7WCcCWC9k3MacCM5OSHkZ5yJ",
-	"LfRSYWQd2pAAUrKBQTjXEC/judRrY/IpPg6wEGdkWtZnJsvTU9/kRuC0+VLmOxFvwaqsfpTNBHzGl7EO",
-	"tbEn893FxengjPjAXtwHDWJgPoTsOMC0AvoQow+n7ywnDxVogX1iL1y0JG4roE9ETBkuP8LWC7AqhXlk",
-	"N6XqZPt0RkSchPqUuO7UW6KPxmKOt5WHUUU8jK1e1Y/ObjTuYeK0lff8teZNpUuYeHiRh6NoLWdFI+Vx",
-	"V3yt0WqqI1l5Z+pPllFdT9h5reKaNpVVmIwCmw5692A4dOuz6oQ2C2JK6MIb9dFNv7fAoTLvJtaKUgO1",
-	"plc0eR0GLcC53GB1Fzj8oHKl4UKII3FS0aFJFDa4fRgtcBjKW3lFSGhtsL1KIF2X9i6/bmmZA+qYXk1F",
-	"nSfrZHQOOu60aMkPUyt62XGW50wd1yRORPmH7ZuzjNghx4KKQxjNYewdylEebm9twxPqD1Qbh0smQuLJ",
-	"Hv1xaUBVOqrTiE9cRyANnyh3jUNcCIDFJ7giKgQFlCkFghkTJabXuMz1AxxFeA0MFQsRzyO+nM3VufmR",
-	"xvN3/K3az00OkDm1CNC9gkaHNyIeDU2mmQtTU//ckPlV0Vkp2Z9pcMjqC6kDQKlSuyAnR8QE+4mcYgbS",
-	"7Iokzpo6Gi9flBQ+EniQUnn9V57SJy+VTpay2TEUznDKYI4ADTmGBBFf7qY3J96VBhtzh9+tQ+JXxQHV",
-	"cJKf3r4BNIgGZ6WBVPYmIdk5aqNUO0XRHRK1LojjHH1EcrJKSpyd6x7wkYG1qDxjxmAJsSmBrxAz1A8C",
-	"ssFI1tLafB1Ct45xdIrev8Qx3khTNNj11JeX+/zotAHda0+NnQtqoBscxgNVDyoG/GLZZA6+HVxsJbRA",
-	"rf4pFmLFI7+xwVq/774L/Iowg5PywWXxOD86faQTI5CpzlJvIlCFPOTaJhft1jrQ0emmyg9hceSw0qrn",
-	"xXM1wYKMGpt/+jrMMs0YUe2q4GbnqvNoNhLBskTj4NEMM1095ZFAYs4jtQ4bzHyOI3Iqt8wx++Q3l3Vf",
-	"gdmZVWgqTSZNvtINfDh7A4ehbDH1GkpmRf1bTdDusbIrHpl/EqGAofkyNr1zRt5PoTRPftP+SIWWGjHl",
-	"Y26IgZNMw+PiysekDKpb/lJv/4fv64yLofz02NGP/uWty04unJuouE1OdxGA11i4FrpxHfVfLvbU7bng",
-	"J1LlKXM/pQCIdeZRVh5qwKfxCkfkkSi7ef2eToEuURHTET4SJlu6/Vx/xE5zNoScqLSr8rDKBRYxiUpd",
-	"m+rnEtta3bDEayUrNNee8ramH88Hr4mvAQkdBieHz0NyCRrnyapzgD8T5hPhuHb6hw2iF62oxXaL9TPn",
-	"jqsmn27mjmo/AtHSB3WeuTfyLHNzo/S96EtZRe6Fyt05MjWwIhIGUoBBBHtzecXhe8PGIQltCx3BY6HU",
-	"R62aXbIJkURY8nouTIAeUtSF+Ymiv3Bmqa1ECy51tILsDCwv0Wiiw12bfpuEyCYtiNbfn8PXOnKm4Ycv",
-	"+CewIwZ86U8IaTPfNBBJRSHqCKGmX6sPbvo9Pw33afitCRC66feIN+dCx+40/DoJ95GfJ2E2TT9WH9z0",
-	"e1MrJqbhx0kYzU2/F5iwiIbfqjCKm35vYVzpDT9UrnepkZBVZPzYDb9NXN9SuMSzFl++x0oitd3DTT9N",
-	"vpEyyKLNkTxbCBXwZ3s5G5ssk48yTYywUiFbNyNVz2xL2o+1cYuW3wwaXgRhS5us+i5sPYLQ9JmoPE0/",
-	"VR/IT6VIHRqdobXkrwwKWuRt+jW8Lz8EEdFrc20SYfZGlRqlWdGwaStZmfKm31vhVicaBDX5mZgqyajp",
-	"dyBJ3fR7v6cSS8NPjYwjP9YiRtMv5eu1QsP76J2GQWwhOlwkWDoMYS0VGFVA5TCjiCz4tRQRIBddyQiu",
-	"cJaOx3c8vuPxHY/veHzH4zsef+c8PgwT8BK3Z89kAlhBWTb2DFUZKorFg51GF8DrQy2RKbgBs9hwgB1y",
-	"ycbkUxgRIUYeZ1M6W6oNsR2FLIGjMUnkDMf0GvCFQgz1A2fLAKsq3/0e4wzORIQ9/VYRlM7ZZ08RNcWo",
-	"bc6bMNGUJRpqb/G5hGdZBN2msxnql1zYzPUzF8m6F+k50ZtePPSKA7gS6fXmZkKh3uoy+q0FOTvN2tp5",
-	"K9CK6IKAYEdnfIU4O0TkE/biYA356qqEfx/hGC24iKEUv92s8qZdssRbF3IebKFzwnw0VvC4xusEdeVH",
-	"qsExwsLIkzAAGm+Zv2ecCDTB3pUBLFEZEWBGYoT4AuFLVtl20uI7eD02fjs0ztZzsSYyVsd1gT/ZK7sN",
-	"SQ65J9Vyrp048uuqKX127HeKGaH4MAmmIxUaMIoDYYrpyXnfWR/3024FDav59HYnXhfIUed3stbpF2XI",
-	"GKKuCnk28KVyXdIabr4KV/p0or7byfuaSiEbRIUT6JgvwoBi5pE35JoEbhagXJ3eMtJW+dQlG9vO9Uzo",
-	"xZwEPor5IXp9dHqCtreG6Mi/lv0A0A483Nka9lM4EoUHfcmyFEVe1AllvgALs0oi2sprj2kBiRyj4EzS",
-	"2ikO6fYI+9ej8OrXUYijzLOFPKnpw52RCOE9+dx+Bu/Bw4914Frp6kKo5x1RYCg9mEW7ryPFVtwP1qSv",
-	"liRfMvucolefIOxSVFJgB3VUUa63o453QA3Ld+A0SYT6xyq+E6pY3tc5Cabn0PLFm/OUXm1MJ8t7yrVf",
-	"Ti+bLky7c3qUOn916Jmu85gC+kESHMBcPtnfURCXLemovAiNCegpgMh9T9YWbtJ90NHWe99uYd8u4yUO",
-	"0MWbc8eK2rFwsLJPnwz30f/+z87WzibraxOYxuv80/7wmQVX9aVW+27X2F5YiJJHGrA2XucWevu2C/3I",
-	"RJG1kA2q0cHuZ92bgZMCwzHFOk2kreTgxYotWx3QaAc02gGNdkCjDwdotHhDMwQlM58mxDJLndzxPOaV",
-	"VK+aKygHvRuScEJ8veJNWoDafor+9392Nfcxas/Zudzefu/sfPfpXq/fO4W/P1ZpKXnK4j7k2CbxVBxm",
-	"b44anR3+x/wUfVXxtn7myFCR47FhRCTtIf4lowwtEn7cdxx2KjLpJorjWG2pIu02x77mS29OBGApZfTE",
-	"dBbygJjxyU1vAFep1lCbK99b8bobqHh2uG+SMLMgWOG3MgvNVgVRgW3UaMPyPf2o1oM6DfhKlEVwxpAf",
-	"CPPRhcIaSyRla/Fa9md4Vj6Tx561Mz99zKOZ5gHbByU8IKEIdmsDuMzVUbL53vt6ccovduX8HHIRFA3N",
-	"oKAWlOKKk/WKedEaGiuFF5G0oWiOsRBXiGpDq2PPHScGnREMua001obRRJe/ZOOIYN8uXD3uAwidfn9c",
-	"rGytlfzqQ+i1SO7Z6jUwuoTLSQlwClzwHPxKbXP64tcOMQXabdBsuUZuotbfkhj7OMZKyfFfrMsoMkdz",
-	"7MsNWGCfaNiGBWUK8Z9Hphqb8dHEggRT+xjC2+DqgAS2iiOYG1kNm7A6lUxdjg6cAodpATPqo4VuDPnc",
-	"Wy5MVX9fYcpkKhdkrg5dyCvqe1HFeKE2rL6lr3lUNlSaFHmWfEiV9k2zAsdJVdYxEjFmvjAgfGYs8ZxG",
-	"/ijEUbzWJhxRNyibZnwQeFa6jBb8o1qxBV73VWlWHqUVjiGTGbMs41hpiQqLKxizqSBoj90nTDI7qMTW",
-	"Swhi3fBN+uFxWljELSYkY0Y+Tw0WuZJLRb0v4KsRDoKRLi/bcF1UJVUVQqSsj1pmcvRYzG7UvbL1iOeY",
-	"d3nf6qwAb4QF1qU0rO9L+qoESrBKjtVOIAuKwCPDwHyFWw5Sa4nVAX4Cecn+Eukv82urU9MyIkBtbm5y",
-	"darS8XLQ9GMtcoymPLJvHNQtdQMPpB80E0xcdKFU75xFdSJHEaJAjMRaxC5E8fO5VDqTJEl1gCYk4Gwm",
-	"jI6jad7aItXFI5QRV5YGp7/h3N3kp1mWYvHKWRtIA4LG+furZHSdDtv88Bh5u7lpBOamTWCpccSl1yUX",
-	"sCDdSc3QcCLDum0F8lfBmc+9rffp6/rHAV2EXEkyIcC69mY0ni8nWx5fPI64iEk0/03/4zGEJjAcPNbt",
-	"wTArZlFOhpR0t2R+hiZprNgi44fyFsALlgLKuCHsxQWWltQ9lS9VcAMNDbFO7P1HNi1JarMXT5MuoA9i",
-	"Ar4CB1+a8JPojsrYqtJMUjyYfHoMxHc05RFLQRCNSxKS7XOi2y0X/xvMPQ2X3TgiFlA4S4XKB7IU/1jF",
-	"x5kYGiekSZzLwLYUkxygze7BcDg0KCd9g0s6IszjPvHHGqQAmcoaM3otJR2BrkiY1kroX7Ik6CjXgFxr",
-	"KfVRyNglvpWtdEVIaHuShUGwS4tUgslws8JY5wrOoGCmbodnWl4J2okAk0pRbSCHMV0AlAl8rRBhNaao",
-	"zvdy5ttlF7oOOgBicKjQ9kS10kk5cOQTaARNyJSrrFEwLTUBqyjXrt7yCS0rqrCA3+zgNpEYQbUPQ3A1",
-	"yoCyKwHl+ydQ+BZQVJzHKAxwPOXRwj5Cl6z0DDE/4rRhJKGay5H+RAoeXLT5kr4/r1+qo3RExRXTP9pL",
-	"5qDQYTgKsXeFZ2RUnl6bxXnT77uN5mC3BtvcaErZjERgzxbllmz7LZMxqpFFMs63PpqTT9gnHl3gQOkr",
-	"Hg80klNTgJoFZdrZtu1wtlWutdwQt0rw/rx+jSdL5gdkRGvQ+LMLrT5yuwoIXpTK7vLHFMNfZBlJvZHj",
-	"7dqWQQvMo4W9VKmatsFDaB9tRhnWOqhGCrILH7n1T+KPoDkyc+JefQ+xSHyahTola+hnga9IS1tpxXoc",
-	"qeGcJ6Mps5+mQ1GlNeQ/JmSOr2lTxSg7ipe6kRe6jcSnmvajg8Dc1lqPh3Ueu8Ram7Y50G06bbb9HmXX",
-	"NFZaT4ABhm/USMvUbFx+TXwNRoujiF4ThLPgJer9ku7lh6PEEVc9/yVuPn/Z7iBpt3IN8sJZ8bTWHIWP",
-	"m9xK9yl0WLlNiHg6BFuxCCmbTVWOP5F6mD+Vw11hLCc643wWkAEOQ/mQX8VY/of6Xs9kU5RrIhVDv++k",
-	"tVYiekdbOtrS0Rb3/pdqC2mX+RJbhwgHK7wW4DTgLFgnlnvYhoybQ9u4lXmKTkdkEcbrCpLy/uTl8Qvs",
-	"XXmqMrRCZTthNKYgZZS5Esg1eBIyaTEKG41PHYgsuv5l/QWqGc5b7qdmPBIAePKIVowW0L5hrFb0tRwO",
-	"GntLEXNV9bEFnakZoJu0lIuITZpzAP2oOakrSSQhxQaKzj4MUTjQwKj9HvWtPww02kCHn0CODnw+MPX4",
-	"0ycRueZX8ETjsAz0sTQlvgepMG41uJjiQTjnjAyWzJQQz7QBBhcs29n4dCbHobhEQZDsO1gIuZC6uDox",
-	"GSMgnAJ1Y9oO5FytkPEUluUSwEuPROoEpMzAFOZi/NtENWiI4HJ6kulCAzmWWsLaHM9zDUtUCorFLITE",
-	"HHVQgSoG8c6CTyQ++up9SNjJS3SsCCGSHQ90xXqkuv46tT5csgRzBzIq5jwwEspzqE8vCR+ElBkRhsYu",
-	"Y8Qknd5ILVmOoNyaJkBCfLEXPfnRwjo+G/aVP4juDpdRIGpgMy1rpYI0fs8ImsdxmEFrTchlwn3xRPBA",
-	"8l14d7CM6EBS2wFskIrtEgMeDRQ3qgW83fBA2pboMCIeEJdSUC5l6DMFqcdSBNcrNbbl4UICzoQrfNXq",
-	"69kdqz/VsbKlNio8fk2iklCUF2sVMwZlWozlVNOzbFEv4DwT9XoO29Jg6xkupEqH5RyeYEasYEnWu2dK",
-	"nq0VNFniEhMIiyvip0XQrNaMCiiJJ1WpblIm2EIX+Eo2IdCYcSm6L8J4rIP1JgZlN81H028AxSXytFBm",
-	"PeIizj5rNtMGgSRKN3HHkJjSPOAdzFrP7On5hK1LZ9Y6nMRUSKCcnULxxurxYwTBNgMItrF9WRMD2a3B",
-	"jY0WYE4gEgTi3mH3Eg8CzFUOyYvthk3qsThEYx4SNor0KOV+xGq042zoqPF5S11EHtaSrypXYhoRMb+Q",
-	"9OA29tCCpy1SDdtV8LYQHPiATGMEUU5xJtDq0Lyr4HaJqg4Y8RjHBDEeISUJq1YuGbjf+hmfWdLyjMR2",
-	"HKmAWIdVwjgsZuIypzQIHkyLzjUKFLBX+VXyqZ1JQf2AjFSOo/HKNXXFJadO5VgsBSkr17C98+xgqCo2",
-	"JBXvtl2+O8qmkjeSUaNhmWsydrwNURg+FRGZ4Qh8nhmockXtrG33OVAFvdXuehhmcI3Hde9DCghZ4XXl",
-	"hmnZWPufgXqImAaBpCEVWzasL08I5WedJr3Xy0jdoWwgl56XksStWwpObc6BBZVoQC30cvvMKyJbcFOV",
-	"BKsm5j+4+5vcsTP9oX3DNrtcJduys/9sx9wkU+F/e//Jk6dPh5kq/47blTN2ZefYL1CWctOWY4EdhvHc",
-	"3ht9r3zjW9ZXyrWfVGKZUhU2Y1W+P9BLU+XGbBIKhmPjAp+rEuepjzTtbOdpfWeVOYnJtM2gqnZCrcG5",
-	"gnhpmbRc2CKpruvJgte4uCV1zta6TXEvu8uVnRtG0zi6m6q1giDeMlgCFzC//K0Ga0CuGY1FBuXCBAhK",
-	"gm4irXU0sC5NmwcOcCUbqCoi1tMimsA94KhULdNd46m06Ot+29/s1By3QD6xoVQ+E4bKURxjb078bG50",
-	"2+uicvjPVP7V+5LMEB3nVYyuTrBRIHHv2fZws4Txe5q9TXdLVUimER0yMC8RmUrZ6XaxWWaJgZH+UzZz",
-	"GtFrGpAZ8VX52/pMEynOAYg4wE/JHxRjvQZ9L03rMGVDHszKQ0Rs2QRpOjEw86aOYc48kuK27AwNv5Ka",
-	"VRC0lBTLF16F8magBPaLc6DhCBThgIq4zO4leUNydOSkPL5Qu9VHJ6fXe5LKn5xeH1gVOXiEIkCUq2Z8",
-	"6dC2h83vtbbkXUSYiSmJtEfcRd5KXE4noMNyfkUJmLWosu7/tiSqkEziToFXev0e/FJhCciN6DbGgGMc",
-	"RWvI908cCnAvMFLgeRkgP8D0l0OfRHwlr0cSYFtmKJDqvUJk0vr9c4QvWSYE0gJh20zBV5YVLSUrTbPS",
-	"PqRXTZW9V1NOcoOyppBmVc+MDzxbSlQjHom6SGcT3Z6MS6dg2biGSaG5dpe17cG9qVfzPMxGKsE9sZWb",
-	"cdetvDtdqGriFWvuk4DMWmB55pbiZfJ59u7cyMuooF49LDzsk1FErrlXk+kFXl55iZQxmM4ow0FObwNP",
-	"M3Cb4vkTjSoImpH55Jp6ZGQVoN1g/rKJF6qFBCFEt89ZQBnJXqiKFDux9OZ5EyJhfhoxYJzrt6l813D/",
-	"WlYs0auPuNRQ5ziYpiXFtm4dwzXSZ1RShlLRpHA1FDWANXUcjoobcaenw6yu45xssEfFVsrzXcDeXrkv",
-	"aWFIGo5t9knDXr+HBWvOOBsMDBhc4gHRjGtC4hUBy+CVYp1ZEgYa7lKopPdDu+B3X5W/IfGKR1cgCzAe",
-	"zymbbV2y7LwyvoNkZn2FVFgxwaLu8SON5xlwyLZlfeoUFctEf5jY900ajI9EDNReBShCFaAqbm9piAAv",
-	"0AZHtQZE4Aujbn5h1ankZCSod3d+LCz9FVXtagX+42aIf2nSwT1i/z2A3aRsVgr0UcC3UTkYSuAyqUpS",
-	"D1lxKFHqqATXFnSjiK1VNjhtZbNRNhRKlFaMdFXimBfAHYpAHleeeFKdPnn6/fE5+n9P+qXjbI/eAZR7",
-	"nMbJjLXPH1sRWxHBfquEl4s5jfxTHMXrc42gWx6hByoEnc3jYO32eFMBuLpb6JwUdLLnCE9jEq1w5AsV",
-	"ERub5brGwVJV6sUZUfySjUMSLagQ9JqMddxDvlPR1/5++B1qeevfOSMiy9GUS12euaTZCq52YReclfqL",
-	"0loq1qbMAK1NQdnKtAa6WyTIt6nK1TeHcsL9New7vPzdxcUpeoEF9WzOzZKgD49HPvH7CpWYx3O0wmuw",
-	"aAoCwkYGYjwier1dmMSaLuq0yZCLuPBwIsdRu3yfFIu+jcB8kS7dJwPhr9AtD57tfl0BCOGE72DrJIKd",
-	"TxO/YUmmg+lQ/ntloqijFGSaCqT18E0sWmZxMk7Ihuah8tV9cGklf801L4dASHONsqe2GMOcM95AUd+R",
-	"0j1goRSitf687qpV2EddYKipqbbem5i+XMKukt+ritCWuRBT121LB2IGIDYdYtLTx+qddC7YLfWWVmb/",
-	"flaJwUGQJvfzGUhz/RTnVEkm8g5mdZeawg/qEEF/ozCZrDYO/ElUmM4Hcc8+iDKo5dywk53Y9GZtqvfd",
-	"ypuGjhwXy+XZb39xbqUnZrb7XpXG7v78Ge5PsvCvefTGOUt7d7bQGddV0Umo4u+eZ2JdQcCHJCodEBUE",
-	"8vEV4ytXvFADzk79FrDTLeQClcW5rqntVai7Lk9uQLC8xLypzgtWnwxiIJwWCzCwVWCWJkcaNYqrLGj0",
-	"TgrSOjpZ6mY20LyN2wjMHaeZ6UafVe/ZeHNuWJ/7hSPsIxwArIw8QgBHhAIcf2aYwmau0NvDFtbEAd41",
-	"iKGyUu4+O/i6CZ6hHbS4v98yaLEp2mH9ItwVnuGDggh8hb258rRMCMLV+Jy5on93Fld6b5iCDxROsEiE",
-	"O9jWDra1g23tYFs72NZ7orN3I+cmvjHJDFWFFSnVj+2U0+cZZ7xUe4iPlJ/KckMWqTTU8W9RNFjYQXAG",
-	"3rwYBJkQvxxkotbD5aFLDM7xnNAks8tK8oIPaVI+pingXv4EmsE2SMJO8mHTBNJprLjE2lSu48vYnYK9",
-	"jIJiznWvxQBVLJljcO/VD2ilsDngF61om8JCCg63jyZEUB8uuHyVT9FYvjLB3pUY3/Www7DFrbaLScuP",
-	"xZp5IxxKpRIHI8a131XSQZ01XxJMafCUiE7LjjlSzRAk+IJAgE3ixsPe1SziS+bDysTKT9k8UlsO8kiP",
-	"8Z01RKGxNpJIygqQx34v2YHmx87UJi4eP8rQV+MklXgZUTH++hB9OHsDNpXUwGLyaeRUjAhFo0vGV2wL",
-	"HckPUmFr/M1YweSq0F4wO+ms/QBPSKDU4OLRMRMbLKOg11wjwgHFwiXPvAeRTNWwyVCNLfSOI4X7nBcU",
-	"4zlZ3IY6WEkz7nDe25TdtDqwQSbcPKCocDpkpIwUAs9hqdZ8GUH9sskaXZH1FjrS1sPtIVg/nysbqJR4",
-	"wOsv1OIlNsb9feTNcYQ9KRjJ1da58OByFu7SrEOHoSfjqnYZ0rQX3Bqypd4d7KEIM58vjIjW1/JZH40H",
-	"Snwbj8a1NbetSjM1h8FLyhyPAnJNgob77SiODOX7uBCaiCdJWBvAqxTaSU/V2C1FVnzRAPshRXpQqQAh",
-	"nhEbaV2128wklBlJwD3HEVAUytxv6EwZSufEuxLZSBNIkVAyAbQ8UC3DiAeUZWHt3DRIe3w1foYWsHNc",
-	"5eLtGwMDDO/BqBpYZgptj+pUzbR5hXwgJbhcfFh5SHixuzAi15Ssmk5Ji/ZUgWwrAAweSSaqVNyGhqi8",
-	"Zr1R6a8COavL5KJJVQKLTG7vDR0DJUltrJEOS6sfYraeliqhKQ/qyMuH0FS19Up9VMgzmBLf0ztX18Rr",
-	"4h+/fQNv3qjjPYrJIgxwXHF05ToBqrj2OUQRhTSTH88HrxW8qoo4EKtGdldQaKusDsqf4qog4Iy56qsY",
-	"dyzQOGvg8LhPxn00zqQfjBGPLtnYFSNqxYO7G6KSNHs0djQK7MPRKECVXDIoMskZ0bCRSck7PT9P1ww0",
-	"0WXPVfzXVCUhK8POSBl2xs+do5MDcE9LteI8cGVtuZFqjJKVE9haikTG4zNKCm+MskOYmeiW+mvVpCII",
-	"QIcAVpfBPlpGtBQyT9MzDTQgYhxJTRd4F1/GUvvZQkdMY2ZJMTd1S08jPFsQFj/XkHdTCMlX2uXdIWlR",
-	"MQI1Q5UAK+cHNGMyWs05uSYRipZMZOxHjVgDFaNcHX4ajuYE+yQaxdFSxHXFF1IiOyEBJdfET+qFxSTQ",
-	"hkSN3aWVDPdV1wYKO7Vf0qRLZl+egjAB57U4rV9XcTv6W1J/5Kbfk9p/1bnSnJIjKrbQqwbHQx6MqmOw",
-	"SCpLNK2/AF9lDdebzL4KS79ltWKjfBHig1lpQtCS0d/UKQyxlNHlx//65V+Xy+Fw14P/JR//429uf3VM",
-	"r8lIcI/ioBkvfAefnMMXCUsE+MEiup72Obyf9g5/uQWOnwbsvPnYvy00orMgCrwgN1WeJ7fPJaEOUx4E",
-	"fCVQDuxT25eVipS/Sc8tqKQiXwAeaHDsrijzBQBrZLmXYpRublR2Ua153wpF0ax+zjLuG6DB6jzbBC01",
-	"U+oBBMclSwrHWMpDGzTjUtzDOvNPZibaXNsSLL0OwPAWnoRSJ0KIo5EO6hkB9lE1jFa4FHPiu9ODXIhN",
-	"GRSr1IKpy7DDkSMZFKeDLH7TsDR92ULgilI4wVGYIDE1AUZxwRBCg7m883ZwWwVibI5DGHEOscchFzoh",
-	"soo0JFV8jQd9Agc85ghDno0K038y3O8jiHjY23v2dTMFPhkQbGdO7jMxXuVDU65T9yEwY9UnBWQkkze2",
-	"c9B4fBliVVvdptYLa3C3tADEpyouqEgVs8VeW6Jn5VoTTUxDGuJpsnZECOkEy5WUXKDKmaZtdmCU2ELf",
-	"QwE05iMx5yvWBx5u/ECtEOMyMFouL18OHmCjTOTC7dDYSYYK8SRzq0HTdQmQsvkrGo4YZyNVsEuSkpEx",
-	"aUtRUfE+Kffp+hOLMK6zpzEjKulvIVIiXkYMLidLZGddhn494f4aqYIeSCVzI48vAx95AaaLVG+WuqYy",
-	"6V+y1KYvKQFfsTKuLASvFDBU+rmUEIA0UzYLNHvkbAu9D1QNSczQWAgumbBcIr/ECGm/UtmrDSDCp4Vu",
-	"m1ABu8Sy0Plzo+alEyqS7xI8wkSRksRMix1t8l3c+Wtp8ya7pH0KTeGaqBZ/W/J6CGto6Ad4M/mwJNT6",
-	"tuHFheu2IpN6F2fiHY6IRwCRRiP4mkpd2MDRoAURQttp78yrmYsyyOFKP7jggpr4raNEg3trF68ErsHA",
-	"2iBI3Dd1Fq8JmhDCdLKLr6tBZJR8uTGSuEUE+8oFCyEjz8Fmltq2qD9W6WKQBynvPemjJQsk4RtPKQl8",
-	"MUYBwarUAHjUXYG2f8LQhC8djPAwYw0ahBLQkvTEd0ZiQUnMlar9ucICqdskxZkuHCETjlAWgSDPW4U3",
-	"4Uhd2Cr/3t2GMmwUh7hB+MBG3dwiIqASS7VpROUjgd7LBmyIWPQOyLZOx3aGLXbxBiWLychK3jmDMJuN",
-	"dqzcdOBmwCp1wZ7IpPOrmy81sEs2x1KvdUQnFJBrn1cAX4CqpkpWM6kgIA/n7OP3Fb4AYuUo4sv4VnS4",
-	"C4P4EmEQdxv30CDSweN+SexBi6NSjJ+YTu+4wT91QMaDDcEoC7lwqf4X0ZJUg/0kUDIkEESVZClBvXto",
-	"cR3kk9LR6gqD4ux1T+rbGTXSnGYT5q092u6lNn2aVjRGpz+aNF0T3YIpV6WUSv9FYuYudtFcss43bovZ",
-	"Dy0Mphj4EvAJDurMV5DzAW+mOaaAmKJyiFYaJtfjiwVXhj+Vtl080XcdaNNO0v3TB3p04Rf3HH5xJepi",
-	"JkIw8WlxP3JvyRcK4/hrR2V0IRZdiMW/UYjFXySqgq8YcdcK52iBfVKULdqx9PuN2uh1QRdd0MVdBF3Q",
-	"OBdP0UVMfOmIiaqCRrplymZgwCxF2cqjD+eDSKvNom0LXqSoyA1qWTz8YI+tf7MYDsKc0pk8SkbYAx9r",
-	"ook53fddJMgDiQRpUK3rMwWBtC2B+OXjObLs4pagEYUAxyJ6RMqgMxgSZSA+fDqFIjF1lU1ydWG0F3iO",
-	"lUJE4xYVlkxdmpZdwsnJ1KPR6opd+yk7pqZjGMkmRySckwWJcGAqIolyPPp+tr5JcWymsFYJupADCWgj",
-	"DCAaoyXzSaQkrtsUEM6e04yF7yV01oQTZyfWTEOo6DgtYexJ8sPijZo8Vt9mFQ9TZae8kHNiw1PHz8NR",
-	"tDYJhNgqNz/HQgVXQXF0kFB5UGZMrJGuDeqNcSepvvtoKZY4gBIBH87ebKFjvghxRHw0WcfKWgH/kLIt",
-	"s4II/A2imRsaq9TlsoMMZNtt04ZKtLTmW3sqG3g/PU0/rwDF/tEqYuwnQbcZ0mWK+Gx2aUBHcSoEWsDG",
-	"QW0dJy35HgUzHtF4vkhwn3QTZeEQMLnvznf2D7SMLifXR9sHVjAG4hFa8Ci1EesSCPKrQyngKoAGTTXs",
-	"g3LgwhiVUre5l1Me2dK3ZaUvj9YzF8wuMGEsbVr8Rrp9o2vmCkdVcBobmyqrdbfc0xSsKkOaUsnKpzho",
-	"oIllmwVJ6qX6Mi+SGqfmBi2mHtE7r77+9GAvV3td12OvK5WfHQWclBWZNB2NyeEwQuGM22DUHveJPd7n",
-	"SRjSONvt2C6B8mRnOEzikFrMpYBTlhDzjw9f7qyLJ2bo6PREBwUrjocjHQ/qV1X/6ATIToD8MwiQTcIy",
-	"K1LElPUrxbqkbi/dX0ZOLfazs4fm5BP2iUcXOKhE19xIyr0FUGcaurHADM8IhN1IclZhZ7Jm20rmfahC",
-	"7F9EZDWBgOoAJ+KpG+W+k0D/+hJo70vLlK4RuBBrH7A4uGnppSOrDlE27eKRQCHnQbOqF2PZisZo3tkp",
-	"wWhOkSeTLgewrsUaFLmld1X+cAZ1ti0qrcIpzMSVYFAS2OHIcFtAfPiMspHC23TzQo3FqU6k/EZFzvJI",
-	"JEHruEklgbQuSFIXzr0VPGy+E0mbA92mc0ekkKJ8bnA0qkr2W5VwdEQEFWiF18C+lxGkvbG8e7EkXhi6",
-	"bIYEr+WDQgf1OPDFmMaKUNVscCMVzsBGU4vkj0z8CfVvxv38QymX3GjEtD+sDdbPZR86uzLZMuINzJAH",
-	"MAzAMjJDLgNzDSi7qsqrfL2MLIBW4VrPxvLHG+jLpKvknVz5SCDKRmI5gcKisEolPsXlYpIGJKQfmGAv",
-	"oNs6QljX7HaZL2uuGL+K8UiOqJkukeTXOnrPFzPN3TtooOSuSQFkhOM4opNlTKov+xI3v+yy3UHSbuWF",
-	"z5PgijtSNd4yopWnJ+7L7tyPvovuNuUPD6rKZ8c+OvbRsY+OfXTs4yGyDyuDqR27ONWF9jI1K1kS/GIZ",
-	"ftFX0MnXkH8dEI1gq0l5Jnk6zztmnM/q8yDSKZgxuev7We/h2JvfAXs8lAQgIoDeoriiKT8o+g6euXDP",
-	"uZp/broGWgaoWwmzYm3V6aTOIgTWQSC9a++b7DIVI3Wua6P5VEn6BjarZpP+HGKSWadNtv4zLcy3JE5K",
-	"RGh7RRPQnow9BWfqWPJlDObwK7JGPEKenNJUJXU5fG+zxgUsdIcF+6xJLcVumYsVE1f76MPFcd+wxQUN",
-	"AqqMZBlW4EtRAex9edKfNXpZD+XbIsaLUG2pGpwed4v81HSydmYq5EoQUTlPEfPQpGljzyNhXDVbAzCR",
-	"FBI/VHE3pctQ4vZqvywbm9cKgsBVmfxxRdYaqRPKy+qwQpULOLoi6zF4kjQv2jR+KM7UOHdb97X93C9R",
-	"ffTvfcDPSyQEKT9TlgxbXqJR2lL12OP5cjEJI8rikZjjnf0Dh9Ppu6PBzv5BYgxN7+gjgV6+OuujCRbk",
-	"YG8ZBWYIn/aHz0byxerOVZ2T+tsIWPY6vuuz3UeXvTt/QzMEJTOfj1XksytX2ZWr7MpVduUqu3KVd+/6",
-	"S4hsByfZwUl2cJIdnGQHJ9nBSXZwkh2cZAcn2cFJdnCSHZxkByfZwUl2cJIdnGQHJ9nBSXZwkh2cZAcn",
-	"2cFJdnCSHZxkByfZwUl2cJIdnGQHJ9nBSXZwkh2cZAcn+SCCOTpMnw7Tp8P06TB9OkyfDtOnw/TpMH06",
-	"TJ9/U0yf8izo0shes0BWDr0rCTsrDlZw2JNY2OFmDROQc4uctu/KEXlDRZzMUQ9aOKTedimYOlgHDA5p",
-	"s9nkkqVw5NxZb7t5YJhXLypVoaS11zySM3VRbEY+lcWqLSPBE6OZfE91n6SmKdtBYOUN12yFNbvqzQAP",
-	"7ZEcYoOwcrPcGeMZwkEbKbQiUcixZrmBvp9OBYlP8YwyHBN/4yEnQnyKFqDcbKCAxt5cSf9jyrxg6ZNR",
-	"zGMciL9LujAuvViq7bs4Ta2WKKALGrsp6wKztQlpg3wMHviHaBySCMKWxm7aDS73igY9viDGjArCm2xL",
-	"NiubRJBtVtsHLGhFH7AJ8tzLbZHtSCF0BsJAA3KvZmCWxvTWz21Ug4th+3NE21tiO5Ha3pJ8vFbdvbC7",
-	"2vySZEfsviStbsadn83MCO/gqtWt81/3LmRXsu1dqDpdG3HwkqNX5Iz6/MX4imh/+jTiC8fZu092+7kP",
-	"Ym5Pb7d3LQhCHhhJ2EAHipn2TYynmOOQpJljoTwhMxTiCC+IyotMk0Q5Iw2iSVoT45v+5g3WUM3bNF3e",
-	"6MeilrF1hldvlXUb1IwIrxLAgFwnd34JS4SkW1zCLysafU6Ju61osans+vnu251csTu9VfdwkcRmuk9b",
-	"ea40ebdSthO31XfuR9O5i4vcZkE6DaelhlNHgMQ9cY675Bmf+5B9dl5Ru0ntb/tn4Q23Fb3uTtK6W8Eq",
-	"56VsyRZykWdt+UN94FhxiJszh8Jg75ZL3Dm9dgcF3oo0NIjU+8syicJylhGitiEqpQfMRZhyh2ksaZJo",
-	"T5QaXNsmFKXV1WpLXorJFpsCjSp4Dr5KkoBzcYUpEGJboFEchvUJMoWJpHCj/d4Ue2TC+dWtGmmG9VnR",
-	"hAvesfj6naGfJminEBDK8IL4SMQAiaUij3FECkCo2MIOjUyWYFtozNttmMFGvYNtS5u65eZV4bWW7/ht",
-	"YFtV4pSdt1J3TT4HGmndAj1YtNbPsTjvK/H3jlgWYA+dgeMdXRESqnC55zoTWwFjYWDekqbq1OEgkI+v",
-	"GF8V5RqfijDA69HtwpHKItzscT8SiPotIDkd3wPep1MVKSwpUMMi/u0tipsrBAGuT5s2GmcQQmvvWR3O",
-	"axZ0tATz9ez1Mdrd3X2WD5u8Bb5rmxXsEIQ7BOEOQbhDEO4QhOsQhE+5iO+UA2Voa4I7Q6It9CNAdhgB",
-	"QGFByDdojHwSEubLTVFhz+uQHF6ySzbIHHiwVyzGChWMh2pAcmtxMBv30fiK+vI/KZ3R5s4QR4Lo7NzR",
-	"NOILdQyeQ/vpsdDNq8f5A3uICAVJamyfYkl45DdbcrCvIC1Ujj2FPcZoLG/i2Im3eTe847OR55aMP5Ey",
-	"gSQ/V3Ys6xImaLvW5b1k8hjkyumU35s25DNFFZkTZMhHSmmS+oQmsfjJwe7Tr4HhY0nHZbP/+mU4eIYH",
-	"vx8Nfh4NPv6xPewf7N387e6oL6Rsgjo7IWjJ6G8K/sRCDdzeeeqKs3ee76p8CNAEsjcFcF5y2yE1F3Un",
-	"gLhrU5JJdfb4gggNqdkQ4CR0pSuYXNasrCV7O3319lCdG5vtYQsDBX11fvr9ifz09Pvjc/T/tr8GxT7T",
-	"kILbBaQgGvcvWVJ4Si0GZAFlv5AioUZO3Bs+O8hAJwIzOTs/AgQWRYoUtC9GYUSv5edXZK0RFatrGTXk",
-	"rAgnxZ64PBnyXmOQAl0c1+xSliXyyGiWNgTlQc0Q8+6THLFpzk86ebyTxzt5vJPHO3m8Vh6H8/Q9Wad3",
-	"1unvSTmgJWNbUQAJlM1nkTlzF8+6FFtQOW65kMuTPrambuMsdgJoJ4B+IQHUulBK8CxKlv0a0XJLioW1",
-	"VWJrZCo1RBdlsCGWXsl1A4NzwtDrsp8J81NIeBohkyJoX1DYDkXrGGeD5E/XbbWHc8bjhoMh2JsDmmam",
-	"ciEM0R5IBA0mA0n+dA8kE1DQ4Td0+A0dfkOH39DhN3T4DR1+Q4ff0OE3/GXxG+r5skNzBv9MqdCgkDp3",
-	"nx18XZQK3cqukUSsyI98mZ86fcAh6tfxfbcOA7+pM0CFro+lA2XNMaFCS74lAlF1nJHqoVTWUD+XxdDU",
-	"z7QoJzgIG/XmCEA8cYI5AVIAIK/iWUSkPlEyO6NfWN/jYJA5CgN5XwaLKZZnvSYiJT/+Ir+rk2mkJpKD",
-	"tc1W0srOwwQ2Sh29frcWxJtjRoVjGV+srU4eCXTx5jyj2CbYuuBPmazRy1N+qm8H4Oxai7mIA9Hr9/yQ",
-	"h04FLaUnpeiezKxBsigRmRoY2FL8Xt/UFnUdEcPtFCCvFH3t2oIOs5ThpaAGjYqpIiUKfLrI1vOPtUf9",
-	"3F3S8zwpYRc7xaEGdXrrK8zQGIGmJ5SqpiTBHOHaHw4dWwm1xSoKkULwrS2tK/HNJohPh+0MJKrLBgta",
-	"JkyUQH9rB71datJd0teVI3U3co6ytIKRW9QDEjdr84Moi8VuNabiFqfrlNa5IAtBgmtVF8/FKIrNJOLl",
-	"2GBw2/m7GWuxT9h6hIMgvVeZd903c8NZfxBOjS6dM+APbzLNpOpuZm7JU0k372GeBRG4pBQ4Q8rKY2RI",
-	"zq8ECugVSSrvmehhU9tHXpJxSKIFVfadscJSRl+NJRf9fZzhDNqEpHDk+5k/QW/4Xc556j0bHjwdhRGf",
-	"0oAUn+g3601/eSndXU/Bmq/iNEklrVIikJclYoRjkzxQF5fdpoBW5XQ07LZxShQFW13kU4t5TFBfSn3/",
-	"+PFVX0UMeLG9NfrRgBERE3/w64rUszrdd6Eu2Mdm5zE7lzorfHmNdadHq7jTGposlioumPWFtdXKw7K/",
-	"/RT97//sZc7s2fnR4P3Rq9PBzv5Br5/+uft0z/5zf3vHeSSbuoNu6bS5IutmnpmqgBvl6Lity9fpwsr4",
-	"e1O7R32KrtzOCh8Ij3FMDDS/F5GuJndXk7uryd3V5O5qcnc1ubua3F1N7q4md1eTu6vJ3dXk7mpydzW5",
-	"u5rcXU3uriZ3V5O7q8nd1eTuanJ3Nbm7mtxdTe6uJndXk7uryd3V5O5qcnc1ubua3F1N7q4m9wOI43em",
-	"2bj1QEVWE5VfHOo0G4zEHEfE1y6pfgrwIix3/SOhHHX6aiqokRybPERnkJYDGogJCoJOIPzH/Hd/e6fX",
-	"753C3644IOtotcPPSiCoTYiabfOamLzV0oIvaT6xaH768yn/oqzKit26Kz6nqskNwVMNCx0XhzBWEksW",
-	"clkDjDWDlIUMxNog/QlZcxU/joCs2AHqECEEKV0Bn83KAtZDEo18vK4AHE9228cmsosu5OHb2d57svd0",
-	"92DvCUxIPdx26RyykzlfRg16YUi+uFE/N5Xb/jmAclW/9cGXD+JGfAC4j0z5obuGd7WE90Z44yb2eFSe",
-	"iVkwyibx8krPUtJrSYima8/SS1kioxay0DFbFzx85cOE2WvXg6QYaphZROLbDsuVmV7ltqjJT09TzfIL",
-	"bdUISfh5q5yyGktRYsNpY8csVFezTDof+41OUF9p4lznahncdkmObr9TVvKsO7UmSVIRzoMNPhXGV9rr",
-	"7Fz42tyVOhXsQYldDtJUE0v7oy5+nS6dzxvnJd073el9RmJSgl2hsv83NAg5dbu7pjoNSE3T4MDqyD0r",
-	"uAz4uInamPJobMNNSLmkMsxj2tSUDWdYi/avU/O1GxpuFmlkuO2DpshwzRAb0gNkeVZtZyqisSDB1H2E",
-	"NrW1V1HnDSliPjowf38hINC4g5sfHhs8oMXcrMwtNStXonpyAT8+VDp7T9JfLrlB6ieJaSpfFOW5Zq/9",
-	"NIYM8hQgJr6flkq5ZJrnutSr5zrgXfLwgIqY+EgFLFipuwYCtVoabZ3gkFY9+bJpDi0lsHtOekjA6pZR",
-	"oFLYAV9rDo5j0es/0KyIOxj2nzbloVrMveNsiAVlJ6rF7Xo/wR1nOKCvxsYfOlpGVIy/PkQfzt4IwNNT",
-	"7gEijBwJUzMyHo0uGV+xLXQkP0ilwfE3Y4WKrEzwEE/v8wWmDAV4QgJFe4qnzExssIyCJodr82wL9I5r",
-	"gOm8JBvPyeI2hOQOUjNqUjI2SZuo1cqyC3eskjcSiFbd46E8APAJEiQWBvY5qePlk4DEkDDXV9FW2dpf",
-	"W+iIIbII47U2EpkPLhkOglsmaNxVPsaRtlHbKSSWt+hgD0WY+XxhxNK+lkn7aDzQQTOjscOVqIBls87E",
-	"Jijkd5tA0SU+fO7EhzwbUZAbGcbKo4F8p4nx5L5TJrpchHvJRbATwfeG5bkJDyRtwCqCuEk0vKoi+TlD",
-	"4u84RL2PxNKbSxFmnDXweNwn4z4aZ8K9xohHaWK57QCzbkVJQ1SSaY/GjkaBlTgaBefpJTNltQ3iJomI",
-	"PT8PM2THUz8HkC0Fsp0P9XzuHJ0cgHtaqhV3aGhJW5A5GUfUi10BqTl5sKXE9ZlTBNLLcbeJAlI4msdx",
-	"KECWTmEBpxGeLQDBQIlOcikNYFrCRvBE8GAZkwG0MFhGtKiuST4DTXQpCfeckvBFUgnQqwbHQx6MqmPw",
-	"EHMP0gvXPgOhBDLfxuz/1+VyONz14H/Jx//4230lLSRcsSJz4ZYR8+lKdQkGDybB4A7sSA1yD1oZkGoT",
-	"E1pl0NSlKLjcz8zAgiZAqEnZrzt0Nd/erd7Wo55orA5neqLD8uiufer3m1JRADlN4/X4iiG4tyQTrXQw",
-	"HNphSsMuJ6PLyejyI+49P8KRF/EjjedpnNyJ/yfJM3DQw8ThCbJBfUDYXzcr4cvlE7RhnZWZBR/7ZZCQ",
-	"6i7bepdIlLo5FojxOiSk5PDEfKbWXde24VJuBce5fDGJB1GQ3YKAyKs+rTxjliXiTrMjUul9oxyJ/Oe3",
-	"ypQoz5BwEZTPkTFxW1f0zcONOekgMjuIzA4is4PI7CAyO4jMDiKzg8jsIDI7iMwOIrMLS+kgMjuIzA4i",
-	"s4PI7CAyu3iUDiKzg8jsIDK7CJYOIrODyOwgMrtwjA4iswsB6SAyO4jMDiKzg8jsIDIfRjxHll3cOZaI",
-	"A4+oGZgcn04Dyoh1DtwUQUtoiYCk3L9zrDQhGjejCLpPtkmXcGQI803EVmIt0XzWMaamYxjJJkcknJMF",
-	"iXAw0i2WcEGBF6SvnZnqPcfY9OktQ5tyIENthAlFY7RkPomUqFUod52LXWlewTpj2nsJnTVhwdmJNVMN",
-	"KjpWSoJ2XQopRWzS5LH6NqtxaABR1SCthDRTx8/DUbQ2CZXaMAdZCnMsVFTVjF4TcJdHPCg5/w1tQOro",
-	"2r774bB9YlKJ8tN84U5lA++np+nnBpBKlExCW3J9zoi6ChnCwDjEymx4JEH0d8rZWm7V5cSrWnTCFVtN",
-	"lEUZwOQUXLESfeXk+mj7wIpxgHwOHqWmV7UC8NWhJNEKGkLfSTuP9cCFhCiFWXPqpzyyhVrL+F0eBGeO",
-	"L7ycM2BpqRbp9o0KJ49zMzpuI4FlldmWe5pCg2Uufiqw+BQHDRQcR836l+rLvKRnfIW3quifNhjQKYmp",
-	"61ZbNhhlwHckzyRr/fRgbzjMgvruP9sZZlJlhi5TTHYUcFJWZNJ0NFpvSWStGY+t7GKP+8Qe7/Mkumec",
-	"7dZKZr9kT3aGwyS8p8Vc/gRCW10wLkNHpyc6olbDNUcG9tuYQTohrBPC/qxCWJOYRrlMV5T5RSgJbTpK",
-	"8UOp28X1F5H1XMu0s4fm5BP2iUcXOKhELK0xwBq8TBNxpEZ+C/DTNO5hgRmeEYhZkeSswkizqWT7UEXV",
-	"v4hgaqLo1AFOhFDnyndy5r+BnNn70pKjawQuFGCL6j0oHOCf9ofPjqXUBvkYJM1xc2ZkpS+mYZBppqEd",
-	"3pGrepE0W5IqM/60P3w2ku2Ddd+UuEmeOsvZtIk7SQZQBo5ig5XtPHVRchebAenAWhXK0Omrt7n29obP",
-	"DmoQD/N1PHLrpXovlvIAX5yy/Z8DRCmsNpf0ZMcpxSuBVB93w/9MThSPVMy4fgAemmgpYtFPHGIWBzV8",
-	"GiB3Ar6yypvkKuyk3EqTz0PVzCEOgt5h7yVHmK1VshGcJP1W3wTevuDRMsbIELJ+T8WMHrpqqfTOzKG0",
-	"H+c/UR5TyBoK+CqNNuMQnZgzORc+z3ajHyXvFJ2/6cuOlhUYqHsuL+G33EyyHyQzMe/aLuH824X3rDcc",
-	"w9avOgZtgi8HYcSvqVQQarbUfICSD8p31/at5vcW+7nrDMpLOhn722Rp4LP8wuQ9uHbzSX4M81VwYGkf",
-	"YrlY4Ghtf8xAf7NuXl9pDbKxbHCBs8ncgEUfTZYKSUXlc+qx9dMkpezxUE2pWDClZFrLlj529J+NEnSt",
-	"YR6pxmolt7DOS4B911mSekbd8YF3yk+MIjA1baiXyhvJQtVmD55CBs4cO5VNRb25lv0WaQ2SpSCi0GCy",
-	"kqat3LIVkXLTd2VfEY+B7dYez2xDNc5R08OqUEQlxle6/kwaqAvN5LsozMkahOMY6FcdB2EZijgieFG3",
-	"kcl7FXsp6kkSvFPWhJEiP0Ty28fAUR+rGC7bnKcY7c0NBIdPHcEOZyB6oStCQpMRubM1hJ3LhW3aIZh5",
-	"EqfgGqwgaKUMXbL3zC7hIdRi+ko8vSYRKOIwIfFcsfokZ0MNc6JARhYIB0FfisF4hgj2ZNOX7JtvMhrF",
-	"1jffyDFH+uaDXQiNH+OQjtEKS4EgJ15QhsaZFg7RC4IjEqH/+6//Hm9dsm+JwvKEUzY+fX9+geyVHqdy",
-	"ZXmdvWS9ErPBGMAgDx8//u79+YUc3uPrnceyO6uyiK4OAZEtiIdJckVEEA5ASo6lKnAISYxyiAFlJLno",
-	"VCDC+HI278t1M23CrzhWr2JAKSA+VJyQS3lBF0R88w38cPb6GO3u7j6Dw/fh4rifII7TIKBKsegr24U+",
-	"PzqGYAudJNFxQo1tOhVELUIYEY8KHdEqby/TXR9z5i2jCPBRde7tN9+goyQsAccQMAbzTHBUo2gt12b8",
-	"6gLPxlvonEjupROi5caeTAdvcezNx7a/PrpkSpqw8wJAV6dTxDiEEJFAELA2qY+g1QXBTGWTfbW3vaMg",
-	"6ldUkK9BJtXdveOMWH0CjAONL5lpXyOlmGa/2h3uWS3ptXhDFzRW80/CDGFYVCQugG309sUWOgLlQTLq",
-	"ax1BGcmLN5OEd2/nWT89nFLJhDQMrBJfx2ckjtaDo2lMIh0RHVCPMAHKilJaekch9uZksLM1lOQKqIw5",
-	"t6vVagvDz1s8mj3W34rHb06OX707fwXfSBpE44AkJKbX70kyqqjOcGtbvcNDwnBIe4e93a3h1q7CgJyD",
-	"KP54a0WCYHDF+Io9/nV1JbakWtg7/OOmn/0NbuQgY6IYKKLtejkkjPqDfI6BfE3fRHUqBoYd/tGbuaw/",
-	"xzZ3NDSaR77JwodQyAX2yRZ6TQNVKMn30TLcQnDN5zgtyaXz9ky4vE5ZlXwgxBFeEPn1JcPCTjw5RGN5",
-	"hcby/I0lfVIAxAyNKfOCpU9GMY8TXGKGMJoA8YgivFZbnlCVE793CJbr4RsqYqt6kIDtMCMoTUtIX3l8",
-	"imfkVP7Zu+nXv0yiVu+fqIldwLwaf/U64ovGL1/gK2s8RYOtSAtVCRVrCNbZXDjsBKpV2cgCUiORbfy2",
-	"JNG6ZwwDaeUlKSHOyQI7AqyaDESryVZIu6Oz1IXQqrdxHC3JWCfOx3bSHFbV3korRyrECI1QAPyGx6Zi",
-	"UumKuAvP2SPWphc5rI9Fw2WL5ZJKT9k4MvW27N43L7xVO67UR2MtaerZqR2zXfptgyHna8DdfIQ4cfC7",
-	"Ah3cGQ7BRGJFzoVhoDEAHmvi3LDfHKXJ+3dBYM0b9wxmQDaovNfvqVxAGONPgzMcE2CiA/jfsoHobx4n",
-	"r6u3b/qZJs7IAlMmb0bTZtIvCk0JErdoRr4Ny7Cnlt31WbI9j6UYOzxh1zig/g9wLODL7YZffmCGfRJf",
-	"fbnb8MvXPJpQ3ydgL9/bedbwswvO32K2PjPpF2n2fdN+MQ2WEclYGIFDGdviLy5Ty0d5qFOTiDyFBT03",
-	"xjPJ6xRH7H286fdCLlyh1JZb3obIE1eKUWvxS8ptRvLXUqsW4+JU3NeCgKpGfMkMtBjIi1LqVZoEUAXs",
-	"zQsJH5BSoSgOOMxLGbzKRbcuXk+ZdYmIX3B/3eB6k094EQaKIEykNqDuRrqmFyuem1XWqSnlQMkSoIOk",
-	"9GciWypXwJbuxshkvYwHvPfDYvf64un6TbRz9dPkybvVz8PwO29fvJz+Y292RJ596CXFG3/JWq4KloGP",
-	"cMUa0sr84uVCiW+yRnLJoG4KJHR78zV2jc28ahPy3q2mVEuIk8T5jvQWSG9mF74EAR7uNfwMxniBoxmJ",
-	"3/H4NV8y3W9TCm5N9ZizaUCVUWpvu+nAT/E64Ni/4PyNHIb6eL/xeollqLBp3hKfAg7Gw+NATp9Ojgcp",
-	"B09i2dQenkJagYMxlemsj/+g/o3iVwGJSWXEEFgLGEeMrDJAjMWswufmd23GkAL9jHMfLVlMA6X0Qk6s",
-	"5D7gmKHguFasC7ikz4mqPUc+ScYrlp6n0tY4L+VYysWT51gZkrrnnCFE/8mpQc0gY4pbqzjh3p/ycj+o",
-	"s+308uXOtvbP4YyM5RSxnDYWpSFZVr+E7TgOyrckrjwlwwfFeLOj7bhulus+WK5p7VmGa/7J9B7wdDa4",
-	"le2Mf9binLzUVrSPYND15sXL3bz0dl9ZLYUukw340r4yoxqdK+9i8TDT8TPa2l7KX2zI59trRGkgib3Y",
-	"MGJL3bNVILee0kYtKcxgE7XkYVFHx5SaE8gUC1dvfqen/In1lDKK26kZKcF3xnHkSL4J1Kgj+pVKxeNM",
-	"bE2pbywTU8B4NiKnj4TGf5I6gArnA31AqgvqAlOhaioqGp96v6lAINeDGwx8nwn+mrhq6tR6n5nCv7GD",
-	"6zOa9zNr3srWnzk6HSF/SLb+v6DQXBFg6PIcOKMNP49YXSDTdZEKlTEK/SIwGgqwyJc2qShVYoR3iGJp",
-	"FuBgJnioPCX5cAbQ+4EMJAFny0jwBPSKkU9x/5IlATS6lWz0w9+V87rQFFvKacF2BUG+QknszftpYE4+",
-	"cgKqJE54PEdQzoFPTaxGWqViyqO+mQ9gEaoJrSjbQpq0hVifHwhbMvyunoW151ivoSJMWx7U8qtN2KLk",
-	"Wz+TiP9Z4j8ygRAQ0+VAKh5DRtUYzaF2C00qIRwaXCcV15eEZsExE2UefSpGGjPZEbJREfKQGaorO0wO",
-	"Px2sDbTJGVE/V4zJRgBuN7DvKfMVlUxFCxRzGGkfCSK3Qq7PZA34zhhWRiuTvUONwNoXIS4LHzFlajYM",
-	"qDFGeCjklEUMV+Gk4M8tAIynuMFlq+aAMreHmMntGdam4hSgnRiEzisYI8RZ1qd9mESnKgNihstR//D9",
-	"2bfZWvnqNXcoDtgPxlvoApDRpHCvUxADKfKrokXyrEu6x8C6nyfsuqq8Y5F+q9y2zyOvig1CUTrBtAtC",
-	"aWCMlUJkv8xQC/kUFb/b6R4VrxkJtTzQpU2IC6Cdj+XthCI9xoj4XGMsJq/KqwCBKaoUqEZVV0j9MZoQ",
-	"jy9MuUhLULxIJUORo8CAauFFBLD/cQzg8VnpU046LXtXX2AIUAMOLxl4A3FJPUuViy7SzCU1LsZNXSMp",
-	"3dZ15sqPoAzo4tiJIDpGOBBcZWwnRmLZT1kS4fh5MmM1LgN5nangMVYtjot5O+Pnl2xcmXczNrS7Ra7O",
-	"uFHU0a3M61dkraAzLfc5uKeppwv8ODYU8IMzUUdJLbsekxyQxSTCnpQseg3qk8l545jIhRz9uoqzycNK",
-	"IgfQgd7Z+c7+gcq6zKYW9xSq/0gNS/O+EK8jHgRoZ7hzoLNpD3sD+X8vXn178g6dfnjx5uQYff/qP+Hh",
-	"JXt7cvLi5Nejdy9mV7/Nr+i3z1bDF0c/vHp9dPT++OiHp0f/91//fcng3VfvXhY/lzpkvkTGLz0XsckP",
-	"EajdAntzykj7vdBoCk23o834jE+iGlo0W9VsBIQP6DegrJ5qEHJ7UibP3pZZ03x71Y7BAuErVjI3JbRa",
-	"Jf5+SWLexJyHScSbecOamPy9blaMM7leGQRQdw8bx7x9jnA361xV+5VUUR1NUzadTyOnUhLXaWkDfaQF",
-	"BaleBQFktPVT/qHPhOEEmmSgOQ6m5qBodBGo75eVHl9d4FpJD97JyXb/3r6sB24DfYcX5rTeJtyui7Rr",
-	"EmnniHfQ8AZG8Gvi+BKP/0iU9cpwupNY2MJeP5P+nNHE0Yzb2JxJjJxtdqgOkrso2GnTUAc1Pr9RKF1r",
-	"M+LJFDIbS31HTYLwkmiNjaLwvoVpf8nbvr3T9MJFJDHHyMNL/Acev1cXudc8Zq+tw+A5YnghbwG385dZ",
-	"Wskc9M7pUhir6d5wdwuK/hSU3oJtVgFd5HTVflI7KOHPWdALM+etVNXTWlZfKXCmUEOl1lWov9Cv1xyZ",
-	"LuKAY7CWlaj/5XpWElT4MJ0EJ9N3nJFqMjK8L3mxraCYrGUrKbET5WxRbreEK1gF+URMg8AU29P54XBv",
-	"fUdW/RZ6xyEZfuNl/ov72P8UMalf0AyaiXu9M9f8nQa7bqFzDwc4UtKjM/B1XKj4KDmTqr0IbMZRqBB4",
-	"V64okuZfJTbJK0JCXU43x9ENLIWRVC+ZvLDP0Rj7PmdirAO/YlWZd8BVzkgi10L5GQAMUjMSliMUreY8",
-	"IKl503jaQAxYkGhGAFDokpnK+KoupUb9pcKkl8sOI7Lg17p1NYcE+DJNRzcFoZcxwjNMFSLJjxBJkM0U",
-	"HKt8bAXPo5GWDZLHZBk3MsiaQraSz18yl2G2jzaxLvNp2S5W9mjLFKr4fo1R2G5NFJrb0Dhsx/rehVay",
-	"qW3ZHLWs9e9cIwAlLt8reU2Zr5UtU7/etvnlji64Mgle9A57Ho+IpDqALCyPLPCjmH+vq35ZRsc8lBIk",
-	"hCW+6HTnEGUillRNR8UUzat3YdCGpFv5cPRs8tPvu2+uflhcPFn9Z3jm7/yTfSf2tDG5ykCppivfOU/w",
-	"dNP5fssVcI+GGWo9C9n6JmbfjSLSP0d8/b3JtdmJtDKAVofVd2bLv6DZ8q4tlrc0oHQWz5Kg/4Iw7ABr",
-	"rHyjQq5uA9dYnXTQ2ur6OAMT2jDbwPqmMtcgVULvJdng2Bp6QawpiYpLh26C4rbQWyVrRiQEj1cpYFEc",
-	"4ZjMsgF5zYv23WcY5f3bnj5PaJi1o+2CxNLvukCxzrpyb9aVDMGpN7iUvV4ZQ5YHac4g8i4FuQejSh2L",
-	"yEK5O1nEURAY30If4TjG3lwq/RFiPO5XgzfaTiwV6P+8CM6oak3NGI8q3G8WIcnhYd+CcrWo6GxVTigy",
-	"ALfgn46zQx3oyE8jwIGsIFkkIDiN8MzCwt+DLdYZ03q6jCXZUjF46Iqs+3JMVoUMHmUfPBIJthpl2kCR",
-	"zCHkPNhCJyBGgo+SM88GF1a2UaHxQMGnUW3g65caZHlUZ58D5Dg5IsDlTPGCp3wZZSMUMPNVUlSyCspr",
-	"KkffKIzTIia3Mbqp/r8n63zMnTUwq+p9Eool5PYozpXG2rWJulRIRWKE495hb2e482Qw3B7sbl8Mh4fw",
-	"/1vD4fDnLxmdmVZgysHrzUkK9acx8a3DqylTvEbXfOnNCcA5ZQxphXWRn48M3qnPipOe4ZisMGgW6VuH",
-	"veO/E3HJ3v/9VL12yY7f/d282sKydsqLbPFzRBpmjl4DG5vNPm85uWZWt9TGiwW6ImG8hX40eUlQ0ksS",
-	"k5Asxko6URjpTLsxOj2jYG/LiD9/VZtbMskuUrARJl+FuGIHDdrcrq0JK+3h8R8W9a0JKjwzMU9QdcDK",
-	"TVQRE0aqeK7KoFDlTNZOIP0mpGlmwfgsonIniHw5MaB9RKBF5DaLCkxHcMI+CNJlnFXU6yqN8as63vXY",
-	"fOkeZs6flo77Sa6EzqySgqwlstTB+VUdseFD5PmOkbdm+Z26/SUZcLINf3qV2wQ8VV/wWyna9RZ7i0TX",
-	"R0q94yrEBqrwqGjclL7owsE67uZ5Wt9Th2EAPdIREVv14SZ3pMQyokrNWOv+DjJWlZJpa1+22mkiIgA/",
-	"N/v5K3jNhEUSBuEd/8BsiaN1WXPlWmwbZUxuyl1oYw+SMpfMrrU61uEL/nWULTet7xSmZoECLm//SpWb",
-	"si6MJlPtdSdVUnKQVmC/H5PwW8AywQCCHmHm84WdwamSSmisAgRM8OscgxYD0ejogiMocmclA6/5MkJ8",
-	"xfqaSBSSSRI+VaZnncHk1RzOTUDcQw0rKw62XXBZkjor90CDLXTxZf+O8WUPmPbpMKoM0fuWXluoqtg6",
-	"v9XkzlRXGCSFZ8vCm3J1aOtx/LL1dhBecDYD37eiYBpyhYoMsl0fEKA2x9BLsfMqHeBmNudJUd3KyKgU",
-	"mStfjjeBUBN2/p5oHC9lfdMwZGqBP52oH7eHGwRQPUDk2C8RSpU9AK3iqPJHoJO7O9StKvNIoba3Kx7B",
-	"Uea7KTrWUaEOm6SpDIiuSpZSBXMgOEiIpUIG3UInmdqgUAzZrl0ARlQudOa02Kpyxmdv062sGJRdc+rl",
-	"ixccqekoYptUdrNtEOlMrCpuprEE1SYlvCemn35SLaFI9glBNH1P96V2NXlehEGUcrwCXVCaiKOJVURj",
-	"YrXRHgsnT8Du31Nt70yl1J47DbedWSP5vVD8tgiM09HpAp3O79QXEdKbEuzsYDvHcrVjuY7rWG7lViXe",
-	"8gpDqypvScFqGpdh0OR5WUMwmpyy0RaNxsHAWjuRi9VQb1Pl7SFczYfoT64714k3uf5U17qUc01spbgr",
-	"ifFM6HAnCFtcwZGwxC0VQpmc81IXc+H4tUw/vjMF6vPy+8LMN2P2HWP/U2azZLf+gfu469kpeLibEJ12",
-	"dzu7Svdf0K5vUCwMbgU2aMqKuqn6ARrfQjNfS4ssVrxDR0pbUwOSWia+IgzhFV6nf00jvrBjxjKSQlUU",
-	"mPKj36H+GdApiekih75qF1kP6LVKx8QMzfkyE9asAuPTNnYPhsPW6f23V+0eHql3z2wTat/5vf8ket0d",
-	"8IFON7wXP1IdM0vy5Ztphj735M2T/5wTHMTz3/Vf0PFjoInmSUgYDumWJkL2ozVeBNlHj/8IcRTf6IeS",
-	"Da+hZZif9lb94lI3dSq+ytiRbwpVMMXUSZEUYxkFvcPeY+CkelIlFav62ZylLIdSAFI5nxAWCHbkkUBv",
-	"s3rp9U5aY2CxZRWM+f8CByfmUKIjeEcV8pXo0Klz2C0KOvB5MPhlAfAzgvJSU1NSUxRK8hXKUosy0yrR",
-	"LQVHDxZLg0vA+89gJ/mAj1LXAVsOyh8KSYk5iXnJqdCjwYpLC0AqivMhEyEwowvAg5qAAAAA//8=",
+	"7H37ctu2tverYPTtmbQ9kiNfkziz/3CcpPVuLq7t7Pa0zpYgEpJQUwBLUFbUjmfO05zzHudRzpN8gwWA",
+	"BEnwJtuJ2809e5qEInHHuq/f+qPn8UXIGWGx6B3+0SOf8CIMCPz9OKCExfJvYrlY4GjdO+wdoQX25pQR",
+	"5MGvfYQFwijmV4ShFY3nKCLYP1Q/jq7IWiBBiEA07vV71zhYEtkeDsNRvA5J77DHOBtRFpMIezG9Jr1+",
+	"z8NBMMHe1WgZBaOYLMIAx6R3OMWBIP2ebpn6vcPeD4vd64un6zfRztVPkyfvVj8Pw++8ffFy+o+92RF5",
+	"9qGXvC6IF5G4d9jbvTr97f/+678P9pA3x7JPEon/+6//lm9GXIgRj+iMshFexvO0y/wvhMXUwzHlLH1n",
+	"KWK+GAVcvhPiGRnJH+NoSfq9WcAnOEhenUWYxTB90Tv8xYzQi4gv28WB6H3s96gYTWkk4lGIo3htWqJi",
+	"BCs9IswPOZXrEI7mBPskGsXRUsTET7r5dRWPPM6mdLaM9Fj/6AV0SmK6ICPK5Jpw5ove4e7BcDjs99Qa",
+	"jQjzuJ+0c9PvMbyQGzWhQUDZrNfvcep70DSPFlgeEN1jRKYREXM1RHWYQqr6tnZ7AE9VS9QPiJ6RGVnv",
+	"cGf/2Q4MiLIpZTQmI+drekXMO+6fA0JWeN07HPZ7EY8LQ1HPYCj573e39/efHAyHN/2eoDNG2QxOc+/w",
+	"lz96HonkWRrI/7149e3JO3T86uzi5PXJ8dHFK3h6GV2ytycnx//3X/8t/wrPXr176Xyv1++FV554km3x",
+	"9Pvj8yeVbWXf6PV7Yjn5lXhyZD4JI+JheRxuPvZ7QvCRTwWeBNb5iAmDzetFXMQkSpYgOVrypI8WJJ5z",
+	"edcyF2kUchH3bm76mkYcJ4c3Ty3C5SSgHroi68z9D2a9w97Z+c7+Adw8Ioc6wnI0O8Odg8H29mBn52L4",
+	"7HBn93B/e2t/uP+zek/3YvZQtT5SrcO5IiJp5slguD3Y3b4YDg/h/1vD4fBnOHRyOhHxR88mP/2+++bq",
+	"h8XFk9V/hmf+zj/Zd2Kv1+9dwTur4dWb6GL3+qfJD4un63e/n4bfeef+61+/xa/Ih+UJfc9fTP55fez9",
+	"9Gm7l1yTEK8jHgRIzqPX7y1Dv8Hc0pX8NsJ5knux4kh4PCQC8SmK5wQtMMMzsiAsRkenJ5mFXfqUME8O",
+	"ZB7HoTh8/Fht75Ym7I9xSB9f7zzutaakatlm0eg/wyc/LC52V2+uzvxn/2TfyZMnhyeJmUX8RTL75MHH",
+	"5IyaDVS/qPmrU9CE6aBflyJGEZlROTXi//uyFsK8aB0C2e94TcdrmvAaSSyznObs5J9HF6/Q96/+027v",
+	"VYHfON67B971+Pjd37M067552BkRfBl55JxE1yTKkR4mSaySbOOEEGd5WcBXIz6dBpSREfY8IkQyQKAl",
+	"B/vTobeDn032/O0nZHf36VOMh9ueD4dS3sMpld0mFJuya049IhKanXKXE/2TobnqjPhEeBEN1cXrnROC",
+	"aPqeHqgizcnzm37+s7f4iiDMfEm92MzZxCqiMbHa+Jie1yxHF1c0lLdWyOWe8mh0TSI6pXLzbFIzMozB",
+	"LJfNHWDveER/TwiKl7CGkAfUW8OkflvSiOiGRkDuejf93lKojUxeVLuEgwB2PH8Bnx7sSSKQfQwDX5FJ",
+	"7/DJznB4I79T5A+Uo1cXeCb/zC7ixZygaxIJyplh1kZP+m3JY+Kjr85eH6Nn29tD9L//83Tr6dbu11vo",
+	"1TWJ1mbdM5+hBb4iAmHG4zmJEGdkC7Z+ThZY9q7pi4iByMFhxjF5Qxc0hv8UR/gdX0n5YY3k0hERCxTP",
+	"qUCSM5IILfAaukSUqVEso0gOY0WZz1fOviWHnZEo2/kZWWAqD0bFANREFwhHBAVkGrdpXRDH1H6cEzVq",
+	"NVpEmC/6ciaa+yBBmUfQ9rMnQykaDlPR8Of6vkkcrY+msTpWJTMy/cQcrTCN0YRMeURQHK0pmyE8w5TV",
+	"dHTT74U4wgsS62NmSYUnL0/lT+5Dp48LXIBHAlF/CyRiRT9L5TbKQGKN5ymFoZIs6WuVSBVVB06NsMHg",
+	"Hgn0/mgZz1FK9LKDbCKEFgecSm0tx50IQdVjT15zLWulFuEabKrCtB7wa0oCX5QNlYeDgFyTAC3IYkIi",
+	"OIRizld9xCP59zn1iWJjY8q8YOlLSiwb/DvQ3nEfCSKPnqRRkzXy+GKBxRZ6tQjjtWwCTyQxhybFJcNB",
+	"sAV821oLsw99mKue/m9LEq3T+asua0jY64gvqnZkGQke9dGYkU/xuI/iOY6Rhxd6epIASClZ374tdBIj",
+	"KtCMcx9NeYR29tCcLyOxVTbEiC8yA1zgT28Im0mpfRtkxeKIT3yyCHlMmLf+nqxLxv4WSLkcnia9aI7D",
+	"kDCEY7TgIkaceWQLvbbGCG8LOTVNn2ckth5iJlYkglklz67IWnLxS6Y7eZ4wD9PrkvlEfSDfpQJFZLoU",
+	"xFfLt7ez05d8Ri8rXxCBVnMaEPgCmLf8RjWywmv91fCZOg+woopNWlJLujyD70FXT1c3PUD7k+3pcDok",
+	"g6G/vz/Yw7tPB8/wvj/YJnveARnip/621LOt7djZ3+/3FpQl2+Pcm+lbHHvzkk0ZSz4+NkzXsG6Yu+SF",
+	"E6LZsg/3aPzNeAsdwU04RKs5jsk1iayvSEQQFVkacdl7ctkrXZnpAEZXcyNOpu84I5vMIzk5OJAC4BrN",
+	"ccvxyZ6bDVKRlUoy9eOcwFkcK0IwRrIfdaJzdAt9NZYkcfy1Tb++Giti9XXZ5c2StsyAfTLFyyA2lFaP",
+	"f8J5QDCzJ3DBYxyUTiDCoUhpDGUIM8RBalWnBgeCo5gEgUBzIxcs5OrBu0FQN/IYeneP3Gg9xaGf4hkp",
+	"XXLqzdVoE5bg8SWThF7SOvQ7iXjZqORn7rEM4ebRxXIBf3eITKckksOS1PxnEvGS4SXCE1ZjnPPAF1tI",
+	"foGwuBIJdVMLg3CghWDncEk0Kh/y/hCohxrz9rDxDFqN/K5Htt13i6O2ylopwET6VSTgXZBigJjRWFii",
+	"GApJ5BEWD7RNJkskqlTYO5AhL/BV7SobugBnNk7kAMQZzCZ5LGIcxcCV+DIGjQkd2edIzHGoRQWs2yjb",
+	"tBhf3c2G3cjlEKFUiEGql2LwUJvOOZsG1AN1xuMs1houDsNAGwIf/yo4y/vmcEAx/CWxQ5Ao4lHvsJc0",
+	"2FePjrkP4ln6eEGEkEfxsHekRQOtPZBPVCqEiRilhAzZE6gtMY6XQjW3N3wGs0qX5m8RmfYOe//vcepP",
+	"fKx+FY9huq9gfPBVdodzg5hjAfKHZmXQPRFbUqu3lg00og3XbmZs7Ldbu4zOpY+X1KTVU8x8ZKzxCfNV",
+	"C3yfi2npgnPwzKrRgSwAol6GGJiBOVf3HY9f8yXz72x13/EYqRazy0sZrAtYpm07jr3acl5qKj4nAjGu",
+	"T2txLffuci1BnkOMI7H05pkNzy/ZhquV2rQ2X67CQulxZlfq8y+UtUSJ2rvhlQWj9S0vrOX1QLJrTJmw",
+	"/JPCyG/WVZUyW7LGn+nKwj1Nh+W4oqnhgn0QpC3jiGPszYnvXM4X2EdnSk3MLN0xZvIc+SQgsW0SQSKm",
+	"QYCwENyjYDowfNW9aMP7WDQ1hlSRSIfnWrM/5T21fd8bjyFtIbO16WZ+aXqhpVK4Bckvjs18jWmwjNoe",
+	"fPAEs5L1O9E/IiVQIzX0rKiETAsIvkLcA+u4308sK9RHw+1/vHz688EPe+9y67d/h4f/iK2Rkpmmaim2",
+	"0BHa//RJ651SngKD80RKwFLM9/BSEDRZxhnzE/WlUB1wfgXSizb5B3wmmarl6vhpoGnC4MQvCujvkouX",
+	"tJtpqFzuv0k2lEcT6vvKkdtiS3XYgWM/0xbz90Esp1PqKT8gfG5v8on1s3L19RH5FBJPkjblszhE2aCG",
+	"fuafym+bvzm7d0r2VKxdgL0rKd/BKA+NtMxDopzgcJf4FGFtV1HMjQoEVlweSd2agEE0vVffQuxAGoDR",
+	"RujTYQe1PCW7Gdc4oP5owv11UdiDFg2J9BQDmhDNg/x7Zi01vVtrJmXBCxzNSPwn5SxRwfu9yThMKyOl",
+	"WBQGlFc8vjSvkVfAPMmNLd3cE3VAN7oRIY4lt7irK3GK1wHHPoKfoVfFhQ7Ro3Ogp+mKKmuj7h/965d/",
+	"XS6Hw10P/ks+/sffDpF6MFFPHknlMIwk5YjXIEahr36UxCIkPAyU/djySG99veW6e30di/dWBWrd1bSP",
+	"0lVGi6WIYYJzfE3QBVDBVzrQAx1lYqfQWwj5QILEksVd9hhn5LKHVnNiBHo7CEprlpI/yZNCmIoycU5z",
+	"ya4YX7G3QFU/w+4e+T6VD3BgNonqfYaQBuIfosTz9mjrnsmiHLi6SzH6x/n7d/2Uv0wigoEhRcuAKKej",
+	"ZdT3OXwz4yjmM3ABlNyyJP6xjWS3WCxjuWUPYzuM1adfsy/9CvnlTgcN3ajrMyFSZFhO5MXg0wJVTqKb",
+	"7usQHVUfl/x4bE0AxlY8NRm9qMWhmS6DO5NXjixBQVEnjLR1WK7ynqXFiJKjsKBC6HCZez7Bb1VPyNjn",
+	"E9p/iHIB1vdKTspOgvFL8wh58nZN5SYSSwRbCu2MBScc54EkSHI3C2fjB7DmtzsWMedvpDS34UaAA2Gk",
+	"NRx7Q2Asru34p+wEbQ+3IUgBYqBBWGfJCdoeDrM82viS0FduF9TX97tvMEeUhCkZfrACBUPbsDiapLc6",
+	"xDN54Kgo7FAx8rLFVqXhe/d+Z9QmqWDh8o3SwcTZzcrGFKotC7jUzo0iR69JJkztvvev/N5Z3kDlK5Db",
+	"kl62bNoBWvFl4FsREuDghpAQalSmSzYhW5cs2fZ3eGEi/P/N7eVKlFJGS2MuVTp63r9h1k4fzwuLQLW5",
+	"LKVEzRz7C86Ratl1KXRXKIBQG/f5TySg7eHe0/0nB/kV3N69F2EUpqaHso3evrCWLIIbBQLba0wD0va0",
+	"iRiXSJV200i3nT12ofXGaGrecB48STInRKom+iYtCGYQdFVYwp37cjuYrlWMrB1EJA8pXO6xiVYap0uc",
+	"peAbenfsKPhbe2XzMmTWm22RuM/nlD1KIvCK4i24e+yIWPfKbkgu/92MO6WmnAvO32K21iKBaLuMkCbm",
+	"WDxJNGW7KGk4u4gx5yMpoI2i9Pd07ZTBFQV0QS0iEBHloMst284dexxVWCAViMsto7FAcpY50z+EvQ+S",
+	"uHdXl/rtx1aE/E2/99MgidYfJJkIlZ9n8xZyTWTyCRo1k35RaEonDzRsRr6duio+MJOW0pqZqPzUrOMV",
+	"x3FEJ8tYv6FP1Sv1phYQI+IReq2M9WB1QT+SibZ/pbKqnKb5PjNI+8Bt1HD++m7X6aul3RvVM5fo6Ojg",
+	"HuiDysxSUzeeRq26JLHhQIwN6chchB9//HFg2RiJK85SOVhWkZTuE66jlhqyfg6e7A/R//7P7tcN3WIf",
+	"mFiGIY9i4r8lPsUX67Ct2Dfl0aJkj5K2ETSOoHV7t0pfyUok+/dmYRznZyfljqQvFUgn1sw7CsOIX4Nr",
+	"X5kLKGfieI4ZI4F4xZaOqMIj2UHyMtKh0oRFPAiIj3xyTT2lwGKGyGCBKQTuEmjsl95siSOfYjYIl2Iu",
+	"n8sXeh8L4ef93pEOt8jaqfKDsSIqQAewEsCWgogtJJdGR/vHXGc+K0efysiQh3k151KRI5BMluSLacVO",
+	"x82qjM3EcJnk4ldvWz7J/yiY8YjG8wUs7k02g9+ZlSWHh4WVst1HHy6O+3IyoFnSIKBK/ZXLDMm+gGOA",
+	"YzIAHT+/tP3ep8GMD4oP5dsixotQxZ3eOGAD2k1WHnozTxtioGyeIuah5ORA6DyPhHHVbHU2ASQXsGUQ",
+	"jA8RI5r8OJdBvqRs3Zk49vbLQh2+/DEkNI0heHFnBwUkjkkk4J8+nVElJRfO+JWrqQtlx3skEF8pHWIL",
+	"vWfBGo1T0IaxCfZ0NquCcJ1ktuCasqJEHC2ZtFKfucepf1d5LwlLRhgFlCXD9kgUj9KWqscez5eLSRhR",
+	"Fo/EHO/sHxQ7Pv/uaLCzf5Dke6bGzkcCvXx11kcTLMjB3jIKzBA+7Q+fjeSL1Z3bmBNVtzHAIk7TWz7T",
+	"fbyxI8N/kacwJZsqjyKR2RWjcExhjXASbKKXDz5APsUB8QytUVlNXEXJqIj2HOnLSF/NGNdR+k0qcbkO",
+	"FXhS9egUx3RulqUtVEoUfRBQwojPIrwQCd1YgYQTW3KOx333sUg4e5N+4IIpvrPikS+J2QKbHGX3JbOk",
+	"Atd6fHdxcVpcCDupwT4XVmtmldMZVJ+Yo8yuZgfyksSYBkJFxpgTAiJa8XSQsuNXLuc5FubGMdbj9K6f",
+	"K4Ly8l2NgJChDpoKpaKAbebQbnr0iqpMK5tkSS4TksW4OFkHk8yzhhz9s+Wh3G9OSWgzco7eEeIj4/ph",
+	"9LclnD47J3PnqaO3kCxq1hFRhk5fvQWSh6+UnGQWdhrxRa6bveGzg5pkw8aMBmGhtQ9wlCBJcDAIRS4G",
+	"lOTiZ84Aj3wlJWTyIQ/q8yHtW5bfddfFUvLQke9zdrRyXKmjBf6dM1Adz0l0DcAVhePlxIJxpfqAa+To",
+	"x3PbZQoukoyHpGdl3+zt7mTyb54NHclccjyUeTR0Xa+LxPURryWFvaY+5Ekdnb0DeDvK0BhH7BCvxCHF",
+	"i8PD4fbwYPtguLP9ZH/7UOBFMDBfPaZ+KA/62EkiIx6UEEf5S+Me5cuPp5yPm5Ibawd/X0bkRcAnjn2U",
+	"PyH5GzqPeYQVmc8xTA8yB985rzIccPUl0i9CCyYQqvevX/Dg9+Hg2cc/dvs7ezd/cy3RJOCT8ublr1IY",
+	"IkoyyxGC4c5eprut/yjtYqQC+coTVOVLwqQAJ1F/xdxL3VxEsN+wMflqRUuAsdKwKflunOE6Vms6xYFE",
+	"5cuZvFKyT/rPwcc/dvoHO+4NS9qoXdLY7rHR0qZtB1TELVuWn9Q3XL1xzobLNzBttmYXne1W7mYKb1VB",
+	"NwWdMRwvIyIAVGXGuQ9kc0GZFIfgvlRkvCo0H+KfZNwx7ktOfGNQUxA7ym5hDSAiUzBWlMiKQCaOoIXv",
+	"VW5PsR9NRB4J09UVWRutKH9ijwY/q8P6H48//vH04Obvf//bZsTxvJQ0au6GXiwdDE5xj1MsCZFrLpq7",
+	"KOuOFBXVFk1V8mlRK2iy3VY7rq0ubi+4m0PskXKNBX527xku3yl1Bh4JFEZ0gaO13KmKRir4xxwXjlZ7",
+	"LveCfwJulcTqnVp7pcwm2a5f8E+AE2LizUgcUzazV9HZz3HAl/4Lonlj496SzzbqkzNvGbXsEL7ZpLeX",
+	"EQ8nbVdTf7RJf6+8OT+nM8epP/L5hCD5W/Hy+XyBKasjIuqt9qfp1YytXcRcPf/co3lNIyJJYLF984ul",
+	"+gHQ3bif5L7zwCcRuqLMB8tE4grB4PSQxC0doL7COTVRhbQqe7f7BhcaUuZzhH0/IsJtBGmnHmi659IK",
+	"nHL/NY7J6KqMdhUHrD9R8DigJDoHbbU8KrOA5hrXFlHqu4mjRhJ1NaR2TpNH9WL7s/MGr108HR47WNod",
+	"8KBqceOKrE8qTcclC1Wjy+kAN7DxLAWocmHEpwrDCMdWqijMHN6p2uFyttf0oCjlsGyulsrpnHBOabea",
+	"M0uYGWqNEv9WeJELnYp6ERd8GqOXa4YX1BPo+Oxt8VQso4qLD3OwLnpiOJZf1c1LvlMz9ndkdUYC6jmy",
+	"EMkKwU+lSmsdQWZLeWraX6r3CgfSzR41Yk+23/dXMUZK9kXf4pis8LqMV5Z4e9wDmU6pR3YP9qs2d/dg",
+	"30HVOWPEc990rSfq33UaYSzg0ggQ+OXRX9F47jz7VcxwUxZ4tnCZoQDjGb2kEfFiHq3RGZ3NY4HeJkGr",
+	"D+wsn+OAiCmPXNJ4+hsSlM0CAgs94KxM8ShlQFrvoH4fYdZqOs3GfhTSyuEfnZ6USRFlQ9anTaoBqf//",
+	"EWA2iOVCyi8lyoXHF4slo/G6yuKhX6luAPDBRfWV0K9K5oKjxA9VJeXcGduy1reEdzXev3PM/An/1GAb",
+	"1cCEer/b0we4p4sy27YQSxKpQi3nR2/foJ2tYdHg7WCcSTEBJ+c04EZyckLIzzgTW+ilwsg6tCEBpGQD",
+	"g3CuIV7Gc6nXxuRTfBxgIc7ItKzPTJanp77JjcBp86XMd6IRg1VZ/SibCfiML2MdamNP5ruLi9PBGfGB",
+	"vbgPGsTAfAjZcYBpBfQhRh9O31lOHirQAvvEXrhoSdxWQJ+ImDJcfoStF2BVCvPIbkrVyfbpjIg4CfUp",
+	"cd2pt0QfjcUcbysPo4p4GFu9qh+d3Wjcw8RpK+/5a82bSpcw8fAiD0fRWs6KRsrjrvhao9VUR7LyztSf",
+	"LKO6nrDzWsU1bSqrMBkFNh307sFw6NZn1QltFsSU0IU36qObfm+BQ2XeTawVpQZqTa9o8joMWoBzucHq",
+	"LnD4QeVKw4UQR+KkokOTKGxw+zBa4DCUt/KKkNDaYHuVQLou7V1+3dIyB9QxvZqKOk/WyegcdNxp0ZIf",
+	"plb0suMsz5k6rkmciPIP2zdnGbFDjgUVhzCaw9g7lKM83N7ahifUH6g2DpdMhMSTPfrj0oCqdFSnEZ+4",
+	"jkAaPlHuGoe4EIUFbHBFVAgKKFMKBDMmSkyvcZnrBziK8BoYKhYinkd8OZurc/Mjjefv+Fu1n5scIHNq",
+	"EaB7BY0Ob0Q8GppMMxempv65IfOrorNSsj/T4JDVF1IHgFKldkFOjogJ9hM5xQyk2RVJnDV1NF6+KCl8",
+	"JPAgpfL6X3lKn7xUOlnKZsdQ1MQpgzkCNOQYkmoFcje9OfGuNNiYO/xuHRK/Kg6ohpP89PYNoEE0OCsN",
+	"pLI3CcnOURul2imK7pCodbEi5+gjkpNVUuLsXPeAjwysReUZMwZLiE0JfIWYoX4QkA1GspbW5usQunWM",
+	"o1P0/iWO8UaaoqkrQH15uc+PThvQvfbU2LmgBrrBYTxQtbpiwC+WTeag9cHFVkIL1OqfYiFWPPIbG6z1",
+	"++67wK8IMzgpH1wWj/Oj00c6MQKZyjn1JgJVZEWubXLRbq0DHZ1uqvwQFkcOK616XjxXEyzIqLH5p6/D",
+	"LNOMEdWuCm52rjqPZiMRLEs0Dh7NMNOVbR4JJOY8UuuwwcznOCKncsscs09+c1n3FZidWYWm0mTS5Cvd",
+	"wIezN3AYyhZTr6FkVtS/1QTtHiu74pH5KxEKGJovY9M7Z+T9FMom5Tftj1RoqRFTPuaGGDjJNDwurnxM",
+	"yqC65S/19n/4vs64GMpPjx396F/euuzkwrmJitvkdBcBeI2Fa6Eb11H/5WJP3Z4LfiJVnjL3UwqAWGce",
+	"ZeWhBnwar3BEHomym9fv6RToEhUxHeEjYbKl28/1R+w0Z0PIiUq7Kg+rXGARk6jUtal+LrGt1Q1LvFay",
+	"QnPtKW9r+vF88Jr4GpDQYXBy+Dwkl6Bxnqw6B/gzYT4Rjmunf9ggetGKWmy3WD9z7rhq8ulm7qj2IxAt",
+	"fVDnmXsjzzI3N0rfi76UVeReqNydI1OfLCJhIAUYRLA3l1ccvjdsHJLQttARPBZKfdSq2SWbEEmEJa/n",
+	"wgToIUVdmJ8o+gtnltpKtOBSRyvIzsDyEo0mOty16bdJiGzSgmj9/Tl8rSNnGn74gn8CO2LAl/6EkDbz",
+	"TQORVBSijhBq+rX64Kbf89Nwn4bfmgChm36PeHMudOxOw6+TcB/5eRJm0/Rj9cFNvze1YmIafpyE0dz0",
+	"e4EJi2j4rQqjuOn3FsaV3vBD5XqXGglZRcaP3fDbxPUthUs8a/Hle6wkUts93PTT5BspgyzaHMmzhVAB",
+	"f7aXs7HJMvko08QIKxWydTNS9cy2pP1YG7do+c2g4UUQtrTJqu/C1iMITZ+JytP0U/WB/FSK1KHRGVpL",
+	"/sqgoEXepl/D+/JDEBG9NtcmEWZvVBlYmhUNm7aSlSlv+r0VbnWiQVCTn4mpkoyafgeS1E2/93sqsTT8",
+	"1Mg48mMtYjT9Ur5eKzS8j95pGMQWosNFgqXDENZSgVEFVA4zisiCX0sRAXLRlYzgCmfpeHzH4zse3/H4",
+	"jsd3PL7j8XfO48MwAS9xe/ZMJoAVlGVjz1CVoaJYPNhpdAG8PtQSmYIbMIsNN1bFZ8fkUxgRIUYeZ1M6",
+	"W6oNsR2FLIGjMUnkDMf0GvCFQgz1A2fLAKsK7P0e4wzORIQ9/VYRlM7ZZ08RNcWobc6bMNGUJRpqb/G5",
+	"hGdZBN2msxnql1zYzPUzF8m6F+k50ZtePPSKA7gS6fXmZkKhFN79BoKcnWZt7bwVaEV0QUCwozO+Qpwd",
+	"IvIJe3Gwhnz1BfTdT8oYxyueaVZ50y5Z4q0LOQ+20DlhPhoreFzjdYKa/yPV4BhhYeRJGACNt8y/Z5wI",
+	"NMHelQEsURkRYEZihPgC4UtW2XbS4jt4PTZ+OzTO1nOxJjJWx3WBP9kruw1JDrkn1XKunTjy66opfXbs",
+	"d4oZofgwCaYjFRowigNhiunJed9ZH/fTbgUNq/n0dideF8hR53ey1ukXZcgYoq5CfDbwpXJd0hpuvgpX",
+	"+nSivtvJ+5pKIRtEhRPomC/CgGLmkTfkmgRuFqBcnd4y0lb51CUb2871TOjFnAQ+ivkhen10eoK2t4bo",
+	"yL+W/QDQDjzc2Rr2UzgShQd9ybIURV7UCWW+AAuzSiLaymuPaQGJHKPgTNLaKQ7p9gj716Pw6tdRiKPM",
+	"s4U8qenDnZEI4T353H4G78HDj3XgWunqQqjnHVFgKD2YRbuvI8VW3A/WpK+WJF8y+5yiV58g7FJUUmAH",
+	"dVRRrrejjndADct34DRJhPrHKr4Tqlje1zkJpufQ8sWb85RebUwny3vKtV9OL5suTLtzepQ6f3Xoma7z",
+	"mAL6QRIcwFw+2d9REJct6ai8CI0J6CmAyH1P1hZu0n3Q0dZ7325h3y7jJQ7QxZtzx4rasXCwsk+fDPfR",
+	"//7PztbOJutrE5jG6/zT/vCZBVf1pVb7btfYXliIkkcasDZe5xZ6+7YL/chEkbWQDarRwe5n3ZuBkwLD",
+	"McU6TaSt5ODFii1bHdBoBzTaAY12QKMPB2i0eEMzBCUznybEMkud3PE85pVUr5orKAe9G5JwQny94k1a",
+	"gNp+iv73f3Y19zFqz9m53N5+7+x89+ler987hX9/rNJS8pTFfcixTeKpOMzeHDU6O/yP+Sn6quJt/cyR",
+	"oSLHY8OISNpD/EtGGVok/LjvOOxUZNJNFMex2lJF2m2Ofc2X3pwIwFLK6InpLOQBMeOTm94ArlKtoTZX",
+	"vrfidTdQ8exw3yRhZkGwwm9lFpqtCqIC26jRhuV7+lGtB3Ua8JUoi+CMIT8Q5qMLhTWWSMrW4rXsz/Cs",
+	"fCaPPWtnfvqYRzPNA7YPSnhAQhHs1gZwmaujZPO99/XilF/syvk55CIoGppBQS0oxRUn6xXzojU0Vgov",
+	"ImlD0RxjIa4Q1YZWx547Tgw6IxhyW2msDaOJLn/JxhHBvl24etwHEDr9/rhY2Vor+dWH0GuR3LPVa2B0",
+	"CZeTEuAUuOA5+JXa5vTFrx1iCrTboNlyjdxErb8lMfZxjJWS479Yl1FkjubYlxuwwD7RsA0LyhTiP49M",
+	"NTbjo4kFCab2MYS3wdUBCWwVRzA3sho2YXUqmbocHTgFDtMCZtRHC90Y8rm3XJiq/r7ClMlULshcHbqQ",
+	"V9T3oorxQm1YfUtf86hsqDQp8iz5kCrtm2YFjpOqrGMkYsx8YUD4zFjiOY38UYijeK1NOKJuUDbN+CDw",
+	"rHQZLfhHtWILvO6r0qw8SiscQyYzZlnGsdISFRZXMGZTQdAeu0+YZHZQia2XEMS64Zv0w+O0sIhbTEjG",
+	"jHyeGixyJZeKel/AVyMcBCNdXrbhuqhKqiqESFkftczk6LGY3ah7ZesRzzHv8r7VWQHeCAusS2lY35f0",
+	"VQmUYJUcq51AFhSBR4aB+Qq3HKTWEqsD/ATykv0l0l/m11anpmVEgNrc3OTqVKXj5aDpx1rkGE15ZN84",
+	"qFvqBh5IP2gmmLjoQqneOYvqRI4iRIEYibWIXYji53OpdCZJkuoATUjA2UwYHUfTvLVFqotHKCOuLA1O",
+	"f8O5u8lPsyzF4pWzNpAGBI3z91fJ6DodtvnhMfJ2c9MIzE2bwFLjiEuvSy5gQbqTmqHhRIZ12wrkr4Iz",
+	"n3tb79PX9Y8Dugi5kmRCgHXtzWg8X062PL54HHERk2j+m/7LYwhNYDh4rNuDYVbMopwMKeluyfwMTdJY",
+	"sUXGD+UtgBcsBZRxQ9iLCywtqXsqX6rgBhoaYp3Y+49sWpLUZi+eJl1AH8QEfAUOvjThJ9EdlbFVpZmk",
+	"eDD59BiI72jKI5aCIBqXJCTb50S3Wy7+N5h7Gi67cUQsoHCWCpUPZCn+sYqPMzE0TkiTOJeBbSkmOUCb",
+	"3YPhcGhQTvoGl3REmMd94o81SAEylTVm9FpKOgJdkTCtldC/ZEnQUa4BudZS6qOQsUt8K1vpipDQ9iQL",
+	"g2CXFqkEk+FmhbHOFZxBwUzdDs+0vBK0EwEmlaLaQA5jugAoE/haIcJqTFGd7+XMt8sudB10AMTgUKHt",
+	"iWqlk3LgyCfQCJqQKVdZo2BaagJWUa5dveUTWlZUYQG/2cFtIjGCah+G4GqUAWVXAsr3T6DwLaCoOI9R",
+	"GOB4yqOFfYQuWekZYn7EacNIQjWXI/2JFDy4aPMlfX9ev1RH6YiKK6Z/tJfMQaHDcBRi7wrPyKg8vTaL",
+	"86bfdxvNwW4NtrnRlLIZicCeLcot2fZbJmNUI4tknG99NCefsE88usCB0lc8Hmgkp6YANQvKtLNt2+Fs",
+	"q1xruSFuleD9ef0aT5bMD8iI1qDxZxdafeR2FRC8KJXd5Y8phr/IMpJ6I8fbtS2DFphHC3upUjVtg4fQ",
+	"PtqMMqx1UI0UZBc+cuufxB9Bc2TmxL36HmKR+DQLdUrW0M8CX5GWttKK9ThSwzlPRlNmP02HokpryL9M",
+	"yBxf06aKUXYUL3UjL3QbiU817UcHgbmttR4P6zx2ibU2bXOg23TabPs9yq5prLSeAAMM36iRlqnZuPya",
+	"+BqMFkcRvSYIZ8FL1Psl3csPR4kjrnr+S9x8/rLdQdJu5RrkhbPiaa05Ch83uZXuU+iwcpsQ8XQItmIR",
+	"Ujabqhx/IvUwfyqHu8JYTnTG+SwgAxyG8iG/irH8g/pez2RTlGsiFUO/76S1ViJ6R1s62tLRFvf+l2oL",
+	"aZf5EluHCAcrvBbgNOAsWCeWe9iGjJtD27iVeYpOR2QRxusKkvL+5OXxC+xdeaoytEJlO2E0piBllLkS",
+	"yDV4EjJpMQobjU8diCy6/mX9BaoZzlvup2Y8EgB48ohWjBbQvmGsVvS1HA4ae0sRc1X1sQWdqRmgm7SU",
+	"i4hNmnMA/ag5qStJJCHFBorOPgxRONDAqP0e9a1/GGi0gQ4/gRwd+Hxg6vGnTyJyza/gicZhGehjaUp8",
+	"D1Jh3GpwMcWDcM4ZGSyZKSGeaQMMLli2s/HpTI5DcYmCINl3sBByIXVxdWIyRkA4BerGtB3IuVoh4yks",
+	"yyWAlx6J1AlImYEpzMX4t4lq0BDB5fQk04UGciy1hLU5nucalqgUFItZCIk56qACVQzinQWfSHz01fuQ",
+	"sJOX6FgRQiQ7HuiK9Uh1/XVqfbhkCeYOZFTMeWAklOdQn14SPggpMyIMjV3GiEk6vZFashxBuTVNgIT4",
+	"Yi968qOFdXw27Ct/EN0dLqNA1MBmWtZKBWn8nhE0j+Mwg9aakMuE++KJ4IHku/DuYBnRgaS2A9ggFdsl",
+	"BjwaKG5UC3i74YG0LdFhRDwgLqWgXMrQZwpSj6UIrldqbMvDhQScCVf4qtXXsztWf6pjZUttVHj8mkQl",
+	"oSgv1ipmDMq0GMuppmfZol7AeSbq9Ry2pcHWM1xIlQ7LOTzBjFjBkqx3z5Q8WytossQlJhAWV8RPi6BZ",
+	"rRkVUBJPqlLdpEywhS7wlWxCoDHjUnRfhPFYB+tNDMpumo+m3wCKS+Rpocx6xEWcfdZspg0CSZRu4o4h",
+	"MaV5wDuYtZ7Z0/MJW5fOrHU4iamQQDk7heKN1ePHCIJtBhBsY/uyJgayW4MbGy3AnEAkCMS9w+4lHgSY",
+	"qxySF9sNm9RjcYjGPCRsFOlRyv2I1WjH2dBR4/OWuog8rCVfVa7ENCJifiHpwW3soQVPW6QatqvgbSE4",
+	"8AGZxgiinOJMoNWheVfB7RJVHTDiMY4JYjxCShJWrVwycL/1Mz6zpOUZie04UgGxDquEcVjMxGVOaRA8",
+	"mBadaxQoYK/yq+RTO5OC+gEZqRxH45Vr6opLTp3KsVgKUlauYXvn2cFQVWxIKt5tu3x3lE0lbySjRsMy",
+	"12TseBuiMHwqIjLDEfg8M1DlitpZ2+5zoAp6q931MMzgGo/r3ocUELLC68oN07Kx9j8D9RAxDQJJQyq2",
+	"bFhfnhDKzzpNeq+XkbpD2UAuPS8liVu3FJzanAMLKtGAWujl9plXRLbgpioJVk3Mf3D3N7ljZ/pD+4Zt",
+	"drlKtmVn/9mOuUmmwv/2/pMnT58OM1X+HbcrZ+zKzrFfoCzlpi3HAjsM47m9N/pe+ca3rK+Uaz+pxDKl",
+	"KmzGqnx/oJemyo3ZJBQMx8YFPlclzlMfadrZztP6zipzEpNpm0FV7YRag3MF8dIyabmwRVJd15MFr3Fx",
+	"S+qcrXWb4l52lys7N4ymcXQ3VWsFQbxlsAQuYH75Ww3WgFwzGosMyoUJEJQE3URa62hgXZo2DxzgSjZQ",
+	"VUSsp0U0gXvAUalaprvGU2nR1/22v9mpOW6BfGJDqXwmDJWjOMbenPjZ3Oi210Xl8J+p/Kv3JZkhOs6r",
+	"GF2dYKNA4t6z7eFmCeP3NHub7paqkEwjOmRgXiIylbLT7WKzzBIDI/2nbOY0otc0IDPiq/K39ZkmUpwD",
+	"EHGAn5I/KMZ6DfpemtZhyoY8mJWHiNiyCdJ0YmDmTR3DnHkkxW3ZGRp+JTWrIGgpKZYvvArlzUAJ7Bfn",
+	"QMMRKMIBFXGZ3UvyhuToyEl5fKF2q49OTq/3JJU/Ob0+sCpy8AhFgChXzfjSoW0Pm99rbcm7iDATUxJp",
+	"j7iLvJW4nE5Ah+X8ihIwa1Fl3f9tSVQhmcSdAq/0+j34pcISkBvRbYwBxziK1pDvnzgU4F5gpMDzMkB+",
+	"gOkvhz6J+EpejyTAtsxQINV7hcik9fvnCF+yTAikBcK2mYKvLCtaSlaaZqV9SK+aKnuvppzkBmVNIc2q",
+	"nhkfeLaUqEY8EnWRzia6PRmXTsGycQ2TQnPtLmvbg3tTr+Z5mI1UgntiKzfjrlt5d7pQ1cQr1twnAZm1",
+	"wPLMLcXL5PPs3bmRl1FBvXpYeNgno4hcc68m0wu8vPISKWMwnVGGg5zeBp5m4DbF8ycaVRA0I/PJNfXI",
+	"yCpAu8H8ZRMvVAsJQohun7OAMpK9UBUpdmLpzfMmRML8NGLAONdvU/mu4f61rFiiVx9xqaHOcTBNS4pt",
+	"3TqGa6TPqKQMpaJJ4WooagBr6jgcFTfiTk+HWV3HOdlgj4qtlOe7gL29cl/SwpA0HNvsk4a9fg8L1pxx",
+	"NhgYMLjEA6IZ14TEKwKWwSvFOrMkDDTcpVBJ74d2we++Kn9D4hWPrkAWYDyeUzbbumTZeWV8B8nM+gqp",
+	"sGKCRd3jRxrPM+CQbcv61Ckqlon+MLHvmzQYH4kYqL0KUIQqQFXc3tIQAV6gDY5qDYjAF0bd/MKqU8nJ",
+	"SFDv7vxYWPorqtrVCvzHzRD/0qSDe8T+ewC7SdmsFOijgG+jcjCUwGVSlaQesuJQotRRCa4t6EYRW6ts",
+	"cNrKZqNsKJQorRjpqsQxL4A7FIE8rjzxpDp98vT743P0/570S8fZHr0DKPc4jZMZa58/tiK2IoL9Vgkv",
+	"F3Ma+ac4itfnGkG3PEIPVAg6m8fB2u3xpgJwdbfQOSnoZM8RnsYkWuHIFyoiNjbLdY2DparUizOi+CUb",
+	"hyRaUCHoNRnruId8p6Kv/f3wO9Ty1r9zRkSWoymXujxzSbMVXO3CLjgr9ReltVSsTZkBWpuCspVpDXS3",
+	"SJBvU5Wrbw7lhPtr2Hd4+buLi1P0Agvq2ZybJUEfHo984vcVKjGP52iF12DRFASEjQzEeET0erswiTVd",
+	"1GmTIRdx4eFEjqN2+T4pFn0bgfkiXbpPBsJfoVsePNv9ugIQwgnfwdZJBDufJn7DkkwH06H8+8pEUUcp",
+	"yDQVSOvhm1i0zOJknJANzUPlq/vg0kr+mmteDoGQ5hplT20xhjlnvIGiviOle8BCKURr/XndVauwj7rA",
+	"UFNTbb03MX25hF0lv1cVoS1zIaau25YOxAxAbDrEpKeP1TvpXLBb6i2tzP79rBKDgyBN7uczkOb6Kc6p",
+	"kkzkHczqLjWFH9Qhgv5GYTJZbRz4k6gwnQ/inn0QZVDLuWEnO7HpzdpU77uVNw0dOS6Wy7Pf/uLcSk/M",
+	"bPe9Ko3d/fkz3J9k4V/z6I1zlvbubKEzrquik1DF3z3PxLqCgA9JVDogKgjk4yvGV654oQacnfotYKdb",
+	"yAUqi3NdU9urUHddntyAYHmJeVOdF6w+GcRAOC0WYGCrwCxNjjRqFFdZ0OidFKR1dLLUzWygeRu3EZg7",
+	"TjPTjT6r3rPx5tywPvcLR9hHOABYGXmEAI4IBTj+zDCFzVyht4ctrIkDvGsQQ2Wl3H128HUTPEM7aHF/",
+	"v2XQYlO0w/pFuCs8wwcFEfgKe3PlaZkQhKvxOXNF/+4srvTeMAUfKJxgkQh3sK0dbGsH29rBtnawrfdE",
+	"Z+9Gzk18Y5IZqgorUqof2ymnzzPOeKn2EB8pP5XlhixSaajj36JosLCD4Ay8eTEIMiF+OchErYfLQ5cY",
+	"nOM5oUlml5XkBR/SpHxMU8C9/Ak0g22QhJ3kw6YJpNNYcYm1qVzHl7E7BXsZBcWc616LAapYMsfg3qsf",
+	"0Ephc8AvWtE2hYUUHG4fTYigPlxw+SqforF8ZYK9KzG+62GHYYtbbReTlh+LNfNGOJRKJQ5GjGu/q6SD",
+	"Omu+JJjS4CkRnZYdc6SaIUjwBYEAm8SNh72rWcSXzIeViZWfsnmkthzkkR7jO2uIQmNtJJGUFSCP/V6y",
+	"A82PnalNXDx+lKGvxkkq8TKiYvz1Ifpw9gZsKqmBxeTTyKkYEYpGl4yv2BY6kh+kwtb4m7GCyVWhvWB2",
+	"0ln7AZ6QQKnBxaNjJjZYRkGvuUaEA4qFS555DyKZqmGToRpb6B1HCvc5LyjGc7K4DXWwkmbc4by3Kbtp",
+	"dWCDTLh5QFHhdMhIGSkEnsNSrfkygvplkzW6IustdKSth9tDsH4+VzZQKfGA11+oxUtsjPv7yJvjCHtS",
+	"MJKrrXPhweUs3KVZhw5DT8ZV7TKkaS+4NWRLvTvYQxFmPl8YEa2v5bM+Gg+U+DYejWtrbluVZmoOg5eU",
+	"OR4F5JoEDffbURwZyvdxITQRT5KwNoBXKbSTnqqxW4qs+KIB9kOK9KBSAUI8IzbSumq3mUkoM5KAe44j",
+	"oCiUud/QmTKUzol3JbKRJpAioWQCaHmgWoYRDyjLwtq5aZD2+Gr8DC1g57jKxds3BgYY3oNRNbDMFNoe",
+	"1amaafMK+UBKcLn4sPKQ8GJ3YUSuKVk1nZIW7akC2VYAGDySTFSpuA0NUXnNeqPSXwVyVpfJRZOqBBaZ",
+	"3N4bOgZKktpYIx2WVj/EbD0tVUJTHtSRlw+hqWrrlfqokGcwJb6nd66uidfEP377Bt68Ucd7FJNFGOC4",
+	"4ujKdQJUce1ziCIKaSY/ng9eK3hVFXEgVo3srqDQVlkdlD/FVUHAGXPVVzHuWKBx1sDhcZ+M+2icST8Y",
+	"Ix5dsrErRtSKB3c3RCVp9mjsaBTYh6NRgCq5ZFBkkjOiYSOTknd6fp6uGWiiy56r+K+pSkJWhp2RMuyM",
+	"nztHJwfgnpZqxXngytpyI9UYJSsnsLUUiYzHZ5QU3hhlhzAz0S3116pJRRCADgGsLoN9tIxoKWSepmca",
+	"aEDEOJKaLvAuvoyl9rOFjpjGzJJibuqWnkZ4tiAsfq4h76YQkq+0y7tD0qJiBGqGKgFWzg9oxmS0mnNy",
+	"TSIULZnI2I8asQYqRrk6/DQczQn2STSKo6WI64ovpER2QgJKromf1AuLSaANiRq7SysZ7quuDRR2ar+k",
+	"SZfMvjwFYQLOa3Fav67idvS3pP7ITb8ntf+qc6U5JUdUbKFXDY6HPBhVx2CRVJZoWn8BvsoarjeZfRWW",
+	"fstqxUb5IsQHs9KEoCWjv6lTGGIpo8uP//XLvy6Xw+GuB/8lH//jb25/dUyvyUhwj+KgGS98B5+cwxcJ",
+	"SwT4wSK6nvY5vJ/2Dn+5BY6fBuy8+di/LTSisyAKvCA3VZ4nt88loQ5THgR8JVAO7FPbl5WKlL9Jzy2o",
+	"pCJfAB5ocOyuKPMFAGtkuZdilG5uVHZRrXnfCkXRrH7OMu4boMHqPNsELTVT6gEExyVLCsdYykMbNONS",
+	"3MM6809mJtpc2xIsvQ7A8BaehFInQoijkQ7qGQH2UTWMVrgUc+K704NciE0ZFKvUgqnLsMORIxkUp4Ms",
+	"ftOwNH3ZQuCKUjjBUZggMTUBRnHBEEKDubzzdnBbBWJsjkMYcQ6xxyEXOiGyijQkVXyNB30CBzzmCEOe",
+	"jQrTfzLc7yOIeNjbe/Z1MwU+GRBsZ07uMzFe5UNTrlP3ITBj1ScFZCSTN7Zz0Hh8GWJVW92m1gtrcLe0",
+	"AMSnKi6oSBWzxV5bomflWhNNTEMa4mmydkQI6QTLlZRcoMqZpm12YJTYQt9DATTmIzHnK9YHHm78QK0Q",
+	"4zIwWi4vXw4eYKNM5MLt0NhJhgrxJHOrQdN1CZCy+SsajhhnI1WwS5KSkTFpS1FR8T4p9+n6E4swrrOn",
+	"MSMq6W8hUiJeRgwuJ0tkZ12Gfj3h/hqpgh5IJXMjjy8DH3kBpotUb5a6pjLpX7LUpi8pAV+xMq4sBK8U",
+	"MFT6uZQQgDRTNgs0e+RsC70PVA1JzNBYCC6ZsFwiv8QIab9S2asNIMKnhW6bUAG7xLLQ+XOj5qUTKpLv",
+	"EjzCRJGSxEyLHW3yXdz5a2nzJrukfQpN4ZqoFn9b8noIa2joB3gz+bAk1Pq24cWF67Yik3oXZ+IdjohH",
+	"AJFGI/iaSl3YwNGgBRFC22nvzKuZizLI4Uo/uOCCmvito0SDe2sXrwSuwcDaIEjcN3UWrwmaEMJ0souv",
+	"q0FklHy5MZK4RQT7ygULISPPwWaW2raoP1bpYpAHKe896aMlCyThG08pCXwxRgHBqtQAeNRdgbZ/wtCE",
+	"Lx2M8DBjDRqEEtCS9MR3RmJBScyVqv25wgKp2yTFmS4cIROOUBaBIM9bhTfhSF3YKv/e3YYybBSHuEH4",
+	"wEbd3CIioBJLtWlE5SOB3ssGbIhY9A7Itk7HdoYtdvEGJYvJyEreOYMwm412rNx04GbAKnXBnsik86ub",
+	"LzWwSzbHUq91RCcUkGufVwBfgKqmSlYzqSAgD+fs4/cVvgBi5Sjiy/hWdLgLg/gSYRB3G/fQINLB435J",
+	"7EGLo1KMn5hO77jBP3VAxoMNwSgLuXCp/hfRklSD/SRQMiQQRJVkKUG9e2hxHeST0tHqCoPi7HVP6tsZ",
+	"NdKcZhPmrT3a7qU2fZpWNEanP5o0XRPdgilXpZRK/0Vi5i520Vyyzjdui9kPLQymGPgS8AkO6sxXkPMB",
+	"b6Y5poCYonKIVhom1+OLBVeGP5W2XTzRdx1o007S/dMHenThF/ccfnEl6mImQjDxaXE/cm/JFwrj+GtH",
+	"ZXQhFl2Ixb9RiMVfJKqCrxhx1wrnaIF9UpQt2rH0+43a6HVBF13QxV0EXdA4F0/RRUx86YiJqoJGumXK",
+	"ZmDALEXZyqMP54NIq82ibQtepKjIDWpZPPxgj61/sxgOwpzSmTxKRtgDH2uiiTnd910kyAOJBGlQresz",
+	"BYG0LYH45eM5suzilqARhQDHInpEyqAzGBJlID58OoUiMXWVTXJ1YbQXeI6VQkTjFhWWTF2all3CycnU",
+	"o9Hqil37KTumpmMYySZHJJyTBYlwYCoiiXI8+n62vklxbKawVgm6kAMJaCMMIBqjJfNJpCSu2xQQzp7T",
+	"jIXvJXTWhBNnJ9ZMQ6joOC1h7Enyw+KNmjxW32YVD1Nlp7yQc2LDU8fPw1G0NgmE2Co3P8dCBVdBcXSQ",
+	"UHlQZkyska4N6o1xJ6m++2gpljiAEgEfzt5soWO+CHFEfDRZx8paAX+Rsi2zggj8DaKZGxqr1OWygwxk",
+	"223Thkq0tOZbeyobeD89TT+vAMX+0Spi7CdBtxnSZYr4bHZpQEdxKgRawMZBbR0nLfkeBTMe0Xi+SHCf",
+	"dBNl4RAwue/Od/YPtIwuJ9dH2wdWMAbiEVrwKLUR6xII8qtDKeAqgAZNNeyDcuDCGJVSt7mXUx7Z0rdl",
+	"pS+P1jMXzC4wYSxtWvxGun2ja+YKR1VwGhubKqt1t9zTFKwqQ5pSycqnOGigiWWbBUnqpfoyL5Iap+YG",
+	"LaYe0Tuvvv70YC9Xe13XY68rlZ8dBZyUFZk0HY3J4TBC4YzbYNQe94k93udJGNI42+3YLoHyZGc4TOKQ",
+	"WsylgFOWEPOPD1/urIsnZujo9EQHBSuOhyMdD+pXVf/oBMhOgPwzCJBNwjIrUsSU9SvFuqRuL91fRk4t",
+	"9rOzh+bkE/aJRxc4qETX3EjKvQVQZxq6scAMzwiE3UhyVmFnsmbbSuZ9qELsX0RkNYGA6gAn4qkb5b6T",
+	"QP/6EmjvS8uUrhG4EGsfsDi4aemlI6sOUTbt4pFAIedBs6oXY9mKxmje2SnBaE6RJ5MuB7CuxRoUuaV3",
+	"Vf5wBnW2LSqtwinMxJVgUBLY4chwW0B8+IyykcLbdPNCjcWpTqT8RkXO8kgkQeu4SSWBtC5IUhfOvRU8",
+	"bL4TSZsD3aZzR6SQonxucDSqSvZblXB0RAQVaIXXwL6XEaS9sbx7sSReGLpshgSv5YNCB/U48MWYxopQ",
+	"1WxwIxXOwEZTi+SPTPwJ9W/G/fxDKZfcaMS0P6wN1s9lHzq7Mtky4g3MkAcwDMAyMkMuA3MNKLuqyqt8",
+	"vYwsgFbhWs/G8scb6Mukq+SdXPlIIMpGYjmBwqKwSiU+xeVikgYkpB+YYC+g2zpCWNfsdpkva64Yv4rx",
+	"SI6omS6R5Nc6es8XM83dO2ig5K5JAWSE4ziik2VMqi/7Eje/7LLdQdJu5YXPk+CKO1I13jKilacn7svu",
+	"3I++i+425Q8Pqspnxz469tGxj459dOzjIbIPK4OpHbs41YX2MjUrWRL8Yhl+0VfQydeQfx0QjWCrSXkm",
+	"eTrPO2acz+rzINIpmDG56/tZ7+HYm98BezyUBCAigN6iuKIpPyj6Dp65cM+5mn9uugZaBqhbCbNibdXp",
+	"pM4iBNZBIL1r75vsMhUjda5ro/lUSfoGNqtmk/4cYpJZp022/jMtzLckTkpEaHtFE9CejD0FZ+pY8mUM",
+	"5vArskY8Qp6c0lQldTl8b7PGBSx0hwX7rEktxW6ZixUTV/vow8Vx37DFBQ0CqoxkGVbgS1EB7H150p81",
+	"elkP5dsixotQbakanB53i/zUdLJ2ZirkShBROU8R89CkaWPPI2FcNVsDMJEUEj9UcTely1Di9mq/LBub",
+	"1wqCwFWZ/HFF1hqpE8rL6rBClQs4uiLrMXiSNC/aNH4oztQ4d1v3tf3cL1F99O99wM9LJAQpP1OWDFte",
+	"olHaUvXY4/lyMQkjyuKRmOOd/QOH0+m7o8HO/kFiDE3v6COBXr4666MJFuRgbxkFZgif9ofPRvLF6s5V",
+	"nZP62whY9jq+67PdR5e9O39DMwQlM5+PVeSzK1fZlavsylV25Sq7cpV37/pLiGwHJ9nBSXZwkh2cZAcn",
+	"2cFJdnCSHZxkByfZwUl2cJIdnGQHJ9nBSXZwkh2cZAcn2cFJdnCSHZxkByfZwUl2cJIdnGQHJ9nBSXZw",
+	"kh2cZAcn2cFJdnCSHZxkByf5III5OkyfDtOnw/TpMH06TJ8O06fD9OkwfTpMn39TTJ/yLOjSyF6zQFYO",
+	"vSsJOysOVnDYk1jY4WYNE5Bzi5y278oReUNFnMxRD1o4pN52KZg6WAcMDmmz2eSSpXDk3Flvu3lgmFcv",
+	"KlWhpLXXPJIzdVFsRj6VxaotI8ETo5l8T3WfpKYp20Fg5Q3XbIU1u+rNAA/tkRxig7Bys9wZ4xnCQRsp",
+	"tCJRyLFmuYG+n04FiU/xjDIcE3/jISdCfIoWoNxsoIDG3lxJ/2PKvGDpk1HMYxyIv0u6MC69WKrtuzhN",
+	"rZYooAsauynrArO1CWmDfAwe+IdoHJIIwpbGbtoNLveKBj2+IMaMCsKbbEs2K5tEkG1W2wcsaEUfsAny",
+	"3Mttke1IIXQGwkADcq9mYJbG9NbPbVSDi2H7c0TbW2I7kdrekny8Vt29sLva/JJkR+y+JK1uxp2fzcwI",
+	"7+Cq1a3zX/cuZFey7V2oOl0bcfCSo1fkjPr8xfiKaH/6NOILx9m7T3b7uQ9ibk9vt3ctCEIeGEnYQAeK",
+	"mfZNjKeY45CkmWOhPCEzFOIIL4jKi0yTRDkjDaJJWhPjm/7mDdZQzds0Xd7ox6KWsXWGV2+VdRvUjAiv",
+	"EsCAXCd3fglLhKRbXMIvKxp9Tom7rWixqez6+e7bnVyxO71V93CRxGa6T1t5rjR5t1K2E7fVd+5H07mL",
+	"i9xmQToNp6WGU0eAxD1xjrvkGZ/7kH12XlG7Se1v+2fhDbcVve5O0rpbwSrnpWzJFnKRZ235Q33gWHGI",
+	"mzOHwmDvlkvcOb12BwXeijQ0iNT7yzKJwnKWEaK2ISqlB8xFmHKHaSxpkmhPlBpc2yYUpdXVakteiskW",
+	"mwKNKngOvkqSgHNxhSkQYlugURyG9QkyhYmkcKP93hR7ZML51a0aaYb1WdGEC96x+PqdoZ8maKcQEMrw",
+	"gvhIxACJpSKPcUQKQKjYwg6NTJZgW2jM222YwUa9g21Lm7rl5lXhtZbv+G1gW1XilJ23UndNPgcaad0C",
+	"PVi01s+xOO8r8feOWBZgD52B4x1dERKqcLnnOhNbAWNhYN6SpurU4SCQj68YXxXlGp+KMMDr0e3Ckcoi",
+	"3OxxPxKI+i0gOR3fA96nUxUpLClQwyL+7S2KmysEAa5PmzYaZxBCa+9ZHc5rFnS0BPP17PUx2t3dfZYP",
+	"m7wFvmubFewQhDsE4Q5BuEMQ7hCE6xCET7mI75QDZWhrgjtDoi30I0B2GAFAYUHIN2iMfBIS5stNUWHP",
+	"65AcXrJLNsgceLBXLMYKFYyHakBya3EwG/fR+Ir68o+UzmhzZ4gjQXR27mga8YU6Bs+h/fRY6ObV4/yB",
+	"PUSEgiQ1tk+xJDzymy052FeQFirHnsIeYzSWN3HsxNu8G97x2chzS8afSJlAkp8rO5Z1CRO0XevyXjJ5",
+	"DHLldMrvTRvymaKKzAky5COlNEl9QpNY/ORg9+nXwPCxpOOy2X/9Mhw8w4PfjwY/jwYf/9ge9g/2bv52",
+	"d9QXUjZBnZ0QtGT0NwV/YqEGbu88dcXZO893VT4EaALZmwI4L7ntkJqLuhNA3LUpyaQ6e3xBhIbUbAhw",
+	"ErrSFUwua1bWkr2dvnp7qM6NzfawhYGCvjo//f5Efnr6/fE5+n/bX4Nin2lIwe0CUhCN+5csKTylFgOy",
+	"gLJfSJFQIyfuDZ8dZKATgZmcnR8BAosiRQraF6Mwotfy8yuy1oiK1bWMGnJWhJNiT1yeDHmvMUiBLo5r",
+	"dinLEnlkNEsbgvKgZoh590mO2DTnJ5083snjnTzeyeOdPF4rj8N5+p6s0zvr9PekHNCSsa0ogATK5rPI",
+	"nLmLZ12KLagct1zI5UkfW1O3cRY7AbQTQL+QAGpdKCV4FiXLfo1ouSXFwtoqsTUylRqiizLYEEuv5LqB",
+	"wTlh6HXZz4T5KSQ8jZBJEbQvKGyHonWMs0HyT9dttYdzxuOGgyHYmwOaZqZyIQzRHkgEDSYDSf7pHkgm",
+	"oKDDb+jwGzr8hg6/ocNv6PAbOvyGDr+hw2/4y+I31PNlh+YM/plSoUEhde4+O/i6KBW6lV0jiViRH/ky",
+	"P3X6gEPUr+P7bh0GflNngApdH0sHyppjQoWWfEsEouo4I9VDqayhfi6LoamfaVFOcBA26s0RgHjiBHMC",
+	"pABAXsWziEh9omR2Rr+wvsfBIHMUBvK+DBZTLM96TURKfvxFflcn00hNJAdrm62klZ2HCWyUOnr9bi2I",
+	"N8eMCscyvlhbnTwS6OLNeUaxTbB1wZ8yWaOXp/xU3w7A2bUWcxEHotfv+SEPnQpaSk9K0T2ZWYNkUSIy",
+	"NTCwpfi9vqkt6joihtspQF4p+tq1BR1mKcNLQQ0aFVNFShT4dJGt5x9rj/q5u6TneVLCLnaKQw3q9NZX",
+	"mKExAk1PKFVNSYI5wrU/HDq2EmqLVRQiheBbW1pX4ptNEJ8O2xlIVJcNFrRMmCiB/tYOervUpLukrytH",
+	"6m7kHGVpBSO3qAckbtbmB1EWi91qTMUtTtcprXNBFoIE16ounotRFJtJxMuxweC283cz1mKfsPUIB0F6",
+	"rzLvum/mhrP+IJwaXTpnwB/eZJpJ1d3M3JKnkm7ewzwLInBJKXCGlJXHyJCcXwkU0CuSVN4z0cOmto+8",
+	"JOOQRAuq7DtjhaWMvhpLLvr7OMMZtAlJ4cj3M/8EveF3Oeep92x48HQURnxKA1J8ot+sN/3lpXR3PQVr",
+	"vorTJJW0SolAXpaIEY5N8kBdXHabAlqV09Gw28YpURRsdZFPLeYxQX0p9f3jx1d9FTHgxfbW6EcDRkRM",
+	"/MGvK1LP6nTfhbpgH5udx+xc6qzw5TXWnR6t4k5raLJYqrhg1hfWVisPy/72U/S//7OXObNn50eD90ev",
+	"Tgc7+we9fvrP3ad79j/3t3ecR7KpO+iWTpsrsm7mmakKuFGOjtu6fJ0urIy/N7V71Kfoyu2s8IHwGMfE",
+	"QPN7Eelqcnc1ubua3F1N7q4md1eTu6vJ3dXk7mpydzW5u5rcXU3uriZ3V5O7q8nd1eTuanJ3Nbm7mtxd",
+	"Te6uJndXk7uryd3V5O5qcnc1ubua3F1N7q4md1eTu6vJ3dXk7mpyP4A4fmeajVsPVGQ1UfnFoU6zwUjM",
+	"cUR87ZLqpwAvwnLXPxLKUaevpoIaybHJQ3QGaTmggZigIOgEwn/Mn/vbO71+7xT+7YoDso5WO/ysBILa",
+	"hKjZNq+JyVstLfiS5hOL5qc/n/Ivyqqs2K274nOqmtwQPNWw0HFxCGMlsWQhlzXAWDNIWchArA3Sn5A1",
+	"V/HjCMiKHaAOEUKQ0hXw2awsYD0k0cjH6wrA8WS3fWwiu+hCHr6d7b0ne093D/aewITUw22XziE7mfNl",
+	"1KAXhuSLG/VzU7ntnwMoV/VbH3z5IG7EB4D7yJQfumt4V0t4b4Q3bmKPR+WZmAWjbBIvr/QsJb2WhGi6",
+	"9iy9lCUyaiELHbN1wcNXPkyYvXY9SIqhhplFJL7tsFyZ6VVui5r89DTVLL/QVo2QhJ+3yimrsRQlNpw2",
+	"dsxCdTXLpPOx3+gE9ZUmznWulsFtl+To9jtlJc+6U2uSJBXhPNjgU2F8pb3OzoWvzV2pU8EelNjlIE01",
+	"sbQ/6uLX6dL5vHFe0r3Tnd5nJCYl2BUq+39Dg5BTt7trqtOA1DQNDqyO3LOCy4CPm6iNKY/GNtyElEsq",
+	"wzymTU3ZcIa1aP86NV+7oeFmkUaG2z5oigzXDLEhPUCWZ9V2piIaCxJM3UdoU1t7FXXekCLmowPz9xcC",
+	"Ao07uPnhscEDWszNytxSs3IlqicX8ONDpbP3JP3lkhukfpKYpvJFUZ5r9tpPY8ggTwFi4vtpqZRLpnmu",
+	"S716rgPeJQ8PqIiJj1TAgpW6ayBQq6XR1gkOadWTL5vm0FICu+ekhwSsbhkFKoUd8LXm4DgWvf4DzYq4",
+	"g2H/aVMeqsXcO86GWFB2olrcrvcT3HGGA/pqbPyho2VExfjrQ/Th7I0APD3lHiDCyJEwNSPj0eiS8RXb",
+	"Qkfyg1QaHH8zVqjIygQP8fQ+X2DKUIAnJFC0p3jKzMQGyyhocrg2z7ZA77gGmM5LsvGcLG5DSO4gNaMm",
+	"JWOTtIlarSy7cMcqeSOBaNU9HsoDAJ8gQWJhYJ+TOl4+CUgMCXN9FW2Vrf21hY4YIoswXmsjkfngkuEg",
+	"uGWCxl3lYxxpG7WdQmJ5iw72UISZzxdGLO1rmbSPxgMdNDMaO1yJClg260xsgkJ+twkUXeLD5058yLMR",
+	"BbmRYaw8Gsh3mhhP7jtlostFuJdcBDsRfG9YnpvwQNIGrCKIm0TDqyqSnzMk/o5D1PtILL25FGHGWQOP",
+	"x30y7qNxJtxrjHiUJpbbDjDrVpQ0RCWZ9mjsaBRYiaNRcJ5eMlNW2yBukojY8/MwQ3Y89XMA2VIg2/lQ",
+	"z+fO0ckBuKelWnGHhpa0BZmTcUS92BWQmpMHW0pcnzlFIL0cd5soIIWjeRyHAmTpFBZwGuHZAhAMlOgk",
+	"l9IApiVsBE8ED5YxGUALg2VEi+qa5DPQRJeScM8pCV8klQC9anA85MGoOgYPMfcgvXDtMxBKIPNtzP5/",
+	"XS6Hw10P/ks+/sff7itpIeGKFZkLt4yYT1eqSzB4MAkGd2BHapB70MqAVJuY0CqDpi5FweV+ZgYWNAFC",
+	"Tcp+3aGr+fZu9bYe9URjdTjTEx2WR3ftU7/flIoCyGkar8dXDMG9JZlopYPh0A5TGnY5GV1ORpcfce/5",
+	"EY68iB9pPE/j5E78P0megYMeJg5PkA3qA8L+ulkJXy6foA3rrMws+Ngvg4RUd9nWu0Si1M2xQIzXISEl",
+	"hyfmM7XuurYNl3IrOM7li0k8iILsFgREXvVp5RmzLBF3mh2RSu8b5UjkP79VpkR5hoSLoHyOjInbuqJv",
+	"Hm7MSQeR2UFkdhCZHURmB5HZQWR2EJkdRGYHkdlBZHYQmV1YSgeR2UFkdhCZHURmB5HZxaN0EJkdRGYH",
+	"kdlFsHQQmR1EZgeR2YVjdBCZXQhIB5HZQWR2EJkdRGYHkfkw4jmy7OLOsUQceETNwOT4dBpQRqxz4KYI",
+	"WkJLBCTl/p1jpQnRuBlF0H2yTbqEI0OYbyK2EmuJ5rOOMTUdw0g2OSLhnCxIhIORbrGECwq8IH3tzFTv",
+	"OcamT28Z2pQDGWojTCgaoyXzSaRErUK561zsSvMK1hnT3kvorAkLzk6smWpQ0bFSErTrUkgpYpMmj9W3",
+	"WY1DA4iqBmklpJk6fh6OorVJqNSGOchSmGOhoqpm9JqAuzziQcn5b2gDUkfX9t0Ph+0Tk0qUn+YLdyob",
+	"eD89TT83gFSiZBLakutzRtRVyBAGxiFWZsMjCaK/U87WcqsuJ17VohOu2GqiLMoAJqfgipXoKyfXR9sH",
+	"VowD5HPwKDW9qhWArw4liVbQEPpO2nmsBy4kRCnMmlM/5ZEt1FrG7/IgOHN84eWcAUtLtUi3b1Q4eZyb",
+	"0XEbCSyrzLbc0xQaLHPxU4HFpzhooOA4ata/VF/mJT3jK7xVRf+0wYBOSUxdt9qywSgDviN5Jlnrpwd7",
+	"w2EW1Hf/2c4wkyozdJlisqOAk7Iik6aj0XpLImvNeGxlF3vcJ/Z4nyfRPeNst1Yy+yV7sjMcJuE9Leby",
+	"JxDa6oJxGTo6PdERtRquOTKw38YM0glhnRD2ZxXCmsQ0ymW6oswvQklo01GKH0rdLq6/iKznWqadPTQn",
+	"n7BPPLrAQSViaY0B1uBlmogjNfJbgJ+mcQ8LzPCMQMyKJGcVRppNJduHKqr+RQRTE0WnDnAihDpXvpMz",
+	"/w3kzN6XlhxdI3ChAFtU70HhAP+0P3x2LKU2yMcgaY6bMyMrfTENg0wzDe3wjlzVi6TZklSZ8af94bOR",
+	"bB+s+6bETfLUWc6mTdxJMoAycBQbrGznqYuSu9gMSAfWqlCGTl+9zbW3N3x2UIN4mK/jkVsv1XuxlAf4",
+	"4pTt/xwgSmG1uaQnO04pXgmk+rgb/mdyonikYsb1A/DQREsRi37iELM4qOHTALkT8JVV3iRXYSflVpp8",
+	"HqpmDnEQ9A57LznCbK2SjeAk6bf6JvD2BY+WMUaGkPV7Kmb00FVLpXdmDqX9OP+J8phC1lDAV2m0GYfo",
+	"xJzJufB5thv9KHmn6PxNX3a0rMBA3XN5Cb/lZpL9IJmJedd2CeffLrxnveEYtn7VMWgTfDkII35NpYJQ",
+	"s6XmA5R8UL67tm81v7fYz11nUF7SydjfJksDn+UXJu/BtZtP8mOYr4IDS/sQy8UCR2v7Ywb6m3Xz+kpr",
+	"kI1lgwucTeYGLPposlRIKiqfU4+tnyYpZY+HakrFgikl01q29LGj/2yUoGsN80g1Viu5hXVeAuy7zpLU",
+	"M+qOD7xTfmIUgalpQ71U3kgWqjZ78BQycObYqWwq6s217LdIa5AsBRGFBpOVNG3llq2IlJu+K/uKeAxs",
+	"t/Z4ZhuqcY6aHlaFIioxvtL1Z9JAXWgm30VhTtYgHMdAv+o4CMtQxBHBi7qNTN6r2EtRT5LgnbImjBT5",
+	"IZLfPgaO+ljFcNnmPMVob24gOHzqCHY4A9ELXRESmozIna0h7FwubNMOwcyTOAXXYAVBK2Xokr1ndgkP",
+	"oRbTV+LpNYlAEYcJieeK1Sc5G2qYEwUyskA4CPpSDMYzRLAnm75k33yT0Si2vvlGjjnSNx/sQmj8GId0",
+	"jFZYCgQ58YIyNM60cIheEByRCP3ff/33eOuSfUsUliecsvHp+/MLZK/0OJUry+vsJeuVmA3GAAZ5+Pjx",
+	"d+/PL+TwHl/vPJbdWZVFdHUIiGxBPEySKyKCcABScixVgUNIYpRDDCgjyUWnAhHGl7N5X66baRN+xbF6",
+	"FQNKAfGh4oRcygu6IOKbb+CHs9fHaHd39xkcvg8Xx/0EcZwGAVWKRV/ZLvT50TEEW+gkiY4TamzTqSBq",
+	"EcKIeFToiFZ5e5nu+pgzbxlFgI+qc2+/+QYdJWEJOIaAMZhngqMaRWu5NuNXF3g23kLnRHIvnRAtN/Zk",
+	"OniLY28+tv310SVT0oSdFwC6Op0ixiGEiASCgLVJfQStLghmKpvsq73tHQVRv6KCfA0yqe7uHWfE6hNg",
+	"HGh8yUz7GinFNPvV7nDPakmvxRu6oLGafxJmCMOiInEBbKO3L7bQESgPklFf6wjKSF68mSS8ezvP+unh",
+	"lEompGFglfg6PiNxtB4cTWMS6YjogHqECVBWlNLSOwqxNyeDna2hJFdAZcy5Xa1WWxh+3uLR7LH+Vjx+",
+	"c3L86t35K/hG0iAaByQhMb1+T5JRRXWGW9vqHR4ShkPaO+ztbg23dhUG5BxE8cdbKxIEgyvGV+zxr6sr",
+	"sSXVwt7hHzf97G9wIwcZE8VAEW3XyyFh1B/kcwzka/omqlMxMOzwj97MZf05trmjodE88k0WPoRCLrBP",
+	"ttBrGqhCSb6PluEWgms+x2lJLp23Z8Lldcqq5AMhjvCCyK8vGRZ24skhGssrNJbnbyzpkwIgZmhMmRcs",
+	"fTKKeZzgEjOE0QSIRxThtdryhKqc+L1DsFwP31ARW9WDBGyHGUFpWkL6yuNTPCOn8p+9m379yyRq9f6J",
+	"mtgFzKvxV68jvmj88gW+ssZTNNiKtFCVULGGYJ3NhcNOoFqVjSwgNRLZxm9LEq17xjCQVl6SEuKcLLAj",
+	"wKrJQLSabIW0OzpLXQitehvH0ZKMdeJ8bCfNYVXtrbRypEKM0AgFwG94bComla6Iu/CcPWJtepHD+lg0",
+	"XLZYLqn0lI0jU2/L7n3zwlu140p9NNaSpp6d2jHbpd82GHK+BtzNR4gTB78r0MGd4RBMJFbkXBgGGgPg",
+	"sSbODfvNUZq8fxcE1rxxz2AGZIPKe/2eygWEMf40OMMxASY6gP+WDUR/8zh5Xb190880cUYWmDJ5M5o2",
+	"k35RaEqQuEUz8m1Yhj217K7Pku15LMXY4Qm7xgH1f4BjAV9uN/zyAzPsk/jqy92GX77m0YT6PgF7+d7O",
+	"s4afXXD+FrP1mUm/SLPvm/aLabCMSMbCCBzK2BZ/cZlaPspDnZpE5Cks6Lkxnklepzhi7+NNvxdy4Qql",
+	"ttzyNkSeuFKMWotfUm4zkr+WWrUYF6fivhYEVDXiS2agxUBelFKv0iSAKmBvXkj4gJQKRXHAYV7K4FUu",
+	"unXxWnP4E58sQh4T5q2/J2vNKz8q4zAR8QvurxsQCfIJL8JAkZWJ1CnUDUt35mLFc2uTdY1KaVIyFugg",
+	"KSCaSKjKobCluzGSXS/jR+/9sNi9vni6fhPtXP00efJu9fMw/M7bFy+n/9ibHZFnH3pJCchfsvavgn3h",
+	"I1zUhhQ3vwW5gOSbrKldsrmbAiHe3nyNXWMzr9rsoHerKdWS8yT9viPgBQKe2YUvQcaHew0/gzFe4GhG",
+	"4nc8fs2XTPfblA9YUz3mbBpQZdra22468FO8Djj2Lzh/I4ehPt5vvF5iGSqEm7fEp4Cm8fD4mNMzlONk",
+	"yk2U2Ee1n6iQnOBgb2Wa7+M/qH+juF5AYlIZdwQ2B8YRI6sMnGMxN/G5+V0bQ6RaMOPcR0sW00CpzpBZ",
+	"K3kYuHcouL8VAwRe63OiKtiRT5J9i6XnqeQ3zkv5nnIUZflejqTuOWcIMYRyalB5yBj01irauPenvNwP",
+	"6mw7fYW5s629fDgjqTkFNaelRulZlu0wYTuOg/ItiStPyfBBMd7saDuum+W6D5ZrWnuW4Zp/Mu0J/KUN",
+	"bmU7BcNanJOXqX4RQpmewuVuXsC7r2yfQhfbBpRqXxljjeaWd9R4mOkoHG2zL+UvNnB0Sjk21YjScBR7",
+	"sWHEltJoq0BuPaWNWlKYwSZqycOijo4pNSeQKaKu3vxOT/kT6yllFLdTM1KC74wGyZF8E+5RR/QrlYrH",
+	"mQidUg9bJjKB8WxcTx8JjSIldQAVFAj6gFQX1AWmQlVmVDQ+9aFTgUCuB2caeFATFDdx1dQ19j4zhX9j",
+	"N9lndBJk1ryVxyBzdDpC/pA8Bn9BobkiTNHlf3DGLH4esbpApuviHSojHfpFeDUUYJEvkFJR8MQI7xAL",
+	"0yxMwkzwUPlb8kERoPcDGUjC1paR4Al0FiOf4v4lS8JwdCvZGIq/Kxd4oSm2lNOC7QqCfJ2T2Jv30/Ce",
+	"fPwF1Fqc8HiOoCgEn5qIj7TWxZRHfTMfQDRUE1pRtoU0aQuxPj8Q/GT4XT0La8+xXkNdmbY8qOVXm7BF",
+	"ybd+JhH/s0SRZMIpIDLMgXc8hrysMZpDBRia1FM4NOhQKjowCfCCYybK4gKoGGnkZUfgR0XgRGaorhwz",
+	"Ofx0sDZcJ2dE/VwxJhtHuN3AvqfMV1QyFS1QzGGkfSSI3Aq5PpM1oERjWBmtTPYONY5rX4S4LAjFFLvZ",
+	"MCzHGOGhHFQWd1wFpYJXuABTnqIPl62aAxDdHmImQ2hYm9BTAIhiEICvwJAQZ1nP+GES46oMiBkuR/3D",
+	"92ffZivuq9fcAT1gPxhvoQvAV5PCvU5kDKTIr0ofybMu6R4D636esOva9I5F+q1y2z6PvCo2CGjpBNMu",
+	"lKWBMVYKkf0yQy1kZVT8bieNVLxmJNTycJk2gTKAmT6WtxNK/Rgj4nON1Ji8Kq8ChLeogqIam13h/cdo",
+	"Qjy+MEUnLUHxIpUMRY4CAzaGFxGoIIBjgKDPSp9y0mnxvPoyRYA9cHjJwBuIS6piqox2keY/qXExbqoj",
+	"Sem2rjNXlgVlQBfHThzSMcKB4CrvOzESy37KUhHHz5MZq3EZ4OxMHZCxanFczP4ZP79k48rsnbGh3S0y",
+	"fsaNYpceQNjSFVkrGE/LCQ9OburpYkOOYwFYxpnYpaSuXo9JPspiEmFPyie9BrXS5OrhmMjtGP26irOJ",
+	"zGpdAAChd3a+s3+gMkCzac49VWFgpIalOWiI1xEPArQz3DnQmb2HvYH834tX3568Q6cfXrw5OUbfv/pP",
+	"eHjJ3p6cvDj59ejdi9nVb/Mr+u2z1fDF0Q+vXh8dvT8++uHp0f/9139fMnj31buXxc+lJpov1/FLz0Wy",
+	"8kMEmrnA3pwy0n4vNLJD0+1oMz7j2aiGOc1WWBsB+QQuAIivpxoQ3Z6Uyfm3Jd8091+1Y3BJ+IqVzE2J",
+	"vla5wV+SyDkx52ESN2fesCYmf6+bFeNMrlcGjdTdw8aRc58jaM46V9XeKVXgR1OmTefTyDWVxJhaOkUf",
+	"aXFDKmlBANl1/ZQL6TNh+IkmGWiOg6k5KBrpBGoNZmXQVxe4Vl6Ed3IS4r+3R+yBW1Lf4YU5rbcJ2uvi",
+	"9ZrE6zmiJjTUghEfm7jPxOM/EpW/MijvJBa2yNjPpGJn9Hk04zZOaBJpZxsvqkPtLgrW3jRgQo3PbxSQ",
+	"116Ym0KWZakHqkkoXxLzsVEs37cw7S9527d3ml64iCRGHXl4if/AowDr4v+aR/61dTs8Rwwv5C3gdi41",
+	"S6uqg/Y6XQpje90b7m5BAaKC6lyw8CrQjZzG20/qGCX8OQvAYea8lSqMWlfrKzXQFI2o1N0KtSD69fon",
+	"0wUlcAw2txIjQrm2loQmPkxXw8n0HWekmowM70tebCsoJmvZSkrsRDlblNst4QpWcUAR0yAwhf90rjrc",
+	"W9+R4b+F3nFIzN94mf/invo/RWTrFzSmZqJn78zBf6chs1vo3MMBjpT06AyfHReqT0rOpOpAAptxFE0E",
+	"3pUr0KT5V4ll84qQUJf2zXF0A5FhJNVLJi/sczTGvs+ZGOvwsVhVCR5wlXmSyLVQCgfAi9SMhOVORas5",
+	"D0hqJDX+OhADFiSaEQA3umSmSr+qkakRiKkwqe6yw4gs+LVuXc0hAeFMU+NNcepljPAMU4WO8iPEI2Tz",
+	"DccqN1xBBWnUZ4MqMlnGjcy6pqiu5POXzGXe7aNNbNR8WraLlT3aMkVfDbjaTGy3JgrNbWhitiOG70Ir",
+	"2dS2bI5a1vp3rtGIEsfxlbymzNfKlqmlb9v8ckcXHKIEL3qHPY9HRFIdQDmWRxb4Ucy/1xXILKNjHtYJ",
+	"0soSj3a6c4gyEUuqpmNriubVuzBoQ+qufDh6Nvnp9903Vz8sLp6s/jM883f+yb4Te9qYXGWgVNOV75wn",
+	"2L7pfL/lCkRIQx61noVsfROz70Zx7Z8jSv/e5NrsRFoZQKuD8zuz5V/QbHnXFstbGlA6i2dJ6kBBGHYA",
+	"R1a+USFXt4GOrE5daG11fZyBLG2Ys2B9U5mxkCqh95KycGwNvSDWlMTWpUM3oXVb6K2SNSMSgserFDwp",
+	"jnBMZtmwvuYFBO8zGPP+bU+fJ8DM2tF2oWbpd124WWdduTfrSobg1Btcyl6vjETLA0Zn0IGXgtyDUaWO",
+	"RWRh5Z0s4igIjG+hj3AcY28ulf4IMR73q4EkbSeWShd4XgSKVHWvZoxHFe43i5DksLlvQblaVJe2qjgU",
+	"GYBb8E/H2WEXdOSnEWxBVpAsEhCcxolmIervwRbrjIw9XcaSbKkYPHRF1n05JqtaB4+yDx6JBOeNMm2g",
+	"SOYQch5soRMQI8FHyZlnAx0r26jQ2KTg06g28PVLDbI8qrPPAYqdHBFghKbYxVO+jLIRCpj5KrUqWQXl",
+	"NZWjbxQMahGTLx8WqmbxPVnnI/es6Vl1/JOALiE3WfG/NGKvTeymQk0SIxz3Dns7w50ng+H2YHf7Yjg8",
+	"hP9vDYfDn79kjGdaUyoH9TcnKXihRvm3roCmb/EaXfOlNycALZUxxxXWRX4+MgiuPitOeoZjssKgn6Rv",
+	"HfaO/07EJXv/91P12iU7fvd382oL+9wpLzLXzxGvmDl6DSx1NhO+5eSa2e5SSzEW6IqE8Rb60eRIQZEy",
+	"SZJCshgrGUehvjPtDOm0lYLVLiNE/VUtd8kku3jDRviAFUKPHXpo88y2hrC0h8d/WNS3JjTxzEROQR0F",
+	"K09SxV0Y2eS5KuxClUtau5L0m5AymgUGtIjKnaADZoSJTeIKLSK3WWxhOoIT9kGQLvutogJZaaRg1fGu",
+	"xwlM9zBz/rSM3U8yLnSWlxSHLZGlDlqw6ogNHyLPd4y8NcvvlPYvyYCTbfjTK+4mbKr6gt9KXa+3+1sk",
+	"uj7e6h1XgTpQV0jF9Kb0RZdC1tE7z9OKpTqYA+iRjqvYqg9ayZGWTZVYRlTxHGvd30H2rFIybe3LVjtN",
+	"XAVg+WY/fwWvmeBKwiBI5B+YLXG0LmuuXItto4zJTbkLbexBUuaS2bVWxzqsw7+OsuWm9Z3C1CzcwBUz",
+	"sFIFtKwLo8lUe91JFckcpDXl78ew/BZwVTAAskeY+Xxh54Gq1BQaqzADE0I7x6DFQEw7uuAIyvZZKcVr",
+	"vowQX7G+JhKFlJSET5XpWWcweTWHcxNWd1cG24cZ4laccrtAtySNV+6kho/oYt3+HWPdHjAF1SFdGdL5",
+	"Lb22cGKxdX6riaapFzFICvKWhVrl6vPWIxNmKwghvOBsBn54RQc1iAwVGay+PmBabY4KmKIBVjrjzWzO",
+	"k2LDlVFaKdZYvkxxAgon7FxC0Th2y/qmYfjWAn86UT9uDzcI5nqAWLhfIqwrewBaxXTlj0AnvXc4YlVG",
+	"lkLNc1dshKP8eVO8r6NCfTpJUxkQXZW4pUoAQaCSEEuFdbqFTjI1U6FItF2NAUyxXOgsbrFVFRiQvU0P",
+	"ICyAsmtOvXxRhyO1KIpkJxXvbHtIuh5WdTvTWILTk5LvE9NPP6kiUWQehCCavqf7UmcjeV6Eh5Q6hYKR",
+	"UFqRo4lVRGNitdEe3SdPBu/fa27vTKXsnztTt51ZIy2gUFq4CPXTUfsCtc/v1BcR9ZuS/exgOyd3tZO7",
+	"jndZLu5Wpe/yaker6ndJOXAal6Hq5DliQ3idnMrSFl+nwAY3cGgXa83epvrdQ7iaD9G3XXeuE892/amu",
+	"dW/nmthKkWQSQ57QoVcQiLmCI2EJbSooNDnnpe7u20phd6aGfV5+X5j5Zsy+Y+x/yvyc7NY/cH97PTsF",
+	"b3sTotPubmdX6f4L/fUNLodB4vj/7F3NbrMwEHwVK5fvgkL0VeqhtzxATz32tA1GoBpsYUNFq7575d01",
+	"2IT+pa3USrkFC9lxELsZz+4MBJVpim7kq8CKHZx8Iyx67AQo9oTW6At5rAr3shXwAON8VXa6ievXkn8K",
+	"b1WkEae/kr5PxZ+qLqWrm4WebGxhr+qBGkyhFZXukxJrKvWf57i43O0+LVjwdWj3+0L9+s5OifZnDv6P",
+	"4LpvyANnbPgjbNR7yWxSAPgYMiz0wb95/mMlQbnqka9w4RxjYhgxsgVTbzkIxUMjNCodyp8MdO6ZB30a",
+	"HnFm3B9zXrdrcJPFBah7yN9pyUgm+Mf4iNF3anO1yTGT8qZecfLK0i6sNEORJNaCWQIr8In8s+I6xaXD",
+	"/9l7odlGRjr4cx4fJe6xRyy2imcCPrhLZBObNpkoTKpHrZSFLITTYpBdXY7LRfHxrCx647CjLmgToTh8",
+	"hov790PcgYL2IFnszPbG32E10SlhaoOHmi8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -36,7 +36,13 @@ type Tx struct {
 // Write runs fn in a transaction. All of fn's writes happen, or none.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 	t := &Tx{pool: s.pool}
-	err := fn(t)
+	var err error
+	if outer := spanning(ctx); outer != nil {
+		if t.tx, err = outer.Begin(ctx); err != nil { // a savepoint
+			return translate(err)
+		}
+	}
+	err = fn(t)
 	if t.tx == nil {
 		if err == nil && t.writes.Len() > 0 {
 			err = s.pool.SendBatch(ctx, &t.writes).Close() // without BEGIN a batch is one implicit transaction
@@ -74,6 +80,9 @@ type querier interface {
 }
 
 func (s *Store) query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
+	if outer := spanning(ctx); outer != nil {
+		return outer.Query(ctx, sql, args...)
+	}
 	return s.pool.Query(ctx, sql, args...)
 }
 
@@ -118,6 +127,8 @@ var constraints = map[string]oauth.Error{
 	"scopes_pkey":                        {Kind: oauth.Conflict, Resource: "scope", Detail: "The scope identifier is taken."},
 	"identity_providers_name_key":        {Kind: oauth.Conflict, Resource: "identity_provider_name", Detail: "The name is taken."},
 	"identity_providers_pkey":            {Kind: oauth.Conflict, Resource: "identity_provider", Detail: "The identifier is taken."},
+
+	"key_pairs_one_default_idx": {Kind: oauth.Unavailable, Resource: "key_pair", Detail: "Another key pair was made the default one just now; try again."},
 
 	"client_identity_providers_provider_fkey": {Kind: oauth.Conflict, Resource: "identity_provider_in_use", Detail: "The identity provider is used by a client."},
 }

@@ -1,0 +1,65 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"time"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/seal"
+)
+
+// IdempotencyWindow is how long a repeated request gets the first answer.
+const IdempotencyWindow = 24 * time.Hour
+
+// Refusals of Once.
+var (
+	ErrUnderWay     = &oauth.Error{Kind: oauth.Conflict, Resource: "idempotency_key", Detail: "A request with this Idempotency-Key is under way."}
+	ErrOtherRequest = &oauth.Error{Kind: oauth.Invalid, Resource: "idempotency_key", Detail: "This Idempotency-Key was used for another request."}
+)
+
+// Once does a request at most once under a caller's key. do does it, all of it
+// in one transaction, and returns the answer and whether it is one to keep; what
+// is not kept did not happen. A later call with the same key and the same
+// request, a digest of what is asked, returns the kept answer and does nothing.
+func (r *Registry) Once(ctx context.Context, caller, key string, request []byte, do func(context.Context) (answer []byte, keep bool)) (answer []byte, replayed bool, err error) {
+	err = r.store.Span(ctx, func(ctx context.Context) (bool, error) {
+		free, err := r.store.TryIdempotencyKey(ctx, caller, key)
+		if err != nil {
+			return false, err
+		}
+		if !free {
+			return false, ErrUnderWay
+		}
+		given, err := r.store.Answered(ctx, caller, key, r.now().Add(-IdempotencyWindow))
+		if err == nil {
+			if !bytes.Equal(given.Request, request) {
+				return false, ErrOtherRequest
+			}
+			replayed = true
+			answer, err = r.keys.Open(given.Sealed, answerLocation(caller, key))
+			return false, err
+		}
+		if oauth.KindOf(err) != oauth.NotFound {
+			return false, err
+		}
+		var keep bool
+		if answer, keep = do(ctx); !keep {
+			return false, nil
+		}
+		sealed, err := r.keys.Seal(answer, answerLocation(caller, key))
+		if err != nil {
+			return false, err
+		}
+		return true, r.store.Write(ctx, func(tx *postgres.Tx) error {
+			tx.KeepAnswer(caller, key, postgres.Answered{Request: request, Sealed: sealed}, r.now())
+			return nil
+		})
+	})
+	return answer, replayed, err
+}
+
+func answerLocation(caller, key string) seal.Location {
+	return seal.Location{Table: "idempotency_keys", Row: caller + "\x1f" + key, Column: "sealed"}
+}

@@ -1,0 +1,145 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/dialect"
+	"github.com/rosterhq/roster/server/problem"
+)
+
+// answer is what is kept of a response.
+type answer struct {
+	Status int         `json:"status"`
+	Header http.Header `json:"header"`
+	Body   []byte      `json:"body"`
+}
+
+// kept are the headers that a replayed answer repeats.
+var kept = []string{"Content-Type", "Etag", "Location"}
+
+// once makes a POST below /api/ that carries an Idempotency-Key happen at most
+// once: the same key and request within 24 hours get the first answer again.
+// Only success is remembered; what was refused changed nothing and may be tried
+// again.
+func once(reg *registry.Registry) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		key := c.GetHeader("Idempotency-Key")
+		if key == "" || c.Request.Method != http.MethodPost || !strings.HasPrefix(c.Request.URL.Path, "/api/") {
+			return
+		}
+		if len(key) > 255 || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+			fail(c, &problem.Error{Status: http.StatusBadRequest, Text: "Idempotency-Key must have 1 to 255 printable ASCII characters."})
+			return
+		}
+		token, err := dialect.Bearer(c.Request)
+		if err != nil || token == "" {
+			return // the dialect refuses it in its own words
+		}
+		caller, err := reg.VerifyToken(c, token)
+		if err != nil {
+			return
+		}
+		digest, err := digestOf(c.Request)
+		if err != nil {
+			fail(c, err)
+			return
+		}
+		real := c.Writer
+		defer func() { c.Writer = real }() // for the answer to a panic too
+		held := &holder{ResponseWriter: real, status: http.StatusOK}
+		text, replayed, err := reg.Once(c.Request.Context(), caller.Subject, key, digest, func(ctx context.Context) ([]byte, bool) {
+			c.Request = c.Request.WithContext(ctx)
+			c.Writer = held
+			c.Next()
+			a := answer{Status: held.status, Header: http.Header{}, Body: held.body.Bytes()}
+			for _, name := range kept {
+				if v := held.Header().Values(name); v != nil {
+					a.Header[name] = v
+				}
+			}
+			text, err := json.Marshal(a)
+			return text, err == nil && held.status < 300
+		})
+		c.Writer = real
+		switch {
+		case errors.Is(err, registry.ErrOtherRequest):
+			fail(c, &problem.Error{Status: http.StatusUnprocessableEntity, Text: err.Error()})
+		case err != nil:
+			fail(c, err)
+		case replayed:
+			replay(c, text)
+		default:
+			real.WriteHeader(held.status)
+			_, _ = real.Write(held.body.Bytes())
+		}
+		c.Abort()
+	}
+}
+
+func replay(c *gin.Context, text []byte) {
+	var a answer
+	if err := json.Unmarshal(text, &a); err != nil {
+		fail(c, fmt.Errorf("reading a kept answer: %w", err))
+		return
+	}
+	for name, values := range a.Header {
+		c.Writer.Header()[name] = values
+	}
+	c.Header("Idempotency-Replayed", "true")
+	c.Writer.WriteHeader(a.Status)
+	_, _ = c.Writer.Write(a.Body)
+}
+
+// digestOf tells requests apart by what they ask for, and leaves the body to be
+// read again.
+func digestOf(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return nil, &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: "The payload is too large."}
+		}
+		return nil, &oauth.Error{Kind: oauth.Invalid, Detail: "The payload could not be read to its end."}
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	h := sha256.New()
+	for _, part := range []string{r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)} {
+		fmt.Fprintf(h, "%d:%s", len(part), part)
+	}
+	return h.Sum(nil), nil
+}
+
+// holder keeps a response back until its transaction is committed.
+type holder struct {
+	gin.ResponseWriter
+	status  int
+	written bool
+	body    bytes.Buffer
+}
+
+func (h *holder) WriteHeader(status int) {
+	if !h.written {
+		h.status = status
+	}
+}
+func (h *holder) WriteHeaderNow() { h.written = true }
+func (h *holder) Write(p []byte) (int, error) {
+	h.written = true
+	return h.body.Write(p)
+}
+func (h *holder) WriteString(s string) (int, error) { return h.Write([]byte(s)) }
+func (h *holder) Status() int                       { return h.status }
+func (h *holder) Size() int                         { return h.body.Len() }
+func (h *holder) Written() bool                     { return h.written }
+func (h *holder) Flush()                            {}

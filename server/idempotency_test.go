@@ -1,0 +1,87 @@
+package server_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/servertest"
+)
+
+func countClients(t *testing.T, s *servertest.Server, name string) int {
+	t.Helper()
+	var n int
+	if err := s.Pool.QueryRow(t.Context(), "SELECT count(*) FROM clients WHERE name = $1", name).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func TestRepeatedPostGivesTheSameAnswer(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	body := map[string]any{"name": "once"}
+	first := s.Do(s.Admin, "POST", "/api/v2/clients", body, "Idempotency-Key", "k1").Want(http.StatusCreated)
+	again := s.Do(s.Admin, "POST", "/api/v2/clients", body, "Idempotency-Key", "k1").Want(http.StatusCreated)
+	if string(first.Body) != string(again.Body) || first.Header.Get("ETag") != again.Header.Get("ETag") {
+		t.Errorf("the second answer differs:\n%s\n%s", first.Body, again.Body)
+	}
+	if again.Header.Get("Idempotency-Replayed") != "true" {
+		t.Error("the answer does not say that it is a repetition")
+	}
+	if n := countClients(t, s, "once"); n != 1 {
+		t.Errorf("%d clients exist", n)
+	}
+	s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "other"}, "Idempotency-Key", "k1").Want(http.StatusUnprocessableEntity)
+	s.Do(s.Admin, "POST", "/api/v2/resource-servers", body, "Idempotency-Key", "k1").Want(http.StatusUnprocessableEntity)
+	if n := countClients(t, s, "other"); n != 0 {
+		t.Error("the other request happened")
+	}
+	s.Do(s.Token("create:clients"), "POST", "/api/v2/clients", body, "Idempotency-Key", "k1").Want(http.StatusCreated)
+	if n := countClients(t, s, "once"); n != 2 {
+		t.Errorf("another caller's key is not its own: %d clients", n)
+	}
+}
+
+func TestRefusedPostMayBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "<"}, "Idempotency-Key", "k").Want(http.StatusBadRequest)
+	s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "good"}, "Idempotency-Key", "k").Want(http.StatusCreated)
+	s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "x"}, "Idempotency-Key", "ключ").Want(http.StatusBadRequest)
+	s.Do("", "POST", "/api/v2/clients", map[string]any{"name": "x"}, "Idempotency-Key", "k").Want(http.StatusUnauthorized)
+	s.Do("a.b.c", "POST", "/api/v2/clients", map[string]any{"name": "x"}, "Idempotency-Key", "k").Want(http.StatusUnauthorized)
+}
+
+func TestConcurrentPostsUnderOneKeyHappenOnce(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	var wg sync.WaitGroup
+	statuses := make([]int, 12)
+	for i := range statuses {
+		wg.Go(func() {
+			statuses[i] = s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "race"}, "Idempotency-Key", "k").Status
+		})
+	}
+	wg.Wait()
+	for _, status := range statuses {
+		if status != http.StatusCreated && status != http.StatusConflict {
+			t.Errorf("a concurrent request was answered %d", status)
+		}
+	}
+	if n := countClients(t, s, "race"); n != 1 {
+		t.Errorf("%d clients exist", n)
+	}
+}
+
+func TestKeptAnswersAreSealed(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	secret := oauth.RandomText(oauth.URLSafe, 40)
+	s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "a", "client_secret": secret}, "Idempotency-Key", "k").Want(http.StatusCreated)
+	var found bool
+	if err := s.Pool.QueryRow(t.Context(), "SELECT position($1::bytea IN sealed) > 0 FROM idempotency_keys", []byte(secret)).Scan(&found); err != nil || found {
+		t.Errorf("the kept answer shows the secret: %v %v", found, err)
+	}
+}
