@@ -73,8 +73,8 @@ type IssuerKey struct {
 	Use       string // "token" or "tenant"
 	Sealed    []byte // PKCS#8 DER
 	Public    json.RawMessage
-	CreatedAt time.Time
-	RetiredAt *time.Time // signs no more; nil for the current one
+	CreatedAt time.Time  // signs from here on
+	RetiredAt *time.Time // signs no more from here on; nil for the newest
 }
 
 func scanIssuerKey(row pgx.CollectableRow) (IssuerKey, error) {
@@ -96,11 +96,14 @@ func (t *Tx) CurrentIssuerKey(ctx context.Context, use string) (IssuerKey, error
 	return one(ctx, t, "issuer_key", scanIssuerKey, issuerKeyColumns+` WHERE use = $1 AND retired_at IS NULL`, use)
 }
 
-// InsertIssuerKey makes k the current key of its use.
+// InsertIssuerKey makes k the key of its use from its CreatedAt on.
 func (t *Tx) InsertIssuerKey(k IssuerKey) {
 	t.write(`UPDATE issuer_keys SET retired_at = $2 WHERE use = $1 AND retired_at IS NULL`, k.Use, k.CreatedAt)
 	t.write(`INSERT INTO issuer_keys (id, use, sealed, public, created_at) VALUES ($1, $2, $3, $4, $5)`, k.ID, k.Use, k.Sealed, k.Public, k.CreatedAt)
 }
+
+// DeleteIssuerKeys removes every key of a use.
+func (t *Tx) DeleteIssuerKeys(use string) { t.write(`DELETE FROM issuer_keys WHERE use = $1`, use) }
 
 // KeysetCheck reads the value that proves which keyset the database was
 // written under.

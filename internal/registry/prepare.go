@@ -21,7 +21,7 @@ func (r *Registry) Prepare(ctx context.Context) error {
 	check, err := r.store.KeysetCheck(ctx)
 	switch {
 	case err == nil:
-		if err := r.keys.VerifyCheck(check); err != nil {
+		if err := r.keys.Current().VerifyCheck(check); err != nil {
 			return err
 		}
 	case oauth.KindOf(err) != oauth.NotFound:
@@ -31,7 +31,7 @@ func (r *Registry) Prepare(ctx context.Context) error {
 		if err := tx.Exclusive(ctx); err != nil {
 			return err
 		}
-		tx.InsertKeysetCheck(r.keys.CheckValue())
+		tx.InsertKeysetCheck(r.keys.Current().CheckValue())
 		if err := r.prepareKeys(ctx, tx); err != nil {
 			return err
 		}

@@ -6,7 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -23,6 +23,7 @@ type Config struct {
 	Tenant        string
 	HashedSecrets bool             // keep only a MAC of clients' secrets
 	Scopes        []oauth.APIScope // of the management API
+	KeysetFile    string           // read again when it changes; "": the keyset stays as it is
 	Now           func() time.Time // time.Now outside tests
 }
 
@@ -36,18 +37,17 @@ func (c *Config) ManagementAudience() string { return c.PublicURL + "/api/v2/" }
 type Registry struct {
 	Config
 	store   *postgres.Store
-	keys    *seal.Keyset
+	keys    *seal.Live
 	signing cached[tokenKeys]
 	tenant  cached[tenantKey]
 
-	decoyOnce sync.Once
-	decoy     oauth.ClientSecret
+	decoy atomic.Pointer[oauth.ClientSecret] // see noSecret
 }
 
 // New returns a Registry over store whose secrets are sealed with keys. Call
 // Prepare once before serving.
 func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
-	return &Registry{Config: config, store: store, keys: keys}
+	return &Registry{Config: config, store: store, keys: seal.NewLive(keys, config.KeysetFile)}
 }
 
 // now is the time to store: UTC, in the precision that Postgres keeps.

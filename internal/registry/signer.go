@@ -23,6 +23,7 @@ const retiredKeyLife = 31 * 24 * time.Hour
 
 const (
 	keyRefresh     = time.Minute     // instances learn of a new key within this time
+	publishAhead   = 5 * time.Minute // a new key is published for so long before it signs
 	unknownKeyWait = 5 * time.Second // between reloads for a kid nobody knows
 )
 
@@ -98,24 +99,59 @@ func (r *Registry) tokenKeys(ctx context.Context, maxAge time.Duration) (tokenKe
 		if err != nil {
 			return keys, err
 		}
+		if len(stored) == 0 {
+			return keys, oauth.Missing("issuer_key")
+		}
+		signer := stored[0] // also where the clock is behind that of whoever made it
 		for _, k := range stored {
 			var jwk jose.JSONWebKey
 			if err := json.Unmarshal(k.Public, &jwk); err != nil {
 				return keys, err
 			}
 			keys.public[k.ID] = jwk
-			if k.RetiredAt == nil {
-				if keys.key, err = r.openIssuerKey(k); err != nil {
-					return keys, err
-				}
-				keys.kid = k.ID
+			if inForce(k, r.now()) {
+				signer = k
 			}
 		}
-		if keys.key == nil {
-			return keys, oauth.Missing("issuer_key")
-		}
-		return keys, nil
+		keys.kid = signer.ID
+		keys.key, err = r.openIssuerKey(signer)
+		return keys, err
 	})
+}
+
+// inForce tells whether k signs at that time. Exactly one key of its use does:
+// one ends when the next begins.
+func inForce(k postgres.IssuerKey, now time.Time) bool {
+	return !k.CreatedAt.After(now) && (k.RetiredAt == nil || k.RetiredAt.After(now))
+}
+
+// RotateTokenKey makes a new key for signing tokens. It is published at once and
+// signs from begins on, when whoever keeps a copy of the published keys has had
+// time to look again; the key before it is accepted for as long as its tokens
+// live.
+//
+// With compromised the new key signs at once and every older one is deleted:
+// all instances refuse its tokens within a minute.
+func (r *Registry) RotateTokenKey(ctx context.Context, compromised bool) (kid string, begins time.Time, err error) {
+	k, err := r.newIssuerKey("token", publicJWK)
+	if err != nil {
+		return "", time.Time{}, err
+	}
+	if !compromised {
+		k.CreatedAt = k.CreatedAt.Add(publishAhead)
+	}
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		if err := tx.Exclusive(ctx); err != nil {
+			return err
+		}
+		if compromised {
+			tx.DeleteIssuerKeys(k.Use)
+		}
+		tx.InsertIssuerKey(k)
+		tx.InsertEvent(r.event(ctx, "issuer_key.rotated", "issuer_key", k.ID))
+		return nil
+	})
+	return k.ID, k.CreatedAt, err
 }
 
 // JWKS returns the keys that Roster's tokens verify with (RFC 7517 §5).

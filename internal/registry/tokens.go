@@ -157,19 +157,23 @@ func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres
 	}
 	for _, s := range auth.Secrets {
 		if r.keys.VerifyMAC(s.MAC, []byte(req.Secret.Reveal()), macLocation(s.ID)) {
+			_ = r.renewMAC(ctx, s, req.Secret) // the next time will do as well
 			return auth, nil
 		}
 	}
 	return auth, errWrongClient
 }
 
-// noSecret is checked against where there is no secret to check against.
+// noSecret is checked against where there is no secret to check against. It is
+// never under a key that the keyset lacks, which would be faster to refuse.
 func (r *Registry) noSecret() oauth.ClientSecret {
-	r.decoyOnce.Do(func() {
-		r.decoy.ID = newID()
-		r.decoy.MAC = r.keys.MAC([]byte(oauth.RandomText(oauth.URLSafe, 64)), macLocation(r.decoy.ID))
-	})
-	return r.decoy
+	if s := r.decoy.Load(); s != nil && !r.keys.StaleMAC(s.MAC) {
+		return *s
+	}
+	s := oauth.ClientSecret{ID: newID()}
+	s.MAC = r.keys.MAC([]byte(oauth.RandomText(oauth.URLSafe, 64)), macLocation(s.ID))
+	r.decoy.Store(&s)
+	return s
 }
 
 func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) (postgres.Authentication, error) {

@@ -54,7 +54,11 @@ func TestAddedKeysReadBeforeTheyAreUsed(t *testing.T) {
 	if promoted.Pending() {
 		t.Error("still pending once promoted")
 	}
-	wantOpens(t, added, mustSeal(t, promoted, "secret", here), here, "secret")
+	ahead := mustSeal(t, promoted, "secret", here)
+	wantOpens(t, added, ahead, here, "secret")
+	if added.Stale(ahead) {
+		t.Error("what a process ahead has sealed is stale")
+	}
 	if !added.VerifyMAC(promoted.MAC([]byte("secret"), here), []byte("secret"), here) {
 		t.Error("a keyset with the key added does not verify what it tags once promoted")
 	}

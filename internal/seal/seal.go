@@ -128,18 +128,18 @@ func (k *Keyset) VerifyMAC(tag, secret []byte, loc Location) bool {
 // bind puts the location before secret; its own encoding says where it ends.
 func (l Location) bind(secret []byte) []byte { return append(l.associatedData(), secret...) }
 
-// Stale tells whether sealed should be sealed anew because it is not under the
-// primary key. It looks at the prefix only: true for anything else than a
-// sealed value too.
+// Stale tells whether sealed should be sealed anew because it is under a key
+// older than the primary one, or one that the keyset lacks. It looks at the
+// prefix only: true for anything else than a sealed value too. What another
+// process has sealed under a key that is yet to be promoted here is not stale.
 func (k *Keyset) Stale(sealed []byte) bool { return stale(k.aeadKeys, sealed) }
 
-// StaleMAC tells whether tag should be computed anew because it is not under
-// the primary key. A tag can be renewed whenever the secret is at hand: from
+// StaleMAC tells whether tag should be computed anew, as [Keyset.Stale] does. A tag can be renewed whenever the secret is at hand: from
 // the sealed value or, where none is kept, when a caller presents it.
 func (k *Keyset) StaleMAC(tag []byte) bool { return stale(k.macKeys, tag) }
 
-// Prefix returns the five bytes that every value which is not stale starts
-// with: a sealed one or, for [PurposeMAC], a tag.
+// Prefix returns the five bytes that values under the primary key start with:
+// sealed ones or, for [PurposeMAC], tags.
 func (k *Keyset) Prefix(p Purpose) []byte {
 	h := k.aeadKeys
 	if p == PurposeMAC {
@@ -150,7 +150,14 @@ func (k *Keyset) Prefix(p Purpose) []byte {
 
 func stale(h *keyset.Handle, value []byte) bool {
 	id, ok := keyID(value)
-	return !ok || id != primary(h)
+	older := true
+	for e := range entries(h) {
+		older = older && !e.IsPrimary()
+		if ok && e.KeyID() == id {
+			return older
+		}
+	}
+	return true
 }
 
 // keyID reads the TINK prefix of a sealed value or tag.

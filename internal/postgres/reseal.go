@@ -1,0 +1,97 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// SealedColumn is a column whose values depend on the keyset. A value is tied to
+// Table, its row's key as text, and Column.
+type SealedColumn struct {
+	Table, Column string
+
+	// Source is the column with the sealed secret that Column is the MAC of;
+	// "" where Column is sealed itself.
+	Source string
+
+	key, keyType string // primary key
+	live         string // condition for values that still matter; "" for all
+}
+
+// SealedColumns are all columns of the schema that depend on the keyset, but
+// for the one of keyset_check.
+var SealedColumns = []SealedColumn{
+	{Table: "client_secrets", Column: "sealed", key: "id", keyType: "uuid"},
+	{Table: "client_secrets", Column: "mac", Source: "sealed", key: "id", keyType: "uuid",
+		live: "mac <> '' AND (expires_at IS NULL OR expires_at > now())"},
+	{Table: "client_keys", Column: "sealed", key: "client", keyType: "uuid"},
+	{Table: "resource_servers", Column: "sealed_secret", key: "id", keyType: "text"},
+	{Table: "issuer_keys", Column: "sealed", key: "id", keyType: "text"},
+	{Table: "key_pairs", Column: "sealed", key: "id", keyType: "uuid"},
+}
+
+// SealedValue is one value of a SealedColumn.
+type SealedValue struct {
+	Key    string // of its row
+	Value  []byte
+	Source []byte // nil where the column has none, or the row keeps none
+}
+
+// where selects values that do not start with $1.
+func (c SealedColumn) where() string {
+	sql := fmt.Sprintf(" WHERE %s IS NOT NULL AND substr(%[1]s, 1, 5) <> $1", c.Column)
+	if c.live != "" {
+		sql += " AND " + c.live
+	}
+	return sql
+}
+
+// ValuesNotUnder returns up to limit values of c that do not start with prefix,
+// in the order of their keys, from the one following after on; "" starts. Of
+// MACs it returns those whose secret is kept.
+func (s *Store) ValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byte, after string, limit int) ([]SealedValue, error) {
+	source, where := "NULL::bytea", c.where()
+	if c.Source != "" {
+		source = c.Source
+		where += " AND " + c.Source + " IS NOT NULL"
+	}
+	args := []any{prefix, limit}
+	if after != "" {
+		where += " AND " + c.key + " > $3::text::" + c.keyType
+		args = append(args, after)
+	}
+	return all(ctx, s, pgx.RowToStructByPos[SealedValue], fmt.Sprintf("SELECT %s::text, %s, %s FROM %s%s ORDER BY %[1]s LIMIT $2", c.key, c.Column, source, c.Table, where), args...)
+}
+
+// CountValuesNotUnder counts the values of c that do not start with prefix.
+func (s *Store) CountValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byte) (int, error) {
+	return one(ctx, s, c.Table, pgx.RowTo[int], "SELECT count(*) FROM "+c.Table+c.where(), prefix)
+}
+
+// ReplaceValues stores renewed in place of old and returns how many it did.
+// Values that have changed since they were read stay, and so do those of rows
+// that somebody else holds locked: it waits for nobody, so nobody can wait for
+// it in a circle.
+func (s *Store) ReplaceValues(ctx context.Context, c SealedColumn, old, renewed []SealedValue) (int, error) {
+	keys, before, after := make([]string, len(old)), make([][]byte, len(old)), make([][]byte, len(old))
+	for i := range old {
+		keys[i], before[i], after[i] = old[i].Key, old[i].Value, renewed[i].Value
+	}
+	tag, err := s.pool.Exec(ctx, fmt.Sprintf(`
+		WITH renewed AS (
+			SELECT * FROM unnest($1::text[]::%s[], $2::bytea[], $3::bytea[]) r (key, old, new)),
+		locked AS MATERIALIZED (
+			SELECT r.key, r.new FROM %s t JOIN renewed r ON r.key = t.%s AND r.old = t.%s
+			FOR NO KEY UPDATE OF t SKIP LOCKED)
+		UPDATE %[2]s t SET %[4]s = l.new FROM locked l WHERE t.%[3]s = l.key`,
+		c.keyType, c.Table, c.key, c.Column), keys, before, after)
+	return int(tag.RowsAffected()), translate(err)
+}
+
+// ReplaceKeysetCheck stores renewed in place of old, unless that has changed.
+func (s *Store) ReplaceKeysetCheck(ctx context.Context, old, renewed []byte) error {
+	_, err := s.pool.Exec(ctx, `UPDATE keyset_check SET value = $2 WHERE value = $1`, old, renewed)
+	return translate(err)
+}

@@ -1,0 +1,198 @@
+package registry
+
+import (
+	"context"
+	"time"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/seal"
+)
+
+const (
+	resealBatch = 200
+	resealPause = 200 * time.Millisecond // before coming back to rows that were locked
+	resealTries = 25
+)
+
+// RefreshKeyset takes over the keyset file if it has changed, and reports
+// whether the keyset is another one now. On an error it stays as it is.
+func (r *Registry) RefreshKeyset() (changed bool, err error) { return r.keys.Refresh() }
+
+// Keys describes the keys of the moment.
+func (r *Registry) Keys() []seal.KeyInfo { return r.keys.Current().Keys() }
+
+// Stale counts the values that are not under the primary keys.
+type Stale struct {
+	Sealed int // secrets and private keys
+	MACs   int // of secrets that are good still
+}
+
+// CountStale counts what Reseal has to renew.
+func (r *Registry) CountStale(ctx context.Context) (Stale, error) {
+	var s Stale
+	keys := r.keys.Current()
+	for _, c := range postgres.SealedColumns {
+		n, err := r.store.CountValuesNotUnder(ctx, c, prefix(keys, c))
+		if err != nil {
+			return s, err
+		}
+		if c.Source == "" {
+			s.Sealed += n
+		} else {
+			s.MACs += n
+		}
+	}
+	check, err := r.store.KeysetCheck(ctx)
+	if err == nil && keys.Stale(check) {
+		s.Sealed++
+	}
+	return s, err
+}
+
+func prefix(keys *seal.Keyset, c postgres.SealedColumn) []byte {
+	if c.Source != "" {
+		return keys.Prefix(seal.PurposeMAC)
+	}
+	return keys.Prefix(seal.PurposeAEAD)
+}
+
+// Reseal renews everything that is not under the primary keys, in small batches
+// beside others who read and write. What changes in the meantime is left to
+// whoever changes it. A MAC whose secret is not kept cannot be renewed here; it
+// is when the secret is presented.
+//
+// Values that cannot be opened are left as they are: failed is told of each.
+// progress is told how many values of a column have been renewed so far.
+func (r *Registry) Reseal(ctx context.Context, progress func(column string, renewed int), failed func(error)) error {
+	keys := r.keys.Current()
+	total := 0
+	for _, c := range postgres.SealedColumns {
+		column := column{r: r, keys: keys, SealedColumn: c, failed: failed}
+		if err := column.reseal(ctx, func(n int) { progress(c.Table+"."+c.Column, n) }); err != nil {
+			return err
+		}
+		total += column.renewed
+	}
+	check, err := r.store.KeysetCheck(ctx)
+	if err != nil {
+		return err
+	}
+	if keys.Stale(check) {
+		if err := keys.VerifyCheck(check); err != nil {
+			return err
+		}
+		if err := r.store.ReplaceKeysetCheck(ctx, check, keys.CheckValue()); err != nil {
+			return err
+		}
+		total++
+	}
+	if total == 0 {
+		return nil
+	}
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		tx.InsertEvent(r.event(ctx, "keyset.resealed", "keyset", "keyset"))
+		return nil
+	})
+}
+
+// column is one column in the course of being resealed.
+type column struct {
+	postgres.SealedColumn
+	r       *Registry
+	keys    *seal.Keyset
+	failed  func(error)
+	renewed int
+}
+
+func (c *column) reseal(ctx context.Context, progress func(int)) error {
+	for range resealTries {
+		busy, err := c.pass(ctx, progress)
+		if err != nil || busy == 0 {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(resealPause):
+		}
+	}
+	return nil // what is still locked is counted by CountStale
+}
+
+// pass goes over the column once and returns how many values were changed or
+// held by others.
+func (c *column) pass(ctx context.Context, progress func(int)) (busy int, err error) {
+	after := ""
+	for {
+		values, err := c.r.store.ValuesNotUnder(ctx, c.SealedColumn, prefix(c.keys, c.SealedColumn), after, resealBatch)
+		if err != nil || len(values) == 0 {
+			return busy, err
+		}
+		after = values[len(values)-1].Key
+		var old, renewed []postgres.SealedValue
+		for _, v := range values {
+			value, err := c.renew(v)
+			if err != nil {
+				c.failed(err)
+			} else if value != nil {
+				old, renewed = append(old, v), append(renewed, postgres.SealedValue{Key: v.Key, Value: value})
+			}
+		}
+		if len(old) == 0 {
+			continue
+		}
+		n, err := c.r.store.ReplaceValues(ctx, c.SealedColumn, old, renewed)
+		if err != nil {
+			return busy, err
+		}
+		busy += len(old) - n
+		c.renewed += n
+		progress(c.renewed)
+	}
+}
+
+// renew returns v under the primary key, nil when it need not be.
+func (c *column) renew(v postgres.SealedValue) ([]byte, error) {
+	place := seal.Location{Table: c.Table, Row: v.Key, Column: c.Column}
+	if c.Source == "" {
+		if !c.keys.Stale(v.Value) {
+			return nil, nil
+		}
+		text, err := c.keys.Open(v.Value, place)
+		if err != nil {
+			return nil, err
+		}
+		return c.keys.Seal(text, place)
+	}
+	if !c.keys.StaleMAC(v.Value) {
+		return nil, nil
+	}
+	secret, err := c.keys.Open(v.Source, seal.Location{Table: c.Table, Row: v.Key, Column: c.Source})
+	if err != nil {
+		return nil, err
+	}
+	return c.keys.MAC(secret, place), nil
+}
+
+// macColumn is where the MACs of clients' secrets are.
+var macColumn = func() postgres.SealedColumn {
+	for _, c := range postgres.SealedColumns {
+		if c.Source != "" {
+			return c
+		}
+	}
+	panic("registry: no column of MACs")
+}()
+
+// renewMAC stores the MAC of a secret that was just presented under the primary
+// key. Where only MACs are kept there is no other time to do it.
+func (r *Registry) renewMAC(ctx context.Context, s oauth.ClientSecret, secret oauth.Secret) error {
+	if !r.keys.StaleMAC(s.MAC) {
+		return nil
+	}
+	old := []postgres.SealedValue{{Key: s.ID, Value: s.MAC}}
+	renewed := []postgres.SealedValue{{Value: r.keys.MAC([]byte(secret.Reveal()), macLocation(s.ID))}}
+	_, err := r.store.ReplaceValues(ctx, macColumn, old, renewed)
+	return err
+}
