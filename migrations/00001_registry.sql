@@ -21,6 +21,7 @@ CREATE TABLE clients (
 -- Lists run in creation order with the global client last.
 CREATE UNIQUE INDEX clients_listing_idx ON clients (is_global, serial);
 CREATE INDEX clients_app_type_idx ON clients (app_type, is_global, serial);
+CREATE INDEX clients_first_party_idx ON clients (is_first_party, is_global, serial);
 CREATE INDEX clients_external_client_id_idx ON clients (external_client_id) WHERE external_client_id IS NOT NULL;
 CREATE UNIQUE INDEX clients_one_global_idx ON clients (is_global) WHERE is_global;
 
@@ -129,6 +130,8 @@ CREATE TABLE client_grants (
 );
 CREATE UNIQUE INDEX client_grants_listing_idx ON client_grants (serial);
 CREATE INDEX client_grants_audience_idx ON client_grants (audience, serial);
+CREATE INDEX client_grants_subject_type_idx ON client_grants (subject_type, serial);
+CREATE INDEX client_grants_any_organization_idx ON client_grants (serial, client) WHERE allow_any_organization;
 
 -- Keys that Roster signs with. use 'token' signs access tokens; use 'tenant' is
 -- the certificate shown with every client.

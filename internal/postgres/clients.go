@@ -59,7 +59,13 @@ func (s *Store) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, 
 // transaction ends.
 func (t *Tx) LockClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
 	where, arg := match(ref)
-	c, err := one(ctx, t, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where+" FOR UPDATE OF c", arg)
+	// A statement that waits for a lock goes on to read the rows beside the locked
+	// one as they were before: the newest secret must be read by another.
+	id, err := one(ctx, t, "client", pgx.RowTo[string], "SELECT c.id::text FROM clients c"+where+" FOR UPDATE", arg)
+	if err != nil {
+		return oauth.Client{}, err
+	}
+	c, err := one(ctx, t, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+" WHERE c.id = $1", id)
 	if err == nil && ref.Version != 0 && ref.Version != c.Version {
 		err = &oauth.Error{Kind: oauth.Precondition, Resource: "client", Detail: "The client has changed since it was read."}
 	}
@@ -94,11 +100,6 @@ func (t *Tx) InsertSecret(client string, s oauth.ClientSecret) {
 		s.ID, client, s.Sealed, s.MAC, s.CreatedAt, s.ExpiresAt)
 }
 
-// DeleteSecrets removes every secret of a client.
-func (t *Tx) DeleteSecrets(client string) {
-	t.write(`DELETE FROM client_secrets WHERE client = $1`, client)
-}
-
 // ClientQuery selects clients for a list, in creation order with the global
 // one last. Zero members select nothing in particular.
 type ClientQuery struct {
@@ -106,16 +107,13 @@ type ClientQuery struct {
 	FirstParty       *bool
 	AppTypes         []string
 	ExternalClientID string
-	GrantFor         *GrantFilter // only clients with such a grant
-	Nothing          bool         // no client at all
+	AnyOrganization  bool // only clients with a grant that holds for every organization
+	Nothing          bool // no client at all
 
 	Limit  int
 	Offset int        // offset paging
 	After  *ListPlace // keyset paging; Offset is 0 then
 }
-
-// GrantFilter selects clients by their grants' organization rule.
-type GrantFilter struct{ AnyOrganization bool }
 
 // ListPlace is a client's place in a list.
 type ListPlace struct {
@@ -136,14 +134,18 @@ func (q ClientQuery) where() (string, []any) {
 	if q.FirstParty != nil {
 		add("c.is_first_party = $%d", *q.FirstParty)
 	}
-	if len(q.AppTypes) > 0 {
+	switch len(q.AppTypes) {
+	case 0:
+	case 1:
+		add("c.app_type = $%d", q.AppTypes[0])
+	default:
 		add("c.app_type = ANY ($%d)", q.AppTypes)
 	}
 	if q.ExternalClientID != "" {
 		add("c.external_client_id = $%d", q.ExternalClientID)
 	}
-	if q.GrantFor != nil {
-		add("EXISTS (SELECT FROM client_grants g WHERE g.client = c.id AND g.allow_any_organization = $%d)", q.GrantFor.AnyOrganization)
+	if q.AnyOrganization {
+		terms = append(terms, "EXISTS (SELECT FROM client_grants g WHERE g.client = c.id AND g.allow_any_organization)")
 	}
 	if q.Nothing {
 		terms = append(terms, "false")
@@ -164,16 +166,42 @@ type PlacedClient struct {
 	Place ListPlace
 }
 
-// Clients returns a page of clients. The page's places are found on the thin
-// index first; documents are read for the page alone.
+// Clients returns a page of clients. The page's places are found on thin
+// indexes first; documents are read for the page alone.
 func (s *Store) Clients(ctx context.Context, q ClientQuery) ([]PlacedClient, error) {
-	where, args := q.where()
-	args = append(args, q.Limit, q.Offset)
-	sql := fmt.Sprintf(`WITH page AS MATERIALIZED (
-			SELECT c.is_global, c.serial FROM clients c%s ORDER BY c.is_global, c.serial LIMIT $%d OFFSET $%d)
-		SELECT %s, c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial)%s ORDER BY c.is_global, c.serial`,
-		where, len(args)-1, len(args), clientColumns, newestSecret)
+	sql, args := q.page()
 	return all(ctx, s, scanPlacedClient, sql, args...)
+}
+
+// page returns the query of Clients. One kind of application is looked up on an
+// index of its own; several are as many look-ups, merged, because no index
+// holds them in the list's order.
+func (q ClientQuery) page() (string, []any) {
+	var places string
+	where, args := q.where()
+	if len(q.AppTypes) > 1 && q.Offset == 0 {
+		one := q
+		one.AppTypes = nil
+		where, args = one.where()
+		args = append(args, q.AppTypes, q.Limit)
+		and := " WHERE "
+		if where != "" {
+			and = " AND "
+		}
+		places = fmt.Sprintf(`SELECT c.is_global, c.serial FROM (SELECT DISTINCT unnest($%[3]d::text[])) kind (name), LATERAL (
+				SELECT c.is_global, c.serial FROM clients c%[1]s%[2]sc.app_type = kind.name ORDER BY c.is_global, c.serial LIMIT $%[4]d) c
+			ORDER BY c.is_global, c.serial LIMIT $%[4]d`, where, and, len(args)-1, len(args))
+	} else {
+		args = append(args, q.Limit)
+		places = fmt.Sprintf(`SELECT c.is_global, c.serial FROM clients c%s ORDER BY c.is_global, c.serial LIMIT $%d`, where, len(args))
+		if q.Offset > 0 {
+			args = append(args, q.Offset)
+			places += fmt.Sprintf(" OFFSET $%d", len(args))
+		}
+	}
+	return fmt.Sprintf(`WITH page AS MATERIALIZED (%s)
+		SELECT %s, c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial)%s ORDER BY c.is_global, c.serial`,
+		places, clientColumns, newestSecret), args
 }
 
 func scanPlacedClient(row pgx.CollectableRow) (PlacedClient, error) {

@@ -12,7 +12,9 @@ import (
 
 const grantColumns = `g.id, coalesce(c.client_id, ''), g.audience, g.subject_type, coalesce(g.default_for, ''), g.document, g.version, g.created_at, g.updated_at`
 
-const grantTables = ` FROM client_grants g LEFT JOIN clients c ON c.id = g.client`
+const grantClient = ` LEFT JOIN clients c ON c.id = g.client`
+
+const grantTables = ` FROM client_grants g` + grantClient
 
 func scanGrant(row pgx.CollectableRow) (oauth.ClientGrant, error) {
 	var g oauth.ClientGrant
@@ -36,6 +38,14 @@ func (t *Tx) LockClientGrant(ctx context.Context, id string) (oauth.ClientGrant,
 	return one(ctx, t, "client_grant", scanGrant, "SELECT "+grantColumns+grantTables+" WHERE g.id = $1 FOR UPDATE OF g", id)
 }
 
+// LockGrantsWithScopes reads, for changing them, the grants on an API that name
+// one of scopes.
+func (t *Tx) LockGrantsWithScopes(ctx context.Context, audience string, scopes []string) ([]oauth.ClientGrant, error) {
+	return all(ctx, t, scanGrant, "SELECT "+grantColumns+grantTables+`
+		WHERE g.audience = $1 AND EXISTS (SELECT FROM json_array_elements_text(g.document -> 'scope') s WHERE s = ANY ($2))
+		ORDER BY g.serial FOR UPDATE OF g`, audience, scopes)
+}
+
 // InsertClientGrant stores a new grant of the client with the given uuid, ""
 // for a default grant.
 func (t *Tx) InsertClientGrant(client string, g oauth.ClientGrant) {
@@ -55,11 +65,11 @@ func (t *Tx) DeleteClientGrant(id string) { t.write(`DELETE FROM client_grants W
 // GrantQuery selects grants for a list, in creation order. Zero members select
 // nothing in particular.
 type GrantQuery struct {
-	ClientID             string
-	Audience             string
-	SubjectType          string
-	DefaultFor           string
-	AllowAnyOrganization *bool
+	ClientID        string
+	Audience        string
+	SubjectType     string
+	DefaultFor      string
+	AnyOrganization bool // only grants that hold for every organization
 
 	Limit, Offset int
 	After         int64 // serial of the last grant seen
@@ -72,7 +82,8 @@ type PlacedGrant struct {
 }
 
 func (q GrantQuery) where() (string, []any) {
-	terms, args := []string{"true"}, []any{}
+	var terms []string
+	var args []any
 	add := func(format string, arg any) {
 		args = append(args, arg)
 		terms = append(terms, fmt.Sprintf(format, len(args)))
@@ -89,29 +100,45 @@ func (q GrantQuery) where() (string, []any) {
 	if q.DefaultFor != "" {
 		add("g.default_for = $%d", q.DefaultFor)
 	}
-	if q.AllowAnyOrganization != nil {
-		add("g.allow_any_organization = $%d", *q.AllowAnyOrganization)
+	if q.AnyOrganization {
+		terms = append(terms, "g.allow_any_organization")
 	}
 	if q.After != 0 {
 		add("g.serial > $%d", q.After)
 	}
+	if len(terms) == 0 {
+		return "", nil
+	}
 	return " WHERE " + strings.Join(terms, " AND "), args
 }
 
-// ClientGrants returns a page of grants.
+// ClientGrants returns a page of grants. As with clients, documents are read for
+// the page alone.
 func (s *Store) ClientGrants(ctx context.Context, q GrantQuery) ([]PlacedGrant, error) {
-	where, args := q.where()
-	args = append(args, q.Limit, q.Offset)
+	sql, args := q.page()
 	return all(ctx, s, func(row pgx.CollectableRow) (PlacedGrant, error) {
 		var p PlacedGrant
 		err := scanGrantInto(row, &p.ClientGrant, &p.Serial)
 		return p, err
-	}, fmt.Sprintf("SELECT %s, g.serial%s%s ORDER BY g.serial LIMIT $%d OFFSET $%d", grantColumns, grantTables, where, len(args)-1, len(args)), args...)
+	}, sql, args...)
+}
+
+// page returns the query of ClientGrants.
+func (q GrantQuery) page() (string, []any) {
+	where, args := q.where()
+	args = append(args, q.Limit)
+	places := fmt.Sprintf("SELECT g.serial FROM client_grants g%s ORDER BY g.serial LIMIT $%d", where, len(args))
+	if q.Offset > 0 {
+		args = append(args, q.Offset)
+		places += fmt.Sprintf(" OFFSET $%d", len(args))
+	}
+	return fmt.Sprintf("WITH page AS MATERIALIZED (%s) SELECT %s, g.serial FROM page JOIN client_grants g USING (serial)%s ORDER BY g.serial",
+		places, grantColumns, grantClient), args
 }
 
 // CountClientGrants counts all grants that q selects, whatever its page.
 func (s *Store) CountClientGrants(ctx context.Context, q GrantQuery) (int, error) {
 	q.After = 0
 	where, args := q.where()
-	return one(ctx, s, "client_grant", pgx.RowTo[int], "SELECT count(*)"+grantTables+where, args...)
+	return one(ctx, s, "client_grant", pgx.RowTo[int], "SELECT count(*) FROM client_grants g"+where, args...)
 }

@@ -30,6 +30,11 @@ func (t *Tx) ResourceServer(ctx context.Context, names ...string) (oauth.Resourc
 	return findAPI(ctx, t, names, "")
 }
 
+// HoldResourceServer reads one API and keeps others from changing it.
+func (t *Tx) HoldResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
+	return findAPI(ctx, t, names, " FOR SHARE OF r")
+}
+
 // LockResourceServer reads one API for changing it.
 func (t *Tx) LockResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
 	return findAPI(ctx, t, names, " FOR UPDATE OF r")
@@ -73,8 +78,10 @@ func (t *Tx) DeleteResourceServer(id string) {
 // ResourceServers returns a page of APIs in creation order; identifiers, when
 // given, selects.
 func (s *Store) ResourceServers(ctx context.Context, identifiers []string, limit, offset int) ([]oauth.ResourceServer, error) {
-	return all(ctx, s, scanAPI, "SELECT "+apiColumns+apiTables+`
-		WHERE $1::text[] IS NULL OR r.identifier = ANY ($1) ORDER BY r.serial LIMIT $2 OFFSET $3`, identifiers, limit, offset)
+	return all(ctx, s, scanAPI, `WITH page AS MATERIALIZED (
+			SELECT r.serial FROM resource_servers r WHERE $1::text[] IS NULL OR r.identifier = ANY ($1) ORDER BY r.serial LIMIT $2 OFFSET $3)
+		SELECT `+apiColumns+` FROM page JOIN resource_servers r USING (serial) LEFT JOIN clients c ON c.id = r.client ORDER BY r.serial`,
+		identifiers, limit, offset)
 }
 
 // CountResourceServers counts what ResourceServers selects.

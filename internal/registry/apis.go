@@ -3,8 +3,10 @@ package registry
 import (
 	"context"
 	"maps"
+	"slices"
 	"strings"
 
+	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
@@ -21,8 +23,12 @@ func AudienceSpellings(audience string) []string {
 
 var systemAPI = &oauth.Error{Kind: oauth.Invalid, Resource: "resource_server", Detail: "The system API cannot be changed."}
 
-// CreateResourceServer registers an API.
+// CreateResourceServer registers an API. No API can take a spelling of the
+// management API's identifier.
 func (r *Registry) CreateResourceServer(ctx context.Context, api oauth.ResourceServer) (oauth.ResourceServer, error) {
+	if slices.Contains(AudienceSpellings(r.ManagementAudience()), api.Identifier) {
+		return api, oauth.Invalidate(oauth.Violation{Member: "identifier", Rule: "not", Detail: "The identifier is reserved for the system API."})
+	}
 	api.ID = oauth.RandomText(oauth.Hexadecimal, 24)
 	api.Version, api.CreatedAt = 1, r.now()
 	api.UpdatedAt = api.CreatedAt
@@ -73,6 +79,9 @@ func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.Re
 		if err := r.sealAPISecret(&api); err != nil {
 			return err
 		}
+		if err := r.dropGrantScopes(ctx, tx, before, api); err != nil {
+			return err
+		}
 		api.Version, api.UpdatedAt = api.Version+1, r.now()
 		tx.UpdateResourceServer(api)
 		e := r.event(ctx, "resource_server.updated", "resource_server", api.Identifier)
@@ -81,6 +90,41 @@ func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.Re
 		return nil
 	})
 	return api, err
+}
+
+// dropGrantScopes takes the scopes that an API no longer has from the grants on
+// it.
+func (r *Registry) dropGrantScopes(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, api oauth.ResourceServer) error {
+	old := oauth.ResourceServer{Document: before}
+	was, err := old.Terms()
+	if err != nil {
+		return err
+	}
+	is, err := api.Terms()
+	if err != nil {
+		return err
+	}
+	known := is.ScopeValues()
+	gone := slices.DeleteFunc(was.ScopeValues(), func(scope string) bool { return slices.Contains(known, scope) })
+	if len(gone) == 0 {
+		return nil
+	}
+	grants, err := tx.LockGrantsWithScopes(ctx, api.Identifier, gone)
+	if err != nil {
+		return err
+	}
+	for _, g := range grants {
+		terms, err := g.Terms()
+		if err != nil {
+			return err
+		}
+		kept := slices.DeleteFunc(terms.Scope, func(scope string) bool { return slices.Contains(gone, scope) })
+		granted := g.Document
+		g.Document = maps.Clone(granted)
+		g.Document["scope"] = jsondoc.Must(kept)
+		r.storeGrant(ctx, tx, granted, g)
+	}
+	return nil
 }
 
 // DeleteResourceServer removes an API and the grants on it.

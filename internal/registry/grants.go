@@ -21,7 +21,7 @@ func (r *Registry) CreateClientGrant(ctx context.Context, g oauth.ClientGrant) (
 			}
 			client = c.ID
 		}
-		api, err := tx.ResourceServer(ctx, AudienceSpellings(g.Audience)...)
+		api, err := tx.HoldResourceServer(ctx, AudienceSpellings(g.Audience)...)
 		if err != nil {
 			return err
 		}
@@ -81,9 +81,17 @@ func (r *Registry) CountClientGrants(ctx context.Context, q postgres.GrantQuery)
 
 // UpdateClientGrant stores what edit makes of a grant's document.
 func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(jsondoc.Object) error) (oauth.ClientGrant, error) {
-	var g oauth.ClientGrant
-	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		var err error
+	g, err := r.store.ClientGrant(ctx, id)
+	if err != nil {
+		return g, err
+	}
+	audience := g.Audience // never changes
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		// The API first, then the grant, as a change of the API's scopes does.
+		api, err := tx.HoldResourceServer(ctx, audience)
+		if err != nil {
+			return err
+		}
 		if g, err = tx.LockClientGrant(ctx, id); err != nil {
 			return err
 		}
@@ -92,21 +100,23 @@ func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(j
 		if err := edit(g.Document); err != nil {
 			return err
 		}
-		api, err := tx.ResourceServer(ctx, g.Audience)
-		if err != nil {
-			return err
-		}
 		if err := checkGrant(g, api); err != nil {
 			return err
 		}
-		g.Version, g.UpdatedAt = g.Version+1, r.now()
-		tx.UpdateClientGrant(g)
-		e := r.event(ctx, "client_grant.updated", "client_grant", g.ID)
-		e.Changes = changes(before, g.Document)
-		tx.InsertEvent(e)
+		g = r.storeGrant(ctx, tx, before, g)
 		return nil
 	})
 	return g, err
+}
+
+// storeGrant stores a grant whose document was before.
+func (r *Registry) storeGrant(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, g oauth.ClientGrant) oauth.ClientGrant {
+	g.Version, g.UpdatedAt = g.Version+1, r.now()
+	tx.UpdateClientGrant(g)
+	e := r.event(ctx, "client_grant.updated", "client_grant", g.ID)
+	e.Changes = changes(before, g.Document)
+	tx.InsertEvent(e)
+	return g
 }
 
 // DeleteClientGrant removes a grant.

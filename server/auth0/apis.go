@@ -169,11 +169,6 @@ func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Aut
 			return nil, err
 		}
 	}
-	total := 0
-	if p.totals {
-		if total, err = h.registry.CountResourceServers(ctx, identifiers); err != nil {
-			return nil, err
-		}
-	}
-	return auth0api.Auth0ListResourceServers200JSONResponse{Body: p.envelope("resource_servers", list, total, "")}, nil
+	body, err := p.answer("resource_servers", list, "", func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) })
+	return auth0api.Auth0ListResourceServers200JSONResponse{Body: body}, err
 }

@@ -4,6 +4,7 @@ package auth0
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -31,17 +32,22 @@ func Mount(r gin.IRouter, reg *registry.Registry) error {
 	strict := auth0api.NewStrictHandlerWithOptions(&handler{reg, newCursors(reg)}, nil, auth0api.StrictGinServerOptions{
 		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
 	})
-	auth0api.RegisterHandlersWithOptions(r, strict, auth0api.GinServerOptions{
-		Middlewares:  []auth0api.MiddlewareFunc{guard(api, reg)},
-		ErrorHandler: func(c *gin.Context, err error, _ int) { failBadRequest(c, err) },
+	// The guard is the group's, not the generated wrapper's, which would read the
+	// parameters before it asks for a token.
+	auth0api.RegisterHandlersWithOptions(r.Group("", guard(api, reg)), strict, auth0api.GinServerOptions{
+		ErrorHandler: func(c *gin.Context, err error, _ int) {
+			_ = c.Error(err)
+			Fail(c, invalidQuery("The request's parameters could not be read."))
+		},
 	})
 	return nil
 }
 
 // guard lets a request through that carries a token which allows it and has the
 // shape that the specification gives it: token, then scope, then shape.
-func guard(api *spec.Description, reg *registry.Registry) auth0api.MiddlewareFunc {
+func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		c.Writer = charsetWriter{c.Writer}
 		op := api.Operation(c)
 		err := dialect.Authenticate(c, reg, errNoToken)
 		if err == nil && !op.Allows(dialect.Caller(c)) {
@@ -51,12 +57,36 @@ func guard(api *spec.Description, reg *registry.Registry) auth0api.MiddlewareFun
 			err = op.CheckParameters(c)
 		}
 		if err == nil {
-			err = op.CheckBody(c)
+			err = checkBody(c, op)
 		}
 		if err != nil {
 			Fail(c, err)
 		}
 	}
+}
+
+// checkBody words one refusal in its own way: nobody but the registry picks a
+// client's identifier.
+func checkBody(c *gin.Context, op *spec.Operation) error {
+	err := op.CheckBody(c)
+	mismatches, _ := errors.AsType[spec.Mismatches](err)
+	for _, m := range mismatches {
+		body, _ := m.Value.(map[string]any)
+		if _, named := body["client_id"]; named && m.Keyword == "properties" && len(m.Path) == 0 && op.ID() == "auth0CreateClient" {
+			return &oauth.Error{Kind: oauth.Invalid, Resource: "client", Detail: "This operation must be authorized by Auth0"}
+		}
+	}
+	return err
+}
+
+// charsetWriter names the encoding in the type of JSON answers.
+type charsetWriter struct{ gin.ResponseWriter }
+
+func (w charsetWriter) WriteHeader(status int) {
+	if w.Header().Get("Content-Type") == "application/json" {
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	}
+	w.ResponseWriter.WriteHeader(status)
 }
 
 func failBadRequest(c *gin.Context, err error) {

@@ -11,7 +11,7 @@ import (
 )
 
 func (h *handler) Auth0ListClients(ctx context.Context, req auth0api.Auth0ListClientsRequestObject) (auth0api.Auth0ListClientsResponseObject, error) {
-	keep, err := selection(ctx, req.Params.Fields, req.Params.IncludeFields)
+	sel, err := newSelection(ctx, req.Params.Fields, req.Params.IncludeFields)
 	if err != nil {
 		return nil, err
 	}
@@ -20,47 +20,31 @@ func (h *handler) Auth0ListClients(ctx context.Context, req auth0api.Auth0ListCl
 	if err != nil {
 		return nil, err
 	}
-	if p.checkpoint {
-		q.Limit++ // one more tells whether there is a next page
-		if req.Params.From != nil && *req.Params.From != "" {
-			place, err := readCursor[postgres.ListPlace](h.cursors, "clients", *req.Params.From)
-			if err != nil {
-				return nil, err
-			}
-			q.After = &place
-		}
-	}
-	found, err := h.registry.Clients(ctx, q)
+	found, next, err := onePage(h.cursors, p, "clients", func(c postgres.PlacedClient) postgres.ListPlace { return c.Place },
+		func(w window[postgres.ListPlace]) ([]postgres.PlacedClient, error) {
+			q.Limit, q.Offset, q.After = w.limit, w.offset, w.after
+			return h.registry.Clients(ctx, q)
+		})
 	if err != nil {
 		return nil, err
 	}
-	var next string
-	if p.checkpoint && len(found) > p.limit {
-		found = found[:p.limit]
-		if next, err = nextCursor(h.cursors, "clients", found[p.limit-1].Place); err != nil {
-			return nil, err
-		}
-	}
 	list := make([]jsondoc.Object, len(found))
 	for i, c := range found {
-		if list[i], err = h.read(ctx, c.Client); err != nil {
+		if list[i], err = h.read(ctx, c.Client, sel); err != nil {
 			return nil, err
 		}
 		tenant := list[i]["tenant"]
-		keep(list[i])
-		list[i]["tenant"] = tenant // lists show it whatever is asked for
-	}
-	total := 0
-	if p.totals && !p.checkpoint {
-		if total, err = h.registry.CountClients(ctx, q); err != nil {
-			return nil, err
+		sel.cut(list[i])
+		if tenant != nil {
+			list[i]["tenant"] = tenant // lists show it whatever is asked for
 		}
 	}
-	return auth0api.Auth0ListClients200JSONResponse{Body: p.envelope("clients", list, total, next)}, nil
+	body, err := p.answer("clients", list, next, func() (int, error) { return h.registry.CountClients(ctx, q) })
+	return auth0api.Auth0ListClients200JSONResponse{Body: body}, err
 }
 
 func clientQuery(params auth0api.Auth0ListClientsParams, p paging) (postgres.ClientQuery, error) {
-	q := postgres.ClientQuery{Global: params.IsGlobal, FirstParty: params.IsFirstParty, Limit: p.limit, Offset: p.offset()}
+	q := postgres.ClientQuery{Global: params.IsGlobal, FirstParty: params.IsFirstParty}
 	if params.AppType != nil {
 		for kind := range strings.SplitSeq(*params.AppType, ",") {
 			if kind = strings.TrimSpace(kind); kind != "" {
@@ -83,7 +67,7 @@ func clientQuery(params auth0api.Auth0ListClientsParams, p paging) (postgres.Cli
 	field, value, _ := strings.Cut(*params.Q, ":")
 	switch {
 	case field == "client_grant.allow_any_organization" && value == "true":
-		q.GrantFor = &postgres.GrantFilter{AnyOrganization: true}
+		q.AnyOrganization = true
 	case field == "client_grant.organization_id" && value != "":
 		q.Nothing = true // grants are not tied to organizations here
 	default:

@@ -3,8 +3,8 @@ package auth0
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/google/uuid"
 
@@ -16,10 +16,11 @@ import (
 
 func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0CreateClientRequestObject) (auth0api.Auth0CreateClientResponseObject, error) {
 	wire := *req.Body
-	if wire["client_authentication_methods"] != nil {
-		if err := need(ctx, "create:client_credentials"); err != nil {
-			return nil, err
-		}
+	if err := mayCreate(ctx, wire); err != nil {
+		return nil, err
+	}
+	if err := h.checkReferences(ctx, wire); err != nil {
+		return nil, err
 	}
 	draft, inline, err := h.draft(wire)
 	if err != nil {
@@ -29,7 +30,7 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.view(ctx, c, func([]string) bool { return true })
+	body, err := h.view(ctx, c, func([]string) bool { return true }, selection{})
 	if err != nil {
 		return nil, err
 	}
@@ -38,6 +39,39 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 	}
 	tag := etag(c.Version)
 	return auth0api.Auth0CreateClient201JSONResponse{Body: body, Headers: auth0api.Auth0CreateClient201ResponseHeaders{ETag: &tag}}, nil
+}
+
+// mayCreate asks for the scopes that some members need beside create:clients:
+// those that register credentials, and the token vault's.
+func mayCreate(ctx context.Context, wire jsondoc.Object) error {
+	registers := wire["client_authentication_methods"] != nil
+	for _, name := range []string{oauth.SlotSignedRequest, oauth.SlotTokenVault} {
+		var slot struct{ Credentials []json.RawMessage }
+		_ = json.Unmarshal(wire[name], &slot) // absent: names none
+		registers = registers || len(slot.Credentials) > 0
+	}
+	if registers {
+		if err := need(ctx, "create:client_credentials"); err != nil {
+			return err
+		}
+	}
+	if wire[oauth.SlotTokenVault] != nil {
+		return need(ctx, writeVault...)
+	}
+	return nil
+}
+
+// checkReferences refuses to name a client that does not exist.
+func (h *handler) checkReferences(ctx context.Context, wire jsondoc.Object) error {
+	var organization struct {
+		LandingClient string `json:"invitation_landing_client_id"`
+	}
+	_ = json.Unmarshal(wire["my_organization_configuration"], &organization) // absent: names none
+	if organization.LandingClient == "" {
+		return nil
+	}
+	_, err := h.registry.Client(ctx, clientRef(organization.LandingClient))
+	return err
 }
 
 // draft makes the client that a create asks for. inline are the credentials
@@ -99,7 +133,7 @@ func (h *handler) addOnce(ctx context.Context, body jsondoc.Object, draft oauth.
 }
 
 func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClientRequestObject) (auth0api.Auth0GetClientResponseObject, error) {
-	keep, err := selection(ctx, req.Params.Fields, req.Params.IncludeFields)
+	sel, err := newSelection(ctx, req.Params.Fields, req.Params.IncludeFields)
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +145,11 @@ func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClien
 	if matches(req.Params.IfNoneMatch, c.Version) {
 		return auth0api.Auth0GetClient304Response{Headers: auth0api.Auth0GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
-	body, err := h.read(ctx, c)
+	body, err := h.read(ctx, c, sel)
 	if err != nil {
 		return nil, err
 	}
-	keep(body)
+	sel.cut(body)
 	return auth0api.Auth0GetClient200JSONResponse{Body: body, Headers: auth0api.Auth0GetClient200ResponseHeaders{ETag: &tag}}, nil
 }
 
@@ -125,8 +159,11 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 		return nil, insufficientScope(writeKeys)
 	}
 	wire, secret := splitSecret(*req.Body)
-	if _, scopes := fields.Unwritable(wire, []string{"update:clients"}, caller); scopes != nil && !detaches(wire, caller) {
+	if _, scopes := fields.Unwritable(wire, []string{"update:clients"}, caller); scopes != nil && !swapsCredentials(wire, caller) {
 		return nil, insufficientScope(scopes)
+	}
+	if err := h.checkReferences(ctx, wire); err != nil {
+		return nil, err
 	}
 	ref := clientRef(req.ClientID)
 	ref.Version = ifMatch(req.Params.IfMatch)
@@ -137,7 +174,7 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.view(ctx, c, updaterReads(caller))
+	body, err := h.view(ctx, c, updaterReads(caller), selection{})
 	if err != nil {
 		return nil, err
 	}
@@ -145,11 +182,18 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	return auth0api.Auth0UpdateClient200JSONResponse{Body: body, Headers: auth0api.Auth0UpdateClient200ResponseHeaders{ETag: &tag}}, nil
 }
 
-// detaches reports whether a request only swaps the ways in which a client
-// authenticates, which update:client_credentials alone allows.
-func detaches(wire jsondoc.Object, caller *oauth.Caller) bool {
+// swapsCredentials reports whether a request only changes which credentials a
+// client uses and, along with that, how it authenticates without them: the
+// caller needs no more than update:client_credentials.
+func swapsCredentials(wire jsondoc.Object, caller *oauth.Caller) bool {
 	for name := range wire {
-		if !slices.Contains([]string{"client_authentication_methods", "signed_request_object", "token_endpoint_auth_method"}, name) {
+		switch name {
+		case "client_authentication_methods", "signed_request_object":
+		case "token_endpoint_auth_method":
+			if wire["client_authentication_methods"] == nil {
+				return false
+			}
+		default:
 			return false
 		}
 	}
@@ -167,19 +211,28 @@ func updaterReads(caller *oauth.Caller) func([]string) bool {
 func update(doc, wire jsondoc.Object) error {
 	methods, methodsSent := wire["client_authentication_methods"]
 	method, methodSent := wire["token_endpoint_auth_method"]
-	if methodsSent && jsondoc.IsNull(methods) && (!methodSent || jsondoc.IsNull(method)) && doc[oauth.SlotsOfAuthentication] != nil {
-		return oauth.Invalidate(oauth.Violation{
-			Member: "token_endpoint_auth_method", Rule: "required",
-			Detail: "token_endpoint_auth_method must be set when client_authentication_methods is removed",
-		})
-	}
-	if methodSent && jsondoc.IsNull(method) && (!methodsSent || jsondoc.IsNull(methods)) && doc[oauth.SlotsOfAuthentication] == nil && doc["token_endpoint_auth_method"] != nil {
-		return oauth.Invalidate(oauth.Violation{
-			Member: "token_endpoint_auth_method", Rule: "required",
-			Detail: "token_endpoint_auth_method can be null only together with client_authentication_methods",
-		})
+	methodsGo, methodGoes := methodsSent && jsondoc.IsNull(methods), methodSent && jsondoc.IsNull(method)
+	hasMethods := doc[oauth.SlotsOfAuthentication] != nil
+	switch {
+	case methodsGo && (methodGoes || hasMethods && !methodSent):
+		return broken("token_endpoint_auth_method", "required", "token_endpoint_auth_method must be set when client_authentication_methods is removed")
+	case methodGoes && !methodsSent && !hasMethods && doc["token_endpoint_auth_method"] != nil:
+		return broken("token_endpoint_auth_method", "required", "token_endpoint_auth_method can be null only together with client_authentication_methods")
+	case changed(doc, wire, "third_party_security_mode"):
+		return broken("auth0:third_party_security_mode", "readOnly", "third_party_security_mode cannot be changed")
+	case changed(doc, wire, "is_first_party") && jsondoc.String(doc["auth0:third_party_security_mode"]) == "strict":
+		return broken("auth0:is_first_party", "readOnly", "is_first_party of a strict third-party client cannot be changed")
 	}
 	return fields.Apply(doc, wire)
+}
+
+// changed reports whether wire has another value for a scalar member than doc.
+func changed(doc, wire jsondoc.Object, name string) bool {
+	return wire[name] != nil && string(wire[name]) != string(doc["auth0:"+name])
+}
+
+func broken(member, rule, detail string) error {
+	return oauth.Invalidate(oauth.Violation{Member: member, Rule: rule, Detail: detail})
 }
 
 func (h *handler) Auth0DeleteClient(ctx context.Context, req auth0api.Auth0DeleteClientRequestObject) (auth0api.Auth0DeleteClientResponseObject, error) {
@@ -200,7 +253,7 @@ func (h *handler) Auth0RotateClientSecret(ctx context.Context, req auth0api.Auth
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)))
+	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)), selection{})
 	if err != nil {
 		return nil, err
 	}
@@ -217,9 +270,9 @@ func (h *handler) Auth0ListClientConnections(ctx context.Context, req auth0api.A
 }
 
 // read renders a client as GET shows it to the caller.
-func (h *handler) read(ctx context.Context, c oauth.Client) (jsondoc.Object, error) {
+func (h *handler) read(ctx context.Context, c oauth.Client, sel selection) (jsondoc.Object, error) {
 	caller := dialect.Caller(ctx)
-	body, err := h.view(ctx, c, func(read []string) bool { return len(read) == 0 || caller.HasAny(read...) })
+	body, err := h.view(ctx, c, func(read []string) bool { return len(read) == 0 || caller.HasAny(read...) }, sel)
 	if err != nil || body["signing_keys"] == nil {
 		return body, err
 	}
@@ -229,8 +282,9 @@ func (h *handler) read(ctx context.Context, c oauth.Client) (jsondoc.Object, err
 	return body, err
 }
 
-// view renders the members of a client that may shows.
-func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []string) bool) (jsondoc.Object, error) {
+// view renders the members of a client that may shows. What is kept beside the
+// document is looked up only if sel wants it.
+func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []string) bool, sel selection) (jsondoc.Object, error) {
 	body, err := fields.View(c.Document, may)
 	if err != nil {
 		return nil, err
@@ -239,26 +293,24 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 	if err != nil {
 		return nil, err
 	}
-	for name, raw := range more {
-		body[name] = raw
-	}
+	maps.Copy(body, more)
 	body["client_id"] = jsondoc.Must(c.ClientID)
-	body["tenant"] = jsondoc.Must(h.registry.Tenant)
 	if may(readClient) {
+		body["tenant"] = jsondoc.Must(h.registry.Tenant)
 		global := string(c.Document["auth0:global"]) == "true"
 		body["global"] = jsondoc.Must(global)
 		if !global {
 			body["callback_url_template"] = json.RawMessage(`false`)
 		}
 	}
-	if may(readCredentials) {
+	if may(readCredentials) && sel.shows("signing_keys") {
 		tenant, err := h.registry.TenantKey(ctx)
 		if err != nil {
 			return nil, err
 		}
 		body["signing_keys"] = jsondoc.Must([]any{tenant})
 	}
-	if may(readKeys) && c.Document[oauth.SlotsOfAuthentication] == nil {
+	if may(readKeys) && sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
 		secret, err := h.registry.RevealSecret(c)
 		if err != nil {
 			return nil, err
@@ -268,36 +320,4 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 		}
 	}
 	return body, nil
-}
-
-// beside are members that are kept beside the document, with who may read them.
-var beside = map[string][]string{"client_secret": readKeys, "signing_keys": readCredentials, "global": readClient, "callback_url_template": readClient}
-
-// selection returns what cuts a body down to the fields that a request names.
-// Naming a member that the token may not see is forbidden.
-func selection(ctx context.Context, names *string, include *bool) (func(jsondoc.Object), error) {
-	if names == nil || *names == "" {
-		return func(jsondoc.Object) {}, nil
-	}
-	named := map[string]bool{}
-	for name := range strings.SplitSeq(*names, ",") {
-		named[strings.TrimSpace(name)] = true
-	}
-	wanted := include == nil || *include
-	for name := range named {
-		read := fields.Readable(name)
-		if read == nil {
-			read = beside[name]
-		}
-		if wanted && read != nil && !dialect.Caller(ctx).HasAny(read...) {
-			return nil, insufficientScope(read)
-		}
-	}
-	return func(body jsondoc.Object) {
-		for name := range body {
-			if named[name] != wanted {
-				delete(body, name)
-			}
-		}
-	}, nil
 }

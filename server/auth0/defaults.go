@@ -56,7 +56,9 @@ func defaults(req jsondoc.Object) jsondoc.Object {
 	if strict {
 		delete(doc, "auth0:third_party_security_mode") // as the request says
 		doc["grant_types"] = json.RawMessage(`["authorization_code"]`)
-		doc["auth0:refresh_token"] = refreshStrict3
+		if method != "none" {
+			doc["auth0:refresh_token"] = refreshStrict3
+		}
 		doc["auth0:jwt_configuration"] = json.RawMessage(`{"lifetime_in_seconds":3600,"secret_encoded":false}`)
 		doc[signedResponseAlg] = json.RawMessage(`"RS256"`)
 		doc["auth0:redirection_policy"] = json.RawMessage(`"open_redirect_protection"`)

@@ -26,6 +26,9 @@ func insufficientScope(scopes []string) error {
 	return &oauth.Error{Kind: oauth.Forbidden, Resource: "scope", Detail: "Insufficient scope, expected any of: " + strings.Join(scopes, ",")}
 }
 
+// errGrantee refuses a grant for a client that takes none.
+var errGrantee = &oauth.Error{Kind: oauth.Invalid, Resource: "client_grant", Detail: "Client of type express_configuration cannot be used"}
+
 // notFound words what each missing resource is answered with.
 var notFound = map[string]struct{ code, message string }{
 	"client":          {"inexistent_client", "The client does not exist"},
@@ -69,6 +72,8 @@ func Fail(c *gin.Context, err error) {
 		}
 	case e.Kind == oauth.Invalid && e.Resource == "query":
 		code = "invalid_query_string"
+	case e == errGrantee:
+		code = "validation_error"
 	case e.Kind == oauth.Invalid:
 		code = "invalid_body"
 	case e.Kind == oauth.Conflict:
@@ -122,9 +127,8 @@ func wording(m spec.Mismatch) (code, message string) {
 }
 
 func firstSentence(text string) string {
-	text, _, _ = strings.Cut(text, "\n")
-	text, _, _ = strings.Cut(text, ". ")
-	return strings.TrimSuffix(strings.TrimSpace(text), ".")
+	text, _, _ = strings.Cut(strings.Join(strings.Fields(text), " "), ". ")
+	return strings.TrimSuffix(text, ".")
 }
 
 // reason is the part of the message that tells which rule is broken.
@@ -138,12 +142,15 @@ func reason(m spec.Mismatch) string {
 		last = m.Path[len(m.Path)-1]
 	}
 	switch m.Keyword {
+	case "enum":
+		if !permits(s, m.Value) { // the wrong type is told before the wrong value
+			return fmt.Sprintf("Expected type %s but found type %s", typeNames(s), typeOf(m.Value))
+		}
+		return "No enum match for: " + text(m.Value)
 	case "type", "nullable":
 		return fmt.Sprintf("Expected type %s but found type %s", typeNames(s), typeOf(m.Value))
 	case "format":
 		return fmt.Sprintf("Object didn't pass validation for format %s: %s", s.Format, text(m.Value))
-	case "enum":
-		return "No enum match for: " + text(m.Value)
 	case "minItems":
 		return fmt.Sprintf("Array is too short (%d), minimum %d", size(m.Value), s.MinItems)
 	case "maxItems":
@@ -200,6 +207,15 @@ func typeNames(s *openapi3.Schema) string {
 		return strings.Join(append(slices.Clone(names), "null"), ",")
 	}
 	return strings.Join(names, ",")
+}
+
+// permits reports whether v is of a type that s allows.
+func permits(s *openapi3.Schema, v any) bool {
+	if v == nil {
+		return s.Nullable
+	}
+	kind := typeOf(v)
+	return s.Type.Permits(kind) || kind == "integer" && s.Type.Permits("number")
 }
 
 func typeOf(v any) string {

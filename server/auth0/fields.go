@@ -3,6 +3,7 @@ package auth0
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -65,13 +66,13 @@ var fields = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "addons", Merge: dialect.Members, Read: readClient},
 	dialect.Field{Wire: "client_metadata", Read: readClient, Set: setClientMetadata, Get: get("auth0:client_metadata")},
 	dialect.Field{Wire: "mobile", Merge: dialect.Members, Read: readClient},
-	dialect.Field{Wire: "native_social_login", Merge: dialect.Members, Read: readClient},
-	dialect.Field{Wire: "fedcm_login", Read: readClient},
+	dialect.Field{Wire: "native_social_login", Read: readClient, Set: setProviders("auth0:native_social_login", dialect.Members), Get: get("auth0:native_social_login")},
+	dialect.Field{Wire: "fedcm_login", Read: readClient, Set: setProviders("auth0:fedcm_login", dialect.Replace), Get: get("auth0:fedcm_login")},
 	dialect.Field{Wire: "encryption_key", Read: readKeys, Write: writeKeys},
 	dialect.Field{Wire: "refresh_token", Read: readClient, Set: setRefreshToken, Get: get("auth0:refresh_token")},
 	dialect.Field{Wire: "session_transfer", Read: readClient, Set: setSessionTransfer, Get: get("auth0:session_transfer")},
 	dialect.Field{Wire: "oidc_logout", Read: readClient, Set: setOIDCLogout, Get: get("auth0:oidc_logout")},
-	dialect.Field{Wire: "oidc_backchannel_logout", Read: readClient, Set: setOIDCLogout, Get: getBackchannelLogout},
+	dialect.Field{Wire: "oidc_backchannel_logout", Read: readClient, Set: setBackchannelLogout, Get: getBackchannelLogout},
 	dialect.Field{Wire: "default_organization", Read: readClient},
 	dialect.Field{Wire: "organization_usage", Read: readClient},
 	dialect.Field{Wire: "organization_require_behavior", Read: readClient},
@@ -82,7 +83,7 @@ var fields = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "par_request_expiry", Read: readClient},
 	dialect.Field{Wire: "token_quota", Read: readClient},
 	dialect.Field{Wire: "resource_server_identifier", Read: readClient},
-	dialect.Field{Wire: "third_party_security_mode", Read: readClient, Set: setSecurityMode, Get: get("auth0:third_party_security_mode")},
+	dialect.Field{Wire: "third_party_security_mode", Read: readClient},
 	dialect.Field{Wire: "redirection_policy", Read: readClient},
 	dialect.Field{Wire: "express_configuration", Read: readClient},
 	dialect.Field{Wire: "my_organization_configuration", Read: readClient},
@@ -98,6 +99,10 @@ var shown = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "external_metadata_type", Read: readClient},
 	dialect.Field{Wire: "external_metadata_created_by", Read: readClient},
 	dialect.Field{Wire: "jwks_uri", Canonical: "jwks_uri", Read: readClient},
+	dialect.Field{Wire: "config_route", Read: readClient},
+	dialect.Field{Wire: "api_type", Read: readClient},
+	dialect.Field{Wire: "custom_login_page_off", Read: readClient},
+	dialect.Field{Wire: "custom_login_page_codeview", Read: readClient},
 )
 
 func get(canonical string) func(jsondoc.Object) (json.RawMessage, error) {
@@ -163,12 +168,15 @@ func setClientMetadata(doc jsondoc.Object, wire json.RawMessage) error {
 	if err := json.Unmarshal(merged, &all); err != nil {
 		return err
 	}
-	if len(all) > 10 {
-		return errors.New("client_metadata can have at most 10 keys")
+	if len(all) > maxMetadata { // the schema sees a change, not what it comes to
+		return jsondoc.Malformed(fmt.Sprintf("Payload validation error: 'Too many properties defined (%d), maximum %d' on property client_metadata.", len(all), maxMetadata))
 	}
 	doc["auth0:client_metadata"] = merged
 	return nil
 }
+
+// maxMetadata is how many keys client_metadata can have.
+const maxMetadata = 10
 
 const metadataKeyMarks = `:,-+=_*?"/\()<>@ ` + "\t"
 
@@ -184,7 +192,28 @@ func checkMetadataKey(key string) error {
 	return nil
 }
 
-// setOIDCLogout takes both names of the member; null and {} remove it.
+// setProviders takes sign-in providers, of which null removes one; without any
+// the member goes.
+func setProviders(canonical string, merge dialect.Merge) func(jsondoc.Object, json.RawMessage) error {
+	return func(doc jsondoc.Object, wire json.RawMessage) error {
+		var old json.RawMessage
+		if merge == dialect.Members {
+			old = doc[canonical]
+		}
+		merged, err := jsondoc.MergeKeys(old, wire)
+		if err != nil {
+			return err
+		}
+		if jsondoc.IsNull(wire) || string(merged) == "{}" {
+			delete(doc, canonical)
+			return nil
+		}
+		doc[canonical] = merged
+		return nil
+	}
+}
+
+// setOIDCLogout replaces the member; {} and null remove it.
 func setOIDCLogout(doc jsondoc.Object, wire json.RawMessage) error {
 	var members jsondoc.Object
 	if err := json.Unmarshal(wire, &members); err != nil {
@@ -196,6 +225,22 @@ func setOIDCLogout(doc jsondoc.Object, wire json.RawMessage) error {
 	}
 	doc["auth0:oidc_logout"] = wire
 	return nil
+}
+
+// setBackchannelLogout takes the member by its older name. What it does not name
+// stays: that name shows the addresses alone, so a caller who sends back what
+// was read must not lose the rest.
+func setBackchannelLogout(doc jsondoc.Object, wire json.RawMessage) error {
+	if jsondoc.IsNull(wire) || doc["auth0:oidc_logout"] == nil {
+		return setOIDCLogout(doc, wire)
+	}
+	var members jsondoc.Object
+	if err := json.Unmarshal(wire, &members); err != nil || len(members) == 0 {
+		return errors.Join(err, setOIDCLogout(doc, wire))
+	}
+	merged, err := jsondoc.MergeKeys(doc["auth0:oidc_logout"], wire)
+	doc["auth0:oidc_logout"] = merged
+	return err
 }
 
 func getBackchannelLogout(doc jsondoc.Object) (json.RawMessage, error) {
@@ -234,6 +279,10 @@ func setRefreshToken(doc jsondoc.Object, wire json.RawMessage) error {
 		return err
 	}
 	infinite := jsondoc.Must(given.ExpirationType != "expiring")
+	wire, err := jsondoc.MergeKeys(nil, wire) // without nulls
+	if err != nil {
+		return err
+	}
 	whole, err := complete(wire, jsondoc.Object{
 		"leeway": json.RawMessage(`0`), "token_lifetime": json.RawMessage(`2592000`), "idle_token_lifetime": json.RawMessage(`1296000`),
 		"infinite_token_lifetime": infinite, "infinite_idle_token_lifetime": infinite,
@@ -274,15 +323,6 @@ func setSessionTransfer(doc jsondoc.Object, wire json.RawMessage) error {
 	}
 	doc["auth0:session_transfer"], err = json.Marshal(members)
 	return err
-}
-
-// setSecurityMode keeps the mode that a client was made with.
-func setSecurityMode(doc jsondoc.Object, wire json.RawMessage) error {
-	if old := doc["auth0:third_party_security_mode"]; old != nil && jsondoc.String(old) != jsondoc.String(wire) {
-		return errors.New("third_party_security_mode cannot be changed")
-	}
-	doc["auth0:third_party_security_mode"] = wire
-	return nil
 }
 
 // setTokenVault replaces the member, which must come whole.

@@ -86,7 +86,7 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 func (h *handler) checkGrantee(ctx context.Context, clientID string) error {
 	c, err := h.registry.Client(ctx, clientRef(clientID))
 	if err == nil && jsondoc.String(c.Document["auth0:app_type"]) == "express_configuration" {
-		err = &oauth.Error{Kind: oauth.Invalid, Resource: "client_grant", Detail: "Client of type express_configuration cannot be used"}
+		err = errGrantee
 	}
 	return err
 }
@@ -121,13 +121,14 @@ func (h *handler) Auth0ListClientGrantOrganizations(ctx context.Context, req aut
 		return nil, err
 	}
 	p := newPaging(req.Params.Page, req.Params.PerPage, req.Params.Take, req.Params.From, req.Params.IncludeTotals)
-	return auth0api.Auth0ListClientGrantOrganizations200JSONResponse{Body: p.envelope("organizations", []any{}, 0, "")}, nil
+	body, err := p.answer("organizations", []any{}, "", func() (int, error) { return 0, nil })
+	return auth0api.Auth0ListClientGrantOrganizations200JSONResponse{Body: body}, err
 }
 
 func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0ListClientGrantsRequestObject) (auth0api.Auth0ListClientGrantsResponseObject, error) {
 	params := req.Params
 	p := newPaging(params.Page, params.PerPage, params.Take, params.From, params.IncludeTotals)
-	q := postgres.GrantQuery{AllowAnyOrganization: (*bool)(params.AllowAnyOrganization), Limit: p.limit, Offset: p.offset()}
+	q := postgres.GrantQuery{AnyOrganization: params.AllowAnyOrganization != nil}
 	if params.Audience != nil {
 		q.Audience = *params.Audience
 	}
@@ -140,25 +141,16 @@ func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0L
 	if params.DefaultFor != nil {
 		q.DefaultFor = string(*params.DefaultFor)
 	}
-	var err error
-	if p.checkpoint {
-		q.Limit++ // one more tells whether there is a next page
-		if params.From != nil && *params.From != "" {
-			if q.After, err = readCursor[int64](h.cursors, "client_grants", *params.From); err != nil {
-				return nil, err
+	found, next, err := onePage(h.cursors, p, "client_grants", func(g postgres.PlacedGrant) int64 { return g.Serial },
+		func(w window[int64]) ([]postgres.PlacedGrant, error) {
+			q.Limit, q.Offset = w.limit, w.offset
+			if w.after != nil {
+				q.After = *w.after
 			}
-		}
-	}
-	found, err := h.registry.ClientGrants(ctx, q)
+			return h.registry.ClientGrants(ctx, q)
+		})
 	if err != nil {
 		return nil, err
-	}
-	var next string
-	if p.checkpoint && len(found) > p.limit {
-		found = found[:p.limit]
-		if next, err = nextCursor(h.cursors, "client_grants", found[p.limit-1].Serial); err != nil {
-			return nil, err
-		}
 	}
 	list := make([]jsondoc.Object, len(found))
 	for i, g := range found {
@@ -166,11 +158,6 @@ func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0L
 			return nil, err
 		}
 	}
-	total := 0
-	if p.totals && !p.checkpoint {
-		if total, err = h.registry.CountClientGrants(ctx, q); err != nil {
-			return nil, err
-		}
-	}
-	return auth0api.Auth0ListClientGrants200JSONResponse{Body: p.envelope("client_grants", list, total, next)}, nil
+	body, err := p.answer("client_grants", list, next, func() (int, error) { return h.registry.CountClientGrants(ctx, q) })
+	return auth0api.Auth0ListClientGrants200JSONResponse{Body: body}, err
 }

@@ -2,12 +2,10 @@ package auth0
 
 import (
 	"encoding/json"
-	"net/http"
 	"time"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/registry"
-	"github.com/rosterhq/roster/server/problem"
 )
 
 // cursors makes and reads the opaque cursors of checkpoint paging.
@@ -23,7 +21,7 @@ type cursor[P any] struct {
 	Expires int64 `json:"e"`
 }
 
-var errBadCursor = &problem.Error{Status: http.StatusBadRequest, Text: "The cursor in from is not valid or has expired; start again without it."}
+var errBadCursor = invalidQuery("The cursor in from is not valid or has expired; start again without it.")
 
 func nextCursor[P any](c *cursors, kind string, place P) (string, error) {
 	return c.registry.SealCursor(kind, jsondoc.Must(cursor[P]{place, c.registry.Now().Add(cursorLife).Unix()}))
@@ -44,6 +42,7 @@ type paging struct {
 	totals     bool
 	limit      int
 	page       int
+	from       string
 }
 
 const defaultLimit = 50
@@ -52,13 +51,17 @@ const defaultLimit = 50
 const maxOffset = 1 << 40
 
 func newPaging(page, perPage, take *int, from *string, totals *bool) paging {
-	p := paging{checkpoint: take != nil || from != nil, totals: totals != nil && *totals, limit: defaultLimit}
+	p := paging{checkpoint: take != nil || from != nil, limit: defaultLimit}
 	if p.checkpoint {
 		if take != nil {
 			p.limit = *take
 		}
+		if from != nil {
+			p.from = *from
+		}
 		return p
 	}
+	p.totals = totals != nil && *totals
 	if perPage != nil {
 		p.limit = *perPage
 	}
@@ -75,16 +78,47 @@ func (p paging) offset() int {
 	return p.page * p.limit
 }
 
-// envelope renders a page as the parameters ask for: a bare array, or an object
-// that holds it under name.
-func (p paging) envelope(name string, list any, total int, next string) json.RawMessage {
+// window is the part of a list that a query is to find.
+type window[P any] struct {
+	limit, offset int
+	after         *P // the place before the first wanted; nil for the start
+}
+
+// onePage finds the page of the list kind that p asks for, and the cursor of the
+// next, "" where there is none or it is not asked for.
+func onePage[T, P any](c *cursors, p paging, kind string, place func(T) P, find func(window[P]) ([]T, error)) (found []T, next string, err error) {
+	if !p.checkpoint {
+		found, err = find(window[P]{limit: p.limit, offset: p.offset()})
+		return found, "", err
+	}
+	w := window[P]{limit: p.limit + 1} // one more tells whether there is a next page
+	if p.from != "" {
+		after, err := readCursor[P](c, kind, p.from)
+		if err != nil {
+			return nil, "", err
+		}
+		w.after = &after
+	}
+	if found, err = find(w); err != nil || len(found) <= p.limit {
+		return found, "", err
+	}
+	found = found[:p.limit]
+	next, err = nextCursor(c, kind, place(found[p.limit-1]))
+	return found, next, err
+}
+
+// answer renders a page as the parameters ask for: a bare array, or an object
+// that holds it under name. count finds the total, which is asked for only
+// where it is shown.
+func (p paging) answer(name string, list any, next string, count func() (int, error)) (json.RawMessage, error) {
 	switch {
 	case p.checkpoint && next != "":
-		return jsondoc.Must(map[string]any{name: list, "next": next})
+		return jsondoc.Must(map[string]any{name: list, "next": next}), nil
 	case p.checkpoint:
-		return jsondoc.Must(map[string]any{name: list})
+		return jsondoc.Must(map[string]any{name: list}), nil
 	case p.totals:
-		return jsondoc.Must(map[string]any{name: list, "total": total, "start": p.offset(), "limit": p.limit})
+		total, err := count()
+		return jsondoc.Must(map[string]any{name: list, "total": total, "start": p.offset(), "limit": p.limit}), err
 	}
-	return jsondoc.Must(list)
+	return jsondoc.Must(list), nil
 }

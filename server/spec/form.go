@@ -2,6 +2,7 @@ package spec
 
 import (
 	"encoding/json"
+	"maps"
 	"net/url"
 	"regexp"
 	"slices"
@@ -24,7 +25,8 @@ func formToJSON(form []byte, schema *openapi3.Schema) ([]byte, error) {
 		return nil, jsondoc.Malformed("The payload is not a valid form.")
 	}
 	object := map[string]any{}
-	for name, texts := range values {
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		texts := values[name]
 		parts := brackets.FindStringSubmatch(name)
 		if parts == nil {
 			return nil, jsondoc.Malformed("The payload has a malformed form name.")
@@ -43,10 +45,16 @@ func formToJSON(form []byte, schema *openapi3.Schema) ([]byte, error) {
 			}
 			next, ok := at[key].(map[string]any)
 			if !ok {
+				if at[key] != nil {
+					return nil, jsondoc.Malformed("The payload gives a form name two values.")
+				}
 				next = map[string]any{}
 				at[key] = next
 			}
 			at, key, s = next, step, property(s, step)
+		}
+		if at[key] != nil {
+			return nil, jsondoc.Malformed("The payload gives a form name two values.")
 		}
 		if s != nil && s.Type.Is("array") || len(texts) > 1 || slices.Contains(path, "") {
 			list := make([]any, len(texts))

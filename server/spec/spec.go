@@ -6,8 +6,8 @@ package spec
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/getkin/kin-openapi/openapi3filter"
@@ -64,6 +65,9 @@ type Operation struct {
 	route       *routers.Route
 	scopes      [][]string // alternatives; all of one are needed
 }
+
+// ID is the operation's operationId.
+func (o *Operation) ID() string { return o.route.Operation.OperationID }
 
 // Public reports whether the operation needs no token.
 func (o *Operation) Public() bool { return len(o.scopes) == 0 }
@@ -123,8 +127,16 @@ func (e *BodyError) Error() string { return e.Text }
 // Mismatches.
 func (o *Operation) CheckParameters(c *gin.Context) error {
 	params := map[string]string{}
+	var unreadable Mismatches
 	for _, p := range c.Params {
 		params[p.Key] = p.Value
+		unreadable = append(unreadable, unreadableText("path", p.Key, p.Value)...)
+	}
+	for name, values := range c.Request.URL.Query() {
+		unreadable = append(unreadable, unreadableText("query", name, values...)...)
+	}
+	if unreadable != nil {
+		return list(unreadable)
 	}
 	err := openapi3filter.ValidateRequest(c, &openapi3filter.RequestValidationInput{
 		Request: c.Request, PathParams: params, Route: o.route,
@@ -137,9 +149,19 @@ func (o *Operation) CheckParameters(c *gin.Context) error {
 	return list(collect(err, Mismatch{}))
 }
 
+// unreadableText finds parameters that hold no text which can be stored.
+func unreadableText(in, name string, values ...string) Mismatches {
+	for _, value := range append(values, name) {
+		if !utf8.ValidString(value) || strings.ContainsRune(value, 0) {
+			return Mismatches{{In: in, Name: strings.ToValidUTF8(strings.ReplaceAll(name, "\x00", ""), ""), Text: "Text may not contain NUL characters or malformed UTF-8"}}
+		}
+	}
+	return nil
+}
+
 // CheckBody reads the request's body, checks it and leaves it to be read again
-// as JSON. The error is a *BodyError for what is no JSON object, else
-// Mismatches.
+// as JSON. A form stands for the JSON object that it describes. The error is a
+// *BodyError for what is no JSON, else Mismatches.
 func (o *Operation) CheckBody(c *gin.Context) error {
 	if o.route.Operation.RequestBody == nil {
 		return nil
@@ -157,12 +179,11 @@ func (o *Operation) CheckBody(c *gin.Context) error {
 		return nil
 	}
 	mediaType, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	content := want.Content.Get(mediaType)
-	if err != nil || content == nil {
+	if err != nil || mediaType != jsonType && mediaType != formType {
 		return &BodyError{http.StatusUnsupportedMediaType, "The payload must be sent as application/json."}
 	}
-	schema := content.Schema.Value
-	if mediaType == "application/x-www-form-urlencoded" {
+	schema := want.Content.Get(jsonType).Schema.Value
+	if mediaType == formType {
 		if body, err = formToJSON(body, schema); err != nil {
 			return &BodyError{http.StatusBadRequest, err.Error()}
 		}
@@ -170,16 +191,22 @@ func (o *Operation) CheckBody(c *gin.Context) error {
 	if err := jsondoc.Check(body); err != nil {
 		return &BodyError{http.StatusBadRequest, err.Error()}
 	}
-	c.Request.Body, c.Request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
-	c.Request.Header.Set("Content-Type", "application/json")
-	var value any
-	if err := json.Unmarshal(body, &value); err != nil {
-		return &BodyError{http.StatusBadRequest, "The payload is not valid JSON."}
+	value, err := decode(&body)
+	if err != nil {
+		return &BodyError{http.StatusBadRequest, err.Error()}
 	}
+	c.Request.Body, c.Request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	c.Request.Header.Set("Content-Type", jsonType)
 	err = schema.VisitJSON(value, openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
 		openapi3.DisableSchemaErrorDetails(), o.description.formats)
 	return list(collect(err, Mismatch{In: "body"}))
 }
+
+// The media types of request bodies.
+const (
+	jsonType = "application/json"
+	formType = "application/x-www-form-urlencoded"
+)
 
 // Find returns the operation for a method and an escaped path, nil for none.
 func (d *Description) Find(method, path string) *Operation {
@@ -222,9 +249,18 @@ func list(m Mismatches) error {
 		return nil
 	}
 	slices.SortStableFunc(m, func(a, b Mismatch) int {
-		return strings.Compare(a.Name+"/"+strings.Join(a.Path, "/"), b.Name+"/"+strings.Join(b.Path, "/"))
+		return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.place(), b.place()))
 	})
 	return m
+}
+
+// place is the path of the value that breaks the rule: for a missing member the
+// object that lacks it.
+func (m *Mismatch) place() []string {
+	if m.Keyword == "required" && len(m.Path) > 0 {
+		return m.Path[:len(m.Path)-1]
+	}
+	return m.Path
 }
 
 // collect flattens what kin-openapi reports; at says where in the request.
@@ -257,6 +293,10 @@ func collect(err error, at Mismatch) Mismatches {
 		return Mismatches{at}
 	case *openapi3filter.ParseError:
 		at.Keyword, at.Value, at.Text = "type", err.Value, "is not of the expected type"
+		return Mismatches{at}
+	}
+	if errors.Is(err, openapi3filter.ErrInvalidEmptyValue) {
+		at.Keyword, at.Value, at.Text = "type", "", "is empty"
 		return Mismatches{at}
 	}
 	if inner := errors.Unwrap(err); inner != nil && inner != err { //nolint:errorlint // the same value
