@@ -1,0 +1,23 @@
+# syntax=docker/dockerfile:1
+ARG GO_VERSION=1.26.8
+
+FROM golang:${GO_VERSION}-bookworm AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG VERSION=0.1.0-dev
+RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /roster ./cmd/roster
+
+# Nothing but the program: no shell, no package manager.
+FROM scratch
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
+COPY --from=build /roster /roster
+COPY LICENSE /LICENSE
+USER 65532:65532
+EXPOSE 8080
+# There are no PostgreSQL binaries here: DATABASE_URL or DATABASE_URL_FILE must be set.
+ENV ROSTER_ADDR=:8080
+HEALTHCHECK --interval=10s --timeout=6s --start-period=20s CMD ["/roster", "health"]
+ENTRYPOINT ["/roster"]
+CMD ["serve"]

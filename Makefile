@@ -1,0 +1,65 @@
+# `make help` lists what there is.
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+PACKAGES ?= ./...
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: build ## Build and start Roster; with DATABASE_URL on that database, else with one of its own in .roster
+	@exec bin/roster serve --setup
+
+.PHONY: build
+build: ## Build bin/roster, static
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/roster ./cmd/roster
+
+.PHONY: test
+test: ## Run every test, with the race detector, over a PostgreSQL started for the run
+	go run ./internal/postgrestest/run go test -race -shuffle=on -timeout 15m $(PACKAGES)
+
+.PHONY: generate
+generate: ## Make the generated code again from openapi.yaml
+	go generate ./gen
+
+.PHONY: check
+check: check-generated lint test vuln ## All that CI runs, without the slow suites of test/
+
+.PHONY: check-generated
+check-generated: ## Fail when the generated code is not what openapi.yaml makes
+	@.ci/generated
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, go.mod
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not as gofmt writes it:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go run honnef.co/go/tools/cmd/staticcheck ./...
+	go mod tidy -diff
+
+.PHONY: vuln
+vuln: ## Look for known vulnerabilities in what is called; needs https://vuln.go.dev
+	@.ci/vuln
+
+.PHONY: fuzz
+fuzz: ## Run each fuzz test for FUZZTIME (10s)
+	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
+		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go run ./internal/postgrestest/run go test -run '^$$' -bench . -benchmem $(PACKAGES)
+
+.PHONY: compose-secrets
+compose-secrets: build ## Make the keyset and the passwords that docker-compose.yml hands over, in secrets/
+	@deploy/compose-secrets
+
+.PHONY: clean
+clean: ## Remove what was built; the data in .roster stays
+	rm -rf bin

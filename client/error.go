@@ -1,0 +1,83 @@
+package client
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+)
+
+// Error is an answer that is not a success.
+type Error struct {
+	// StatusCode is the HTTP status.
+	StatusCode int
+	// Code says what is wrong, for programs: Auth0's errorCode, the error of
+	// RFC 6749 §5.2. Empty where the service gives none.
+	Code string
+	// Message says what is wrong, for people. The wording may change.
+	Message string
+	// RequestID finds the request in the service's log. May be empty.
+	RequestID string
+	// Body is the answer as it came, cut after 1 MiB.
+	Body []byte
+}
+
+// Error gives status, message and request id; never the body.
+func (e *Error) Error() string {
+	text := fmt.Sprintf("roster: %d %s", e.StatusCode, http.StatusText(e.StatusCode))
+	if e.Code != "" {
+		text += " (" + e.Code + ")"
+	}
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if e.RequestID != "" {
+		text += " [request " + e.RequestID + "]"
+	}
+	return text
+}
+
+// Is reports whether target is the Err value for e's status.
+func (e *Error) Is(target error) bool {
+	status, ok := target.(statusError)
+	return ok && e.StatusCode == int(status)
+}
+
+// What errors.Is tells of an [*Error], by its status.
+const (
+	ErrBadRequest         = statusError(http.StatusBadRequest)          // a rule is broken: Message names it
+	ErrUnauthorized       = statusError(http.StatusUnauthorized)        // no token, a bad one, or wrong credentials
+	ErrForbidden          = statusError(http.StatusForbidden)           // a scope or a grant is missing
+	ErrNotFound           = statusError(http.StatusNotFound)            // there is no such thing
+	ErrConflict           = statusError(http.StatusConflict)            // it exists already
+	ErrPreconditionFailed = statusError(http.StatusPreconditionFailed)  // somebody changed it meanwhile (If-Match)
+	ErrTooManyRequests    = statusError(http.StatusTooManyRequests)     // over the caller's rate
+	ErrInternal           = statusError(http.StatusInternalServerError) // the service failed
+	ErrUnavailable        = statusError(http.StatusServiceUnavailable)  // the service cannot work just now
+)
+
+type statusError int
+
+func (s statusError) Error() string { return "roster: " + http.StatusText(int(s)) }
+
+// newError reads the error body of whatever dialect has answered.
+func newError(resp *http.Response, body []byte) *Error {
+	e := &Error{StatusCode: resp.StatusCode, RequestID: resp.Header.Get("X-Request-Id"), Body: body}
+	var members map[string]any
+	if json.Unmarshal(body, &members) != nil {
+		return e
+	}
+	first := func(names ...string) string {
+		for _, name := range names {
+			if text, ok := members[name].(string); ok && text != "" {
+				return text
+			}
+		}
+		return ""
+	}
+	e.Code = first("errorCode", "code")
+	if members["statusCode"] == nil && e.Code == "" {
+		e.Code = first("error") // RFC 6749; in Auth0's body it is the status in words
+	}
+	e.Message = first("message", "error_description", "detail", "title")
+	return e
+}

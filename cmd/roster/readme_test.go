@@ -1,0 +1,62 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// variables lists the fields of Config that have a variable.
+func variables() []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[Config]()), func(f reflect.StructField) bool { return f.Tag.Get("env") == "" })
+}
+
+func TestReadmeTablesEveryVariable(t *testing.T) {
+	t.Parallel()
+	var want strings.Builder
+	want.WriteString("| variable | default | what it is |\n| --- | --- | --- |\n")
+	for _, f := range variables() {
+		standard := ""
+		if value := f.Tag.Get("envDefault"); value != "" {
+			standard = "`" + value + "`"
+		}
+		fmt.Fprintf(&want, "| `%s` | %s | %s |\n", f.Tag.Get("env"), standard, strings.ReplaceAll(f.Tag.Get("help"), "|", `\|`))
+	}
+	readme, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, got, _ := strings.Cut(string(readme), "<!-- configuration: a test compares this table with the program -->\n")
+	got, _, _ = strings.Cut(got, "<!-- end of configuration -->")
+	if diff := cmp.Diff(want.String(), got); diff != "" {
+		t.Errorf("README.md's table (-program +README):\n%s\nput this there:\n%s", diff, &want)
+	}
+}
+
+// TestDocumentsNameOnlyVariablesThatExist guards against renaming a variable in
+// the program alone.
+func TestDocumentsNameOnlyVariablesThatExist(t *testing.T) {
+	t.Parallel()
+	known := []string{"TEST_DATABASE_URL", "DATABASE_URL_FILE", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE", "ROSTER_UID", "ROSTER_GID", "ROSTER_URL"}
+	for _, f := range variables() {
+		known = append(known, f.Tag.Get("env"))
+	}
+	name := regexp.MustCompile(`\b(ROSTER_[A-Z_]+|[A-Z_]*DATABASE_URL[A-Z_]*)\b`)
+	for _, file := range []string{"README.md", "Dockerfile", "docker-compose.yml", "Makefile", "deploy/compose-secrets", "examples/quickstart.sh"} {
+		text, err := os.ReadFile("../../" + file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range name.FindAllString(string(text), -1) {
+			if !slices.Contains(known, found) {
+				t.Errorf("%s names %s, which is no variable of the program", file, found)
+			}
+		}
+	}
+}
