@@ -42,6 +42,11 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 			return translate(err)
 		}
 	}
+	defer func() { // also when fn panics, else its connection is lost
+		if t.tx != nil {
+			t.tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
+		}
+	}()
 	err = fn(t)
 	if t.tx == nil {
 		if err == nil && t.writes.Len() > 0 {
@@ -49,7 +54,6 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 		}
 		return translate(err)
 	}
-	defer t.tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
 	if err == nil && t.writes.Len() > 0 {
 		err = t.tx.SendBatch(ctx, &t.writes).Close()
 	}
