@@ -43,6 +43,11 @@ type Draft struct {
 	*Client
 	NewSecret   Secret       // replaces the current one; zero keeps it
 	Credentials []Credential // to register along with the change
+
+	Scopes           *[]ScopeChoice // replaces what the client is authorized for; nil keeps it
+	IdentityProvider string         // id of the new one; "" keeps what the client has
+	KeyPair          string         // id of a shared key pair to use from now on; "" keeps the key
+	NewKey           *NewKey        // the client's own from now on; nil keeps the key
 }
 
 // Metadata is the part of a client's document that rules read.

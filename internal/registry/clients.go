@@ -53,7 +53,13 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if err != nil {
 		return c, err
 	}
+	d.Client = &c
+	links, err := r.linkChanges(ctx, tx, d, oauth.Links{})
+	if err != nil {
+		return c, err
+	}
 	tx.InsertClient(c)
+	links.store(tx, c.ID)
 	if !d.NewSecret.IsZero() {
 		secret, err := r.sealSecret(d.NewSecret)
 		if err != nil {
@@ -77,6 +83,7 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	}
 	e := r.event(ctx, "client.created", "client", c.ClientID)
 	e.Changes = changes(nil, c.Document)
+	links.mergeInto(e.Changes)
 	tx.InsertEvent(e)
 	return c, nil
 }
@@ -122,8 +129,13 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 		if err := storeAliases(tx, before, c); err != nil {
 			return err
 		}
+		links, err := r.relink(ctx, tx, d)
+		if err != nil {
+			return err
+		}
 		e := r.event(ctx, "client.updated", "client", c.ClientID)
 		e.Changes = changes(before.Document, c.Document)
+		links.mergeInto(e.Changes)
 		if !d.NewSecret.IsZero() {
 			secret, err := r.sealSecret(d.NewSecret)
 			if err != nil {
@@ -135,6 +147,7 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 			tx.InsertEvent(r.event(ctx, "client.secret_rotated", "client", c.ClientID))
 		}
 		tx.UpdateClient(c)
+		links.store(tx, c.ID)
 		tx.InsertEvent(e)
 		return nil
 	})

@@ -270,5 +270,5 @@ func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller
 
 // ForgetExpired removes what is of no use any more.
 func (r *Registry) ForgetExpired(ctx context.Context) error {
-	return r.store.TrimAssertions(ctx, r.now())
+	return errors.Join(r.store.TrimAssertions(ctx, r.now()), r.store.TrimKeyPairs(ctx))
 }

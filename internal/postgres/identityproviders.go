@@ -1,0 +1,61 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+const identityProviderColumns = `id::text, name, document, created_at, updated_at`
+
+func scanIdentityProvider(row pgx.CollectableRow) (oauth.IdentityProvider, error) {
+	var p oauth.IdentityProvider
+	err := row.Scan(&p.ID, &p.Name, &p.Document, &p.CreatedAt, &p.UpdatedAt)
+	return p, err
+}
+
+// IdentityProviders returns every identity provider in creation order.
+func (s *Store) IdentityProviders(ctx context.Context) ([]oauth.IdentityProvider, error) {
+	return all(ctx, s, scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers ORDER BY created_at, id")
+}
+
+// IdentityProvider reads one identity provider.
+func (s *Store) IdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
+	return one(ctx, s, "identity_provider", scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE id = $1", id)
+}
+
+// LockIdentityProvider reads one identity provider for changing it.
+func (t *Tx) LockIdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
+	return one(ctx, t, "identity_provider", scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE id = $1 FOR UPDATE", id)
+}
+
+// HoldIdentityProvider reads one identity provider and keeps it from going
+// until the transaction ends.
+func (t *Tx) HoldIdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
+	return one(ctx, t, "identity_provider", scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE id = $1 FOR KEY SHARE", id)
+}
+
+// InsertIdentityProvider stores a new identity provider.
+func (t *Tx) InsertIdentityProvider(p oauth.IdentityProvider) {
+	t.write(`INSERT INTO identity_providers (id, name, document, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)`,
+		p.ID, p.Name, p.Document, p.CreatedAt, p.UpdatedAt)
+}
+
+// UpdateIdentityProvider stores p over the locked one.
+func (t *Tx) UpdateIdentityProvider(p oauth.IdentityProvider) {
+	t.write(`UPDATE identity_providers SET name = $2, document = $3, updated_at = $4 WHERE id = $1`, p.ID, p.Name, p.Document, p.UpdatedAt)
+}
+
+// DeleteIdentityProvider removes an identity provider; one in use is a
+// Conflict.
+func (t *Tx) DeleteIdentityProvider(id string) {
+	t.write(`DELETE FROM identity_providers WHERE id = $1`, id)
+}
+
+// SetClientIdentityProvider makes provider the client's.
+func (t *Tx) SetClientIdentityProvider(client, provider string) {
+	t.write(`INSERT INTO client_identity_providers (client, identity_provider) VALUES ($1, $2)
+		ON CONFLICT (client) DO UPDATE SET identity_provider = excluded.identity_provider`, client, provider)
+}

@@ -1,0 +1,79 @@
+package postgres
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+const scopeColumns = `id::text, name, label, public, created_at, updated_at`
+
+func scanScope(row pgx.CollectableRow) (oauth.Scope, error) {
+	var s oauth.Scope
+	err := row.Scan(&s.ID, &s.Name, &s.Label, &s.Public, &s.CreatedAt, &s.UpdatedAt)
+	return s, err
+}
+
+// Scopes returns every scope in creation order.
+func (s *Store) Scopes(ctx context.Context) ([]oauth.Scope, error) {
+	return all(ctx, s, scanScope, "SELECT "+scopeColumns+" FROM scopes ORDER BY created_at, id")
+}
+
+// Scope reads one scope.
+func (s *Store) Scope(ctx context.Context, id string) (oauth.Scope, error) {
+	return one(ctx, s, "scope", scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = $1", id)
+}
+
+// LockScope reads one scope for changing it.
+func (t *Tx) LockScope(ctx context.Context, id string) (oauth.Scope, error) {
+	return one(ctx, t, "scope", scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = $1 FOR UPDATE", id)
+}
+
+// InsertScope stores a new scope.
+func (t *Tx) InsertScope(s oauth.Scope) {
+	t.write(`INSERT INTO scopes (id, name, label, public, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		s.ID, s.Name, s.Label, s.Public, s.CreatedAt, s.UpdatedAt)
+}
+
+// UpdateScope stores s over the locked scope with that id, which may get
+// another one.
+func (t *Tx) UpdateScope(id string, s oauth.Scope) {
+	t.write(`UPDATE scopes SET id = $2, name = $3, label = $4, public = $5, updated_at = $6 WHERE id = $1`,
+		id, s.ID, s.Name, s.Label, s.Public, s.UpdatedAt)
+}
+
+// DeleteScope removes a scope, from clients too.
+func (t *Tx) DeleteScope(id string) { t.write(`DELETE FROM scopes WHERE id = $1`, id) }
+
+// MakeScopes stores those of list whose name is free and returns them. list is
+// in the order of the names, so that two transactions wait for each other in
+// the same order.
+func (t *Tx) MakeScopes(ctx context.Context, list []oauth.Scope) ([]oauth.Scope, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	ids, names := make([]string, len(list)), make([]string, len(list))
+	for i, s := range list {
+		ids[i], names[i] = s.ID, s.Name
+	}
+	return all(ctx, t, scanScope, `INSERT INTO scopes (id, name, created_at, updated_at)
+		SELECT w.id, w.name, $3, $3 FROM unnest($1::uuid[], $2::text[]) w (id, name)
+		ON CONFLICT (name) DO NOTHING RETURNING `+scopeColumns, ids, names, list[0].CreatedAt)
+}
+
+// HoldScopes returns the scopes that have one of the ids or names, and keeps
+// them from going until the transaction ends.
+func (t *Tx) HoldScopes(ctx context.Context, ids, names []string) ([]oauth.Scope, error) {
+	return all(ctx, t, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = ANY ($1::uuid[]) OR name = ANY ($2) ORDER BY id FOR KEY SHARE", ids, names)
+}
+
+// SetClientScopes replaces the scopes that a client is authorized for.
+func (t *Tx) SetClientScopes(client string, scopes []string) {
+	t.write(`DELETE FROM client_scopes WHERE client = $1`, client)
+	if len(scopes) > 0 {
+		t.write(`INSERT INTO client_scopes (client, scope, position)
+			SELECT $1::uuid, s.id, s.position FROM unnest($2::uuid[]) WITH ORDINALITY s (id, position)`, client, scopes)
+	}
+}

@@ -1,0 +1,84 @@
+package registry
+
+import (
+	"context"
+	"maps"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+func providerDocument(p oauth.IdentityProvider) jsondoc.Object {
+	doc := maps.Clone(p.Document)
+	doc["name"] = jsondoc.Must(p.Name)
+	return doc
+}
+
+// CreateIdentityProvider registers an identity provider. An empty ID is made
+// up.
+func (r *Registry) CreateIdentityProvider(ctx context.Context, p oauth.IdentityProvider) (oauth.IdentityProvider, error) {
+	if p.ID == "" {
+		p.ID = uuid.NewString()
+	}
+	p.CreatedAt = r.now()
+	p.UpdatedAt = p.CreatedAt
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		tx.InsertIdentityProvider(p)
+		e := r.event(ctx, "identity_provider.created", "identity_provider", p.ID)
+		e.Changes = changes(nil, providerDocument(p))
+		tx.InsertEvent(e)
+		return nil
+	})
+	return p, err
+}
+
+// IdentityProviders returns every identity provider in creation order.
+func (r *Registry) IdentityProviders(ctx context.Context) ([]oauth.IdentityProvider, error) {
+	return r.store.IdentityProviders(ctx)
+}
+
+// IdentityProvider returns one identity provider.
+func (r *Registry) IdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
+	return r.store.IdentityProvider(ctx, id)
+}
+
+// UpdateIdentityProvider stores what edit makes of an identity provider.
+func (r *Registry) UpdateIdentityProvider(ctx context.Context, id string, edit func(*oauth.IdentityProvider) error) (oauth.IdentityProvider, error) {
+	var p oauth.IdentityProvider
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var err error
+		if p, err = tx.LockIdentityProvider(ctx, id); err != nil {
+			return err
+		}
+		before := p
+		p.Document = maps.Clone(p.Document)
+		if err := edit(&p); err != nil {
+			return err
+		}
+		p.UpdatedAt = r.now()
+		tx.UpdateIdentityProvider(p)
+		e := r.event(ctx, "identity_provider.updated", "identity_provider", p.ID)
+		e.Changes = changes(providerDocument(before), providerDocument(p))
+		tx.InsertEvent(e)
+		return nil
+	})
+	return p, err
+}
+
+// DeleteIdentityProvider removes an identity provider, unless a client uses it.
+func (r *Registry) DeleteIdentityProvider(ctx context.Context, id string) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		p, err := tx.LockIdentityProvider(ctx, id)
+		if err != nil {
+			return err
+		}
+		tx.DeleteIdentityProvider(p.ID)
+		e := r.event(ctx, "identity_provider.deleted", "identity_provider", p.ID)
+		e.Changes = changes(providerDocument(p), nil)
+		tx.InsertEvent(e)
+		return nil
+	})
+}

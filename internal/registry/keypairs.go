@@ -1,0 +1,157 @@
+package registry
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/seal"
+)
+
+func keyPairLocation(id string) seal.Location {
+	return seal.Location{Table: "key_pairs", Row: id, Column: "sealed"}
+}
+
+// keyPairDocument is what the audit trail notes of a pair.
+func keyPairDocument(k oauth.KeyPair) jsondoc.Object {
+	return jsondoc.Object{"public_key": jsondoc.Must(k.PublicKey), "is_default": jsondoc.Must(k.Default)}
+}
+
+// renew gives k a new RSA key.
+func (r *Registry) renew(k *oauth.KeyPair) error {
+	key, err := oauth.NewRSAKey(oauth.MinKeyBits)
+	if err != nil {
+		return err
+	}
+	k.PublicKey, k.UpdatedAt = key.PublicPEM, r.now()
+	k.Sealed, err = r.keys.Seal([]byte(key.Private.Reveal()), keyPairLocation(k.ID))
+	return err
+}
+
+// CreateKeyPair makes a key pair for clients to share. isDefault makes it that
+// of clients that have no key, in place of another.
+func (r *Registry) CreateKeyPair(ctx context.Context, isDefault bool) (oauth.KeyPair, error) {
+	k := oauth.KeyPair{ID: uuid.NewString(), Default: isDefault, CreatedAt: r.now()}
+	if err := r.renew(&k); err != nil {
+		return k, err
+	}
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		r.insertKeyPair(ctx, tx, k)
+		return nil
+	})
+	return k, err
+}
+
+func (r *Registry) insertKeyPair(ctx context.Context, tx *postgres.Tx, k oauth.KeyPair) {
+	if k.Default {
+		tx.UnsetDefaultKeyPair(r.now())
+	}
+	tx.InsertKeyPair(k)
+	e := r.event(ctx, "key_pair.created", "key_pair", k.ID)
+	e.Changes = changes(nil, keyPairDocument(k))
+	tx.InsertEvent(e)
+}
+
+// defaultKeyPair returns the pair of clients that have no key. The first need
+// makes it; instances that need it together wait for one another.
+func (r *Registry) defaultKeyPair(ctx context.Context) (oauth.KeyPair, error) {
+	k, err := r.store.DefaultKeyPair(ctx)
+	if oauth.KindOf(err) != oauth.NotFound {
+		return k, err
+	}
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		if err := tx.Exclusive(ctx); err != nil {
+			return err
+		}
+		var err error
+		if k, err = tx.DefaultKeyPair(ctx); oauth.KindOf(err) != oauth.NotFound {
+			return err
+		}
+		k = oauth.KeyPair{ID: uuid.NewString(), Default: true, CreatedAt: r.now()}
+		if err := r.renew(&k); err != nil {
+			return err
+		}
+		r.insertKeyPair(ctx, tx, k)
+		return nil
+	})
+	return k, err
+}
+
+// KeyPairs returns the shared key pairs in creation order.
+func (r *Registry) KeyPairs(ctx context.Context) ([]oauth.KeyPair, error) {
+	return r.store.KeyPairs(ctx)
+}
+
+// KeyPair returns one shared key pair.
+func (r *Registry) KeyPair(ctx context.Context, id string) (oauth.KeyPair, error) {
+	return r.store.KeyPair(ctx, id)
+}
+
+// SetDefaultKeyPair makes a pair that of clients that have no key, in place of
+// another, or no longer.
+func (r *Registry) SetDefaultKeyPair(ctx context.Context, id string, isDefault bool) (oauth.KeyPair, error) {
+	return r.updateKeyPair(ctx, id, "key_pair.updated", func(k *oauth.KeyPair, tx *postgres.Tx) error {
+		if isDefault && !k.Default {
+			tx.UnsetDefaultKeyPair(r.now())
+		}
+		k.Default, k.UpdatedAt = isDefault, r.now()
+		return nil
+	})
+}
+
+// RotateKeyPair gives a pair, and so the clients that use it, a new key.
+func (r *Registry) RotateKeyPair(ctx context.Context, id string) (oauth.KeyPair, error) {
+	if _, err := r.store.KeyPair(ctx, id); err != nil {
+		return oauth.KeyPair{}, err
+	}
+	fresh := oauth.KeyPair{ID: id}
+	if err := r.renew(&fresh); err != nil { // slow: not while the pair is locked
+		return fresh, err
+	}
+	return r.updateKeyPair(ctx, id, "key_pair.rotated", func(k *oauth.KeyPair, _ *postgres.Tx) error {
+		k.PublicKey, k.Sealed, k.UpdatedAt = fresh.PublicKey, fresh.Sealed, fresh.UpdatedAt
+		return nil
+	})
+}
+
+func (r *Registry) updateKeyPair(ctx context.Context, id, action string, edit func(*oauth.KeyPair, *postgres.Tx) error) (oauth.KeyPair, error) {
+	var k oauth.KeyPair
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var err error
+		if k, err = tx.LockKeyPair(ctx, id); err != nil {
+			return err
+		}
+		before := k
+		if err := edit(&k, tx); err != nil {
+			return err
+		}
+		tx.UpdateKeyPair(k)
+		e := r.event(ctx, action, "key_pair", k.ID)
+		e.Changes = changes(keyPairDocument(before), keyPairDocument(k))
+		tx.InsertEvent(e)
+		return nil
+	})
+	return k, err
+}
+
+// DeleteKeyPair removes a shared key pair; clients that use it keep it. The
+// default one is a Conflict.
+func (r *Registry) DeleteKeyPair(ctx context.Context, id string) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		k, err := tx.LockKeyPair(ctx, id)
+		if err != nil {
+			return err
+		}
+		if k.Default {
+			return &oauth.Error{Kind: oauth.Conflict, Resource: "key_pair_default", Detail: "The default key pair cannot be deleted."}
+		}
+		tx.DeleteKeyPair(k.ID, r.now())
+		e := r.event(ctx, "key_pair.deleted", "key_pair", k.ID)
+		e.Changes = changes(keyPairDocument(k), nil)
+		tx.InsertEvent(e)
+		return nil
+	})
+}

@@ -1,0 +1,80 @@
+package registry
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+func scopeDocument(s oauth.Scope) jsondoc.Object {
+	return jsondoc.Object{"id": jsondoc.Must(s.ID), "name": jsondoc.Must(s.Name), "label": jsondoc.Must(s.Label), "public": jsondoc.Must(s.Public)}
+}
+
+// CreateScope registers a scope. An empty ID is made up.
+func (r *Registry) CreateScope(ctx context.Context, s oauth.Scope) (oauth.Scope, error) {
+	if s.ID == "" {
+		s.ID = uuid.NewString()
+	}
+	s.CreatedAt = r.now()
+	s.UpdatedAt = s.CreatedAt
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		tx.InsertScope(s)
+		e := r.event(ctx, "scope.created", "scope", s.Name)
+		e.Changes = changes(nil, scopeDocument(s))
+		tx.InsertEvent(e)
+		return nil
+	})
+	return s, err
+}
+
+// Scopes returns every scope in creation order.
+func (r *Registry) Scopes(ctx context.Context) ([]oauth.Scope, error) { return r.store.Scopes(ctx) }
+
+// Scope returns one scope.
+func (r *Registry) Scope(ctx context.Context, id string) (oauth.Scope, error) {
+	return r.store.Scope(ctx, id)
+}
+
+// UpdateScope stores what edit makes of a scope, its id included.
+func (r *Registry) UpdateScope(ctx context.Context, id string, edit func(*oauth.Scope) error) (oauth.Scope, error) {
+	var s oauth.Scope
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var err error
+		if s, err = tx.LockScope(ctx, id); err != nil {
+			return err
+		}
+		before := s
+		if err := edit(&s); err != nil {
+			return err
+		}
+		s.UpdatedAt = r.now()
+		tx.UpdateScope(id, s)
+		e := r.event(ctx, "scope.updated", "scope", before.Name)
+		e.Changes = changes(scopeDocument(before), scopeDocument(s))
+		tx.InsertEvent(e)
+		return nil
+	})
+	return s, err
+}
+
+// DeleteScope removes a scope, from clients too, unless may objects.
+func (r *Registry) DeleteScope(ctx context.Context, id string, may func(oauth.Scope) error) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		s, err := tx.LockScope(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := may(s); err != nil {
+			return err
+		}
+		tx.DeleteScope(s.ID)
+		e := r.event(ctx, "scope.deleted", "scope", s.Name)
+		e.Changes = changes(scopeDocument(s), nil)
+		tx.InsertEvent(e)
+		return nil
+	})
+}
