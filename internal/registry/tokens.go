@@ -93,9 +93,9 @@ func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenReque
 	if err != nil {
 		return
 	}
-	scope = granted.Scope
-	if granted.AllowAllScopes {
-		scope = terms.ScopeValues()
+	scope = terms.ScopeValues()
+	if !granted.AllowAllScopes { // what the API has dropped since is granted no more
+		scope = slices.DeleteFunc(granted.Scope, func(s string) bool { return !slices.Contains(scope, s) })
 	}
 	if asked := oauth.SplitScope(req.Scope); len(asked) > 0 {
 		for _, s := range asked {
@@ -104,7 +104,7 @@ func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenReque
 				return
 			}
 		}
-		scope = asked
+		scope = slices.DeleteFunc(scope, func(s string) bool { return !slices.Contains(asked, s) })
 	}
 	return
 }
@@ -137,10 +137,11 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 	return t, err
 }
 
-var errWrongClient = tokenError(oauth.Unauthenticated, "invalid_client", "Client authentication failed.")
+// errWrongSecret is worded as Auth0 does; RFC 6749 §5.2 would have invalid_client.
+var errWrongSecret = tokenError(oauth.Unauthenticated, "access_denied", "Unauthorized")
 
 // authenticate finds the client and checks its proof. Unknown clients cost the
-// same work as known ones with a wrong secret and fail in the same words.
+// same work as known ones with a wrong proof and fail in the same words.
 func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres.Authentication, error) {
 	if req.Assertion != "" {
 		return r.authenticateAssertion(ctx, req)
@@ -161,7 +162,7 @@ func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres
 			return auth, nil
 		}
 	}
-	return auth, errWrongClient
+	return auth, errWrongSecret
 }
 
 // noSecret is checked against where there is no secret to check against. It is
@@ -182,17 +183,14 @@ func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) 
 		return postgres.Authentication{}, asInvalidClient(err)
 	}
 	if req.ClientID != "" && req.ClientID != a.ClientID() {
-		return postgres.Authentication{}, errWrongClient
+		return postgres.Authentication{}, tokenError(oauth.Unauthenticated, "invalid_client", "The client assertion is of another client than client_id.")
 	}
 	auth, err := r.store.Authentication(ctx, a.ClientID(), r.now())
-	if err != nil {
-		if oauth.KindOf(err) == oauth.NotFound {
-			err = errWrongClient
-		}
+	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
 	}
 	audiences := []string{r.Issuer(), r.PublicURL, r.PublicURL + "/oauth/token"}
-	if _, err := a.Verify(auth.Credentials, audiences, r.Now()); err != nil {
+	if _, err := a.Verify(auth.Credentials, audiences, r.Now()); err != nil { // of an unknown client there are none
 		return auth, asInvalidClient(err)
 	}
 	jti := sha256.Sum256([]byte(a.JTI()))

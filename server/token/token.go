@@ -79,6 +79,8 @@ func invalidRequest(detail string) error {
 	return &oauth.Error{Kind: oauth.Invalid, Code: "invalid_request", Detail: detail}
 }
 
+var errTwoWays = invalidRequest("Use one way of client authentication at a time.") // RFC 6749 §2.3
+
 // parse reads a token request from the body and the Authorization header. The
 // query is never read: what is in a URL ends up in logs.
 func parse(c *gin.Context) (registry.TokenRequest, error) {
@@ -106,8 +108,8 @@ func parse(c *gin.Context) (registry.TokenRequest, error) {
 		if params["client_assertion"] == "" {
 			return req, invalidRequest("Missing required parameter: client_assertion")
 		}
-		if !req.Secret.IsZero() {
-			return req, invalidRequest("Use one way of client authentication at a time.")
+		if !req.Secret.IsZero() || c.GetHeader("Authorization") != "" {
+			return req, errTwoWays
 		}
 		req.Assertion = params["client_assertion"]
 	}
@@ -137,7 +139,7 @@ func basic(c *gin.Context, req *registry.TokenRequest) error {
 		return invalidRequest("client_id differs from the one in the Authorization header.")
 	}
 	if !req.Secret.IsZero() {
-		return invalidRequest("Use one way of client authentication at a time.")
+		return errTwoWays
 	}
 	req.ClientID, req.Secret = id, oauth.NewSecret(secret)
 	return nil
