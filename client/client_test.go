@@ -78,7 +78,7 @@ func TestErrorsOfEveryDialectAreUnderstood(t *testing.T) {
 		"Auth0":           {404, "application/json; charset=utf-8", `{"statusCode":404,"error":"Not Found","message":"gone","errorCode":"inexistent_client"}`, client.ErrNotFound, "inexistent_client", "gone"},
 		"Auth0, no code":  {403, "application/json", `{"statusCode":403,"error":"Forbidden","message":"no"}`, client.ErrForbidden, "", "no"},
 		"RFC 6749":        {400, "application/json", `{"error":"invalid_request","error_description":"what?"}`, client.ErrBadRequest, "invalid_request", "what?"},
-		"Boruta":          {422, "application/json", `{"code":"UNPROCESSABLE_ENTITY","message":"bad","errors":{"name":["x"]}}`, nil, "UNPROCESSABLE_ENTITY", "bad"},
+		"Boruta":          {422, "application/json", `{"code":"UNPROCESSABLE_ENTITY","message":"bad","errors":{"name":["x"]}}`, client.ErrUnprocessable, "UNPROCESSABLE_ENTITY", "bad"},
 		"RFC 9457":        {409, "application/problem+json", `{"title":"Conflict","status":409,"detail":"taken"}`, client.ErrConflict, "", "taken"},
 		"not JSON":        {503, "text/html", `<h1>down</h1>`, client.ErrUnavailable, "", ""},
 		"odd members":     {500, "application/json", `{"message":7,"error":{}}`, client.ErrInternal, "", ""},

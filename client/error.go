@@ -50,6 +50,7 @@ const (
 	ErrNotFound           = statusError(http.StatusNotFound)            // there is no such thing
 	ErrConflict           = statusError(http.StatusConflict)            // it exists already
 	ErrPreconditionFailed = statusError(http.StatusPreconditionFailed)  // somebody changed it meanwhile (If-Match)
+	ErrUnprocessable      = statusError(http.StatusUnprocessableEntity) // a rule is broken, in the Boruta dialect
 	ErrTooManyRequests    = statusError(http.StatusTooManyRequests)     // over the caller's rate
 	ErrInternal           = statusError(http.StatusInternalServerError) // the service failed
 	ErrUnavailable        = statusError(http.StatusServiceUnavailable)  // the service cannot work just now

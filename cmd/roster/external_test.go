@@ -3,12 +3,14 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -173,6 +175,29 @@ func TestHashedSecretsAreShownOnce(t *testing.T) {
 		t.Errorf("the secret does not authenticate: %d %s", status, body)
 	}
 	s.stop()
+}
+
+// TestCallerWhoSaysNothingDoesNotHoldUpTheEnd has one connection with half a
+// request on it and one that never sent a byte.
+func TestCallerWhoSaysNothingDoesNotHoldUpTheEnd(t *testing.T) {
+	t.Parallel()
+	env, _ := external(t)
+	s := serve(t, env, "--setup")
+	for _, text := range []string{"", "GET /healthz HTTP/1.1\r\nHost: x\r\n"} {
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.URL, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begun := time.Now()
+	s.stop()
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("it took %v to end", took)
+	}
 }
 
 func TestUnreachableDatabaseIsSaidWithoutItsPassword(t *testing.T) {
