@@ -848,6 +848,27 @@ func (e ResourceServerTokenEncryptionKeyAlg) Valid() bool {
 	}
 }
 
+// Defines values for RosterClientSecretStatus.
+const (
+	RosterClientSecretStatusCurrent    RosterClientSecretStatus = "current"
+	RosterClientSecretStatusEnded      RosterClientSecretStatus = "ended"
+	RosterClientSecretStatusSuperseded RosterClientSecretStatus = "superseded"
+)
+
+// Valid indicates whether the value is a known member of the RosterClientSecretStatus enum.
+func (e RosterClientSecretStatus) Valid() bool {
+	switch e {
+	case RosterClientSecretStatusCurrent:
+		return true
+	case RosterClientSecretStatusEnded:
+		return true
+	case RosterClientSecretStatusSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SigningAlgorithmEnum.
 const (
 	SigningAlgorithmEnumHS256 SigningAlgorithmEnum = "HS256"
@@ -881,6 +902,24 @@ const (
 func (e X509CertificateCredentialCredentialType) Valid() bool {
 	switch e {
 	case X509CertificateCredentialCredentialTypeX509Cert:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RosterListEventsParamsOrder.
+const (
+	RosterListEventsParamsOrderNewest RosterListEventsParamsOrder = "newest"
+	RosterListEventsParamsOrderOldest RosterListEventsParamsOrder = "oldest"
+)
+
+// Valid indicates whether the value is a known member of the RosterListEventsParamsOrder enum.
+func (e RosterListEventsParamsOrder) Valid() bool {
+	switch e {
+	case RosterListEventsParamsOrderNewest:
+		return true
+	case RosterListEventsParamsOrderOldest:
 		return true
 	default:
 		return false
@@ -3315,6 +3354,108 @@ type ResourceServerTokenEncryptionKey struct {
 // ResourceServerTokenEncryptionKeyAlg How the content key is encrypted (RFC 7518 §4).
 type ResourceServerTokenEncryptionKeyAlg string
 
+// RosterClientSecret A secret of a client, without its text.
+type RosterClientSecret struct {
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ExpiresAt When it ends or ended; `null` for the newest one.
+	ExpiresAt nullable.Nullable[time.Time] `json:"expires_at"`
+
+	// ID Names the secret.
+	ID string `json:"id"`
+
+	// LastUsedAt When a client last authenticated with it; `null` for never.
+	LastUsedAt nullable.Nullable[time.Time] `json:"last_used_at"`
+
+	// Status `current` is the newest one. `superseded` is good until `expires_at`. `ended` is no longer good.
+	Status RosterClientSecretStatus `json:"status"`
+}
+
+// RosterClientSecretStatus `current` is the newest one. `superseded` is good until `expires_at`. `ended` is no longer good.
+type RosterClientSecretStatus string
+
+// RosterClientSecrets A client's secrets, newest first.
+type RosterClientSecrets struct {
+	// Secrets The secrets, without their texts.
+	Secrets []RosterClientSecret `json:"secrets,omitzero"`
+}
+
+// RosterEvent Something that happened. It never holds a secret or a digest of one.
+type RosterEvent struct {
+	// Action What happened, e.g. `client.updated`.
+	Action string `json:"action"`
+
+	// Actor Subject of the token it was done with; `system` for Roster itself, `anonymous` for somebody who did not authenticate.
+	Actor string `json:"actor"`
+
+	// ActorClient OAuth identifier of the client that did it; empty if there is none.
+	ActorClient string `json:"actor_client"`
+
+	// Address Where the request came from; empty if it was none.
+	Address string `json:"address"`
+
+	// Changes What changed, or more about what happened, member by member.
+	Changes *RosterEventChanges `json:"changes,omitempty"`
+
+	// ID Names the event.
+	ID string `json:"id"`
+
+	// OccurredAt When it happened.
+	OccurredAt time.Time `json:"occurred_at"`
+
+	// RequestID `X-Request-Id` of the answer to the request; empty if it was none.
+	RequestID string `json:"request_id"`
+
+	// Target Its identifier; `*` if there are several, which `changes` lists as `targets`; empty if there is none.
+	Target string `json:"target"`
+
+	// TargetType What kind of thing it happened to, e.g. `client`.
+	TargetType string `json:"target_type"`
+}
+
+// RosterEventChanges What changed, or more about what happened, member by member.
+type RosterEventChanges map[string]struct {
+	// After The value after; absent if there is none.
+	After interface{} `json:"after,omitempty"`
+
+	// Before The value before; absent if there was none.
+	Before interface{} `json:"before,omitempty"`
+}
+
+// RosterEventFeed A part of the feed.
+type RosterEventFeed struct {
+	// Events The events that follow.
+	Events []RosterEvent `json:"events,omitzero"`
+
+	// More Whether the next part has events already.
+	More bool `json:"more"`
+
+	// Next Where the next part starts, for `after`.
+	Next string `json:"next"`
+}
+
+// RosterEvents A page of events.
+type RosterEvents struct {
+	// Events The events.
+	Events []RosterEvent `json:"events,omitzero"`
+
+	// Next Cursor of the next page, for `after`; absent if there is none.
+	Next *string `json:"next,omitempty"`
+}
+
+// RosterNewClientSecret A secret that was just made.
+type RosterNewClientSecret struct {
+	// ClientSecret Its text.
+	ClientSecret string `json:"client_secret"`
+
+	// CreatedAt When it was made.
+	CreatedAt time.Time `json:"created_at"`
+
+	// ID Names the secret.
+	ID string `json:"id"`
+}
+
 // RotateClientSecretResponseContent A client. Members that were never set, that have been removed, or that the token may not read are absent; only
 // `client_id` is always there, unless `fields` leaves it out.
 type RotateClientSecretResponseContent = GetClientResponseContent
@@ -3699,11 +3840,17 @@ type ClientIDParam = string
 // CredentialIDParam defines model for CredentialIDParam.
 type CredentialIDParam = string
 
+// EventLimitParam defines model for EventLimitParam.
+type EventLimitParam = int
+
 // FieldsParam defines model for FieldsParam.
 type FieldsParam = string
 
 // FromParam defines model for FromParam.
 type FromParam = string
+
+// GraceSecondsParam defines model for GraceSecondsParam.
+type GraceSecondsParam = int
 
 // IfMatchParam defines model for IfMatchParam.
 type IfMatchParam = string
@@ -3827,6 +3974,85 @@ type OAuthUnsupportedMediaType = OAuthError
 
 // OpsFailure A failure outside the dialects (RFC 9457).
 type OpsFailure = Problem
+
+// RosterConflict A failure outside the dialects (RFC 9457).
+type RosterConflict = Problem
+
+// RosterFailure A failure outside the dialects (RFC 9457).
+type RosterFailure = Problem
+
+// RosterFeedTrimmed A failure outside the dialects (RFC 9457).
+type RosterFeedTrimmed = Problem
+
+// RosterForbidden A failure outside the dialects (RFC 9457).
+type RosterForbidden = Problem
+
+// RosterInvalid A failure outside the dialects (RFC 9457).
+type RosterInvalid = Problem
+
+// RosterNotFound A failure outside the dialects (RFC 9457).
+type RosterNotFound = Problem
+
+// RosterTooManyRequests A failure outside the dialects (RFC 9457).
+type RosterTooManyRequests = Problem
+
+// RosterUnauthorized A failure outside the dialects (RFC 9457).
+type RosterUnauthorized = Problem
+
+// RosterRotateClientSecretParams defines parameters for RosterRotateClientSecret.
+type RosterRotateClientSecretParams struct {
+	// GraceSeconds How long the secret before this one lives on, in seconds; 0 ends it at once. Absent: what the deployment says,
+	// which is 0 unless it is configured otherwise.
+	GraceSeconds *GraceSecondsParam `form:"grace_seconds,omitempty" json:"grace_seconds,omitempty"`
+}
+
+// RosterListEventsParams defines parameters for RosterListEvents.
+type RosterListEventsParams struct {
+	// Action What happened.
+	Action *string `form:"action,omitempty" json:"action,omitempty"`
+
+	// TargetType What kind of thing it happened to.
+	TargetType *string `form:"target_type,omitempty" json:"target_type,omitempty"`
+
+	// Target Identifier of what it happened to. Finds events about several targets too.
+	Target *string `form:"target,omitempty" json:"target,omitempty"`
+
+	// Actor Subject of the token it was done with.
+	Actor *string `form:"actor,omitempty" json:"actor,omitempty"`
+
+	// ActorClient OAuth identifier of the client that did it.
+	ActorClient *string `form:"actor_client,omitempty" json:"actor_client,omitempty"`
+
+	// Since The first moment to show.
+	Since *time.Time `form:"since,omitempty" json:"since,omitempty"`
+
+	// Until The moment after the last one to show.
+	Until *time.Time `form:"until,omitempty" json:"until,omitempty"`
+
+	// Order Newest or oldest first.
+	Order *RosterListEventsParamsOrder `form:"order,omitempty" json:"order,omitempty"`
+
+	// After The cursor, `next`, that came with the page before, asked for with the same conditions.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many events to show at most.
+	Limit *EventLimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// RosterListEventsParamsOrder defines parameters for RosterListEvents.
+type RosterListEventsParamsOrder string
+
+// RosterReadEventFeedParams defines parameters for RosterReadEventFeed.
+type RosterReadEventFeedParams struct {
+	// After The cursor to go on from, or `latest` for events from now on. Absent begins with the oldest event that is kept.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Wait How many seconds to wait for events when there are none.
+	Wait *int `form:"wait,omitempty" json:"wait,omitempty"`
+
+	// Limit How many events to show at most.
+	Limit *EventLimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // Auth0ListClientGrantsParams defines parameters for Auth0ListClientGrants.
 type Auth0ListClientGrantsParams struct {
@@ -3965,6 +4191,13 @@ type Auth0ListClientConnectionsParams struct {
 
 	// IncludeFields Whether `fields` names the members to show (`true`) or to hide (`false`).
 	IncludeFields *IncludeFieldsParam `form:"include_fields,omitempty" json:"include_fields,omitempty"`
+}
+
+// Auth0RotateClientSecretParams defines parameters for Auth0RotateClientSecret.
+type Auth0RotateClientSecretParams struct {
+	// GraceSeconds How long the secret before this one lives on, in seconds; 0 ends it at once. Absent: what the deployment says,
+	// which is 0 unless it is configured otherwise.
+	GraceSeconds *GraceSecondsParam `form:"grace_seconds,omitempty" json:"grace_seconds,omitempty"`
 }
 
 // Auth0ListResourceServersParams defines parameters for Auth0ListResourceServers.
@@ -4505,6 +4738,46 @@ type ClientInterface interface {
 	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
 	GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RosterListClientSecrets List a client's secrets
+	//
+	// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
+	// 30 days, the last 100 secrets at most. `last_used_at` may be half a minute late.
+	//
+	// Corresponds with GET /api/roster/v1/clients/{client_id}/secrets (the `RosterListClientSecrets` operationId).
+	RosterListClientSecrets(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterRotateClientSecret Give a client a new secret while the old one lives on
+	//
+	// Makes a new random secret and shows it. The one that was the newest lives on for `grace_seconds`; every older one
+	// ends at once, so that a client never has more than two live secrets. The request has no body.
+	//
+	// Corresponds with POST /api/roster/v1/clients/{client_id}/secrets (the `RosterRotateClientSecret` operationId).
+	RosterRotateClientSecret(ctx context.Context, clientID ClientIDParam, params *RosterRotateClientSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterRetireClientSecret Retire a superseded secret now
+	//
+	// The secret is refused from then on. The newest one cannot be retired (409): rotate it with `grace_seconds=0`.
+	// Retiring one that has ended already changes nothing.
+	//
+	// Corresponds with DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id} (the `RosterRetireClientSecret` operationId).
+	RosterRetireClientSecret(ctx context.Context, clientID ClientIDParam, secretID string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterListEvents Search the audit trail
+	//
+	// Events that match every given condition, in order of time. For reading all of them, each one once, use the feed.
+	//
+	// Corresponds with GET /api/roster/v1/events (the `RosterListEvents` operationId).
+	RosterListEvents(ctx context.Context, params *RosterListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterReadEventFeed Follow the audit trail
+	//
+	// Every event exactly once, in the order in which transactions began to write; an event appears when its transaction
+	// and all older ones have ended. Keep `next` and send it as `after`: whatever instance answers, and however long
+	// ago that was, the answer continues there. With `wait` an answer without events is held back for so long.
+	//
+	// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
+	RosterReadEventFeed(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// Auth0ListClientGrants List client grants
 	//
 	// Client grants in the order they were made. Filters add up. The shape of the answer follows the paging parameters
@@ -4740,10 +5013,11 @@ type ClientInterface interface {
 	// Auth0RotateClientSecret Give a client a new secret
 	//
 	// Makes a new random secret and shows it. The request has no body. To set a secret of your own, change
-	// `client_secret` instead.
+	// `client_secret` instead. The old secret is refused from then on, unless `grace_seconds` or the deployment lets it
+	// live on for a while.
 	//
 	// Corresponds with POST /api/v2/clients/{client_id}/rotate-secret (the `Auth0RotateClientSecret` operationId).
-	Auth0RotateClientSecret(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	Auth0RotateClientSecret(ctx context.Context, clientID ClientIDParam, params *Auth0RotateClientSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Auth0ListResourceServers List resource servers
 	//
@@ -4946,6 +5220,96 @@ func (c *API) GetAuthorizationServerMetadata(ctx context.Context, reqEditors ...
 // Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
 func (c *API) GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewGetOpenIDConfigurationRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterListClientSecrets List a client's secrets
+//
+// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
+// 30 days, the last 100 secrets at most. `last_used_at` may be half a minute late.
+//
+// Corresponds with GET /api/roster/v1/clients/{client_id}/secrets (the `RosterListClientSecrets` operationId).
+func (c *API) RosterListClientSecrets(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterListClientSecretsRequest(c.Server, clientID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterRotateClientSecret Give a client a new secret while the old one lives on
+//
+// Makes a new random secret and shows it. The one that was the newest lives on for `grace_seconds`; every older one
+// ends at once, so that a client never has more than two live secrets. The request has no body.
+//
+// Corresponds with POST /api/roster/v1/clients/{client_id}/secrets (the `RosterRotateClientSecret` operationId).
+func (c *API) RosterRotateClientSecret(ctx context.Context, clientID ClientIDParam, params *RosterRotateClientSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterRotateClientSecretRequest(c.Server, clientID, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterRetireClientSecret Retire a superseded secret now
+//
+// The secret is refused from then on. The newest one cannot be retired (409): rotate it with `grace_seconds=0`.
+// Retiring one that has ended already changes nothing.
+//
+// Corresponds with DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id} (the `RosterRetireClientSecret` operationId).
+func (c *API) RosterRetireClientSecret(ctx context.Context, clientID ClientIDParam, secretID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterRetireClientSecretRequest(c.Server, clientID, secretID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterListEvents Search the audit trail
+//
+// Events that match every given condition, in order of time. For reading all of them, each one once, use the feed.
+//
+// Corresponds with GET /api/roster/v1/events (the `RosterListEvents` operationId).
+func (c *API) RosterListEvents(ctx context.Context, params *RosterListEventsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterListEventsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterReadEventFeed Follow the audit trail
+//
+// Every event exactly once, in the order in which transactions began to write; an event appears when its transaction
+// and all older ones have ended. Keep `next` and send it as `after`: whatever instance answers, and however long
+// ago that was, the answer continues there. With `wait` an answer without events is held back for so long.
+//
+// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
+func (c *API) RosterReadEventFeed(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterReadEventFeedRequest(c.Server, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5421,11 +5785,12 @@ func (c *API) Auth0UpdateClientCredential(ctx context.Context, clientID ClientID
 // Auth0RotateClientSecret Give a client a new secret
 //
 // Makes a new random secret and shows it. The request has no body. To set a secret of your own, change
-// `client_secret` instead.
+// `client_secret` instead. The old secret is refused from then on, unless `grace_seconds` or the deployment lets it
+// live on for a while.
 //
 // Corresponds with POST /api/v2/clients/{client_id}/rotate-secret (the `Auth0RotateClientSecret` operationId).
-func (c *API) Auth0RotateClientSecret(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
-	req, err := NewAuth0RotateClientSecretRequest(c.Server, clientID)
+func (c *API) Auth0RotateClientSecret(ctx context.Context, clientID ClientIDParam, params *Auth0RotateClientSecretParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewAuth0RotateClientSecretRequest(c.Server, clientID, params)
 	if err != nil {
 		return nil, err
 	}
@@ -5825,6 +6190,382 @@ func NewGetOpenIDConfigurationRequest(server string) (*http.Request, error) {
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRosterListClientSecretsRequest constructs an http.Request for the RosterListClientSecrets method
+func NewRosterListClientSecretsRequest(server string, clientID ClientIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/clients/%s/secrets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRosterRotateClientSecretRequest constructs an http.Request for the RosterRotateClientSecret method
+func NewRosterRotateClientSecretRequest(server string, clientID ClientIDParam, params *RosterRotateClientSecretParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/clients/%s/secrets", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.GraceSeconds != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "grace_seconds", *params.GraceSeconds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRosterRetireClientSecretRequest constructs an http.Request for the RosterRetireClientSecret method
+func NewRosterRetireClientSecretRequest(server string, clientID ClientIDParam, secretID string) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	var pathParam1 string
+
+	pathParam1, err = runtime.StyleParamWithOptions("simple", false, "secret_id", secretID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/clients/%s/secrets/%s", pathParam0, pathParam1)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRosterListEventsRequest constructs an http.Request for the RosterListEvents method
+func NewRosterListEventsRequest(server string, params *RosterListEventsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/events")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Action != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "action", *params.Action, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.TargetType != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "target_type", *params.TargetType, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Target != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "target", *params.Target, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Actor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor", *params.Actor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.ActorClient != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "actor_client", *params.ActorClient, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Since != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "since", *params.Since, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Until != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "until", *params.Until, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: "date-time"}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Order != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "order", *params.Order, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRosterReadEventFeedRequest constructs an http.Request for the RosterReadEventFeed method
+func NewRosterReadEventFeedRequest(server string, params *RosterReadEventFeedParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/events/feed")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Wait != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "wait", *params.Wait, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
@@ -7013,7 +7754,7 @@ func NewAuth0UpdateClientCredentialRequestWithBody(server string, clientID Clien
 }
 
 // NewAuth0RotateClientSecretRequest constructs an http.Request for the Auth0RotateClientSecret method
-func NewAuth0RotateClientSecretRequest(server string, clientID ClientIDParam) (*http.Request, error) {
+func NewAuth0RotateClientSecretRequest(server string, clientID ClientIDParam, params *Auth0RotateClientSecretParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -7036,6 +7777,33 @@ func NewAuth0RotateClientSecretRequest(server string, clientID ClientIDParam) (*
 	queryURL, err := serverURL.Parse(operationPath)
 	if err != nil {
 		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.GraceSeconds != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "grace_seconds", *params.GraceSeconds, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
 	}
 
 	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
@@ -7622,6 +8390,56 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
 	GetOpenIDConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOpenIDConfigurationResult, error)
 
+	// RosterListClientSecretsWithResponse List a client's secrets
+	//
+	// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
+	// 30 days, the last 100 secrets at most. `last_used_at` may be half a minute late.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/roster/v1/clients/{client_id}/secrets (the `RosterListClientSecrets` operationId).
+	RosterListClientSecretsWithResponse(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*RosterListClientSecretsResult, error)
+
+	// RosterRotateClientSecretWithResponse Give a client a new secret while the old one lives on
+	//
+	// Makes a new random secret and shows it. The one that was the newest lives on for `grace_seconds`; every older one
+	// ends at once, so that a client never has more than two live secrets. The request has no body.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/roster/v1/clients/{client_id}/secrets (the `RosterRotateClientSecret` operationId).
+	RosterRotateClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, params *RosterRotateClientSecretParams, reqEditors ...RequestEditorFn) (*RosterRotateClientSecretResult, error)
+
+	// RosterRetireClientSecretWithResponse Retire a superseded secret now
+	//
+	// The secret is refused from then on. The newest one cannot be retired (409): rotate it with `grace_seconds=0`.
+	// Retiring one that has ended already changes nothing.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id} (the `RosterRetireClientSecret` operationId).
+	RosterRetireClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, secretID string, reqEditors ...RequestEditorFn) (*RosterRetireClientSecretResult, error)
+
+	// RosterListEventsWithResponse Search the audit trail
+	//
+	// Events that match every given condition, in order of time. For reading all of them, each one once, use the feed.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/roster/v1/events (the `RosterListEvents` operationId).
+	RosterListEventsWithResponse(ctx context.Context, params *RosterListEventsParams, reqEditors ...RequestEditorFn) (*RosterListEventsResult, error)
+
+	// RosterReadEventFeedWithResponse Follow the audit trail
+	//
+	// Every event exactly once, in the order in which transactions began to write; an event appears when its transaction
+	// and all older ones have ended. Keep `next` and send it as `after`: whatever instance answers, and however long
+	// ago that was, the answer continues there. With `wait` an answer without events is held back for so long.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
+	RosterReadEventFeedWithResponse(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*RosterReadEventFeedResult, error)
+
 	// Auth0ListClientGrantsWithResponse List client grants
 	//
 	// Client grants in the order they were made. Filters add up. The shape of the answer follows the paging parameters
@@ -7879,12 +8697,13 @@ type ClientWithResponsesInterface interface {
 	// Auth0RotateClientSecretWithResponse Give a client a new secret
 	//
 	// Makes a new random secret and shows it. The request has no body. To set a secret of your own, change
-	// `client_secret` instead.
+	// `client_secret` instead. The old secret is refused from then on, unless `grace_seconds` or the deployment lets it
+	// live on for a while.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/v2/clients/{client_id}/rotate-secret (the `Auth0RotateClientSecret` operationId).
-	Auth0RotateClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*Auth0RotateClientSecretResult, error)
+	Auth0RotateClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, params *Auth0RotateClientSecretParams, reqEditors ...RequestEditorFn) (*Auth0RotateClientSecretResult, error)
 
 	// Auth0ListResourceServersWithResponse List resource servers
 	//
@@ -8243,6 +9062,570 @@ func (r GetOpenIDConfigurationResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetOpenIDConfigurationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterListClientSecretsResult200Headers the declared response headers of an HTTP 200 response for RosterListClientSecrets
+type RosterListClientSecretsResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterListClientSecretsResult401Headers the declared response headers of an HTTP 401 response for RosterListClientSecrets
+type RosterListClientSecretsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterListClientSecretsResult429Headers the declared response headers of an HTTP 429 response for RosterListClientSecrets
+type RosterListClientSecretsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterListClientSecretsResultDefaultHeaders the declared response headers of an HTTP default response for RosterListClientSecrets
+type RosterListClientSecretsResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterListClientSecretsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterClientSecrets
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *RosterNotFound
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterListClientSecretsResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterListClientSecretsResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterListClientSecretsResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterListClientSecretsResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterListClientSecretsResult) GetJSON200() *RosterClientSecrets {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterListClientSecretsResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterListClientSecretsResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterListClientSecretsResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RosterListClientSecretsResult) GetApplicationProblemJSON404() *RosterNotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterListClientSecretsResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterListClientSecretsResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterListClientSecretsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterListClientSecretsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterListClientSecretsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterListClientSecretsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterRotateClientSecretResult201Headers the declared response headers of an HTTP 201 response for RosterRotateClientSecret
+type RosterRotateClientSecretResult201Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterRotateClientSecretResult401Headers the declared response headers of an HTTP 401 response for RosterRotateClientSecret
+type RosterRotateClientSecretResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterRotateClientSecretResult429Headers the declared response headers of an HTTP 429 response for RosterRotateClientSecret
+type RosterRotateClientSecretResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterRotateClientSecretResultDefaultHeaders the declared response headers of an HTTP default response for RosterRotateClientSecret
+type RosterRotateClientSecretResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterRotateClientSecretResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *RosterNewClientSecret
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *RosterNotFound
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *RosterRotateClientSecretResult201Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterRotateClientSecretResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterRotateClientSecretResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterRotateClientSecretResultDefaultHeaders
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r RosterRotateClientSecretResult) GetJSON201() *RosterNewClientSecret {
+	return r.JSON201
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSON404() *RosterNotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterRotateClientSecretResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterRotateClientSecretResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterRotateClientSecretResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterRotateClientSecretResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterRetireClientSecretResult401Headers the declared response headers of an HTTP 401 response for RosterRetireClientSecret
+type RosterRetireClientSecretResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterRetireClientSecretResult429Headers the declared response headers of an HTTP 429 response for RosterRetireClientSecret
+type RosterRetireClientSecretResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterRetireClientSecretResultDefaultHeaders the declared response headers of an HTTP default response for RosterRetireClientSecret
+type RosterRetireClientSecretResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterRetireClientSecretResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *RosterNotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *RosterConflict
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterRetireClientSecretResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterRetireClientSecretResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterRetireClientSecretResultDefaultHeaders
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterRetireClientSecretResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterRetireClientSecretResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterRetireClientSecretResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RosterRetireClientSecretResult) GetApplicationProblemJSON404() *RosterNotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RosterRetireClientSecretResult) GetApplicationProblemJSON409() *RosterConflict {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterRetireClientSecretResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterRetireClientSecretResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterRetireClientSecretResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterRetireClientSecretResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterRetireClientSecretResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterRetireClientSecretResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterListEventsResult200Headers the declared response headers of an HTTP 200 response for RosterListEvents
+type RosterListEventsResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterListEventsResult401Headers the declared response headers of an HTTP 401 response for RosterListEvents
+type RosterListEventsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterListEventsResult429Headers the declared response headers of an HTTP 429 response for RosterListEvents
+type RosterListEventsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterListEventsResultDefaultHeaders the declared response headers of an HTTP default response for RosterListEvents
+type RosterListEventsResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterListEventsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterEvents
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterListEventsResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterListEventsResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterListEventsResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterListEventsResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterListEventsResult) GetJSON200() *RosterEvents {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterListEventsResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterListEventsResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterListEventsResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterListEventsResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterListEventsResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterListEventsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterListEventsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterListEventsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterListEventsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterReadEventFeedResult200Headers the declared response headers of an HTTP 200 response for RosterReadEventFeed
+type RosterReadEventFeedResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterReadEventFeedResult401Headers the declared response headers of an HTTP 401 response for RosterReadEventFeed
+type RosterReadEventFeedResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterReadEventFeedResult429Headers the declared response headers of an HTTP 429 response for RosterReadEventFeed
+type RosterReadEventFeedResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterReadEventFeedResultDefaultHeaders the declared response headers of an HTTP default response for RosterReadEventFeed
+type RosterReadEventFeedResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterReadEventFeedResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterEventFeed
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON410 the response for an HTTP 410 `application/problem+json` response
+	ApplicationProblemJSON410 *RosterFeedTrimmed
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterReadEventFeedResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterReadEventFeedResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterReadEventFeedResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterReadEventFeedResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterReadEventFeedResult) GetJSON200() *RosterEventFeed {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterReadEventFeedResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterReadEventFeedResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterReadEventFeedResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON410 returns the response for an HTTP 410 `application/problem+json` response
+func (r RosterReadEventFeedResult) GetApplicationProblemJSON410() *RosterFeedTrimmed {
+	return r.ApplicationProblemJSON410
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterReadEventFeedResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterReadEventFeedResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterReadEventFeedResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterReadEventFeedResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterReadEventFeedResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterReadEventFeedResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -11431,6 +12814,86 @@ func (c *ClientWithResponses) GetOpenIDConfigurationWithResponse(ctx context.Con
 	return ParseGetOpenIDConfigurationResult(rsp)
 }
 
+// RosterListClientSecretsWithResponse List a client's secrets
+//
+// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
+// 30 days, the last 100 secrets at most. `last_used_at` may be half a minute late.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/roster/v1/clients/{client_id}/secrets (the `RosterListClientSecrets` operationId).
+func (c *ClientWithResponses) RosterListClientSecretsWithResponse(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*RosterListClientSecretsResult, error) {
+	rsp, err := c.RosterListClientSecrets(ctx, clientID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterListClientSecretsResult(rsp)
+}
+
+// RosterRotateClientSecretWithResponse Give a client a new secret while the old one lives on
+//
+// Makes a new random secret and shows it. The one that was the newest lives on for `grace_seconds`; every older one
+// ends at once, so that a client never has more than two live secrets. The request has no body.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/roster/v1/clients/{client_id}/secrets (the `RosterRotateClientSecret` operationId).
+func (c *ClientWithResponses) RosterRotateClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, params *RosterRotateClientSecretParams, reqEditors ...RequestEditorFn) (*RosterRotateClientSecretResult, error) {
+	rsp, err := c.RosterRotateClientSecret(ctx, clientID, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterRotateClientSecretResult(rsp)
+}
+
+// RosterRetireClientSecretWithResponse Retire a superseded secret now
+//
+// The secret is refused from then on. The newest one cannot be retired (409): rotate it with `grace_seconds=0`.
+// Retiring one that has ended already changes nothing.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id} (the `RosterRetireClientSecret` operationId).
+func (c *ClientWithResponses) RosterRetireClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, secretID string, reqEditors ...RequestEditorFn) (*RosterRetireClientSecretResult, error) {
+	rsp, err := c.RosterRetireClientSecret(ctx, clientID, secretID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterRetireClientSecretResult(rsp)
+}
+
+// RosterListEventsWithResponse Search the audit trail
+//
+// Events that match every given condition, in order of time. For reading all of them, each one once, use the feed.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/roster/v1/events (the `RosterListEvents` operationId).
+func (c *ClientWithResponses) RosterListEventsWithResponse(ctx context.Context, params *RosterListEventsParams, reqEditors ...RequestEditorFn) (*RosterListEventsResult, error) {
+	rsp, err := c.RosterListEvents(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterListEventsResult(rsp)
+}
+
+// RosterReadEventFeedWithResponse Follow the audit trail
+//
+// Every event exactly once, in the order in which transactions began to write; an event appears when its transaction
+// and all older ones have ended. Keep `next` and send it as `after`: whatever instance answers, and however long
+// ago that was, the answer continues there. With `wait` an answer without events is held back for so long.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
+func (c *ClientWithResponses) RosterReadEventFeedWithResponse(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*RosterReadEventFeedResult, error) {
+	rsp, err := c.RosterReadEventFeed(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterReadEventFeedResult(rsp)
+}
+
 // Auth0ListClientGrantsWithResponse List client grants
 //
 // Client grants in the order they were made. Filters add up. The shape of the answer follows the paging parameters
@@ -11826,13 +13289,14 @@ func (c *ClientWithResponses) Auth0UpdateClientCredentialWithResponse(ctx contex
 // Auth0RotateClientSecretWithResponse Give a client a new secret
 //
 // Makes a new random secret and shows it. The request has no body. To set a secret of your own, change
-// `client_secret` instead.
+// `client_secret` instead. The old secret is refused from then on, unless `grace_seconds` or the deployment lets it
+// live on for a while.
 //
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/v2/clients/{client_id}/rotate-secret (the `Auth0RotateClientSecret` operationId).
-func (c *ClientWithResponses) Auth0RotateClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*Auth0RotateClientSecretResult, error) {
-	rsp, err := c.Auth0RotateClientSecret(ctx, clientID, reqEditors...)
+func (c *ClientWithResponses) Auth0RotateClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, params *Auth0RotateClientSecretParams, reqEditors ...RequestEditorFn) (*Auth0RotateClientSecretResult, error) {
+	rsp, err := c.Auth0RotateClientSecret(ctx, clientID, params, reqEditors...)
 	if err != nil {
 		return nil, err
 	}
@@ -12266,6 +13730,708 @@ func ParseGetOpenIDConfigurationResult(rsp *http.Response) (*GetOpenIDConfigurat
 		response.Headers200 = &headers
 	case true:
 		var headers GetOpenIDConfigurationResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterListClientSecretsResult parses an HTTP response from a RosterListClientSecretsWithResponse call
+func ParseRosterListClientSecretsResult(rsp *http.Response) (*RosterListClientSecretsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterListClientSecretsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterClientSecrets
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest RosterNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterListClientSecretsResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterListClientSecretsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterListClientSecretsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterListClientSecretsResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterRotateClientSecretResult parses an HTTP response from a RosterRotateClientSecretWithResponse call
+func ParseRosterRotateClientSecretResult(rsp *http.Response) (*RosterRotateClientSecretResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterRotateClientSecretResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest RosterNewClientSecret
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest RosterNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers RosterRotateClientSecretResult201Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers201 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterRotateClientSecretResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterRotateClientSecretResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterRotateClientSecretResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterRetireClientSecretResult parses an HTTP response from a RosterRetireClientSecretWithResponse call
+func ParseRosterRetireClientSecretResult(rsp *http.Response) (*RosterRetireClientSecretResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterRetireClientSecretResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest RosterNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest RosterConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 401:
+		var headers RosterRetireClientSecretResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterRetireClientSecretResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterRetireClientSecretResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterListEventsResult parses an HTTP response from a RosterListEventsWithResponse call
+func ParseRosterListEventsResult(rsp *http.Response) (*RosterListEventsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterListEventsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterEvents
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterListEventsResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterListEventsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterListEventsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterListEventsResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterReadEventFeedResult parses an HTTP response from a RosterReadEventFeedWithResponse call
+func ParseRosterReadEventFeedResult(rsp *http.Response) (*RosterReadEventFeedResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterReadEventFeedResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterEventFeed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 410:
+		var dest RosterFeedTrimmed
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON410 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterReadEventFeedResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterReadEventFeedResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterReadEventFeedResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterReadEventFeedResultDefaultHeaders
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

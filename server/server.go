@@ -21,6 +21,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/auth0"
 	"github.com/rosterhq/roster/server/docs"
+	"github.com/rosterhq/roster/server/native"
 	"github.com/rosterhq/roster/server/ops"
 	"github.com/rosterhq/roster/server/problem"
 	"github.com/rosterhq/roster/server/token"
@@ -33,6 +34,7 @@ var dialects = []struct {
 	mount  func(gin.IRouter, *registry.Registry) error
 	fail   func(*gin.Context, error)
 }{
+	{native.Prefix, native.Mount, native.Fail},
 	{auth0.Prefix, auth0.Mount, auth0.Fail},
 	{token.Prefix, token.Mount, token.Fail},
 }

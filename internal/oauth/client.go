@@ -30,6 +30,18 @@ type ClientSecret struct {
 	LastUsedAt *time.Time
 }
 
+// Status is "current" for the newest secret, "superseded" for one that is good
+// until it expires, "ended" for one that is no longer good.
+func (s *ClientSecret) Status(now time.Time) string {
+	switch {
+	case s.ExpiresAt == nil:
+		return "current"
+	case s.ExpiresAt.After(now):
+		return "superseded"
+	}
+	return "ended"
+}
+
 // ClientRef names a client by either of its identifiers. A Version above 0
 // must be the stored one (Precondition error otherwise).
 type ClientRef struct {
@@ -41,8 +53,9 @@ type ClientRef struct {
 // document.
 type Draft struct {
 	*Client
-	NewSecret   Secret       // replaces the current one; zero keeps it
-	Credentials []Credential // to register along with the change
+	NewSecret   Secret         // replaces the current one; zero keeps it
+	Credentials []Credential   // to register along with the change
+	Grace       *time.Duration // how long the secret that NewSecret supersedes lives on; nil: as the deployment says
 
 	Scopes           *[]ScopeChoice // replaces what the client is authorized for; nil keeps it
 	IdentityProvider string         // id of the new one; "" keeps what the client has

@@ -15,11 +15,14 @@ type Event struct {
 	ActorClient string // OAuth identifier of the calling client; "" if none
 	Action      string // "client.created", "credential.deleted", …
 	TargetType  string // "client", "credential", "client_grant", "resource_server", …
-	Target      string // public identifier
+	Target      string // public identifier; SeveralTargets if there are several, listed as the change of "targets"
 	Changes     map[string]Change
 	RequestID   string
 	Address     string // where the request came from
 }
+
+// SeveralTargets is the Target of an event about more than one.
+const SeveralTargets = "*"
 
 // Change is a member's value before and after; nil for absent.
 type Change struct {
@@ -32,7 +35,11 @@ type Origin struct {
 	Caller    *Caller // nil before authentication and for Roster itself
 	RequestID string
 	Address   string
+	Shown     *[]Disclosure // the secrets that the answer will show; nil where none may be shown
 }
+
+// Disclosure is a secret that is shown to a caller.
+type Disclosure struct{ Action, TargetType, Target string }
 
 type originKey struct{}
 

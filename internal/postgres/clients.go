@@ -100,11 +100,6 @@ func (t *Tx) InsertSecret(client string, s oauth.ClientSecret) {
 		s.ID, client, s.Sealed, s.MAC, s.CreatedAt, s.ExpiresAt)
 }
 
-// DeleteSecrets removes every secret of a client.
-func (t *Tx) DeleteSecrets(client string) {
-	t.write(`DELETE FROM client_secrets WHERE client = $1`, client)
-}
-
 // ClientQuery selects clients for a list, in creation order with the global
 // one last. Zero members select nothing in particular.
 type ClientQuery struct {

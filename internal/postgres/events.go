@@ -1,6 +1,15 @@
 package postgres
 
-import "github.com/rosterhq/roster/internal/oauth"
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
 
 // InsertEvent adds a line to the audit trail of the transaction.
 func (t *Tx) InsertEvent(e oauth.Event) {
@@ -8,7 +17,142 @@ func (t *Tx) InsertEvent(e oauth.Event) {
 	if len(e.Changes) > 0 {
 		changes = e.Changes
 	}
-	t.write(`INSERT INTO events (occurred_at, actor, actor_client, action, target_type, target, changes, request_id, address)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+	t.write(`INSERT INTO events (transaction, occurred_at, actor, actor_client, action, target_type, target, changes, request_id, address)
+		SELECT (pg_current_xact_id()::text::bigint + shift)::text::xid8, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM event_clock`,
 		e.OccurredAt, e.Actor, e.ActorClient, e.Action, e.TargetType, e.Target, changes, e.RequestID, e.Address)
+}
+
+// FeedPlace is an event's place in the feed. The zero place is before all.
+type FeedPlace struct {
+	Transaction int64 `json:"t"`
+	ID          int64 `json:"i"`
+}
+
+// After reports whether p comes after q.
+func (p FeedPlace) After(q FeedPlace) bool {
+	return p.Transaction > q.Transaction || p.Transaction == q.Transaction && p.ID > q.ID
+}
+
+// PlacedEvent is an event and its place in the feed.
+type PlacedEvent struct {
+	oauth.Event
+	Place FeedPlace
+}
+
+const eventColumns = `id, transaction::text::bigint, occurred_at, actor, actor_client, action, target_type, target, changes, request_id, address`
+
+func scanEvent(row pgx.CollectableRow) (PlacedEvent, error) {
+	var e PlacedEvent
+	err := row.Scan(&e.ID, &e.Place.Transaction, &e.OccurredAt, &e.Actor, &e.ActorClient, &e.Action, &e.TargetType, &e.Target, &e.Changes, &e.RequestID, &e.Address)
+	e.Place.ID, e.OccurredAt = e.ID, e.OccurredAt.UTC()
+	return e, err
+}
+
+// EventQuery selects events for a list. Zero members select nothing in
+// particular.
+type EventQuery struct {
+	Action, TargetType, Target, Actor, ActorClient string
+
+	Since, Until *time.Time // from Since on, before Until
+	Oldest       bool       // oldest first; otherwise newest first
+	After        *ListedAt  // the last event seen, in that order
+	Limit        int
+}
+
+// ListedAt is an event's place in lists, which run in order of time.
+type ListedAt struct {
+	OccurredAt time.Time `json:"t"`
+	ID         int64     `json:"i"`
+}
+
+// Events returns a page of events. One that is about several targets is found
+// by each of them.
+func (s *Store) Events(ctx context.Context, q EventQuery) ([]PlacedEvent, error) {
+	terms, args := []string{"true"}, []any{}
+	add := func(format string, arg any) {
+		args = append(args, arg)
+		terms = append(terms, strings.ReplaceAll(format, "$n", fmt.Sprintf("$%d", len(args))))
+	}
+	for _, f := range []struct{ column, value string }{
+		{"action", q.Action}, {"target_type", q.TargetType}, {"actor", q.Actor}, {"actor_client", q.ActorClient},
+	} {
+		if f.value != "" {
+			add(f.column+" = $n", f.value)
+		}
+	}
+	if q.Target != "" {
+		add("target IN ($n, '"+oauth.SeveralTargets+"') AND (target = $n OR (changes::jsonb #> '{targets,after}') ? $n)", q.Target)
+	}
+	if q.Since != nil {
+		add("occurred_at >= $n", *q.Since)
+	}
+	if q.Until != nil {
+		add("occurred_at < $n", *q.Until)
+	}
+	compare, order := "<", " DESC"
+	if q.Oldest {
+		compare, order = ">", ""
+	}
+	if q.After != nil {
+		add("occurred_at "+compare+"= $n", q.After.OccurredAt)
+		add(fmt.Sprintf("(occurred_at, id) %s ($%d, $n)", compare, len(args)), q.After.ID)
+	}
+	args = append(args, q.Limit)
+	return all(ctx, s, scanEvent, fmt.Sprintf("SELECT %s FROM events WHERE %s ORDER BY occurred_at%s, id%s LIMIT $%d",
+		eventColumns, strings.Join(terms, " AND "), order, order, len(args)), args...)
+}
+
+// settled holds for events before which no other can appear any more:
+// transactions that are older than each one still running. Among them, order
+// by transaction and id never changes.
+const settled = `transaction < (pg_snapshot_xmin(pg_current_snapshot())::text::bigint + (SELECT shift FROM event_clock))::text::xid8`
+
+// EventFeed returns what follows a place in the feed, at most limit events.
+// Once returned after some place, an event is returned after it always, and
+// none ever appears in between, unless it is trimmed.
+func (s *Store) EventFeed(ctx context.Context, after FeedPlace, limit int) ([]PlacedEvent, error) {
+	return all(ctx, s, scanEvent, "SELECT "+eventColumns+` FROM events
+		WHERE (transaction, id) > ($1::text::xid8, $2) AND `+settled+" ORDER BY transaction, id LIMIT $3",
+		fmt.Sprint(after.Transaction), after.ID, limit)
+}
+
+// FeedEnd returns the last place of the feed as it is now, and the last one
+// that was trimmed.
+func (s *Store) FeedEnd(ctx context.Context) (end, trimmed FeedPlace, err error) {
+	ends, err := one(ctx, s, "event_clock", func(row pgx.CollectableRow) (two [2]FeedPlace, err error) {
+		return two, row.Scan(&two[0].Transaction, &two[0].ID, &two[1].Transaction, &two[1].ID)
+	}, `SELECT coalesce(e.transaction::text::bigint, c.trimmed_transaction), coalesce(e.id, c.trimmed_id), c.trimmed_transaction, c.trimmed_id
+		FROM event_clock c LEFT JOIN LATERAL (
+			SELECT transaction, id FROM events WHERE `+settled+` ORDER BY transaction DESC, id DESC LIMIT 1) e ON true`)
+	return ends[0], ends[1], err
+}
+
+// KeepFeedInOrder makes the feed go on after its last event where the server's
+// transaction numbers have fallen behind it: after the database was restored to
+// another server. It comes before the transaction's own events.
+func (t *Tx) KeepFeedInOrder() {
+	t.write(`UPDATE event_clock SET shift = e.last + 1 - pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+		FROM (SELECT transaction::text::bigint last FROM events ORDER BY transaction DESC, id DESC LIMIT 1) e
+		WHERE e.last >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint + shift`)
+}
+
+// TrimEvents removes events older than t, at most limit of them, and returns how
+// many there were.
+func (s *Store) TrimEvents(ctx context.Context, t time.Time, limit int) (int, error) {
+	var removed int
+	err := s.Write(ctx, func(tx *Tx) error {
+		var err error
+		if _, err = one(ctx, tx, "setting", pgx.RowTo[string], `SELECT set_config('roster.trimming', 'on', true)`); err != nil {
+			return err
+		}
+		removed, err = one(ctx, tx, "event", pgx.RowTo[int], `WITH old AS MATERIALIZED (
+				SELECT id FROM events WHERE occurred_at < $1 ORDER BY occurred_at, id LIMIT $2 FOR UPDATE SKIP LOCKED),
+			gone AS (DELETE FROM events e USING old WHERE e.id = old.id RETURNING e.transaction::text::bigint transaction, e.id),
+			noted AS (UPDATE event_clock c SET trimmed_transaction = g.transaction, trimmed_id = g.id
+				FROM (SELECT transaction, id FROM gone ORDER BY transaction DESC, id DESC LIMIT 1) g
+				WHERE (g.transaction, g.id) > (c.trimmed_transaction, c.trimmed_id))
+			SELECT count(*) FROM gone`, t, limit)
+		return err
+	})
+	return removed, err
 }

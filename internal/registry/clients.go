@@ -85,6 +85,7 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	e.Changes = changes(nil, c.Document)
 	links.mergeInto(e.Changes)
 	tx.InsertEvent(e)
+	r.insertDisclosures(ctx, tx)
 	return c, nil
 }
 
@@ -137,14 +138,9 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 		e.Changes = changes(before.Document, c.Document)
 		links.mergeInto(e.Changes)
 		if !d.NewSecret.IsZero() {
-			secret, err := r.sealSecret(d.NewSecret)
-			if err != nil {
+			if err := r.replaceSecret(ctx, tx, &c, d.NewSecret, d.Grace); err != nil {
 				return err
 			}
-			tx.DeleteSecrets(c.ID)
-			tx.InsertSecret(c.ID, secret)
-			c.Secret = &secret
-			tx.InsertEvent(r.event(ctx, "client.secret_rotated", "client", c.ClientID))
 		}
 		tx.UpdateClient(c)
 		links.store(tx, c.ID)

@@ -38,8 +38,15 @@ func (r *Registry) Once(ctx context.Context, caller, key string, request []byte,
 				return false, ErrOtherRequest
 			}
 			replayed = true
-			answer, err = r.keys.Open(given.Sealed, answerLocation(caller, key))
-			return false, err
+			if answer, err = r.keys.Open(given.Sealed, answerLocation(caller, key)); err != nil {
+				return false, err
+			}
+			return true, r.store.Write(ctx, func(tx *postgres.Tx) error { // the answer may show a secret
+				e := r.event(ctx, "answer.repeated", "idempotency_key", key)
+				e.Actor = caller
+				tx.InsertEvent(e)
+				return nil
+			})
 		}
 		if oauth.KindOf(err) != oauth.NotFound {
 			return false, err

@@ -31,6 +31,7 @@ func (r *Registry) Prepare(ctx context.Context) error {
 		if err := tx.Exclusive(ctx); err != nil {
 			return err
 		}
+		tx.KeepFeedInOrder()
 		tx.InsertKeysetCheck(r.keys.Current().CheckValue())
 		if err := r.prepareKeys(ctx, tx); err != nil {
 			return err
@@ -67,7 +68,7 @@ func (r *Registry) prepareKeys(ctx context.Context, tx *postgres.Tx) error {
 func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error {
 	doc := jsondoc.Object{
 		"name":                   jsondoc.Must("Auth0 Management API"),
-		"scopes":                 jsondoc.Must(r.Scopes),
+		"scopes":                 jsondoc.Must(r.Config.Scopes),
 		"signing_alg":            jsondoc.Must("RS256"),
 		"token_lifetime":         jsondoc.Must(86400),
 		"token_lifetime_for_web": jsondoc.Must(7200),
@@ -83,11 +84,20 @@ func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error 
 			Version: 1, CreatedAt: r.now(), UpdatedAt: r.now(),
 		}
 		tx.InsertResourceServer(api)
+		e := r.event(ctx, "resource_server.created", "resource_server", api.Identifier)
+		e.Changes = changes(nil, doc)
+		tx.InsertEvent(e)
 	case err != nil:
 		return err
 	case api.Identifier != r.ManagementAudience() || len(changes(api.Document, doc)) > 0:
+		e := r.event(ctx, "resource_server.updated", "resource_server", r.ManagementAudience())
+		e.Changes = changes(api.Document, doc)
+		if api.Identifier != r.ManagementAudience() {
+			e.Changes["identifier"] = oauth.Change{Before: jsondoc.Must(api.Identifier), After: jsondoc.Must(r.ManagementAudience())}
+		}
 		api.Identifier, api.Document, api.Version, api.UpdatedAt = r.ManagementAudience(), doc, api.Version+1, r.now()
 		tx.UpdateResourceServer(api)
+		tx.InsertEvent(e)
 	}
 	return nil
 }
@@ -169,12 +179,12 @@ func (r *Registry) MintManagementToken(ctx context.Context, subject string, life
 	if err != nil {
 		return Token{}, err
 	}
-	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
-		tx.InsertEvent(r.event(ctx, "token.minted", "token", subject))
-		return nil
-	})
+	t, err := r.mint(ctx, api, terms, subject, terms.ScopeValues(), int(lifetime.Seconds()))
 	if err != nil {
 		return Token{}, err
 	}
-	return r.mint(ctx, api, terms, subject, terms.ScopeValues(), int(lifetime.Seconds()))
+	if err := r.recordToken(ctx, "token.minted", subject, "", api.Identifier, t); err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,6 +26,9 @@ type Config struct {
 	Scopes        []oauth.APIScope // of the management API
 	KeysetFile    string           // read again when it changes; "": the keyset stays as it is
 	Now           func() time.Time // time.Now outside tests
+
+	SecretGrace    time.Duration // how long a superseded secret lives on, unless the rotation says it
+	EventRetention time.Duration // how long events are kept; 0 for ever
 }
 
 // Issuer is the iss of Roster's tokens.
@@ -42,12 +46,18 @@ type Registry struct {
 	tenant  cached[tenantKey]
 
 	decoy atomic.Pointer[oauth.ClientSecret] // see noSecret
+
+	used      secretUses
+	refused   refusals
+	feed      feedWatch
+	closing   chan struct{}
+	closeOnce sync.Once
 }
 
 // New returns a Registry over store whose secrets are sealed with keys. Call
 // Prepare once before serving.
 func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
-	return &Registry{Config: config, store: store, keys: seal.NewLive(keys, config.KeysetFile)}
+	return &Registry{Config: config, store: store, keys: seal.NewLive(keys, config.KeysetFile), closing: make(chan struct{})}
 }
 
 // now is the time to store: UTC, in the precision that Postgres keeps.

@@ -29,6 +29,7 @@ type TenantKey struct {
 
 type tenantKey struct {
 	TenantKey
+	id      string
 	private oauth.Secret // PEM of PKCS#1; kept open, since parsing an RSA key costs more than the rest of a create
 }
 
@@ -58,7 +59,7 @@ func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
 		if err != nil {
 			return t, err
 		}
-		t.private = oauth.NewSecret(pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
+		t.id, t.private = stored[0].ID, oauth.NewSecret(pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
 		return t, json.Unmarshal(stored[0].Public, &t.TenantKey)
 	})
 }

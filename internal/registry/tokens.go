@@ -28,6 +28,7 @@ type TokenRequest struct {
 
 // Token is an issued access token.
 type Token struct {
+	ID          string // its jti
 	AccessToken oauth.Secret
 	ExpiresIn   int // seconds
 	Scope       string
@@ -42,9 +43,18 @@ func tokenError(kind oauth.Kind, code, detail string) *oauth.Error {
 func (r *Registry) IssueToken(ctx context.Context, req TokenRequest) (Token, error) {
 	auth, err := r.authenticate(ctx, req)
 	if err != nil {
+		r.tokenRefused(ctx, auth.Client, false, err)
 		return Token{}, err
 	}
-	c := auth.Client
+	t, err := r.issue(ctx, auth.Client, req)
+	if err != nil {
+		r.tokenRefused(ctx, auth.Client, true, err)
+	}
+	return t, err
+}
+
+// issue makes the token that a client which has proved itself asks for.
+func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) (Token, error) {
 	meta, err := c.Metadata()
 	if err != nil {
 		return Token{}, err
@@ -59,7 +69,14 @@ func (r *Registry) IssueToken(ctx context.Context, req TokenRequest) (Token, err
 	if err != nil {
 		return Token{}, err
 	}
-	return r.mint(ctx, api, terms, c.ClientID, scope, terms.TokenLifetime)
+	t, err := r.mint(ctx, api, terms, c.ClientID, scope, terms.TokenLifetime)
+	if err != nil {
+		return Token{}, err
+	}
+	if err := r.recordToken(ctx, "token.issued", tokenSubject(c.ClientID), c.ClientID, api.Identifier, t); err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }
 
 // authorize finds what the client is granted of the requested audience.
@@ -121,11 +138,11 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 		}
 	}
 	now := r.Now().Unix()
+	t := Token{ID: uuid.NewString(), ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
 	claims := map[string]any{
-		"iss": r.Issuer(), "sub": clientID + "@clients", "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
-		"jti": uuid.NewString(), "client_id": clientID, "azp": clientID, "gty": "client-credentials",
+		"iss": r.Issuer(), "sub": tokenSubject(clientID), "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
+		"jti": t.ID, "client_id": clientID, "azp": clientID, "gty": "client-credentials",
 	}
-	t := Token{ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
 	if t.Scope != "" {
 		claims["scope"] = t.Scope
 	}
@@ -153,14 +170,19 @@ func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres
 	if auth.Client.Document[oauth.SlotsOfAuthentication] != nil {
 		auth.Secrets = nil // such a client proves itself by its key alone
 	}
-	if len(auth.Secrets) == 0 {
-		auth.Secrets = []oauth.ClientSecret{r.noSecret()}
+	for len(auth.Secrets) < MaxLiveSecrets { // the same work whatever there is
+		auth.Secrets = append(auth.Secrets, r.noSecret())
 	}
+	var used oauth.ClientSecret
 	for _, s := range auth.Secrets {
 		if r.keys.VerifyMAC(s.MAC, []byte(req.Secret.Reveal()), macLocation(s.ID)) {
-			_ = r.renewMAC(ctx, s, req.Secret) // the next time will do as well
-			return auth, nil
+			used = s
 		}
+	}
+	if used.ID != "" {
+		r.used.note(used.ID, r.now())
+		_ = r.renewMAC(ctx, used, req.Secret) // the next time will do as well
+		return auth, nil
 	}
 	return auth, errWrongSecret
 }
@@ -268,5 +290,5 @@ func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller
 
 // ForgetExpired removes what is of no use any more.
 func (r *Registry) ForgetExpired(ctx context.Context) error {
-	return errors.Join(r.store.TrimAssertions(ctx, r.now()), r.store.TrimKeyPairs(ctx))
+	return errors.Join(r.keepAudit(ctx), r.store.TrimAssertions(ctx, r.now()), r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))
 }

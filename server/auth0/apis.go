@@ -44,7 +44,7 @@ var apiDefaults = jsondoc.Object{
 	"signing_alg":                                     json.RawMessage(`"RS256"`),
 }
 
-func (h *handler) viewAPI(api oauth.ResourceServer) (jsondoc.Object, error) {
+func (h *handler) viewAPI(ctx context.Context, api oauth.ResourceServer) (jsondoc.Object, error) {
 	body, err := apiFields.View(api.Document, func([]string) bool { return true })
 	if err != nil {
 		return nil, err
@@ -57,7 +57,7 @@ func (h *handler) viewAPI(api oauth.ResourceServer) (jsondoc.Object, error) {
 		body["client_id"] = jsondoc.Must(api.ClientID)
 	}
 	if jsondoc.String(body["signing_alg"]) == "HS256" {
-		secret, err := h.registry.RevealAPISecret(api)
+		secret, err := h.registry.ShowAPISecret(ctx, api)
 		if err != nil {
 			return nil, err
 		}
@@ -127,7 +127,7 @@ func (h *handler) Auth0CreateResourceServer(ctx context.Context, req auth0api.Au
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.viewAPI(api)
+	body, err := h.viewAPI(ctx, api)
 	return auth0api.Auth0CreateResourceServer201JSONResponse{Body: body}, err
 }
 
@@ -136,7 +136,7 @@ func (h *handler) Auth0GetResourceServer(ctx context.Context, req auth0api.Auth0
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.viewAPI(api)
+	body, err := h.viewAPI(ctx, api)
 	return auth0api.Auth0GetResourceServer200JSONResponse{Body: body}, err
 }
 
@@ -145,7 +145,7 @@ func (h *handler) Auth0UpdateResourceServer(ctx context.Context, req auth0api.Au
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.viewAPI(api)
+	body, err := h.viewAPI(ctx, api)
 	return auth0api.Auth0UpdateResourceServer200JSONResponse{Body: body}, err
 }
 
@@ -165,7 +165,7 @@ func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Aut
 	}
 	list := make([]jsondoc.Object, len(found))
 	for i, api := range found {
-		if list[i], err = h.viewAPI(api); err != nil {
+		if list[i], err = h.viewAPI(ctx, api); err != nil {
 			return nil, err
 		}
 	}

@@ -29,7 +29,10 @@ func Mount(r gin.IRouter, reg *registry.Registry) error {
 		return err
 	}
 	api := spec.Load(doc, formats)
-	strict := auth0api.NewStrictHandlerWithOptions(&handler{reg, newCursors(reg)}, nil, auth0api.StrictGinServerOptions{
+	audited := func(f auth0api.StrictHandlerFunc, _ string) auth0api.StrictHandlerFunc {
+		return dialect.Audited(reg, f)
+	}
+	strict := auth0api.NewStrictHandlerWithOptions(&handler{reg, newCursors(reg)}, []auth0api.StrictMiddlewareFunc{audited}, auth0api.StrictGinServerOptions{
 		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
 	})
 	// The guard is the group's, not the generated wrapper's, which would read the

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -26,15 +27,20 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 	if err != nil {
 		return nil, err
 	}
+	key, err := h.registry.ShowTenantKey(ctx) // before the change, whose transaction notes it
+	if err != nil {
+		return nil, err
+	}
 	c, err := h.registry.CreateClient(ctx, draft)
 	if err != nil {
 		return nil, err
 	}
+	c.Secret = nil // addOnce shows it; that a client was created tells that its secret was shown
 	body, err := h.view(ctx, c, func([]string) bool { return true }, selection{})
 	if err != nil {
 		return nil, err
 	}
-	if err := h.addOnce(ctx, body, draft, inline); err != nil {
+	if err := h.addOnce(ctx, body, draft, key, inline); err != nil {
 		return nil, err
 	}
 	tag := etag(c.Version)
@@ -113,14 +119,10 @@ func splitSecret(wire jsondoc.Object) (rest jsondoc.Object, secret oauth.Secret)
 
 // addOnce adds what only the answer to a create shows: the secret, the tenant's
 // private key and the credentials in full.
-func (h *handler) addOnce(ctx context.Context, body jsondoc.Object, draft oauth.Draft, inline map[string][]auth0api.ClientCredential) error {
+func (h *handler) addOnce(ctx context.Context, body jsondoc.Object, draft oauth.Draft, key oauth.Secret, inline map[string][]auth0api.ClientCredential) error {
 	body["encrypted"] = json.RawMessage(`true`)
 	if body["client_authentication_methods"] == nil {
 		body["client_secret"] = jsondoc.Must(draft.NewSecret.Reveal())
-	}
-	key, err := h.registry.RevealTenantKey(ctx)
-	if err != nil {
-		return err
 	}
 	tenant, err := h.registry.TenantKey(ctx)
 	if err != nil {
@@ -246,13 +248,15 @@ func (h *handler) Auth0DeleteClient(ctx context.Context, req auth0api.Auth0Delet
 
 func (h *handler) Auth0RotateClientSecret(ctx context.Context, req auth0api.Auth0RotateClientSecretRequestObject) (auth0api.Auth0RotateClientSecretResponseObject, error) {
 	secret := newSecret()
-	c, err := h.registry.UpdateClient(ctx, clientRef(req.ClientID), func(d *oauth.Draft) error {
-		d.NewSecret = secret
-		return nil
-	})
+	var grace *time.Duration
+	if req.Params.GraceSeconds != nil {
+		grace = new(time.Duration(*req.Params.GraceSeconds) * time.Second)
+	}
+	c, err := h.registry.RotateSecret(ctx, clientRef(req.ClientID), secret, grace)
 	if err != nil {
 		return nil, err
 	}
+	c.Secret = nil // shown below; the rotation tells that it was
 	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)), selection{})
 	if err != nil {
 		return nil, err
@@ -311,7 +315,7 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 		body["signing_keys"] = jsondoc.Must([]any{tenant})
 	}
 	if may(readKeys) && sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
-		secret, err := h.registry.RevealSecret(c)
+		secret, err := h.registry.ShowSecret(ctx, c)
 		if err != nil {
 			return nil, err
 		}

@@ -1,0 +1,76 @@
+package postgres
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+const secretColumns = `id::text, sealed, mac, created_at, expires_at, last_used_at`
+
+func scanSecret(row pgx.CollectableRow) (oauth.ClientSecret, error) {
+	var s oauth.ClientSecret
+	err := row.Scan(&s.ID, &s.Sealed, &s.MAC, &s.CreatedAt, &s.ExpiresAt, &s.LastUsedAt)
+	s.CreatedAt = s.CreatedAt.UTC()
+	for _, at := range []*time.Time{s.ExpiresAt, s.LastUsedAt} {
+		if at != nil {
+			*at = at.UTC()
+		}
+	}
+	return s, err
+}
+
+// maxListedSecrets bounds how far back Secrets goes.
+const maxListedSecrets = 100
+
+// Secrets returns a client's secrets, newest first, those that are no longer
+// good included.
+func (s *Store) Secrets(ctx context.Context, client string) ([]oauth.ClientSecret, error) {
+	return all(ctx, s, scanSecret, "SELECT "+secretColumns+" FROM client_secrets WHERE client = $1 ORDER BY created_at DESC, id DESC LIMIT $2", client, maxListedSecrets)
+}
+
+// LiveSecrets returns the secrets of a locked client that are good at now,
+// newest first.
+func (t *Tx) LiveSecrets(ctx context.Context, client string, now time.Time) ([]oauth.ClientSecret, error) {
+	return all(ctx, t, scanSecret, "SELECT "+secretColumns+` FROM client_secrets
+		WHERE client = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY created_at DESC, id DESC`, client, now)
+}
+
+// Secret reads one secret of a locked client.
+func (t *Tx) Secret(ctx context.Context, client, id string) (oauth.ClientSecret, error) {
+	return one(ctx, t, "client_secret", scanSecret, "SELECT "+secretColumns+" FROM client_secrets WHERE client = $1 AND id::text = $2", client, id)
+}
+
+// SetSecretExpiry stores when a secret ends.
+func (t *Tx) SetSecretExpiry(id string, at time.Time) {
+	t.write(`UPDATE client_secrets SET expires_at = $2 WHERE id = $1`, id, at)
+}
+
+// RetireSecret ends a secret for good: nothing is left to check it by.
+func (t *Tx) RetireSecret(id string, now time.Time) {
+	t.write(`UPDATE client_secrets SET expires_at = $2, sealed = NULL, mac = '' WHERE id = $1`, id, now)
+}
+
+// ForgetSecrets empties the secrets that ended before now and drops the rows of
+// those that ended before longAgo.
+func (s *Store) ForgetSecrets(ctx context.Context, now, longAgo time.Time) error {
+	return s.Write(ctx, func(tx *Tx) error {
+		tx.write(`UPDATE client_secrets SET sealed = NULL, mac = '' WHERE expires_at < $1 AND mac <> ''`, now)
+		tx.write(`DELETE FROM client_secrets WHERE expires_at < $1`, longAgo)
+		return nil
+	})
+}
+
+// NoteSecretUse stores when secrets were last used, never an earlier time than
+// is stored. missed are those that a transaction under way kept from it.
+func (s *Store) NoteSecretUse(ctx context.Context, ids []string, at []time.Time) (missed []string, err error) {
+	return all(ctx, s, pgx.RowTo[string], `WITH free AS MATERIALIZED (
+			SELECT id FROM client_secrets WHERE id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED),
+		noted AS (UPDATE client_secrets s SET last_used_at = u.at
+			FROM free JOIN unnest($1::uuid[], $2::timestamptz[]) u (id, at) USING (id)
+			WHERE s.id = u.id AND (s.last_used_at IS NULL OR s.last_used_at < u.at))
+		SELECT id::text FROM client_secrets WHERE id = ANY ($1::uuid[]) AND id NOT IN (SELECT id FROM free)`, ids, at)
+}

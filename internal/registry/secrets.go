@@ -1,0 +1,180 @@
+package registry
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+const (
+	// MaxLiveSecrets is how many secrets of one client are good at a time.
+	MaxLiveSecrets = 2
+
+	// MaxSecretGrace bounds how long a superseded secret lives on.
+	MaxSecretGrace = 90 * 24 * time.Hour
+
+	// deadSecretLife is how long a secret is listed after its end.
+	deadSecretLife = 30 * 24 * time.Hour
+)
+
+// replaceSecret makes secret the newest one of a locked client, in c and in
+// store. The newest one until now lives on for grace, nil for as long as the
+// deployment says; all others end at once, so that never more than
+// MaxLiveSecrets are good.
+func (r *Registry) replaceSecret(ctx context.Context, tx *postgres.Tx, c *oauth.Client, secret oauth.Secret, grace *time.Duration) error {
+	s, err := r.sealSecret(secret)
+	if err != nil {
+		return err
+	}
+	now := s.CreatedAt
+	live, err := tx.LiveSecrets(ctx, c.ID, now)
+	if err != nil {
+		return err
+	}
+	if grace == nil {
+		grace = &r.SecretGrace
+	}
+	e := r.event(ctx, "client.secret_rotated", "client", c.ClientID)
+	change := oauth.Change{After: jsondoc.Must(s.ID)}
+	if len(live) > 0 {
+		change.Before = jsondoc.Must(live[0].ID)
+		if !now.After(live[0].CreatedAt) { // made on a machine whose clock is ahead
+			s.CreatedAt = live[0].CreatedAt.Add(time.Microsecond)
+		}
+		if *grace > 0 {
+			until := now.Add(*grace)
+			tx.SetSecretExpiry(live[0].ID, until)
+			e.Changes = map[string]oauth.Change{"superseded_until": {After: jsondoc.Must(until)}}
+			live = live[1:]
+		}
+	}
+	for _, old := range live {
+		tx.RetireSecret(old.ID, now)
+	}
+	if e.Changes == nil {
+		e.Changes = map[string]oauth.Change{}
+	}
+	e.Changes["secret_id"] = change
+	tx.InsertSecret(c.ID, s)
+	tx.InsertEvent(e)
+	c.Secret = &s
+	return nil
+}
+
+// RotateSecret gives a client a new secret; grace is as in oauth.Draft.
+func (r *Registry) RotateSecret(ctx context.Context, ref oauth.ClientRef, secret oauth.Secret, grace *time.Duration) (oauth.Client, error) {
+	return r.UpdateClient(ctx, ref, func(d *oauth.Draft) error {
+		d.NewSecret, d.Grace = secret, grace
+		return nil
+	})
+}
+
+// Secrets lists a client's secrets, newest first, those of the last weeks that
+// are no longer good included.
+func (r *Registry) Secrets(ctx context.Context, ref oauth.ClientRef) ([]oauth.ClientSecret, error) {
+	c, err := r.store.Client(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	list, err := r.store.Secrets(ctx, c.ID)
+	for i := range list {
+		if at, ok := r.used.at(list[i].ID); ok && (list[i].LastUsedAt == nil || list[i].LastUsedAt.Before(at)) {
+			list[i].LastUsedAt = &at
+		}
+	}
+	return list, err
+}
+
+var newestSecretStays = &oauth.Error{Kind: oauth.Conflict, Resource: "client_secret", Detail: "The newest secret cannot be retired; rotate it without a grace period instead."}
+
+// RetireSecret ends a superseded secret now. The newest one stays: rotating it
+// without grace ends it. Retiring what has ended already changes nothing.
+func (r *Registry) RetireSecret(ctx context.Context, ref oauth.ClientRef, id string) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, ref)
+		if err != nil {
+			return err
+		}
+		s, err := tx.Secret(ctx, c.ID, id)
+		if err != nil {
+			return err
+		}
+		now := r.now()
+		if s.ExpiresAt == nil {
+			return newestSecretStays
+		}
+		if !s.ExpiresAt.After(now) {
+			return nil
+		}
+		tx.RetireSecret(id, now)
+		e := r.event(ctx, "client.secret_retired", "client", c.ClientID)
+		e.Changes = map[string]oauth.Change{"secret_id": {Before: jsondoc.Must(id)}}
+		tx.InsertEvent(e)
+		return nil
+	})
+}
+
+// maxNotedUses bounds the memory of secretUses.
+const maxNotedUses = 1 << 16
+
+// secretUses remembers when secrets were last used until that is stored, so
+// that using a secret writes nothing.
+type secretUses struct {
+	mu   sync.Mutex
+	last map[string]time.Time // by id of the secret
+}
+
+// note remembers that a secret was used. Of more secrets than it has room for,
+// some uses are not noted until the next flush.
+func (u *secretUses) note(id string, at time.Time) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.last == nil {
+		u.last = map[string]time.Time{}
+	}
+	if old, known := u.last[id]; known && old.Before(at) || !known && len(u.last) < maxNotedUses {
+		u.last[id] = at
+	}
+}
+
+func (u *secretUses) at(id string) (time.Time, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	at, ok := u.last[id]
+	return at, ok
+}
+
+func (u *secretUses) take() map[string]time.Time {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	taken := u.last
+	u.last = nil
+	return taken
+}
+
+// flushSecretUses stores when secrets were last used, in one statement.
+func (r *Registry) flushSecretUses(ctx context.Context) error {
+	taken := r.used.take()
+	if len(taken) == 0 {
+		return nil
+	}
+	ids := slices.Collect(maps.Keys(taken))
+	times := make([]time.Time, len(ids))
+	for i, id := range ids {
+		times[i] = taken[id]
+	}
+	missed, err := r.store.NoteSecretUse(ctx, ids, times)
+	if err != nil {
+		missed = ids
+	}
+	for _, id := range missed {
+		r.used.note(id, taken[id])
+	}
+	return err
+}
