@@ -79,6 +79,15 @@ func TestFirstStartPrintsLinesThatWorkAndTheSecondFindsTheData(t *testing.T) {
 	noPostgresLeft(t, dir)
 }
 
+func TestStopWhileStartingIsNoFailure(t *testing.T) {
+	t.Parallel()
+	dir := shortDir(t)
+	s := launch(t, []string{"ROSTER_ADDR=127.0.0.1:0", "ROSTER_DATA_DIR=" + dir})
+	s.stderr.wait(t, s.ended, regexp.MustCompile(`"msg":"making a new database"`))
+	s.stop()
+	noPostgresLeft(t, dir)
+}
+
 func TestCommandsBesideARunningService(t *testing.T) {
 	t.Parallel()
 	dir := shortDir(t)

@@ -117,9 +117,17 @@ type service struct {
 	ended          chan struct{} // closed when the process is gone
 }
 
-// serve starts the service and returns when it listens. It is killed at the end
-// of the test if it still runs.
+// serve starts the service and returns when it listens.
 func serve(t *testing.T, env []string, args ...string) *service {
+	t.Helper()
+	s := launch(t, env, args...)
+	s.URL = s.stderr.wait(t, s.ended, regexp.MustCompile(`"msg":"listening".*"url":"([^"]*)"`))[1]
+	return s
+}
+
+// launch starts the service. It is killed at the end of the test if it still
+// runs.
+func launch(t *testing.T, env []string, args ...string) *service {
 	t.Helper()
 	s := &service{t: t, stdout: newOutput(), stderr: newOutput(), ended: make(chan struct{})}
 	s.cmd = exec.Command(binary, append([]string{"serve"}, args...)...)
@@ -138,8 +146,6 @@ func serve(t *testing.T, env []string, args ...string) *service {
 			t.Logf("roster printed:\n%s\nand logged:\n%s", s.stdout, s.stderr)
 		}
 	})
-	line := s.stderr.wait(t, s.ended, regexp.MustCompile(`"msg":"listening".*"url":"([^"]*)"`))
-	s.URL = line[1]
 	return s
 }
 

@@ -34,7 +34,13 @@ func (a *app) serve() *cobra.Command {
 		Long: "Serve the API until a SIGTERM or SIGINT.\n\n" +
 			"Without DATABASE_URL a private PostgreSQL is run from the machine's own binaries; it is migrated and given\n" +
 			"an administrator by itself. A database that DATABASE_URL names is left as it is, unless --setup is given.",
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.runServe(cmd.Context(), setup) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := a.runServe(cmd.Context(), setup)
+			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
+				return nil // stopped as asked, while still starting
+			}
+			return err
+		},
 	}
 	cmd.Flags().BoolVar(&setup, "setup", false, "migrate the database, make keyset and administrator where they are missing")
 	return cmd
