@@ -95,6 +95,9 @@ func (h *handler) draft(wire jsondoc.Object) (draft oauth.Draft, inline map[stri
 	if err := fields.Apply(doc, wire); err != nil {
 		return draft, nil, err
 	}
+	if err := checkNewTokenVault(doc); err != nil {
+		return draft, nil, err
+	}
 	for name, raw := range doc {
 		if jsondoc.IsNull(raw) {
 			delete(doc, name)

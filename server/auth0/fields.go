@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -332,8 +333,8 @@ func setTokenVault(doc jsondoc.Object, wire json.RawMessage) error {
 		return nil
 	}
 	var given struct {
-		Credentials, IPAllowlist *[]json.RawMessage
-		Grants                   *[]struct {
+		IPAllowlist []string `json:"ip_allowlist"`
+		Grants      []struct {
 			Connection string   `json:"connection"`
 			Scopes     []string `json:"scopes"`
 		} `json:"grants"`
@@ -347,8 +348,15 @@ func setTokenVault(doc jsondoc.Object, wire json.RawMessage) error {
 			return errors.New("token_vault_privileged_access needs credentials, ip_allowlist and grants")
 		}
 	}
+	for _, entry := range given.IPAllowlist {
+		_, notAddress := netip.ParseAddr(entry)
+		_, notRange := netip.ParsePrefix(entry)
+		if notAddress != nil && notRange != nil {
+			return errors.New("token_vault_privileged_access.ip_allowlist can have only IP addresses and CIDR ranges")
+		}
+	}
 	seen, scopes := map[string]bool{}, 0
-	for _, g := range *given.Grants {
+	for _, g := range given.Grants {
 		if seen[g.Connection] {
 			return errors.New("token_vault_privileged_access.grants can name a connection only once")
 		}
@@ -359,5 +367,25 @@ func setTokenVault(doc jsondoc.Object, wire json.RawMessage) error {
 		return errors.New("token_vault_privileged_access.grants can have at most 20 scopes in total")
 	}
 	doc[oauth.SlotTokenVault] = wire
+	return nil
+}
+
+// checkNewTokenVault refuses empty lists, which only a change may set.
+func checkNewTokenVault(doc jsondoc.Object) error {
+	if doc[oauth.SlotTokenVault] == nil {
+		return nil
+	}
+	var vault map[string][]json.RawMessage
+	if err := json.Unmarshal(doc[oauth.SlotTokenVault], &vault); err != nil {
+		return err
+	}
+	for _, name := range []string{"ip_allowlist", "grants"} {
+		if len(vault[name]) == 0 {
+			return oauth.Invalidate(oauth.Violation{
+				Member: oauth.SlotTokenVault, Rule: "minItems",
+				Detail: "token_vault_privileged_access." + name + " cannot be empty when a client is created",
+			})
+		}
+	}
 	return nil
 }
