@@ -18,6 +18,7 @@ import (
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
+	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/server"
 )
 
@@ -38,8 +39,11 @@ type Config struct {
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
 	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second for one token, and after a colon how many at once: 50:100; off: no limit; default off where the database is embedded, else 50:100"`
 
-	level slog.Level
-	limit server.Limit
+	TrustedIssuers string `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
+
+	level   slog.Level
+	limit   server.Limit
+	issuers []issuers.Config
 }
 
 // load reads the configuration; the error names every mistake.
@@ -68,6 +72,9 @@ func (a *app) load() (Config, error) {
 	}
 	if c.limit, err = parseLimit(c.RateLimit, c.embedded()); err != nil {
 		mistake("ROSTER_RATE_LIMIT: %w", err)
+	}
+	if c.issuers, err = parseIssuers(c.TrustedIssuers); err != nil {
+		mistake("ROSTER_TRUSTED_ISSUERS: %w", err)
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		mistake("ROSTER_TLS_CERT_FILE and ROSTER_TLS_KEY_FILE: set both or neither")
@@ -105,6 +112,18 @@ func parseLimit(text string, embedded bool) (server.Limit, error) {
 		}
 	}
 	return l, nil
+}
+
+func parseIssuers(text string) ([]issuers.Config, error) {
+	scopes, err := server.ManagementScopes()
+	if err != nil {
+		return nil, err
+	}
+	known := make([]string, len(scopes))
+	for i, s := range scopes {
+		known[i] = s.Value
+	}
+	return issuers.Parse(text, known)
 }
 
 // embedded reports whether Roster runs its own PostgreSQL.

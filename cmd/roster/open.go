@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/rosterhq/roster/internal/embedpg"
+	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
@@ -157,8 +158,15 @@ func openRegistry(ctx context.Context, c Config, db *database, create bool, log 
 			c.PublicURL = "http://localhost:8080"
 		}
 	}
-	reg := registry.New(store, keys, registry.Config{
+	config := registry.Config{
 		PublicURL: c.PublicURL, Tenant: c.Tenant, HashedSecrets: c.SecretMode == "hashed", Scopes: scopes, Now: time.Now,
+	}
+	config.Issuers, err = issuers.New(c.issuers, issuers.Self{
+		Issuer: config.Issuer(), Audience: config.ManagementAudience(), Now: time.Now, Log: log,
 	})
+	if err != nil {
+		return nil, fmt.Errorf("ROSTER_TRUSTED_ISSUERS: %w", err)
+	}
+	reg := registry.New(store, keys, config)
 	return reg, reg.Prepare(ctx)
 }

@@ -114,6 +114,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	keeping, stop := context.WithCancel(ctx)
 	defer stop()
 	go keepHouse(keeping, reg, log)
+	go keepKeys(keeping, reg)
 	return wait(ctx, srv, served, db, log)
 }
 
@@ -172,6 +173,20 @@ func keepHouse(ctx context.Context, reg *registry.Registry, log *slog.Logger) {
 			if err := reg.ForgetExpired(ctx); err != nil && ctx.Err() == nil {
 				log.Warn("forgetting what has expired", "err", err)
 			}
+		}
+	}
+}
+
+// keepKeys keeps the keys of outside issuers fresh, until ctx ends.
+func keepKeys(ctx context.Context, reg *registry.Registry) {
+	tick := time.NewTicker(housekeeping)
+	defer tick.Stop()
+	for {
+		reg.Issuers.Refresh(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
 		}
 	}
 }

@@ -178,7 +178,7 @@ func (i *Issuer) store(began time.Time, keys []verifier, err error) {
 	wait := min(lastRetry, firstRetry<<min(c.failures, 16))
 	c.failures++
 	c.due = i.now().Add(jitter(wait))
-	i.log.Warn("fetching the keys of a trusted issuer", "issuer", i.URL, "err", err, "failures", c.failures, "keys_from", c.loaded)
+	i.log.Warn("fetching the keys of a trusted issuer", "issuer", i.URL, "err", err, "failures", c.failures, "keys_kept", len(c.keys))
 }
 
 // jitter returns from three quarters of d to all of it, so that instances do not

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
@@ -24,6 +25,7 @@ type Config struct {
 	Tenant        string
 	HashedSecrets bool             // keep only a MAC of clients' secrets
 	Scopes        []oauth.APIScope // of the management API
+	Issuers       *issuers.Set     // outside issuers whose tokens are accepted; nil: none
 	KeysetFile    string           // read again when it changes; "": the keyset stays as it is
 	Now           func() time.Time // time.Now outside tests
 
