@@ -175,7 +175,7 @@ func (r *Registry) sign(ctx context.Context, alg jose.SignatureAlgorithm, secret
 	opts := (&jose.SignerOptions{}).WithType("at+jwt") // RFC 9068 §2.1
 	var key any
 	if alg == jose.HS256 {
-		key = []byte(secret.Reveal())
+		key = padded(secret)
 	} else {
 		keys, err := r.tokenKeys(ctx, keyRefresh)
 		if err != nil {
@@ -192,4 +192,12 @@ func (r *Registry) sign(ctx context.Context, alg jose.SignatureAlgorithm, secret
 		return "", err
 	}
 	return jws.CompactSerialize()
+}
+
+// padded is a secret as a key of HMAC with SHA-256. An API's may have 16
+// characters, of which go-jose makes no key; zeros at its end, up to the 64 that
+// HMAC itself would add, change no signature (RFC 2104 §2).
+func padded(secret oauth.Secret) []byte {
+	text := secret.Reveal()
+	return append([]byte(text), make([]byte, max(0, 32-len(text)))...)
 }
