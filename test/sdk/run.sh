@@ -99,7 +99,7 @@ run_terraform() {
     echo "--- SKIP: terraform: no terraform binary on this machine" | tee "$out"
     return
   fi
-  (cd "$here/terraform" && SSL_CERT_FILE=$work/cert.pem SDK_PROVIDER_DIR=$work SDK_TEMP=$work \
+  (cd "$here/terraform" && SSL_CERT_FILE=$work/cert.pem SDK_PROVIDER_DIR=$work \
     "$work/terraform.test" -test.v) | tee "$out"
 }
 

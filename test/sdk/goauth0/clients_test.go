@@ -70,7 +70,7 @@ func TestRotatedSecretReplacesTheOldOne(t *testing.T) {
 		t.Errorf("read secret %q, want %q", got.GetClientSecret(), rotated.GetClientSecret())
 	}
 	_, err = connect(t, management.WithClientCredentials(t.Context(), made.GetClientID(), old)).Client.List(t.Context())
-	refusedLogin(t, err, http.StatusUnauthorized, "invalid_client")
+	refusedLogin(t, err, http.StatusUnauthorized, "access_denied")
 }
 
 func TestUnknownClient(t *testing.T) {

@@ -64,7 +64,7 @@ func TestAPrivateKeyLogsIn(t *testing.T) {
 func TestAWrongSecretOrNoGrantIsRefused(t *testing.T) {
 	c := newClient(t, connectAdmin(t), &management.Client{})
 	_, err := connect(t, management.WithClientCredentials(t.Context(), c.GetClientID(), "wrong")).Client.Read(t.Context(), c.GetClientID())
-	refusedLogin(t, err, http.StatusUnauthorized, "invalid_client")
+	refusedLogin(t, err, http.StatusUnauthorized, "access_denied")
 	_, err = connect(t, management.WithClientCredentials(t.Context(), c.GetClientID(), c.GetClientSecret())).Client.Read(t.Context(), c.GetClientID())
 	refusedLogin(t, err, http.StatusForbidden, "access_denied")
 }
