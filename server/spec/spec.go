@@ -42,7 +42,9 @@ func Load(doc *openapi3.T, formats map[string]func(string) error) *Description {
 	d := &Description{operations: map[string]*Operation{}, formats: openapi3.WithStringFormatValidators(validators)}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
-			o := &Operation{description: d, route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: op}}
+			open := *op
+			open.Security = openapi3.NewSecurityRequirements() // else parameters are checked with the body read, whatever its size
+			o := &Operation{description: d, route: &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: &open}}
 			if op.Security != nil {
 				for _, alternative := range *op.Security {
 					o.scopes = append(o.scopes, alternative["oauth2"])
