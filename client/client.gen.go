@@ -18,6 +18,7 @@ import (
 
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
+	openapi_types "github.com/oapi-codegen/runtime/types"
 )
 
 // Defines values for AsyncApprovalNotificationsChannelsEnum.
@@ -32,6 +33,321 @@ func (e AsyncApprovalNotificationsChannelsEnum) Valid() bool {
 	case AsyncApprovalNotificationsChannelsEnumEmail:
 		return true
 	case AsyncApprovalNotificationsChannelsEnumGuardianPush:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientSupportedGrantTypes.
+const (
+	BorutaClientSupportedGrantTypesAgentCode         BorutaClientSupportedGrantTypes = "agent_code"
+	BorutaClientSupportedGrantTypesAgentCredentials  BorutaClientSupportedGrantTypes = "agent_credentials"
+	BorutaClientSupportedGrantTypesAuthorizationCode BorutaClientSupportedGrantTypes = "authorization_code"
+	BorutaClientSupportedGrantTypesClientCredentials BorutaClientSupportedGrantTypes = "client_credentials"
+	BorutaClientSupportedGrantTypesIDToken           BorutaClientSupportedGrantTypes = "id_token"
+	BorutaClientSupportedGrantTypesImplicit          BorutaClientSupportedGrantTypes = "implicit"
+	BorutaClientSupportedGrantTypesIntrospect        BorutaClientSupportedGrantTypes = "introspect"
+	BorutaClientSupportedGrantTypesPassword          BorutaClientSupportedGrantTypes = "password"
+	BorutaClientSupportedGrantTypesPreauthorizedCode BorutaClientSupportedGrantTypes = "preauthorized_code"
+	BorutaClientSupportedGrantTypesRefreshToken      BorutaClientSupportedGrantTypes = "refresh_token"
+	BorutaClientSupportedGrantTypesRevoke            BorutaClientSupportedGrantTypes = "revoke"
+	BorutaClientSupportedGrantTypesVpToken           BorutaClientSupportedGrantTypes = "vp_token"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientSupportedGrantTypes enum.
+func (e BorutaClientSupportedGrantTypes) Valid() bool {
+	switch e {
+	case BorutaClientSupportedGrantTypesAgentCode:
+		return true
+	case BorutaClientSupportedGrantTypesAgentCredentials:
+		return true
+	case BorutaClientSupportedGrantTypesAuthorizationCode:
+		return true
+	case BorutaClientSupportedGrantTypesClientCredentials:
+		return true
+	case BorutaClientSupportedGrantTypesIDToken:
+		return true
+	case BorutaClientSupportedGrantTypesImplicit:
+		return true
+	case BorutaClientSupportedGrantTypesIntrospect:
+		return true
+	case BorutaClientSupportedGrantTypesPassword:
+		return true
+	case BorutaClientSupportedGrantTypesPreauthorizedCode:
+		return true
+	case BorutaClientSupportedGrantTypesRefreshToken:
+		return true
+	case BorutaClientSupportedGrantTypesRevoke:
+		return true
+	case BorutaClientSupportedGrantTypesVpToken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientTokenEndpointAuthMethods.
+const (
+	BorutaClientTokenEndpointAuthMethodsClientSecretBasic BorutaClientTokenEndpointAuthMethods = "client_secret_basic"
+	BorutaClientTokenEndpointAuthMethodsClientSecretJWT   BorutaClientTokenEndpointAuthMethods = "client_secret_jwt"
+	BorutaClientTokenEndpointAuthMethodsClientSecretPost  BorutaClientTokenEndpointAuthMethods = "client_secret_post"
+	BorutaClientTokenEndpointAuthMethodsPrivateKeyJWT     BorutaClientTokenEndpointAuthMethods = "private_key_jwt"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientTokenEndpointAuthMethods enum.
+func (e BorutaClientTokenEndpointAuthMethods) Valid() bool {
+	switch e {
+	case BorutaClientTokenEndpointAuthMethodsClientSecretBasic:
+		return true
+	case BorutaClientTokenEndpointAuthMethodsClientSecretJWT:
+		return true
+	case BorutaClientTokenEndpointAuthMethodsClientSecretPost:
+		return true
+	case BorutaClientTokenEndpointAuthMethodsPrivateKeyJWT:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientAttributesIDTokenSignatureAlg.
+const (
+	BorutaClientAttributesIDTokenSignatureAlgES256 BorutaClientAttributesIDTokenSignatureAlg = "ES256"
+	BorutaClientAttributesIDTokenSignatureAlgES384 BorutaClientAttributesIDTokenSignatureAlg = "ES384"
+	BorutaClientAttributesIDTokenSignatureAlgES512 BorutaClientAttributesIDTokenSignatureAlg = "ES512"
+	BorutaClientAttributesIDTokenSignatureAlgEdDSA BorutaClientAttributesIDTokenSignatureAlg = "EdDSA"
+	BorutaClientAttributesIDTokenSignatureAlgHS256 BorutaClientAttributesIDTokenSignatureAlg = "HS256"
+	BorutaClientAttributesIDTokenSignatureAlgHS384 BorutaClientAttributesIDTokenSignatureAlg = "HS384"
+	BorutaClientAttributesIDTokenSignatureAlgHS512 BorutaClientAttributesIDTokenSignatureAlg = "HS512"
+	BorutaClientAttributesIDTokenSignatureAlgRS256 BorutaClientAttributesIDTokenSignatureAlg = "RS256"
+	BorutaClientAttributesIDTokenSignatureAlgRS384 BorutaClientAttributesIDTokenSignatureAlg = "RS384"
+	BorutaClientAttributesIDTokenSignatureAlgRS512 BorutaClientAttributesIDTokenSignatureAlg = "RS512"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientAttributesIDTokenSignatureAlg enum.
+func (e BorutaClientAttributesIDTokenSignatureAlg) Valid() bool {
+	switch e {
+	case BorutaClientAttributesIDTokenSignatureAlgES256:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgES384:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgES512:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgEdDSA:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgHS256:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgHS384:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgHS512:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgRS256:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgRS384:
+		return true
+	case BorutaClientAttributesIDTokenSignatureAlgRS512:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientAttributesResponseMode.
+const (
+	BorutaClientAttributesResponseModeDirectPost BorutaClientAttributesResponseMode = "direct_post"
+	BorutaClientAttributesResponseModePost       BorutaClientAttributesResponseMode = "post"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientAttributesResponseMode enum.
+func (e BorutaClientAttributesResponseMode) Valid() bool {
+	switch e {
+	case BorutaClientAttributesResponseModeDirectPost:
+		return true
+	case BorutaClientAttributesResponseModePost:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientAttributesSignaturesAdapter.
+const (
+	BorutaClientAttributesSignaturesAdapterElixirBorutaInternalSignatures  BorutaClientAttributesSignaturesAdapter = "Elixir.Boruta.Internal.Signatures"
+	BorutaClientAttributesSignaturesAdapterElixirBorutaUniversalSignatures BorutaClientAttributesSignaturesAdapter = "Elixir.Boruta.Universal.Signatures"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientAttributesSignaturesAdapter enum.
+func (e BorutaClientAttributesSignaturesAdapter) Valid() bool {
+	switch e {
+	case BorutaClientAttributesSignaturesAdapterElixirBorutaInternalSignatures:
+		return true
+	case BorutaClientAttributesSignaturesAdapterElixirBorutaUniversalSignatures:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientAttributesSupportedGrantTypes.
+const (
+	BorutaClientAttributesSupportedGrantTypesAgentCode         BorutaClientAttributesSupportedGrantTypes = "agent_code"
+	BorutaClientAttributesSupportedGrantTypesAgentCredentials  BorutaClientAttributesSupportedGrantTypes = "agent_credentials"
+	BorutaClientAttributesSupportedGrantTypesAuthorizationCode BorutaClientAttributesSupportedGrantTypes = "authorization_code"
+	BorutaClientAttributesSupportedGrantTypesClientCredentials BorutaClientAttributesSupportedGrantTypes = "client_credentials"
+	BorutaClientAttributesSupportedGrantTypesIDToken           BorutaClientAttributesSupportedGrantTypes = "id_token"
+	BorutaClientAttributesSupportedGrantTypesImplicit          BorutaClientAttributesSupportedGrantTypes = "implicit"
+	BorutaClientAttributesSupportedGrantTypesIntrospect        BorutaClientAttributesSupportedGrantTypes = "introspect"
+	BorutaClientAttributesSupportedGrantTypesPassword          BorutaClientAttributesSupportedGrantTypes = "password"
+	BorutaClientAttributesSupportedGrantTypesPreauthorizedCode BorutaClientAttributesSupportedGrantTypes = "preauthorized_code"
+	BorutaClientAttributesSupportedGrantTypesRefreshToken      BorutaClientAttributesSupportedGrantTypes = "refresh_token"
+	BorutaClientAttributesSupportedGrantTypesRevoke            BorutaClientAttributesSupportedGrantTypes = "revoke"
+	BorutaClientAttributesSupportedGrantTypesVpToken           BorutaClientAttributesSupportedGrantTypes = "vp_token"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientAttributesSupportedGrantTypes enum.
+func (e BorutaClientAttributesSupportedGrantTypes) Valid() bool {
+	switch e {
+	case BorutaClientAttributesSupportedGrantTypesAgentCode:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesAgentCredentials:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesAuthorizationCode:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesClientCredentials:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesIDToken:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesImplicit:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesIntrospect:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesPassword:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesPreauthorizedCode:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesRefreshToken:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesRevoke:
+		return true
+	case BorutaClientAttributesSupportedGrantTypesVpToken:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientAttributesTokenEndpointAuthMethods.
+const (
+	BorutaClientAttributesTokenEndpointAuthMethodsClientSecretBasic BorutaClientAttributesTokenEndpointAuthMethods = "client_secret_basic"
+	BorutaClientAttributesTokenEndpointAuthMethodsClientSecretJWT   BorutaClientAttributesTokenEndpointAuthMethods = "client_secret_jwt"
+	BorutaClientAttributesTokenEndpointAuthMethodsClientSecretPost  BorutaClientAttributesTokenEndpointAuthMethods = "client_secret_post"
+	BorutaClientAttributesTokenEndpointAuthMethodsPrivateKeyJWT     BorutaClientAttributesTokenEndpointAuthMethods = "private_key_jwt"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientAttributesTokenEndpointAuthMethods enum.
+func (e BorutaClientAttributesTokenEndpointAuthMethods) Valid() bool {
+	switch e {
+	case BorutaClientAttributesTokenEndpointAuthMethodsClientSecretBasic:
+		return true
+	case BorutaClientAttributesTokenEndpointAuthMethodsClientSecretJWT:
+		return true
+	case BorutaClientAttributesTokenEndpointAuthMethodsClientSecretPost:
+		return true
+	case BorutaClientAttributesTokenEndpointAuthMethodsPrivateKeyJWT:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientAttributesTokenEndpointJWTAuthAlg.
+const (
+	BorutaClientAttributesTokenEndpointJWTAuthAlgHS256 BorutaClientAttributesTokenEndpointJWTAuthAlg = "HS256"
+	BorutaClientAttributesTokenEndpointJWTAuthAlgHS384 BorutaClientAttributesTokenEndpointJWTAuthAlg = "HS384"
+	BorutaClientAttributesTokenEndpointJWTAuthAlgHS512 BorutaClientAttributesTokenEndpointJWTAuthAlg = "HS512"
+	BorutaClientAttributesTokenEndpointJWTAuthAlgRS256 BorutaClientAttributesTokenEndpointJWTAuthAlg = "RS256"
+	BorutaClientAttributesTokenEndpointJWTAuthAlgRS384 BorutaClientAttributesTokenEndpointJWTAuthAlg = "RS384"
+	BorutaClientAttributesTokenEndpointJWTAuthAlgRS512 BorutaClientAttributesTokenEndpointJWTAuthAlg = "RS512"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientAttributesTokenEndpointJWTAuthAlg enum.
+func (e BorutaClientAttributesTokenEndpointJWTAuthAlg) Valid() bool {
+	switch e {
+	case BorutaClientAttributesTokenEndpointJWTAuthAlgHS256:
+		return true
+	case BorutaClientAttributesTokenEndpointJWTAuthAlgHS384:
+		return true
+	case BorutaClientAttributesTokenEndpointJWTAuthAlgHS512:
+		return true
+	case BorutaClientAttributesTokenEndpointJWTAuthAlgRS256:
+		return true
+	case BorutaClientAttributesTokenEndpointJWTAuthAlgRS384:
+		return true
+	case BorutaClientAttributesTokenEndpointJWTAuthAlgRS512:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaClientAttributesUserinfoSignedResponseAlg.
+const (
+	BorutaClientAttributesUserinfoSignedResponseAlgES256 BorutaClientAttributesUserinfoSignedResponseAlg = "ES256"
+	BorutaClientAttributesUserinfoSignedResponseAlgES384 BorutaClientAttributesUserinfoSignedResponseAlg = "ES384"
+	BorutaClientAttributesUserinfoSignedResponseAlgES512 BorutaClientAttributesUserinfoSignedResponseAlg = "ES512"
+	BorutaClientAttributesUserinfoSignedResponseAlgEdDSA BorutaClientAttributesUserinfoSignedResponseAlg = "EdDSA"
+	BorutaClientAttributesUserinfoSignedResponseAlgHS256 BorutaClientAttributesUserinfoSignedResponseAlg = "HS256"
+	BorutaClientAttributesUserinfoSignedResponseAlgHS384 BorutaClientAttributesUserinfoSignedResponseAlg = "HS384"
+	BorutaClientAttributesUserinfoSignedResponseAlgHS512 BorutaClientAttributesUserinfoSignedResponseAlg = "HS512"
+	BorutaClientAttributesUserinfoSignedResponseAlgRS256 BorutaClientAttributesUserinfoSignedResponseAlg = "RS256"
+	BorutaClientAttributesUserinfoSignedResponseAlgRS384 BorutaClientAttributesUserinfoSignedResponseAlg = "RS384"
+	BorutaClientAttributesUserinfoSignedResponseAlgRS512 BorutaClientAttributesUserinfoSignedResponseAlg = "RS512"
+)
+
+// Valid indicates whether the value is a known member of the BorutaClientAttributesUserinfoSignedResponseAlg enum.
+func (e BorutaClientAttributesUserinfoSignedResponseAlg) Valid() bool {
+	switch e {
+	case BorutaClientAttributesUserinfoSignedResponseAlgES256:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgES384:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgES512:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgEdDSA:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgHS256:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgHS384:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgHS512:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgRS256:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgRS384:
+		return true
+	case BorutaClientAttributesUserinfoSignedResponseAlgRS512:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaKeyPairTypeType.
+const (
+	BorutaKeyPairTypeTypeEc        BorutaKeyPairTypeType = "ec"
+	BorutaKeyPairTypeTypeRsa       BorutaKeyPairTypeType = "rsa"
+	BorutaKeyPairTypeTypeUniversal BorutaKeyPairTypeType = "universal"
+)
+
+// Valid indicates whether the value is a known member of the BorutaKeyPairTypeType enum.
+func (e BorutaKeyPairTypeType) Valid() bool {
+	switch e {
+	case BorutaKeyPairTypeTypeEc:
+		return true
+	case BorutaKeyPairTypeTypeRsa:
+		return true
+	case BorutaKeyPairTypeTypeUniversal:
 		return true
 	default:
 		return false
@@ -1033,6 +1349,536 @@ type AuthorizationServerMetadata struct {
 
 	// TokenEndpointAuthSigningAlgValuesSupported What assertions may be signed with.
 	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported,omitzero"`
+}
+
+// BorutaClient A client. `trusted_authorities` and `trusted_hosts` are there only under the profile `master`; the others always.
+type BorutaClient struct {
+	// AccessTokenTTL Lifetime of access tokens, in seconds.
+	AccessTokenTTL int `json:"access_token_ttl"`
+
+	// AuthorizationCodeTTL Lifetime of authorization codes, in seconds.
+	AuthorizationCodeTTL int `json:"authorization_code_ttl"`
+
+	// AuthorizationRequestTTL Lifetime of pushed authorization requests, in seconds.
+	AuthorizationRequestTTL nullable.Nullable[int] `json:"authorization_request_ttl"`
+
+	// AuthorizeScope Whether the client is limited to authorized_scopes; otherwise it may ask for public scopes.
+	AuthorizeScope nullable.Nullable[bool] `json:"authorize_scope"`
+
+	// AuthorizedScopes The scopes that the client is authorized for.
+	AuthorizedScopes []BorutaClientScope `json:"authorized_scopes,omitzero"`
+
+	// CheckPublicClientID Whether the identifier that a wallet presents is checked.
+	CheckPublicClientID bool `json:"check_public_client_id"`
+
+	// Confidential Whether every grant needs the secret.
+	Confidential bool `json:"confidential"`
+
+	// Did The DID of the public key when regenerate_did was last called.
+	Did nullable.Nullable[string] `json:"did"`
+
+	// EnforceDpop Whether tokens must be bound to a key of the client (RFC 9449).
+	EnforceDpop nullable.Nullable[bool] `json:"enforce_dpop"`
+
+	// EnforceTxCode Whether pre-authorized codes need a transaction code.
+	EnforceTxCode bool `json:"enforce_tx_code"`
+
+	// ID The client's identifier.
+	ID openapi_types.UUID `json:"id"`
+
+	// IDTokenSignatureAlg Algorithm that signs ID tokens, one of ES256 ES384 ES512 RS256 RS384 RS512 HS256 HS384 HS512 EdDSA; null where another dialect chose one beyond these.
+	IDTokenSignatureAlg nullable.Nullable[string] `json:"id_token_signature_alg"`
+
+	// IDTokenTTL Lifetime of ID tokens, in seconds.
+	IDTokenTTL int `json:"id_token_ttl"`
+
+	// IdentityProvider Where the client's users sign in. Both members are null for a client that has none.
+	IdentityProvider BorutaClientIdentityProvider `json:"identity_provider"`
+
+	// JWTPublicKey The key that verifies client assertions, PEM.
+	JWTPublicKey nullable.Nullable[string] `json:"jwt_public_key"`
+
+	// KeyPairType How a new key pair is made.
+	KeyPairType map[string]interface{} `json:"key_pair_type,omitzero"`
+
+	// Name What people call the client.
+	Name nullable.Nullable[string] `json:"name"`
+
+	// Pkce Whether PKCE is mandatory.
+	Pkce nullable.Nullable[bool] `json:"pkce"`
+
+	// PublicClientID A second identifier; for a client made in another dialect, the one it uses at the token endpoint.
+	PublicClientID nullable.Nullable[string] `json:"public_client_id"`
+
+	// PublicKey The key that verifies what is signed for the client, PEM.
+	PublicKey string `json:"public_key"`
+
+	// PublicRefreshToken Whether refreshing needs no secret.
+	PublicRefreshToken bool `json:"public_refresh_token"`
+
+	// PublicRevoke Whether revoking needs no secret.
+	PublicRevoke bool `json:"public_revoke"`
+
+	// RedirectUris Where browsers may be sent with an authorization response.
+	RedirectUris []string `json:"redirect_uris,omitzero"`
+
+	// RefreshTokenTTL Lifetime of refresh tokens, in seconds.
+	RefreshTokenTTL int `json:"refresh_token_ttl"`
+
+	// ResponseMode How wallets answer.
+	ResponseMode nullable.Nullable[string] `json:"response_mode"`
+
+	// Secret The client secret; null where only a digest of secrets is kept.
+	Secret nullable.Nullable[string] `json:"secret"`
+
+	// SignaturesAdapter What signs.
+	SignaturesAdapter string `json:"signatures_adapter"`
+
+	// SupportedGrantTypes What the client may do.
+	SupportedGrantTypes nullable.Nullable[[]BorutaClientSupportedGrantTypes] `json:"supported_grant_types"`
+
+	// TokenEndpointAuthMethods How the client may authenticate.
+	TokenEndpointAuthMethods []BorutaClientTokenEndpointAuthMethods `json:"token_endpoint_auth_methods,omitzero"`
+
+	// TokenEndpointJWTAuthAlg Algorithm of client assertions.
+	TokenEndpointJWTAuthAlg string `json:"token_endpoint_jwt_auth_alg"`
+
+	// TrustedAuthorities PEM certificates of authorities to trust for this client. Shown under the profile master alone.
+	TrustedAuthorities *string `json:"trusted_authorities,omitempty"`
+
+	// TrustedHosts Hosts that may be called for this client. Shown under the profile master alone.
+	TrustedHosts []string `json:"trusted_hosts,omitzero"`
+
+	// UserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
+	UserinfoSignedResponseAlg nullable.Nullable[string] `json:"userinfo_signed_response_alg"`
+}
+
+// BorutaClientSupportedGrantTypes defines model for BorutaClient.SupportedGrantTypes.
+type BorutaClientSupportedGrantTypes string
+
+// BorutaClientTokenEndpointAuthMethods defines model for BorutaClient.TokenEndpointAuthMethods.
+type BorutaClientTokenEndpointAuthMethods string
+
+// BorutaClientAttributes What can be set of a client.
+//
+// Values are cast before they are checked: a blank text stands for the default, blank texts in an array are
+// dropped, integers may come as texts (`"60"`), booleans as `"true"`, `"false"`, `"1"` or `"0"`.
+type BorutaClientAttributes struct {
+	// AccessTokenTTL Lifetime of access tokens, in seconds. Maximum and default are configured.
+	AccessTokenTTL *int `json:"access_token_ttl,omitempty"`
+
+	// AgentTokenTTL Lifetime of agent tokens, in seconds. Maximum and default are configured. Never shown.
+	AgentTokenTTL *int `json:"agent_token_ttl,omitempty"`
+
+	// AuthorizationCodeTTL Lifetime of authorization codes, in seconds. Maximum and default are configured.
+	AuthorizationCodeTTL *int `json:"authorization_code_ttl,omitempty"`
+
+	// AuthorizationRequestTTL Lifetime of pushed authorization requests, in seconds. Maximum and default are configured.
+	AuthorizationRequestTTL nullable.Nullable[int] `json:"authorization_request_ttl,omitempty"`
+
+	// AuthorizeScope Whether the client is limited to authorized_scopes.
+	AuthorizeScope nullable.Nullable[bool] `json:"authorize_scope,omitempty"`
+
+	// AuthorizedResources Resource indicators (RFC 8707) that the client may name. Never shown.
+	AuthorizedResources []string `json:"authorized_resources,omitzero"`
+
+	// AuthorizedScopes The scopes that the client is authorized for. Leaving it out means none, in a change too.
+	AuthorizedScopes []BorutaScopeChoice `json:"authorized_scopes,omitzero"`
+
+	// CheckPublicClientID Whether the identifier that a wallet presents is checked.
+	CheckPublicClientID *bool `json:"check_public_client_id,omitempty"`
+
+	// Confidential Whether every grant needs the secret.
+	Confidential *bool `json:"confidential,omitempty"`
+
+	// EnforceDpop Whether tokens must be bound to a key of the client (RFC 9449).
+	EnforceDpop nullable.Nullable[bool] `json:"enforce_dpop,omitempty"`
+
+	// EnforceTxCode Whether pre-authorized codes need a transaction code.
+	EnforceTxCode *bool `json:"enforce_tx_code,omitempty"`
+
+	// ID Made up when it is left out; ignored in a change.
+	ID nullable.Nullable[openapi_types.UUID] `json:"id,omitempty"`
+
+	// IDTokenKID Name of the key that signs ID tokens. Never shown.
+	IDTokenKID nullable.Nullable[string] `json:"id_token_kid,omitempty"`
+
+	// IDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair.
+	IDTokenSignatureAlg nullable.Nullable[BorutaClientAttributesIDTokenSignatureAlg] `json:"id_token_signature_alg,omitempty"`
+
+	// IDTokenTTL Lifetime of ID tokens, in seconds. Maximum and default are configured.
+	IDTokenTTL *int `json:"id_token_ttl,omitempty"`
+
+	// IdentityProvider The identity provider of a client. Other members are ignored.
+	IdentityProvider nullable.Nullable[BorutaIdentityProviderChoice] `json:"identity_provider,omitempty"`
+
+	// Jwk The same as a public JWK (RFC 7517); it wins over jwt_public_key. Never shown.
+	Jwk nullable.Nullable[map[string]interface{}] `json:"jwk,omitempty"`
+
+	// JWKSURI Where the client publishes its keys. It is not read. Never shown.
+	JWKSURI nullable.Nullable[string] `json:"jwks_uri,omitempty"`
+
+	// JWTPublicKey The key that verifies client assertions, PEM.
+	JWTPublicKey nullable.Nullable[string] `json:"jwt_public_key,omitempty"`
+
+	// KeyPairID A shared key pair for the client to use in place of its own. Never shown.
+	KeyPairID nullable.Nullable[openapi_types.UUID] `json:"key_pair_id,omitempty"`
+
+	// KeyPairType How a key pair is made. RSA: `{"type": "rsa", "modulus_size": "2048", "exponent_size": "65537"}`, sizes as
+	// texts, 2048 to 4096 bits. Elliptic: `{"type": "ec", "curve": "P-256"}`, also P-384 and P-521.
+	KeyPairType *BorutaKeyPairType `json:"key_pair_type,omitempty"`
+
+	// LogoURI Picture of the client. Never shown.
+	LogoURI nullable.Nullable[string] `json:"logo_uri,omitempty"`
+
+	// Metadata Anything; replaced as a whole. Never shown.
+	Metadata map[string]interface{} `json:"metadata,omitzero"`
+
+	// Name What people call the client.
+	Name nullable.Nullable[string] `json:"name,omitempty"`
+
+	// Pkce Whether PKCE is mandatory.
+	Pkce nullable.Nullable[bool] `json:"pkce,omitempty"`
+
+	// PublicClientID A second identifier. It need not be unique.
+	PublicClientID nullable.Nullable[string] `json:"public_client_id,omitempty"`
+
+	// PublicRefreshToken Whether refreshing needs no secret.
+	PublicRefreshToken *bool `json:"public_refresh_token,omitempty"`
+
+	// PublicRevoke Whether revoking needs no secret.
+	PublicRevoke *bool `json:"public_revoke,omitempty"`
+
+	// RedirectUris Absolute URIs with an authority and without fragment.
+	RedirectUris []string `json:"redirect_uris,omitzero"`
+
+	// RefreshTokenTTL Lifetime of refresh tokens, in seconds. Maximum and default are configured.
+	RefreshTokenTTL *int `json:"refresh_token_ttl,omitempty"`
+
+	// ResponseMode How wallets answer.
+	ResponseMode nullable.Nullable[BorutaClientAttributesResponseMode] `json:"response_mode,omitempty"`
+
+	// Secret The client secret. A create makes one up when it is left out, null or blank; a change keeps the current one then.
+	Secret nullable.Nullable[string] `json:"secret,omitempty"`
+
+	// SignaturesAdapter What signs; it must go with the type of the key pair.
+	SignaturesAdapter *BorutaClientAttributesSignaturesAdapter `json:"signatures_adapter,omitempty"`
+
+	// SupportedGrantTypes What the client may do.
+	SupportedGrantTypes nullable.Nullable[[]BorutaClientAttributesSupportedGrantTypes] `json:"supported_grant_types,omitempty"`
+
+	// TokenEndpointAuthMethods How the client may authenticate.
+	TokenEndpointAuthMethods []BorutaClientAttributesTokenEndpointAuthMethods `json:"token_endpoint_auth_methods,omitzero"`
+
+	// TokenEndpointJWTAuthAlg Algorithm of client assertions.
+	TokenEndpointJWTAuthAlg *BorutaClientAttributesTokenEndpointJWTAuthAlg `json:"token_endpoint_jwt_auth_alg,omitempty"`
+
+	// TrustedAuthorities PEM certificates of authorities to trust for this client.
+	TrustedAuthorities *string `json:"trusted_authorities,omitempty"`
+
+	// TrustedHosts Hosts that may be called for this client.
+	TrustedHosts []string `json:"trusted_hosts,omitzero"`
+
+	// UserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
+	UserinfoSignedResponseAlg nullable.Nullable[BorutaClientAttributesUserinfoSignedResponseAlg] `json:"userinfo_signed_response_alg,omitempty"`
+}
+
+// BorutaClientAttributesIDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair.
+type BorutaClientAttributesIDTokenSignatureAlg string
+
+// BorutaClientAttributesResponseMode How wallets answer.
+type BorutaClientAttributesResponseMode string
+
+// BorutaClientAttributesSignaturesAdapter What signs; it must go with the type of the key pair.
+type BorutaClientAttributesSignaturesAdapter string
+
+// BorutaClientAttributesSupportedGrantTypes defines model for BorutaClientAttributes.SupportedGrantTypes.
+type BorutaClientAttributesSupportedGrantTypes string
+
+// BorutaClientAttributesTokenEndpointAuthMethods defines model for BorutaClientAttributes.TokenEndpointAuthMethods.
+type BorutaClientAttributesTokenEndpointAuthMethods string
+
+// BorutaClientAttributesTokenEndpointJWTAuthAlg Algorithm of client assertions.
+type BorutaClientAttributesTokenEndpointJWTAuthAlg string
+
+// BorutaClientAttributesUserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
+type BorutaClientAttributesUserinfoSignedResponseAlg string
+
+// BorutaClientEnvelope One of them.
+type BorutaClientEnvelope struct {
+	// Data A client. `trusted_authorities` and `trusted_hosts` are there only under the profile `master`; the others always.
+	Data BorutaClient `json:"data"`
+}
+
+// BorutaClientIdentityProvider Where the client's users sign in. Both members are null for a client that has none.
+type BorutaClientIdentityProvider struct {
+	// ID Identifier of the identity provider.
+	ID nullable.Nullable[openapi_types.UUID] `json:"id"`
+
+	// Name Its name.
+	Name nullable.Nullable[string] `json:"name"`
+}
+
+// BorutaClientList All of them.
+type BorutaClientList struct {
+	Data []BorutaClient `json:"data,omitzero"`
+}
+
+// BorutaClientRequest Members that are not known are ignored.
+type BorutaClientRequest struct {
+	// Client What can be set of a client.
+	//
+	// Values are cast before they are checked: a blank text stands for the default, blank texts in an array are
+	// dropped, integers may come as texts (`"60"`), booleans as `"true"`, `"false"`, `"1"` or `"0"`.
+	Client BorutaClientAttributes `json:"client"`
+}
+
+// BorutaClientScope A scope that a client is authorized for.
+type BorutaClientScope struct {
+	// ID Identifier of the scope.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Public Whether any client may ask for it.
+	Public bool `json:"public"`
+}
+
+// BorutaError Why a request of the Boruta dialect was refused or failed.
+type BorutaError struct {
+	// Code What is wrong, for programs.
+	Code string `json:"code"`
+
+	// Errors What is wrong with each member. There is none for 400 and 404.
+	Errors map[string][]string `json:"errors,omitzero"`
+
+	// Message What is wrong, for people.
+	Message string `json:"message"`
+}
+
+// BorutaIdentityProvider An identity provider.
+type BorutaIdentityProvider struct {
+	// Backend What it checks people against.
+	Backend map[string]interface{} `json:"backend,omitzero"`
+
+	// BackendID Identifier of the backend.
+	BackendID string `json:"backend_id"`
+
+	// CheckPassword Whether a password is asked for.
+	CheckPassword bool `json:"check_password"`
+
+	// ChooseSession Whether people choose among their sessions.
+	ChooseSession bool `json:"choose_session"`
+
+	// Confirmable Whether accounts must be confirmed.
+	Confirmable bool `json:"confirmable"`
+
+	// Consentable Whether people are asked for consent.
+	Consentable bool `json:"consentable"`
+
+	// EnforceTotp Whether one-time passwords must be used.
+	EnforceTotp bool `json:"enforce_totp"`
+
+	// EnforceWebauthn Whether passkeys must be used.
+	EnforceWebauthn bool `json:"enforce_webauthn"`
+
+	// ID Identifier of the identity provider.
+	ID openapi_types.UUID `json:"id"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// Registrable Whether people can register.
+	Registrable bool `json:"registrable"`
+
+	// Totpable Whether one-time passwords can be set up.
+	Totpable bool `json:"totpable"`
+
+	// UserEditable Whether people can edit their account.
+	UserEditable bool `json:"user_editable"`
+
+	// Webauthnable Whether passkeys can be set up.
+	Webauthnable bool `json:"webauthnable"`
+}
+
+// BorutaIdentityProviderAttributes What can be set of an identity provider.
+type BorutaIdentityProviderAttributes struct {
+	// Backend What it checks people against.
+	Backend nullable.Nullable[map[string]interface{}] `json:"backend,omitempty"`
+
+	// BackendID Identifier of the backend.
+	BackendID *string `json:"backend_id,omitempty"`
+
+	// CheckPassword Whether a password is asked for.
+	CheckPassword *bool `json:"check_password,omitempty"`
+
+	// ChooseSession Whether people choose among their sessions.
+	ChooseSession *bool `json:"choose_session,omitempty"`
+
+	// Confirmable Whether accounts must be confirmed.
+	Confirmable *bool `json:"confirmable,omitempty"`
+
+	// Consentable Whether people are asked for consent.
+	Consentable *bool `json:"consentable,omitempty"`
+
+	// EnforceTotp Whether one-time passwords must be used.
+	EnforceTotp *bool `json:"enforce_totp,omitempty"`
+
+	// EnforceWebauthn Whether passkeys must be used.
+	EnforceWebauthn *bool `json:"enforce_webauthn,omitempty"`
+
+	// ID Made up when it is left out; ignored in a change.
+	ID *openapi_types.UUID `json:"id,omitempty"`
+
+	// Name Its name. Unique.
+	Name *string `json:"name,omitempty"`
+
+	// Registrable Whether people can register.
+	Registrable *bool `json:"registrable,omitempty"`
+
+	// Totpable Whether one-time passwords can be set up.
+	Totpable *bool `json:"totpable,omitempty"`
+
+	// UserEditable Whether people can edit their account.
+	UserEditable *bool `json:"user_editable,omitempty"`
+
+	// Webauthnable Whether passkeys can be set up.
+	Webauthnable *bool `json:"webauthnable,omitempty"`
+}
+
+// BorutaIdentityProviderChoice The identity provider of a client. Other members are ignored.
+type BorutaIdentityProviderChoice struct {
+	// ID Identifier of the identity provider.
+	ID nullable.Nullable[openapi_types.UUID] `json:"id,omitempty"`
+}
+
+// BorutaIdentityProviderEnvelope One of them.
+type BorutaIdentityProviderEnvelope struct {
+	// Data An identity provider.
+	Data BorutaIdentityProvider `json:"data"`
+}
+
+// BorutaIdentityProviderList All of them.
+type BorutaIdentityProviderList struct {
+	Data []BorutaIdentityProvider `json:"data,omitzero"`
+}
+
+// BorutaIdentityProviderRequest Members that are not known are ignored.
+type BorutaIdentityProviderRequest struct {
+	// IdentityProvider What can be set of an identity provider.
+	IdentityProvider BorutaIdentityProviderAttributes `json:"identity_provider"`
+}
+
+// BorutaKeyPair A key pair that clients share.
+type BorutaKeyPair struct {
+	// ID Identifier of the key pair.
+	ID openapi_types.UUID `json:"id"`
+
+	// IsDefault Whether clients without a key use it.
+	IsDefault nullable.Nullable[bool] `json:"is_default"`
+
+	// PublicKey The public half, PEM.
+	PublicKey string `json:"public_key"`
+}
+
+// BorutaKeyPairAttributes What can be set of a key pair.
+type BorutaKeyPairAttributes struct {
+	// IsDefault Whether clients without a key use it.
+	IsDefault nullable.Nullable[bool] `json:"is_default,omitempty"`
+}
+
+// BorutaKeyPairEnvelope One of them.
+type BorutaKeyPairEnvelope struct {
+	// Data A key pair that clients share.
+	Data BorutaKeyPair `json:"data"`
+}
+
+// BorutaKeyPairList All of them.
+type BorutaKeyPairList struct {
+	Data []BorutaKeyPair `json:"data,omitzero"`
+}
+
+// BorutaKeyPairRequest Members that are not known are ignored.
+type BorutaKeyPairRequest struct {
+	// KeyPair What can be set of a key pair.
+	KeyPair BorutaKeyPairAttributes `json:"key_pair"`
+}
+
+// BorutaKeyPairType How a key pair is made. RSA: `{"type": "rsa", "modulus_size": "2048", "exponent_size": "65537"}`, sizes as
+// texts, 2048 to 4096 bits. Elliptic: `{"type": "ec", "curve": "P-256"}`, also P-384 and P-521.
+type BorutaKeyPairType struct {
+	// Curve Curve of an elliptic key.
+	Curve *string `json:"curve,omitempty"`
+
+	// ExponentSize Exponent of an RSA key, decimal.
+	ExponentSize *string `json:"exponent_size,omitempty"`
+
+	// ModulusSize Size of an RSA key in bits, decimal.
+	ModulusSize *string `json:"modulus_size,omitempty"`
+
+	// Type Kind of the key.
+	Type                 BorutaKeyPairTypeType  `json:"type"`
+	AdditionalProperties map[string]interface{} `json:"-"`
+}
+
+// BorutaKeyPairTypeType Kind of the key.
+type BorutaKeyPairTypeType string
+
+// BorutaScope A scope.
+type BorutaScope struct {
+	// ID Identifier of the scope.
+	ID openapi_types.UUID `json:"id"`
+
+	// Label What people are shown.
+	Label nullable.Nullable[string] `json:"label"`
+
+	// Name The name that requests use.
+	Name string `json:"name"`
+
+	// Public Whether any client may ask for it.
+	Public bool `json:"public"`
+}
+
+// BorutaScopeAttributes What can be set of a scope.
+type BorutaScopeAttributes struct {
+	// ID Made up when it is left out. A change moves the scope.
+	ID *openapi_types.UUID `json:"id,omitempty"`
+
+	// Label What people are shown.
+	Label nullable.Nullable[string] `json:"label,omitempty"`
+
+	// Name Unique, without whitespace.
+	Name *string `json:"name,omitempty"`
+
+	// Public Whether any client may ask for it.
+	Public *bool `json:"public,omitempty"`
+}
+
+// BorutaScopeChoice A scope by its id or its name. An id that does not exist names nothing; a name that does not exist is registered.
+type BorutaScopeChoice struct {
+	// ID Identifier of the scope.
+	ID *openapi_types.UUID `json:"id,omitempty"`
+
+	// Name Name of the scope.
+	Name *string `json:"name,omitempty"`
+}
+
+// BorutaScopeEnvelope One of them.
+type BorutaScopeEnvelope struct {
+	// Data A scope.
+	Data BorutaScope `json:"data"`
+}
+
+// BorutaScopeList All of them.
+type BorutaScopeList struct {
+	Data []BorutaScope `json:"data,omitzero"`
+}
+
+// BorutaScopeRequest Members that are not known are ignored.
+type BorutaScopeRequest struct {
+	// Scope What can be set of a scope.
+	Scope BorutaScopeAttributes `json:"scope"`
 }
 
 // CertificateSubjectDNCredential A certificate's subject to register with the client. Either `subject_dn` or `pem`.
@@ -3831,6 +4677,9 @@ type X509CertificateCredential struct {
 // X509CertificateCredentialCredentialType `x509_cert`.
 type X509CertificateCredentialCredentialType string
 
+// BorutaIDParam defines model for BorutaIDParam.
+type BorutaIDParam = string
+
 // ClientGrantIDParam defines model for ClientGrantIDParam.
 type ClientGrantIDParam = string
 
@@ -3951,6 +4800,39 @@ type Auth0Unauthorized = Auth0Error
 // Auth0UnsupportedMediaType Why a request of the Auth0 dialect was refused or failed.
 type Auth0UnsupportedMediaType = Auth0Error
 
+// BorutaBadRequest Why a request of the Boruta dialect was refused or failed.
+type BorutaBadRequest = BorutaError
+
+// BorutaConflict Why a request of the Boruta dialect was refused or failed.
+type BorutaConflict = BorutaError
+
+// BorutaFailure Why a request of the Boruta dialect was refused or failed.
+type BorutaFailure = BorutaError
+
+// BorutaForbidden Why a request of the Boruta dialect was refused or failed.
+type BorutaForbidden = BorutaError
+
+// BorutaNotAcceptable Why a request of the Boruta dialect was refused or failed.
+type BorutaNotAcceptable = BorutaError
+
+// BorutaNotFound Why a request of the Boruta dialect was refused or failed.
+type BorutaNotFound = BorutaError
+
+// BorutaPayloadTooLarge Why a request of the Boruta dialect was refused or failed.
+type BorutaPayloadTooLarge = BorutaError
+
+// BorutaPrecondition Why a request of the Boruta dialect was refused or failed.
+type BorutaPrecondition = BorutaError
+
+// BorutaTooManyRequests Why a request of the Boruta dialect was refused or failed.
+type BorutaTooManyRequests = BorutaError
+
+// BorutaUnauthorized Why a request of the Boruta dialect was refused or failed.
+type BorutaUnauthorized = BorutaError
+
+// BorutaUnprocessable Why a request of the Boruta dialect was refused or failed.
+type BorutaUnprocessable = BorutaError
+
 // OAuthBadRequest Why there is no token (RFC 6749 §5.2).
 type OAuthBadRequest = OAuthError
 
@@ -3975,6 +4857,9 @@ type OAuthUnsupportedMediaType = OAuthError
 // OpsFailure A failure outside the dialects (RFC 9457).
 type OpsFailure = Problem
 
+// OpsTooManyRequests A failure outside the dialects (RFC 9457).
+type OpsTooManyRequests = Problem
+
 // RosterConflict A failure outside the dialects (RFC 9457).
 type RosterConflict = Problem
 
@@ -3998,6 +4883,30 @@ type RosterTooManyRequests = Problem
 
 // RosterUnauthorized A failure outside the dialects (RFC 9457).
 type RosterUnauthorized = Problem
+
+// BorutaDeleteClientParams defines parameters for BorutaDeleteClient.
+type BorutaDeleteClientParams struct {
+	// IfMatch `ETag` of the version that may be changed, or `*`. Absent: whatever version there is.
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
+}
+
+// BorutaGetClientParams defines parameters for BorutaGetClient.
+type BorutaGetClientParams struct {
+	// IfNoneMatch `ETag` of the version the caller already has.
+	IfNoneMatch *IfNoneMatchParam `json:"If-None-Match,omitempty"`
+}
+
+// BorutaUpdateClientParams defines parameters for BorutaUpdateClient.
+type BorutaUpdateClientParams struct {
+	// IfMatch `ETag` of the version that may be changed, or `*`. Absent: whatever version there is.
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
+}
+
+// BorutaReplaceClientParams defines parameters for BorutaReplaceClient.
+type BorutaReplaceClientParams struct {
+	// IfMatch `ETag` of the version that may be changed, or `*`. Absent: whatever version there is.
+	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
+}
 
 // RosterRotateClientSecretParams defines parameters for RosterRotateClientSecret.
 type RosterRotateClientSecretParams struct {
@@ -4224,6 +5133,42 @@ type Auth0GetResourceServerParams struct {
 	IncludeFields *IncludeFieldsParam `form:"include_fields,omitempty" json:"include_fields,omitempty"`
 }
 
+// BorutaCreateClientJSONRequestBody defines body for BorutaCreateClient for application/json ContentType.
+type BorutaCreateClientJSONRequestBody = BorutaClientRequest
+
+// BorutaUpdateClientJSONRequestBody defines body for BorutaUpdateClient for application/json ContentType.
+type BorutaUpdateClientJSONRequestBody = BorutaClientRequest
+
+// BorutaReplaceClientJSONRequestBody defines body for BorutaReplaceClient for application/json ContentType.
+type BorutaReplaceClientJSONRequestBody = BorutaClientRequest
+
+// BorutaCreateIdentityProviderJSONRequestBody defines body for BorutaCreateIdentityProvider for application/json ContentType.
+type BorutaCreateIdentityProviderJSONRequestBody = BorutaIdentityProviderRequest
+
+// BorutaUpdateIdentityProviderJSONRequestBody defines body for BorutaUpdateIdentityProvider for application/json ContentType.
+type BorutaUpdateIdentityProviderJSONRequestBody = BorutaIdentityProviderRequest
+
+// BorutaReplaceIdentityProviderJSONRequestBody defines body for BorutaReplaceIdentityProvider for application/json ContentType.
+type BorutaReplaceIdentityProviderJSONRequestBody = BorutaIdentityProviderRequest
+
+// BorutaCreateKeyPairJSONRequestBody defines body for BorutaCreateKeyPair for application/json ContentType.
+type BorutaCreateKeyPairJSONRequestBody = BorutaKeyPairRequest
+
+// BorutaUpdateKeyPairJSONRequestBody defines body for BorutaUpdateKeyPair for application/json ContentType.
+type BorutaUpdateKeyPairJSONRequestBody = BorutaKeyPairRequest
+
+// BorutaReplaceKeyPairJSONRequestBody defines body for BorutaReplaceKeyPair for application/json ContentType.
+type BorutaReplaceKeyPairJSONRequestBody = BorutaKeyPairRequest
+
+// BorutaCreateScopeJSONRequestBody defines body for BorutaCreateScope for application/json ContentType.
+type BorutaCreateScopeJSONRequestBody = BorutaScopeRequest
+
+// BorutaUpdateScopeJSONRequestBody defines body for BorutaUpdateScope for application/json ContentType.
+type BorutaUpdateScopeJSONRequestBody = BorutaScopeRequest
+
+// BorutaReplaceScopeJSONRequestBody defines body for BorutaReplaceScope for application/json ContentType.
+type BorutaReplaceScopeJSONRequestBody = BorutaScopeRequest
+
 // Auth0CreateClientGrantJSONRequestBody defines body for Auth0CreateClientGrant for application/json ContentType.
 type Auth0CreateClientGrantJSONRequestBody = CreateClientGrantRequestContent
 
@@ -4253,6 +5198,117 @@ type CreateTokenJSONRequestBody = TokenRequest
 
 // CreateTokenFormdataRequestBody defines body for CreateToken for application/x-www-form-urlencoded ContentType.
 type CreateTokenFormdataRequestBody = TokenRequest
+
+// Getter for additional properties for BorutaKeyPairType. Returns the specified
+// element and whether it was found
+func (a BorutaKeyPairType) Get(fieldName string) (value interface{}, found bool) {
+	if a.AdditionalProperties != nil {
+		value, found = a.AdditionalProperties[fieldName]
+	}
+	return
+}
+
+// Setter for additional properties for BorutaKeyPairType
+func (a *BorutaKeyPairType) Set(fieldName string, value interface{}) {
+	if a.AdditionalProperties == nil {
+		a.AdditionalProperties = make(map[string]interface{})
+	}
+	a.AdditionalProperties[fieldName] = value
+}
+
+// Override default JSON handling for BorutaKeyPairType to handle AdditionalProperties
+func (a *BorutaKeyPairType) UnmarshalJSON(b []byte) error {
+	object := make(map[string]json.RawMessage)
+	err := json.Unmarshal(b, &object)
+	if err != nil {
+		return err
+	}
+
+	if raw, found := object["curve"]; found {
+		err = json.Unmarshal(raw, &a.Curve)
+		if err != nil {
+			return fmt.Errorf("error reading 'curve': %w", err)
+		}
+		delete(object, "curve")
+	}
+
+	if raw, found := object["exponent_size"]; found {
+		err = json.Unmarshal(raw, &a.ExponentSize)
+		if err != nil {
+			return fmt.Errorf("error reading 'exponent_size': %w", err)
+		}
+		delete(object, "exponent_size")
+	}
+
+	if raw, found := object["modulus_size"]; found {
+		err = json.Unmarshal(raw, &a.ModulusSize)
+		if err != nil {
+			return fmt.Errorf("error reading 'modulus_size': %w", err)
+		}
+		delete(object, "modulus_size")
+	}
+
+	if raw, found := object["type"]; found {
+		err = json.Unmarshal(raw, &a.Type)
+		if err != nil {
+			return fmt.Errorf("error reading 'type': %w", err)
+		}
+		delete(object, "type")
+	}
+
+	if len(object) != 0 {
+		a.AdditionalProperties = make(map[string]interface{})
+		for fieldName, fieldBuf := range object {
+			var fieldVal interface{}
+			err := json.Unmarshal(fieldBuf, &fieldVal)
+			if err != nil {
+				return fmt.Errorf("error unmarshaling field %s: %w", fieldName, err)
+			}
+			a.AdditionalProperties[fieldName] = fieldVal
+		}
+	}
+	return nil
+}
+
+// Override default JSON handling for BorutaKeyPairType to handle AdditionalProperties
+func (a BorutaKeyPairType) MarshalJSON() ([]byte, error) {
+	var err error
+	object := make(map[string]json.RawMessage)
+
+	if a.Curve != nil {
+		object["curve"], err = json.Marshal(a.Curve)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'curve': %w", err)
+		}
+	}
+
+	if a.ExponentSize != nil {
+		object["exponent_size"], err = json.Marshal(a.ExponentSize)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'exponent_size': %w", err)
+		}
+	}
+
+	if a.ModulusSize != nil {
+		object["modulus_size"], err = json.Marshal(a.ModulusSize)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling 'modulus_size': %w", err)
+		}
+	}
+
+	object["type"], err = json.Marshal(a.Type)
+	if err != nil {
+		return nil, fmt.Errorf("error marshaling 'type': %w", err)
+	}
+
+	for fieldName, field := range a.AdditionalProperties {
+		object[fieldName], err = json.Marshal(field)
+		if err != nil {
+			return nil, fmt.Errorf("error marshaling '%s': %w", fieldName, err)
+		}
+	}
+	return json.Marshal(object)
+}
 
 // AsClientAddonSharePointExternalURL0 returns the union data inside the ClientAddonSharePointExternalURL as a ClientAddonSharePointExternalURL0
 func (t ClientAddonSharePointExternalURL) AsClientAddonSharePointExternalURL0() (ClientAddonSharePointExternalURL0, error) {
@@ -4738,6 +5794,252 @@ type ClientInterface interface {
 	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
 	GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// BorutaListClients List all clients
+	//
+	// Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
+	//
+	// Corresponds with GET /api/clients (the `BorutaListClients` operationId).
+	BorutaListClients(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateClientWithBody Register a client
+	//
+	// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+	//
+	// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+	// else is wrong.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+	BorutaCreateClientWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateClient Register a client
+	//
+	// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+	//
+	// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+	// else is wrong.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+	BorutaCreateClient(ctx context.Context, body BorutaCreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaDeleteClient Delete a client
+	//
+	// The client goes with its secrets, credentials, keys and grants.
+	//
+	// Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
+	BorutaDeleteClient(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaGetClient Read a client
+	//
+	// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
+	BorutaGetClient(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateClientWithBody Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+	BorutaUpdateClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateClient Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+	BorutaUpdateClient(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceClientWithBody Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+	BorutaReplaceClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceClient Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+	BorutaReplaceClient(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaRegenerateClientDID Set a client's DID from its public key
+	//
+	// The identifier follows from the key: the same key gives the same one. The request has no body.
+	//
+	// Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
+	BorutaRegenerateClientDID(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaRegenerateClientKeyPair Give a client a new key pair of its own
+	//
+	// Made as `key_pair_type` says. The `did` stays as it is until it is set again. The request has no body.
+	//
+	// Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
+	BorutaRegenerateClientKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaListIdentityProviders List all identity providers
+	//
+	// Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
+	BorutaListIdentityProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateIdentityProviderWithBody Register an identity provider
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+	BorutaCreateIdentityProviderWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateIdentityProvider Register an identity provider
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+	BorutaCreateIdentityProvider(ctx context.Context, body BorutaCreateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaDeleteIdentityProvider Delete an identity provider
+	//
+	// Refused while a client uses it.
+	//
+	// Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
+	BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaGetIdentityProvider Read an identity provider
+	//
+	// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
+	BorutaGetIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateIdentityProviderWithBody Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+	BorutaUpdateIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateIdentityProvider Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+	BorutaUpdateIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceIdentityProviderWithBody Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+	BorutaReplaceIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceIdentityProvider Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+	BorutaReplaceIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaListKeyPairs List the key pairs that clients share
+	//
+	// Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
+	BorutaListKeyPairs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateKeyPairWithBody Make a key pair
+	//
+	// An RSA key of 2048 bits.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+	BorutaCreateKeyPairWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateKeyPair Make a key pair
+	//
+	// An RSA key of 2048 bits.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+	BorutaCreateKeyPair(ctx context.Context, body BorutaCreateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaDeleteKeyPair Delete a key pair
+	//
+	// Clients that use it keep it. The default pair cannot be deleted.
+	//
+	// Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
+	BorutaDeleteKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaGetKeyPair Read a key pair
+	//
+	// Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
+	BorutaGetKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateKeyPairWithBody Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+	BorutaUpdateKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateKeyPair Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+	BorutaUpdateKeyPair(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceKeyPairWithBody Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+	BorutaReplaceKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceKeyPair Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+	BorutaReplaceKeyPair(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaRotateKeyPair Give a key pair, and the clients that use it, a new key
+	//
+	// The request has no body.
+	//
+	// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
+	BorutaRotateKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RosterListClientSecrets List a client's secrets
 	//
 	// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -4777,6 +6079,73 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
 	RosterReadEventFeed(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaListScopes List all scopes
+	//
+	// Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
+	BorutaListScopes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateScopeWithBody Register a scope
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+	BorutaCreateScopeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaCreateScope Register a scope
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+	BorutaCreateScope(ctx context.Context, body BorutaCreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaDeleteScope Delete a scope
+	//
+	// It is taken from clients too.
+	//
+	// Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
+	BorutaDeleteScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaGetScope Read a scope
+	//
+	// Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
+	BorutaGetScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateScopeWithBody Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+	BorutaUpdateScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaUpdateScope Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+	BorutaUpdateScope(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceScopeWithBody Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+	BorutaReplaceScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaReplaceScope Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+	BorutaReplaceScope(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Auth0ListClientGrants List client grants
 	//
@@ -5230,6 +6599,552 @@ func (c *API) GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestE
 	return c.Client.Do(req)
 }
 
+// BorutaListClients List all clients
+//
+// Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
+//
+// Corresponds with GET /api/clients (the `BorutaListClients` operationId).
+func (c *API) BorutaListClients(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaListClientsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateClientWithBody Register a client
+//
+// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+//
+// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+// else is wrong.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+func (c *API) BorutaCreateClientWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateClientRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateClient Register a client
+//
+// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+//
+// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+// else is wrong.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+func (c *API) BorutaCreateClient(ctx context.Context, body BorutaCreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateClientRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaDeleteClient Delete a client
+//
+// The client goes with its secrets, credentials, keys and grants.
+//
+// Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
+func (c *API) BorutaDeleteClient(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaDeleteClientRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaGetClient Read a client
+//
+// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
+func (c *API) BorutaGetClient(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaGetClientRequest(c.Server, id, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateClientWithBody Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+func (c *API) BorutaUpdateClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateClientRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateClient Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+func (c *API) BorutaUpdateClient(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateClientRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceClientWithBody Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+func (c *API) BorutaReplaceClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceClientRequestWithBody(c.Server, id, params, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceClient Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+func (c *API) BorutaReplaceClient(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceClientRequest(c.Server, id, params, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaRegenerateClientDID Set a client's DID from its public key
+//
+// The identifier follows from the key: the same key gives the same one. The request has no body.
+//
+// Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
+func (c *API) BorutaRegenerateClientDID(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaRegenerateClientDIDRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaRegenerateClientKeyPair Give a client a new key pair of its own
+//
+// Made as `key_pair_type` says. The `did` stays as it is until it is set again. The request has no body.
+//
+// Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
+func (c *API) BorutaRegenerateClientKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaRegenerateClientKeyPairRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaListIdentityProviders List all identity providers
+//
+// Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
+func (c *API) BorutaListIdentityProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaListIdentityProvidersRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateIdentityProviderWithBody Register an identity provider
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+func (c *API) BorutaCreateIdentityProviderWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateIdentityProviderRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateIdentityProvider Register an identity provider
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+func (c *API) BorutaCreateIdentityProvider(ctx context.Context, body BorutaCreateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateIdentityProviderRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaDeleteIdentityProvider Delete an identity provider
+//
+// Refused while a client uses it.
+//
+// Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
+func (c *API) BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaDeleteIdentityProviderRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaGetIdentityProvider Read an identity provider
+//
+// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
+func (c *API) BorutaGetIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaGetIdentityProviderRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateIdentityProviderWithBody Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+func (c *API) BorutaUpdateIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateIdentityProviderRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateIdentityProvider Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+func (c *API) BorutaUpdateIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateIdentityProviderRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceIdentityProviderWithBody Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+func (c *API) BorutaReplaceIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceIdentityProviderRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceIdentityProvider Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+func (c *API) BorutaReplaceIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceIdentityProviderRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaListKeyPairs List the key pairs that clients share
+//
+// Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
+func (c *API) BorutaListKeyPairs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaListKeyPairsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateKeyPairWithBody Make a key pair
+//
+// An RSA key of 2048 bits.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+func (c *API) BorutaCreateKeyPairWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateKeyPairRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateKeyPair Make a key pair
+//
+// An RSA key of 2048 bits.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+func (c *API) BorutaCreateKeyPair(ctx context.Context, body BorutaCreateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateKeyPairRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaDeleteKeyPair Delete a key pair
+//
+// Clients that use it keep it. The default pair cannot be deleted.
+//
+// Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
+func (c *API) BorutaDeleteKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaDeleteKeyPairRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaGetKeyPair Read a key pair
+//
+// Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
+func (c *API) BorutaGetKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaGetKeyPairRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateKeyPairWithBody Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+func (c *API) BorutaUpdateKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateKeyPairRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateKeyPair Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+func (c *API) BorutaUpdateKeyPair(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateKeyPairRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceKeyPairWithBody Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+func (c *API) BorutaReplaceKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceKeyPairRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceKeyPair Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+func (c *API) BorutaReplaceKeyPair(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceKeyPairRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaRotateKeyPair Give a key pair, and the clients that use it, a new key
+//
+// The request has no body.
+//
+// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
+func (c *API) BorutaRotateKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaRotateKeyPairRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RosterListClientSecrets List a client's secrets
 //
 // The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -5310,6 +7225,163 @@ func (c *API) RosterListEvents(ctx context.Context, params *RosterListEventsPara
 // Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
 func (c *API) RosterReadEventFeed(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRosterReadEventFeedRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaListScopes List all scopes
+//
+// Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
+func (c *API) BorutaListScopes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaListScopesRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateScopeWithBody Register a scope
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+func (c *API) BorutaCreateScopeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateScopeRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaCreateScope Register a scope
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+func (c *API) BorutaCreateScope(ctx context.Context, body BorutaCreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaCreateScopeRequest(c.Server, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaDeleteScope Delete a scope
+//
+// It is taken from clients too.
+//
+// Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
+func (c *API) BorutaDeleteScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaDeleteScopeRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaGetScope Read a scope
+//
+// Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
+func (c *API) BorutaGetScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaGetScopeRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateScopeWithBody Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+func (c *API) BorutaUpdateScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateScopeRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaUpdateScope Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+func (c *API) BorutaUpdateScope(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaUpdateScopeRequest(c.Server, id, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceScopeWithBody Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+func (c *API) BorutaReplaceScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceScopeRequestWithBody(c.Server, id, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaReplaceScope Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+func (c *API) BorutaReplaceScope(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaReplaceScopeRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
 	}
@@ -6200,6 +8272,855 @@ func NewGetOpenIDConfigurationRequest(server string) (*http.Request, error) {
 	return req, nil
 }
 
+// NewBorutaListClientsRequest constructs an http.Request for the BorutaListClients method
+func NewBorutaListClientsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaCreateClientRequest calls the generic BorutaCreateClient builder with application/json body
+func NewBorutaCreateClientRequest(server string, body BorutaCreateClientJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaCreateClientRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewBorutaCreateClientRequestWithBody constructs an http.Request for the BorutaCreateClient method, with any body, and a specified content type
+func NewBorutaCreateClientRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaDeleteClientRequest constructs an http.Request for the BorutaDeleteClient method
+func NewBorutaDeleteClientRequest(server string, id BorutaIDParam, params *BorutaDeleteClientParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBorutaGetClientRequest constructs an http.Request for the BorutaGetClient method
+func NewBorutaGetClientRequest(server string, id BorutaIDParam, params *BorutaGetClientParams) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+
+		if params.IfNoneMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-None-Match", *params.IfNoneMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-None-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBorutaUpdateClientRequest calls the generic BorutaUpdateClient builder with application/json body
+func NewBorutaUpdateClientRequest(server string, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaUpdateClientRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewBorutaUpdateClientRequestWithBody constructs an http.Request for the BorutaUpdateClient method, with any body, and a specified content type
+func NewBorutaUpdateClientRequestWithBody(server string, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBorutaReplaceClientRequest calls the generic BorutaReplaceClient builder with application/json body
+func NewBorutaReplaceClientRequest(server string, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaReplaceClientRequestWithBody(server, id, params, "application/json", bodyReader)
+}
+
+// NewBorutaReplaceClientRequestWithBody constructs an http.Request for the BorutaReplaceClient method, with any body, and a specified content type
+func NewBorutaReplaceClientRequestWithBody(server string, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	if params != nil {
+
+		if params.IfMatch != nil {
+			var headerParam0 string
+
+			headerParam0, err = runtime.StyleParamWithOptions("simple", false, "If-Match", *params.IfMatch, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationHeader, Type: "string", Format: ""})
+			if err != nil {
+				return nil, err
+			}
+
+			req.Header.Set("If-Match", headerParam0)
+		}
+
+	}
+
+	return req, nil
+}
+
+// NewBorutaRegenerateClientDIDRequest constructs an http.Request for the BorutaRegenerateClientDID method
+func NewBorutaRegenerateClientDIDRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients/%s/regenerate_did", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaRegenerateClientKeyPairRequest constructs an http.Request for the BorutaRegenerateClientKeyPair method
+func NewBorutaRegenerateClientKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/clients/%s/regenerate_key_pair", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaListIdentityProvidersRequest constructs an http.Request for the BorutaListIdentityProviders method
+func NewBorutaListIdentityProvidersRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/identity-providers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaCreateIdentityProviderRequest calls the generic BorutaCreateIdentityProvider builder with application/json body
+func NewBorutaCreateIdentityProviderRequest(server string, body BorutaCreateIdentityProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaCreateIdentityProviderRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewBorutaCreateIdentityProviderRequestWithBody constructs an http.Request for the BorutaCreateIdentityProvider method, with any body, and a specified content type
+func NewBorutaCreateIdentityProviderRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/identity-providers")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaDeleteIdentityProviderRequest constructs an http.Request for the BorutaDeleteIdentityProvider method
+func NewBorutaDeleteIdentityProviderRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/identity-providers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaGetIdentityProviderRequest constructs an http.Request for the BorutaGetIdentityProvider method
+func NewBorutaGetIdentityProviderRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/identity-providers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaUpdateIdentityProviderRequest calls the generic BorutaUpdateIdentityProvider builder with application/json body
+func NewBorutaUpdateIdentityProviderRequest(server string, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaUpdateIdentityProviderRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBorutaUpdateIdentityProviderRequestWithBody constructs an http.Request for the BorutaUpdateIdentityProvider method, with any body, and a specified content type
+func NewBorutaUpdateIdentityProviderRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/identity-providers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaReplaceIdentityProviderRequest calls the generic BorutaReplaceIdentityProvider builder with application/json body
+func NewBorutaReplaceIdentityProviderRequest(server string, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaReplaceIdentityProviderRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBorutaReplaceIdentityProviderRequestWithBody constructs an http.Request for the BorutaReplaceIdentityProvider method, with any body, and a specified content type
+func NewBorutaReplaceIdentityProviderRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/identity-providers/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaListKeyPairsRequest constructs an http.Request for the BorutaListKeyPairs method
+func NewBorutaListKeyPairsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/key-pairs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaCreateKeyPairRequest calls the generic BorutaCreateKeyPair builder with application/json body
+func NewBorutaCreateKeyPairRequest(server string, body BorutaCreateKeyPairJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaCreateKeyPairRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewBorutaCreateKeyPairRequestWithBody constructs an http.Request for the BorutaCreateKeyPair method, with any body, and a specified content type
+func NewBorutaCreateKeyPairRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/key-pairs")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaDeleteKeyPairRequest constructs an http.Request for the BorutaDeleteKeyPair method
+func NewBorutaDeleteKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/key-pairs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaGetKeyPairRequest constructs an http.Request for the BorutaGetKeyPair method
+func NewBorutaGetKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/key-pairs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaUpdateKeyPairRequest calls the generic BorutaUpdateKeyPair builder with application/json body
+func NewBorutaUpdateKeyPairRequest(server string, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaUpdateKeyPairRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBorutaUpdateKeyPairRequestWithBody constructs an http.Request for the BorutaUpdateKeyPair method, with any body, and a specified content type
+func NewBorutaUpdateKeyPairRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/key-pairs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaReplaceKeyPairRequest calls the generic BorutaReplaceKeyPair builder with application/json body
+func NewBorutaReplaceKeyPairRequest(server string, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaReplaceKeyPairRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBorutaReplaceKeyPairRequestWithBody constructs an http.Request for the BorutaReplaceKeyPair method, with any body, and a specified content type
+func NewBorutaReplaceKeyPairRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/key-pairs/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaRotateKeyPairRequest constructs an http.Request for the BorutaRotateKeyPair method
+func NewBorutaRotateKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/key-pairs/%s/rotate", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRosterListClientSecretsRequest constructs an http.Request for the RosterListClientSecrets method
 func NewRosterListClientSecretsRequest(server string, clientID ClientIDParam) (*http.Request, error) {
 	var err error
@@ -6572,6 +9493,235 @@ func NewRosterReadEventFeedRequest(server string, params *RosterReadEventFeedPar
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewBorutaListScopesRequest constructs an http.Request for the BorutaListScopes method
+func NewBorutaListScopesRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/scopes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaCreateScopeRequest calls the generic BorutaCreateScope builder with application/json body
+func NewBorutaCreateScopeRequest(server string, body BorutaCreateScopeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaCreateScopeRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewBorutaCreateScopeRequestWithBody constructs an http.Request for the BorutaCreateScope method, with any body, and a specified content type
+func NewBorutaCreateScopeRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/scopes")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaDeleteScopeRequest constructs an http.Request for the BorutaDeleteScope method
+func NewBorutaDeleteScopeRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/scopes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodDelete, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaGetScopeRequest constructs an http.Request for the BorutaGetScope method
+func NewBorutaGetScopeRequest(server string, id BorutaIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/scopes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaUpdateScopeRequest calls the generic BorutaUpdateScope builder with application/json body
+func NewBorutaUpdateScopeRequest(server string, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaUpdateScopeRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBorutaUpdateScopeRequestWithBody constructs an http.Request for the BorutaUpdateScope method, with any body, and a specified content type
+func NewBorutaUpdateScopeRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/scopes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPatch, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
+
+	return req, nil
+}
+
+// NewBorutaReplaceScopeRequest calls the generic BorutaReplaceScope builder with application/json body
+func NewBorutaReplaceScopeRequest(server string, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewBorutaReplaceScopeRequestWithBody(server, id, "application/json", bodyReader)
+}
+
+// NewBorutaReplaceScopeRequestWithBody constructs an http.Request for the BorutaReplaceScope method, with any body, and a specified content type
+func NewBorutaReplaceScopeRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/scopes/%s", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -8390,6 +11540,276 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
 	GetOpenIDConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOpenIDConfigurationResult, error)
 
+	// BorutaListClientsWithResponse List all clients
+	//
+	// Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/clients (the `BorutaListClients` operationId).
+	BorutaListClientsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListClientsResult, error)
+
+	// BorutaCreateClientWithBodyWithResponse Register a client
+	//
+	// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+	//
+	// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+	// else is wrong.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+	BorutaCreateClientWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateClientResult, error)
+
+	// BorutaCreateClientWithResponse Register a client
+	//
+	// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+	//
+	// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+	// else is wrong.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+	BorutaCreateClientWithResponse(ctx context.Context, body BorutaCreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateClientResult, error)
+
+	// BorutaDeleteClientWithResponse Delete a client
+	//
+	// The client goes with its secrets, credentials, keys and grants.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
+	BorutaDeleteClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*BorutaDeleteClientResult, error)
+
+	// BorutaGetClientWithResponse Read a client
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
+	BorutaGetClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*BorutaGetClientResult, error)
+
+	// BorutaUpdateClientWithBodyWithResponse Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+	BorutaUpdateClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error)
+
+	// BorutaUpdateClientWithResponse Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+	BorutaUpdateClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error)
+
+	// BorutaReplaceClientWithBodyWithResponse Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+	BorutaReplaceClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error)
+
+	// BorutaReplaceClientWithResponse Change a client
+	//
+	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// All of a change happens or none of it.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+	BorutaReplaceClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error)
+
+	// BorutaRegenerateClientDIDWithResponse Set a client's DID from its public key
+	//
+	// The identifier follows from the key: the same key gives the same one. The request has no body.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
+	BorutaRegenerateClientDIDWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientDIDResult, error)
+
+	// BorutaRegenerateClientKeyPairWithResponse Give a client a new key pair of its own
+	//
+	// Made as `key_pair_type` says. The `did` stays as it is until it is set again. The request has no body.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
+	BorutaRegenerateClientKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientKeyPairResult, error)
+
+	// BorutaListIdentityProvidersWithResponse List all identity providers
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
+	BorutaListIdentityProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListIdentityProvidersResult, error)
+
+	// BorutaCreateIdentityProviderWithBodyWithResponse Register an identity provider
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+	BorutaCreateIdentityProviderWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateIdentityProviderResult, error)
+
+	// BorutaCreateIdentityProviderWithResponse Register an identity provider
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+	BorutaCreateIdentityProviderWithResponse(ctx context.Context, body BorutaCreateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateIdentityProviderResult, error)
+
+	// BorutaDeleteIdentityProviderWithResponse Delete an identity provider
+	//
+	// Refused while a client uses it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
+	BorutaDeleteIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteIdentityProviderResult, error)
+
+	// BorutaGetIdentityProviderWithResponse Read an identity provider
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
+	BorutaGetIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetIdentityProviderResult, error)
+
+	// BorutaUpdateIdentityProviderWithBodyWithResponse Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+	BorutaUpdateIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error)
+
+	// BorutaUpdateIdentityProviderWithResponse Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+	BorutaUpdateIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error)
+
+	// BorutaReplaceIdentityProviderWithBodyWithResponse Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+	BorutaReplaceIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error)
+
+	// BorutaReplaceIdentityProviderWithResponse Change an identity provider
+	//
+	// Changes the members that are sent and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+	BorutaReplaceIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error)
+
+	// BorutaListKeyPairsWithResponse List the key pairs that clients share
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
+	BorutaListKeyPairsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListKeyPairsResult, error)
+
+	// BorutaCreateKeyPairWithBodyWithResponse Make a key pair
+	//
+	// An RSA key of 2048 bits.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+	BorutaCreateKeyPairWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateKeyPairResult, error)
+
+	// BorutaCreateKeyPairWithResponse Make a key pair
+	//
+	// An RSA key of 2048 bits.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+	BorutaCreateKeyPairWithResponse(ctx context.Context, body BorutaCreateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateKeyPairResult, error)
+
+	// BorutaDeleteKeyPairWithResponse Delete a key pair
+	//
+	// Clients that use it keep it. The default pair cannot be deleted.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
+	BorutaDeleteKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteKeyPairResult, error)
+
+	// BorutaGetKeyPairWithResponse Read a key pair
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
+	BorutaGetKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetKeyPairResult, error)
+
+	// BorutaUpdateKeyPairWithBodyWithResponse Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+	BorutaUpdateKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error)
+
+	// BorutaUpdateKeyPairWithResponse Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+	BorutaUpdateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error)
+
+	// BorutaReplaceKeyPairWithBodyWithResponse Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+	BorutaReplaceKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error)
+
+	// BorutaReplaceKeyPairWithResponse Make a key pair the default one, or no longer
+	//
+	// The default pair is that of clients which have no key of their own. There is one at most.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+	BorutaReplaceKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error)
+
+	// BorutaRotateKeyPairWithResponse Give a key pair, and the clients that use it, a new key
+	//
+	// The request has no body.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
+	BorutaRotateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRotateKeyPairResult, error)
+
 	// RosterListClientSecretsWithResponse List a client's secrets
 	//
 	// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -8439,6 +11859,79 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
 	RosterReadEventFeedWithResponse(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*RosterReadEventFeedResult, error)
+
+	// BorutaListScopesWithResponse List all scopes
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
+	BorutaListScopesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListScopesResult, error)
+
+	// BorutaCreateScopeWithBodyWithResponse Register a scope
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+	BorutaCreateScopeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateScopeResult, error)
+
+	// BorutaCreateScopeWithResponse Register a scope
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+	BorutaCreateScopeWithResponse(ctx context.Context, body BorutaCreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateScopeResult, error)
+
+	// BorutaDeleteScopeWithResponse Delete a scope
+	//
+	// It is taken from clients too.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
+	BorutaDeleteScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteScopeResult, error)
+
+	// BorutaGetScopeWithResponse Read a scope
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
+	BorutaGetScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetScopeResult, error)
+
+	// BorutaUpdateScopeWithBodyWithResponse Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+	BorutaUpdateScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error)
+
+	// BorutaUpdateScopeWithResponse Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+	BorutaUpdateScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error)
+
+	// BorutaReplaceScopeWithBodyWithResponse Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+	BorutaReplaceScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error)
+
+	// BorutaReplaceScopeWithResponse Change a scope
+	//
+	// Changes the members that are sent, `id` included, and keeps the others, with either method.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+	BorutaReplaceScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error)
 
 	// Auth0ListClientGrantsWithResponse List client grants
 	//
@@ -8887,6 +12380,14 @@ type GetJWKSResult200Headers struct {
 	CacheControl *string
 }
 
+// GetJWKSResult429Headers the declared response headers of an HTTP 429 response for GetJWKS
+type GetJWKSResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 // GetJWKSResultDefaultHeaders the declared response headers of an HTTP default response for GetJWKS
 type GetJWKSResultDefaultHeaders struct {
 	XRequestID *string
@@ -8897,10 +12398,14 @@ type GetJWKSResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JSONWebKeySet
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *OAuthTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *OAuthFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetJWKSResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetJWKSResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *GetJWKSResultDefaultHeaders
 }
@@ -8908,6 +12413,11 @@ type GetJWKSResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetJWKSResult) GetJSON200() *JSONWebKeySet {
 	return r.JSON200
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetJWKSResult) GetJSON429() *OAuthTooManyRequests {
+	return r.JSON429
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
@@ -8949,6 +12459,14 @@ type GetAuthorizationServerMetadataResult200Headers struct {
 	CacheControl *string
 }
 
+// GetAuthorizationServerMetadataResult429Headers the declared response headers of an HTTP 429 response for GetAuthorizationServerMetadata
+type GetAuthorizationServerMetadataResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 // GetAuthorizationServerMetadataResultDefaultHeaders the declared response headers of an HTTP default response for GetAuthorizationServerMetadata
 type GetAuthorizationServerMetadataResultDefaultHeaders struct {
 	XRequestID *string
@@ -8959,10 +12477,14 @@ type GetAuthorizationServerMetadataResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AuthorizationServerMetadata
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *OAuthTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *OAuthFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetAuthorizationServerMetadataResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetAuthorizationServerMetadataResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *GetAuthorizationServerMetadataResultDefaultHeaders
 }
@@ -8970,6 +12492,11 @@ type GetAuthorizationServerMetadataResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetAuthorizationServerMetadataResult) GetJSON200() *AuthorizationServerMetadata {
 	return r.JSON200
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetAuthorizationServerMetadataResult) GetJSON429() *OAuthTooManyRequests {
+	return r.JSON429
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
@@ -9011,6 +12538,14 @@ type GetOpenIDConfigurationResult200Headers struct {
 	CacheControl *string
 }
 
+// GetOpenIDConfigurationResult429Headers the declared response headers of an HTTP 429 response for GetOpenIDConfiguration
+type GetOpenIDConfigurationResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 // GetOpenIDConfigurationResultDefaultHeaders the declared response headers of an HTTP default response for GetOpenIDConfiguration
 type GetOpenIDConfigurationResultDefaultHeaders struct {
 	XRequestID *string
@@ -9021,10 +12556,14 @@ type GetOpenIDConfigurationResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AuthorizationServerMetadata
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *OAuthTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *OAuthFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetOpenIDConfigurationResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetOpenIDConfigurationResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
 	HeadersDefault *GetOpenIDConfigurationResultDefaultHeaders
 }
@@ -9032,6 +12571,11 @@ type GetOpenIDConfigurationResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetOpenIDConfigurationResult) GetJSON200() *AuthorizationServerMetadata {
 	return r.JSON200
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r GetOpenIDConfigurationResult) GetJSON429() *OAuthTooManyRequests {
+	return r.JSON429
 }
 
 // GetJSONDefault returns the response for an HTTP default `application/json` response
@@ -9062,6 +12606,2065 @@ func (r GetOpenIDConfigurationResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetOpenIDConfigurationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaListClientsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaClientList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaListClientsResult) GetJSON200() *BorutaClientList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaListClientsResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaListClientsResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaListClientsResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaListClientsResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaListClientsResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaListClientsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaListClientsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaListClientsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaListClientsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaCreateClientResult201Headers the declared response headers of an HTTP 201 response for BorutaCreateClient
+type BorutaCreateClientResult201Headers struct {
+	ETag     *string
+	Location *string
+}
+
+type BorutaCreateClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *BorutaClientEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BorutaCreateClientResult201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r BorutaCreateClientResult) GetJSON201() *BorutaClientEnvelope {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaCreateClientResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaCreateClientResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaCreateClientResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaCreateClientResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaCreateClientResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaCreateClientResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaCreateClientResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaCreateClientResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaCreateClientResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaCreateClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaCreateClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaCreateClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaCreateClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaDeleteClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *BorutaPrecondition
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaDeleteClientResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaDeleteClientResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaDeleteClientResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaDeleteClientResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaDeleteClientResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r BorutaDeleteClientResult) GetJSON412() *BorutaPrecondition {
+	return r.JSON412
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaDeleteClientResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaDeleteClientResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaDeleteClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaDeleteClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaDeleteClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaDeleteClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaGetClientResult200Headers the declared response headers of an HTTP 200 response for BorutaGetClient
+type BorutaGetClientResult200Headers struct {
+	ETag *string
+}
+
+// BorutaGetClientResult304Headers the declared response headers of an HTTP 304 response for BorutaGetClient
+type BorutaGetClientResult304Headers struct {
+	ETag *string
+}
+
+type BorutaGetClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaClientEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *BorutaGetClientResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *BorutaGetClientResult304Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaGetClientResult) GetJSON200() *BorutaClientEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaGetClientResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaGetClientResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaGetClientResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaGetClientResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaGetClientResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaGetClientResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaGetClientResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaGetClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaGetClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaGetClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaGetClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaUpdateClientResult200Headers the declared response headers of an HTTP 200 response for BorutaUpdateClient
+type BorutaUpdateClientResult200Headers struct {
+	ETag *string
+}
+
+type BorutaUpdateClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaClientEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *BorutaPrecondition
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *BorutaUpdateClientResult200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON200() *BorutaClientEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON412() *BorutaPrecondition {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaUpdateClientResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaUpdateClientResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaUpdateClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaUpdateClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaUpdateClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaUpdateClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaReplaceClientResult200Headers the declared response headers of an HTTP 200 response for BorutaReplaceClient
+type BorutaReplaceClientResult200Headers struct {
+	ETag *string
+}
+
+type BorutaReplaceClientResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaClientEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON412 the response for an HTTP 412 `application/json` response
+	JSON412 *BorutaPrecondition
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *BorutaReplaceClientResult200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON200() *BorutaClientEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON412 returns the response for an HTTP 412 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON412() *BorutaPrecondition {
+	return r.JSON412
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaReplaceClientResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaReplaceClientResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaReplaceClientResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaReplaceClientResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaReplaceClientResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaReplaceClientResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaRegenerateClientDIDResult200Headers the declared response headers of an HTTP 200 response for BorutaRegenerateClientDID
+type BorutaRegenerateClientDIDResult200Headers struct {
+	ETag *string
+}
+
+type BorutaRegenerateClientDIDResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaClientEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *BorutaRegenerateClientDIDResult200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON200() *BorutaClientEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaRegenerateClientDIDResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaRegenerateClientDIDResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaRegenerateClientDIDResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaRegenerateClientDIDResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaRegenerateClientKeyPairResult200Headers the declared response headers of an HTTP 200 response for BorutaRegenerateClientKeyPair
+type BorutaRegenerateClientKeyPairResult200Headers struct {
+	ETag *string
+}
+
+type BorutaRegenerateClientKeyPairResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaClientEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *BorutaConflict
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *BorutaRegenerateClientKeyPairResult200Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON200() *BorutaClientEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON409() *BorutaConflict {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaRegenerateClientKeyPairResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaRegenerateClientKeyPairResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaRegenerateClientKeyPairResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaRegenerateClientKeyPairResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaRegenerateClientKeyPairResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaListIdentityProvidersResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaIdentityProviderList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaListIdentityProvidersResult) GetJSON200() *BorutaIdentityProviderList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaListIdentityProvidersResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaListIdentityProvidersResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaListIdentityProvidersResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaListIdentityProvidersResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaListIdentityProvidersResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaListIdentityProvidersResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaListIdentityProvidersResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaListIdentityProvidersResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaListIdentityProvidersResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaCreateIdentityProviderResult201Headers the declared response headers of an HTTP 201 response for BorutaCreateIdentityProvider
+type BorutaCreateIdentityProviderResult201Headers struct {
+	Location *string
+}
+
+type BorutaCreateIdentityProviderResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *BorutaIdentityProviderEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BorutaCreateIdentityProviderResult201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON201() *BorutaIdentityProviderEnvelope {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaCreateIdentityProviderResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaCreateIdentityProviderResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaCreateIdentityProviderResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaCreateIdentityProviderResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaDeleteIdentityProviderResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaDeleteIdentityProviderResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaDeleteIdentityProviderResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaDeleteIdentityProviderResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaDeleteIdentityProviderResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaDeleteIdentityProviderResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaGetIdentityProviderResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaIdentityProviderEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSON200() *BorutaIdentityProviderEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaGetIdentityProviderResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaGetIdentityProviderResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaGetIdentityProviderResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaGetIdentityProviderResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaGetIdentityProviderResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaUpdateIdentityProviderResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaIdentityProviderEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON200() *BorutaIdentityProviderEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaUpdateIdentityProviderResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaUpdateIdentityProviderResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaUpdateIdentityProviderResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaUpdateIdentityProviderResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaUpdateIdentityProviderResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaReplaceIdentityProviderResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaIdentityProviderEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON200() *BorutaIdentityProviderEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaReplaceIdentityProviderResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaReplaceIdentityProviderResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaReplaceIdentityProviderResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaReplaceIdentityProviderResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaReplaceIdentityProviderResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaListKeyPairsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaKeyPairList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaListKeyPairsResult) GetJSON200() *BorutaKeyPairList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaListKeyPairsResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaListKeyPairsResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaListKeyPairsResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaListKeyPairsResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaListKeyPairsResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaListKeyPairsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaListKeyPairsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaListKeyPairsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaListKeyPairsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaCreateKeyPairResult201Headers the declared response headers of an HTTP 201 response for BorutaCreateKeyPair
+type BorutaCreateKeyPairResult201Headers struct {
+	Location *string
+}
+
+type BorutaCreateKeyPairResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *BorutaKeyPairEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BorutaCreateKeyPairResult201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON201() *BorutaKeyPairEnvelope {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaCreateKeyPairResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaCreateKeyPairResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaCreateKeyPairResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaCreateKeyPairResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaDeleteKeyPairResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaDeleteKeyPairResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaDeleteKeyPairResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaDeleteKeyPairResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaDeleteKeyPairResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaDeleteKeyPairResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaGetKeyPairResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaKeyPairEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaGetKeyPairResult) GetJSON200() *BorutaKeyPairEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaGetKeyPairResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaGetKeyPairResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaGetKeyPairResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaGetKeyPairResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaGetKeyPairResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaGetKeyPairResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaGetKeyPairResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaGetKeyPairResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaGetKeyPairResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaGetKeyPairResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaGetKeyPairResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaUpdateKeyPairResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaKeyPairEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON200() *BorutaKeyPairEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaUpdateKeyPairResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaUpdateKeyPairResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaUpdateKeyPairResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaUpdateKeyPairResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaUpdateKeyPairResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaReplaceKeyPairResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaKeyPairEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON200() *BorutaKeyPairEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaReplaceKeyPairResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaReplaceKeyPairResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaReplaceKeyPairResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaReplaceKeyPairResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaReplaceKeyPairResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaRotateKeyPairResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaKeyPairEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON200() *BorutaKeyPairEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaRotateKeyPairResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaRotateKeyPairResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaRotateKeyPairResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaRotateKeyPairResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -9626,6 +15229,567 @@ func (r RosterReadEventFeedResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RosterReadEventFeedResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaListScopesResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaScopeList
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaListScopesResult) GetJSON200() *BorutaScopeList {
+	return r.JSON200
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaListScopesResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaListScopesResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaListScopesResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaListScopesResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaListScopesResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaListScopesResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaListScopesResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaListScopesResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaListScopesResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaCreateScopeResult201Headers the declared response headers of an HTTP 201 response for BorutaCreateScope
+type BorutaCreateScopeResult201Headers struct {
+	Location *string
+}
+
+type BorutaCreateScopeResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON201 the response for an HTTP 201 `application/json` response
+	JSON201 *BorutaScopeEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers201 the parsed response headers for an HTTP 201 response
+	Headers201 *BorutaCreateScopeResult201Headers
+}
+
+// GetJSON201 returns the response for an HTTP 201 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON201() *BorutaScopeEnvelope {
+	return r.JSON201
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaCreateScopeResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaCreateScopeResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaCreateScopeResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaCreateScopeResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaCreateScopeResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaDeleteScopeResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaDeleteScopeResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaDeleteScopeResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaDeleteScopeResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaDeleteScopeResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaDeleteScopeResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaDeleteScopeResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaDeleteScopeResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaDeleteScopeResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaDeleteScopeResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaDeleteScopeResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaDeleteScopeResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaGetScopeResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaScopeEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaGetScopeResult) GetJSON200() *BorutaScopeEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaGetScopeResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaGetScopeResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaGetScopeResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaGetScopeResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaGetScopeResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaGetScopeResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaGetScopeResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaGetScopeResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaGetScopeResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaGetScopeResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaGetScopeResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaUpdateScopeResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaScopeEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON200() *BorutaScopeEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaUpdateScopeResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaUpdateScopeResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaUpdateScopeResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaUpdateScopeResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaUpdateScopeResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaUpdateScopeResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+type BorutaReplaceScopeResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaScopeEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON413 the response for an HTTP 413 `application/json` response
+	JSON413 *BorutaPayloadTooLarge
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaUnprocessable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON200() *BorutaScopeEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON413 returns the response for an HTTP 413 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON413() *BorutaPayloadTooLarge {
+	return r.JSON413
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON422() *BorutaUnprocessable {
+	return r.JSON422
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaReplaceScopeResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaReplaceScopeResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaReplaceScopeResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaReplaceScopeResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaReplaceScopeResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaReplaceScopeResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -12338,11 +18502,28 @@ func (r Auth0UpdateResourceServerResult) ContentType() string {
 	return ""
 }
 
+// GetReferencePageResult429Headers the declared response headers of an HTTP 429 response for GetReferencePage
+type GetReferencePageResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type GetReferencePageResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetReferencePageResult429Headers
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetReferencePageResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12379,18 +18560,35 @@ func (r GetReferencePageResult) ContentType() string {
 	return ""
 }
 
+// GetHealthResult429Headers the declared response headers of an HTTP 429 response for GetHealth
+type GetHealthResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type GetHealthResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Health
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetHealthResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetHealthResult) GetJSON200() *Health {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetHealthResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12553,20 +18751,37 @@ type GetSpecificationJSONResult200Headers struct {
 	ETag *string
 }
 
+// GetSpecificationJSONResult429Headers the declared response headers of an HTTP 429 response for GetSpecificationJSON
+type GetSpecificationJSONResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type GetSpecificationJSONResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *map[string]interface{}
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetSpecificationJSONResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSpecificationJSONResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetSpecificationJSONResult) GetJSON200() *map[string]interface{} {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetSpecificationJSONResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12608,20 +18823,37 @@ type GetSpecificationResult200Headers struct {
 	ETag *string
 }
 
+// GetSpecificationResult429Headers the declared response headers of an HTTP 429 response for GetSpecification
+type GetSpecificationResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type GetSpecificationResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// YAML200 the response for an HTTP 200 `application/yaml` response
 	YAML200 *map[string]interface{}
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetSpecificationResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSpecificationResult429Headers
 }
 
 // GetYAML200 returns the response for an HTTP 200 `application/yaml` response
 func (r GetSpecificationResult) GetYAML200() *map[string]interface{} {
 	return r.YAML200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetSpecificationResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12663,20 +18895,37 @@ type GetSpecificationPartResult200Headers struct {
 	ETag *string
 }
 
+// GetSpecificationPartResult429Headers the declared response headers of an HTTP 429 response for GetSpecificationPart
+type GetSpecificationPartResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type GetSpecificationPartResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// YAML200 the response for an HTTP 200 `application/yaml` response
 	YAML200 *map[string]interface{}
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetSpecificationPartResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSpecificationPartResult429Headers
 }
 
 // GetYAML200 returns the response for an HTTP 200 `application/yaml` response
 func (r GetSpecificationPartResult) GetYAML200() *map[string]interface{} {
 	return r.YAML200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetSpecificationPartResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
 // GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
@@ -12713,20 +18962,37 @@ func (r GetSpecificationPartResult) ContentType() string {
 	return ""
 }
 
+// GetReadinessResult429Headers the declared response headers of an HTTP 429 response for GetReadiness
+type GetReadinessResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type GetReadinessResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *Readiness
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
 	// JSON503 the response for an HTTP 503 `application/json` response
 	JSON503 *Readiness
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetReadinessResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r GetReadinessResult) GetJSON200() *Readiness {
 	return r.JSON200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetReadinessResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
 // GetJSON503 returns the response for an HTTP 503 `application/json` response
@@ -12814,6 +19080,456 @@ func (c *ClientWithResponses) GetOpenIDConfigurationWithResponse(ctx context.Con
 	return ParseGetOpenIDConfigurationResult(rsp)
 }
 
+// BorutaListClientsWithResponse List all clients
+//
+// Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/clients (the `BorutaListClients` operationId).
+func (c *ClientWithResponses) BorutaListClientsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListClientsResult, error) {
+	rsp, err := c.BorutaListClients(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaListClientsResult(rsp)
+}
+
+// BorutaCreateClientWithBodyWithResponse Register a client
+//
+// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+//
+// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+// else is wrong.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+func (c *ClientWithResponses) BorutaCreateClientWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateClientResult, error) {
+	rsp, err := c.BorutaCreateClientWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateClientResult(rsp)
+}
+
+// BorutaCreateClientWithResponse Register a client
+//
+// Makes a client with a key pair and, unless one is given, a secret. Members that are left out get their defaults.
+//
+// All broken rules are reported together. An identity provider that does not exist is reported only once nothing
+// else is wrong.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/clients (the `BorutaCreateClient` operationId).
+func (c *ClientWithResponses) BorutaCreateClientWithResponse(ctx context.Context, body BorutaCreateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateClientResult, error) {
+	rsp, err := c.BorutaCreateClient(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateClientResult(rsp)
+}
+
+// BorutaDeleteClientWithResponse Delete a client
+//
+// The client goes with its secrets, credentials, keys and grants.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
+func (c *ClientWithResponses) BorutaDeleteClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*BorutaDeleteClientResult, error) {
+	rsp, err := c.BorutaDeleteClient(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaDeleteClientResult(rsp)
+}
+
+// BorutaGetClientWithResponse Read a client
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
+func (c *ClientWithResponses) BorutaGetClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*BorutaGetClientResult, error) {
+	rsp, err := c.BorutaGetClient(ctx, id, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaGetClientResult(rsp)
+}
+
+// BorutaUpdateClientWithBodyWithResponse Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+func (c *ClientWithResponses) BorutaUpdateClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error) {
+	rsp, err := c.BorutaUpdateClientWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateClientResult(rsp)
+}
+
+// BorutaUpdateClientWithResponse Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
+func (c *ClientWithResponses) BorutaUpdateClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error) {
+	rsp, err := c.BorutaUpdateClient(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateClientResult(rsp)
+}
+
+// BorutaReplaceClientWithBodyWithResponse Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+func (c *ClientWithResponses) BorutaReplaceClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error) {
+	rsp, err := c.BorutaReplaceClientWithBody(ctx, id, params, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceClientResult(rsp)
+}
+
+// BorutaReplaceClientWithResponse Change a client
+//
+// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// All of a change happens or none of it.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
+func (c *ClientWithResponses) BorutaReplaceClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error) {
+	rsp, err := c.BorutaReplaceClient(ctx, id, params, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceClientResult(rsp)
+}
+
+// BorutaRegenerateClientDIDWithResponse Set a client's DID from its public key
+//
+// The identifier follows from the key: the same key gives the same one. The request has no body.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
+func (c *ClientWithResponses) BorutaRegenerateClientDIDWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientDIDResult, error) {
+	rsp, err := c.BorutaRegenerateClientDID(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaRegenerateClientDIDResult(rsp)
+}
+
+// BorutaRegenerateClientKeyPairWithResponse Give a client a new key pair of its own
+//
+// Made as `key_pair_type` says. The `did` stays as it is until it is set again. The request has no body.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
+func (c *ClientWithResponses) BorutaRegenerateClientKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientKeyPairResult, error) {
+	rsp, err := c.BorutaRegenerateClientKeyPair(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaRegenerateClientKeyPairResult(rsp)
+}
+
+// BorutaListIdentityProvidersWithResponse List all identity providers
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
+func (c *ClientWithResponses) BorutaListIdentityProvidersWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListIdentityProvidersResult, error) {
+	rsp, err := c.BorutaListIdentityProviders(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaListIdentityProvidersResult(rsp)
+}
+
+// BorutaCreateIdentityProviderWithBodyWithResponse Register an identity provider
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaCreateIdentityProviderWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateIdentityProviderResult, error) {
+	rsp, err := c.BorutaCreateIdentityProviderWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateIdentityProviderResult(rsp)
+}
+
+// BorutaCreateIdentityProviderWithResponse Register an identity provider
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaCreateIdentityProviderWithResponse(ctx context.Context, body BorutaCreateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateIdentityProviderResult, error) {
+	rsp, err := c.BorutaCreateIdentityProvider(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateIdentityProviderResult(rsp)
+}
+
+// BorutaDeleteIdentityProviderWithResponse Delete an identity provider
+//
+// Refused while a client uses it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaDeleteIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteIdentityProviderResult, error) {
+	rsp, err := c.BorutaDeleteIdentityProvider(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaDeleteIdentityProviderResult(rsp)
+}
+
+// BorutaGetIdentityProviderWithResponse Read an identity provider
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaGetIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetIdentityProviderResult, error) {
+	rsp, err := c.BorutaGetIdentityProvider(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaGetIdentityProviderResult(rsp)
+}
+
+// BorutaUpdateIdentityProviderWithBodyWithResponse Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error) {
+	rsp, err := c.BorutaUpdateIdentityProviderWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateIdentityProviderResult(rsp)
+}
+
+// BorutaUpdateIdentityProviderWithResponse Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error) {
+	rsp, err := c.BorutaUpdateIdentityProvider(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateIdentityProviderResult(rsp)
+}
+
+// BorutaReplaceIdentityProviderWithBodyWithResponse Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error) {
+	rsp, err := c.BorutaReplaceIdentityProviderWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceIdentityProviderResult(rsp)
+}
+
+// BorutaReplaceIdentityProviderWithResponse Change an identity provider
+//
+// Changes the members that are sent and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
+func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error) {
+	rsp, err := c.BorutaReplaceIdentityProvider(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceIdentityProviderResult(rsp)
+}
+
+// BorutaListKeyPairsWithResponse List the key pairs that clients share
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
+func (c *ClientWithResponses) BorutaListKeyPairsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListKeyPairsResult, error) {
+	rsp, err := c.BorutaListKeyPairs(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaListKeyPairsResult(rsp)
+}
+
+// BorutaCreateKeyPairWithBodyWithResponse Make a key pair
+//
+// An RSA key of 2048 bits.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+func (c *ClientWithResponses) BorutaCreateKeyPairWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateKeyPairResult, error) {
+	rsp, err := c.BorutaCreateKeyPairWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateKeyPairResult(rsp)
+}
+
+// BorutaCreateKeyPairWithResponse Make a key pair
+//
+// An RSA key of 2048 bits.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/key-pairs (the `BorutaCreateKeyPair` operationId).
+func (c *ClientWithResponses) BorutaCreateKeyPairWithResponse(ctx context.Context, body BorutaCreateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateKeyPairResult, error) {
+	rsp, err := c.BorutaCreateKeyPair(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateKeyPairResult(rsp)
+}
+
+// BorutaDeleteKeyPairWithResponse Delete a key pair
+//
+// Clients that use it keep it. The default pair cannot be deleted.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
+func (c *ClientWithResponses) BorutaDeleteKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteKeyPairResult, error) {
+	rsp, err := c.BorutaDeleteKeyPair(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaDeleteKeyPairResult(rsp)
+}
+
+// BorutaGetKeyPairWithResponse Read a key pair
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
+func (c *ClientWithResponses) BorutaGetKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetKeyPairResult, error) {
+	rsp, err := c.BorutaGetKeyPair(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaGetKeyPairResult(rsp)
+}
+
+// BorutaUpdateKeyPairWithBodyWithResponse Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+func (c *ClientWithResponses) BorutaUpdateKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error) {
+	rsp, err := c.BorutaUpdateKeyPairWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateKeyPairResult(rsp)
+}
+
+// BorutaUpdateKeyPairWithResponse Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
+func (c *ClientWithResponses) BorutaUpdateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error) {
+	rsp, err := c.BorutaUpdateKeyPair(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateKeyPairResult(rsp)
+}
+
+// BorutaReplaceKeyPairWithBodyWithResponse Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+func (c *ClientWithResponses) BorutaReplaceKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error) {
+	rsp, err := c.BorutaReplaceKeyPairWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceKeyPairResult(rsp)
+}
+
+// BorutaReplaceKeyPairWithResponse Make a key pair the default one, or no longer
+//
+// The default pair is that of clients which have no key of their own. There is one at most.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
+func (c *ClientWithResponses) BorutaReplaceKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error) {
+	rsp, err := c.BorutaReplaceKeyPair(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceKeyPairResult(rsp)
+}
+
+// BorutaRotateKeyPairWithResponse Give a key pair, and the clients that use it, a new key
+//
+// The request has no body.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
+func (c *ClientWithResponses) BorutaRotateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRotateKeyPairResult, error) {
+	rsp, err := c.BorutaRotateKeyPair(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaRotateKeyPairResult(rsp)
+}
+
 // RosterListClientSecretsWithResponse List a client's secrets
 //
 // The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -12892,6 +19608,133 @@ func (c *ClientWithResponses) RosterReadEventFeedWithResponse(ctx context.Contex
 		return nil, err
 	}
 	return ParseRosterReadEventFeedResult(rsp)
+}
+
+// BorutaListScopesWithResponse List all scopes
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
+func (c *ClientWithResponses) BorutaListScopesWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListScopesResult, error) {
+	rsp, err := c.BorutaListScopes(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaListScopesResult(rsp)
+}
+
+// BorutaCreateScopeWithBodyWithResponse Register a scope
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+func (c *ClientWithResponses) BorutaCreateScopeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateScopeResult, error) {
+	rsp, err := c.BorutaCreateScopeWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateScopeResult(rsp)
+}
+
+// BorutaCreateScopeWithResponse Register a scope
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
+func (c *ClientWithResponses) BorutaCreateScopeWithResponse(ctx context.Context, body BorutaCreateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaCreateScopeResult, error) {
+	rsp, err := c.BorutaCreateScope(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaCreateScopeResult(rsp)
+}
+
+// BorutaDeleteScopeWithResponse Delete a scope
+//
+// It is taken from clients too.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
+func (c *ClientWithResponses) BorutaDeleteScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteScopeResult, error) {
+	rsp, err := c.BorutaDeleteScope(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaDeleteScopeResult(rsp)
+}
+
+// BorutaGetScopeWithResponse Read a scope
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
+func (c *ClientWithResponses) BorutaGetScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetScopeResult, error) {
+	rsp, err := c.BorutaGetScope(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaGetScopeResult(rsp)
+}
+
+// BorutaUpdateScopeWithBodyWithResponse Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+func (c *ClientWithResponses) BorutaUpdateScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error) {
+	rsp, err := c.BorutaUpdateScopeWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateScopeResult(rsp)
+}
+
+// BorutaUpdateScopeWithResponse Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
+func (c *ClientWithResponses) BorutaUpdateScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error) {
+	rsp, err := c.BorutaUpdateScope(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaUpdateScopeResult(rsp)
+}
+
+// BorutaReplaceScopeWithBodyWithResponse Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+func (c *ClientWithResponses) BorutaReplaceScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error) {
+	rsp, err := c.BorutaReplaceScopeWithBody(ctx, id, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceScopeResult(rsp)
+}
+
+// BorutaReplaceScopeWithResponse Change a scope
+//
+// Changes the members that are sent, `id` included, and keeps the others, with either method.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
+func (c *ClientWithResponses) BorutaReplaceScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error) {
+	rsp, err := c.BorutaReplaceScope(ctx, id, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaReplaceScopeResult(rsp)
 }
 
 // Auth0ListClientGrantsWithResponse List client grants
@@ -13596,6 +20439,13 @@ func ParseGetJWKSResult(rsp *http.Response) (*GetJWKSResult, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OAuthTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OAuthFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -13616,6 +20466,37 @@ func ParseGetJWKSResult(rsp *http.Response) (*GetJWKSResult, error) {
 			headers.CacheControl = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetJWKSResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	case true:
 		var headers GetJWKSResultDefaultHeaders
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
@@ -13652,6 +20533,13 @@ func ParseGetAuthorizationServerMetadataResult(rsp *http.Response) (*GetAuthoriz
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OAuthTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OAuthFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -13672,6 +20560,37 @@ func ParseGetAuthorizationServerMetadataResult(rsp *http.Response) (*GetAuthoriz
 			headers.CacheControl = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetAuthorizationServerMetadataResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	case true:
 		var headers GetAuthorizationServerMetadataResultDefaultHeaders
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
@@ -13708,6 +20627,13 @@ func ParseGetOpenIDConfigurationResult(rsp *http.Response) (*GetOpenIDConfigurat
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OAuthTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OAuthFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -13728,6 +20654,37 @@ func ParseGetOpenIDConfigurationResult(rsp *http.Response) (*GetOpenIDConfigurat
 			headers.CacheControl = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetOpenIDConfigurationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	case true:
 		var headers GetOpenIDConfigurationResultDefaultHeaders
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
@@ -13738,6 +20695,1819 @@ func ParseGetOpenIDConfigurationResult(rsp *http.Response) (*GetOpenIDConfigurat
 			headers.XRequestID = &value
 		}
 		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaListClientsResult parses an HTTP response from a BorutaListClientsWithResponse call
+func ParseBorutaListClientsResult(rsp *http.Response) (*BorutaListClientsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaListClientsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaClientList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaCreateClientResult parses an HTTP response from a BorutaCreateClientWithResponse call
+func ParseBorutaCreateClientResult(rsp *http.Response) (*BorutaCreateClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaCreateClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest BorutaClientEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BorutaCreateClientResult201Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaDeleteClientResult parses an HTTP response from a BorutaDeleteClientWithResponse call
+func ParseBorutaDeleteClientResult(rsp *http.Response) (*BorutaDeleteClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaDeleteClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest BorutaPrecondition
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaGetClientResult parses an HTTP response from a BorutaGetClientWithResponse call
+func ParseBorutaGetClientResult(rsp *http.Response) (*BorutaGetClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaGetClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaClientEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers BorutaGetClientResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers BorutaGetClientResult304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaUpdateClientResult parses an HTTP response from a BorutaUpdateClientWithResponse call
+func ParseBorutaUpdateClientResult(rsp *http.Response) (*BorutaUpdateClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaUpdateClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaClientEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest BorutaPrecondition
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers BorutaUpdateClientResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaReplaceClientResult parses an HTTP response from a BorutaReplaceClientWithResponse call
+func ParseBorutaReplaceClientResult(rsp *http.Response) (*BorutaReplaceClientResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaReplaceClientResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaClientEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 412:
+		var dest BorutaPrecondition
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON412 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers BorutaReplaceClientResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaRegenerateClientDIDResult parses an HTTP response from a BorutaRegenerateClientDIDWithResponse call
+func ParseBorutaRegenerateClientDIDResult(rsp *http.Response) (*BorutaRegenerateClientDIDResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaRegenerateClientDIDResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaClientEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers BorutaRegenerateClientDIDResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaRegenerateClientKeyPairResult parses an HTTP response from a BorutaRegenerateClientKeyPairWithResponse call
+func ParseBorutaRegenerateClientKeyPairResult(rsp *http.Response) (*BorutaRegenerateClientKeyPairResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaRegenerateClientKeyPairResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaClientEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest BorutaConflict
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers BorutaRegenerateClientKeyPairResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaListIdentityProvidersResult parses an HTTP response from a BorutaListIdentityProvidersWithResponse call
+func ParseBorutaListIdentityProvidersResult(rsp *http.Response) (*BorutaListIdentityProvidersResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaListIdentityProvidersResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaIdentityProviderList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaCreateIdentityProviderResult parses an HTTP response from a BorutaCreateIdentityProviderWithResponse call
+func ParseBorutaCreateIdentityProviderResult(rsp *http.Response) (*BorutaCreateIdentityProviderResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaCreateIdentityProviderResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest BorutaIdentityProviderEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BorutaCreateIdentityProviderResult201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaDeleteIdentityProviderResult parses an HTTP response from a BorutaDeleteIdentityProviderWithResponse call
+func ParseBorutaDeleteIdentityProviderResult(rsp *http.Response) (*BorutaDeleteIdentityProviderResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaDeleteIdentityProviderResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaGetIdentityProviderResult parses an HTTP response from a BorutaGetIdentityProviderWithResponse call
+func ParseBorutaGetIdentityProviderResult(rsp *http.Response) (*BorutaGetIdentityProviderResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaGetIdentityProviderResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaIdentityProviderEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaUpdateIdentityProviderResult parses an HTTP response from a BorutaUpdateIdentityProviderWithResponse call
+func ParseBorutaUpdateIdentityProviderResult(rsp *http.Response) (*BorutaUpdateIdentityProviderResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaUpdateIdentityProviderResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaIdentityProviderEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaReplaceIdentityProviderResult parses an HTTP response from a BorutaReplaceIdentityProviderWithResponse call
+func ParseBorutaReplaceIdentityProviderResult(rsp *http.Response) (*BorutaReplaceIdentityProviderResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaReplaceIdentityProviderResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaIdentityProviderEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaListKeyPairsResult parses an HTTP response from a BorutaListKeyPairsWithResponse call
+func ParseBorutaListKeyPairsResult(rsp *http.Response) (*BorutaListKeyPairsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaListKeyPairsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaKeyPairList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaCreateKeyPairResult parses an HTTP response from a BorutaCreateKeyPairWithResponse call
+func ParseBorutaCreateKeyPairResult(rsp *http.Response) (*BorutaCreateKeyPairResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaCreateKeyPairResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest BorutaKeyPairEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BorutaCreateKeyPairResult201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaDeleteKeyPairResult parses an HTTP response from a BorutaDeleteKeyPairWithResponse call
+func ParseBorutaDeleteKeyPairResult(rsp *http.Response) (*BorutaDeleteKeyPairResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaDeleteKeyPairResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaGetKeyPairResult parses an HTTP response from a BorutaGetKeyPairWithResponse call
+func ParseBorutaGetKeyPairResult(rsp *http.Response) (*BorutaGetKeyPairResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaGetKeyPairResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaKeyPairEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaUpdateKeyPairResult parses an HTTP response from a BorutaUpdateKeyPairWithResponse call
+func ParseBorutaUpdateKeyPairResult(rsp *http.Response) (*BorutaUpdateKeyPairResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaUpdateKeyPairResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaKeyPairEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaReplaceKeyPairResult parses an HTTP response from a BorutaReplaceKeyPairWithResponse call
+func ParseBorutaReplaceKeyPairResult(rsp *http.Response) (*BorutaReplaceKeyPairResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaReplaceKeyPairResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaKeyPairEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaRotateKeyPairResult parses an HTTP response from a BorutaRotateKeyPairWithResponse call
+func ParseBorutaRotateKeyPairResult(rsp *http.Response) (*BorutaRotateKeyPairResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaRotateKeyPairResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaKeyPairEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -14440,6 +23210,486 @@ func ParseRosterReadEventFeedResult(rsp *http.Response) (*RosterReadEventFeedRes
 			headers.XRequestID = &value
 		}
 		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaListScopesResult parses an HTTP response from a BorutaListScopesWithResponse call
+func ParseBorutaListScopesResult(rsp *http.Response) (*BorutaListScopesResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaListScopesResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaScopeList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaCreateScopeResult parses an HTTP response from a BorutaCreateScopeWithResponse call
+func ParseBorutaCreateScopeResult(rsp *http.Response) (*BorutaCreateScopeResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaCreateScopeResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 201:
+		var dest BorutaScopeEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON201 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 201:
+		var headers BorutaCreateScopeResult201Headers
+		if values := rsp.Header.Values("Location"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "Location", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.Location = &value
+		}
+		response.Headers201 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaDeleteScopeResult parses an HTTP response from a BorutaDeleteScopeWithResponse call
+func ParseBorutaDeleteScopeResult(rsp *http.Response) (*BorutaDeleteScopeResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaDeleteScopeResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case rsp.StatusCode == 204:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaGetScopeResult parses an HTTP response from a BorutaGetScopeWithResponse call
+func ParseBorutaGetScopeResult(rsp *http.Response) (*BorutaGetScopeResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaGetScopeResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaScopeEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaUpdateScopeResult parses an HTTP response from a BorutaUpdateScopeWithResponse call
+func ParseBorutaUpdateScopeResult(rsp *http.Response) (*BorutaUpdateScopeResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaUpdateScopeResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaScopeEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	return response, nil
+}
+
+// ParseBorutaReplaceScopeResult parses an HTTP response from a BorutaReplaceScopeWithResponse call
+func ParseBorutaReplaceScopeResult(rsp *http.Response) (*BorutaReplaceScopeResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaReplaceScopeResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaScopeEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest BorutaPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaUnprocessable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
 	}
 
 	return response, nil
@@ -17840,6 +27090,13 @@ func ParseGetReferencePageResult(rsp *http.Response) (*GetReferencePageResult, e
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OpsTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -17847,6 +27104,40 @@ func ParseGetReferencePageResult(rsp *http.Response) (*GetReferencePageResult, e
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetReferencePageResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -17873,6 +27164,13 @@ func ParseGetHealthResult(rsp *http.Response) (*GetHealthResult, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OpsTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -17880,6 +27178,40 @@ func ParseGetHealthResult(rsp *http.Response) (*GetHealthResult, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetHealthResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -18048,6 +27380,13 @@ func ParseGetSpecificationJSONResult(rsp *http.Response) (*GetSpecificationJSONR
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OpsTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18068,6 +27407,37 @@ func ParseGetSpecificationJSONResult(rsp *http.Response) (*GetSpecificationJSONR
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSpecificationJSONResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -18097,6 +27467,13 @@ func ParseGetSpecificationResult(rsp *http.Response) (*GetSpecificationResult, e
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OpsTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18117,6 +27494,37 @@ func ParseGetSpecificationResult(rsp *http.Response) (*GetSpecificationResult, e
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSpecificationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -18146,6 +27554,13 @@ func ParseGetSpecificationPartResult(rsp *http.Response) (*GetSpecificationPartR
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OpsTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
 		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18166,6 +27581,37 @@ func ParseGetSpecificationPartResult(rsp *http.Response) (*GetSpecificationPartR
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSpecificationPartResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -18192,6 +27638,13 @@ func ParseGetReadinessResult(rsp *http.Response) (*GetReadinessResult, error) {
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OpsTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
 		var dest Readiness
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -18206,6 +27659,40 @@ func ParseGetReadinessResult(rsp *http.Response) (*GetReadinessResult, error) {
 		}
 		response.ApplicationProblemJSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers GetReadinessResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil

@@ -20,6 +20,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/auth0"
+	"github.com/rosterhq/roster/server/boruta"
 	"github.com/rosterhq/roster/server/docs"
 	"github.com/rosterhq/roster/server/native"
 	"github.com/rosterhq/roster/server/ops"
@@ -31,12 +32,18 @@ import (
 // errors of requests below the prefix that reach no handler.
 var dialects = []struct {
 	prefix string
-	mount  func(gin.IRouter, *registry.Registry) error
+	mount  func(gin.IRouter, *registry.Registry, Config) error
 	fail   func(*gin.Context, error)
 }{
-	{native.Prefix, native.Mount, native.Fail},
-	{auth0.Prefix, auth0.Mount, auth0.Fail},
-	{token.Prefix, token.Mount, token.Fail},
+	{native.Prefix, fixed(native.Mount), native.Fail},
+	{auth0.Prefix, fixed(auth0.Mount), auth0.Fail},
+	{boruta.Prefix, func(r gin.IRouter, reg *registry.Registry, c Config) error { return boruta.Mount(r, reg, c.Boruta) }, boruta.Fail},
+	{token.Prefix, fixed(token.Mount), token.Fail},
+}
+
+// fixed is the mount of a dialect that has nothing to configure.
+func fixed(mount func(gin.IRouter, *registry.Registry) error) func(gin.IRouter, *registry.Registry, Config) error {
+	return func(r gin.IRouter, reg *registry.Registry, _ Config) error { return mount(r, reg) }
 }
 
 // maxBody is the largest request body.
@@ -47,6 +54,8 @@ type Config struct {
 	Log   *slog.Logger
 	Ready ops.Check
 	Limit Limit
+
+	Boruta boruta.Config
 }
 
 // New returns the handler of every route.
@@ -77,11 +86,11 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		fail(c, &problem.Error{Status: http.StatusMethodNotAllowed, Text: "The path does not take this method."})
 	})
 	ops.Mount(engine, config.Ready)
-	if err := docs.Mount(engine, []string{"auth0"}); err != nil {
+	if err := docs.Mount(engine, []string{"auth0", "boruta"}); err != nil {
 		return nil, err
 	}
 	for _, d := range dialects {
-		if err := d.mount(engine, reg); err != nil {
+		if err := d.mount(engine, reg, config); err != nil {
 			return nil, fmt.Errorf("%s: %w", d.prefix, err)
 		}
 	}
@@ -91,7 +100,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compress(engine), nil
+	return compress(boruta.Tolerate(engine)), nil
 }
 
 // ManagementScopes lists the scopes of the management API, as the specification

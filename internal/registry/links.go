@@ -191,3 +191,11 @@ func (r *Registry) Links(ctx context.Context, clients ...oauth.Client) (map[stri
 
 // mergeInto adds what l changes to the changes of a document.
 func (l *linkChanges) mergeInto(changes map[string]oauth.Change) { maps.Copy(changes, l.noted) }
+
+// LinksOf returns what the client with that id of the registry's own is tied
+// to, nothing for one that does not exist. The public key is that of a shared
+// pair only.
+func (r *Registry) LinksOf(ctx context.Context, client string) (oauth.Links, error) {
+	found, err := r.store.Links(ctx, []string{client})
+	return found[client], err
+}

@@ -1,0 +1,429 @@
+package boruta
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/gen/borutaapi"
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/server/problem"
+)
+
+// pageSize is how many clients of a list are read at a time.
+const pageSize = 500
+
+func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListClientsRequestObject) (borutaapi.BorutaListClientsResponseObject, error) {
+	list := []jsondoc.Object{}
+	q := postgres.ClientQuery{Global: new(false), Limit: pageSize}
+	for {
+		page, err := h.registry.Clients(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		clients := make([]oauth.Client, len(page))
+		for i := range page {
+			clients[i] = page[i].Client
+			q.After = &page[i].Place
+		}
+		links, err := h.registry.Links(ctx, clients...)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range clients {
+			one, err := h.render(ctx, c, links[c.ID])
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, one)
+		}
+		if len(page) < pageSize {
+			return borutaapi.BorutaListClients200JSONResponse(data(list)), nil
+		}
+	}
+}
+
+func data(v any) jsondoc.Object { return jsondoc.Object{"data": jsondoc.Must(v)} }
+
+func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCreateClientRequestObject) (borutaapi.BorutaCreateClientResponseObject, error) {
+	draft, err := h.draft(*req.Body)
+	if err != nil {
+		return nil, err
+	}
+	c, err := h.registry.CreateClient(ctx, draft)
+	if err != nil {
+		return nil, taken(missingProvider(err), map[string]string{"client": "id"})
+	}
+	body, tag, err := h.view(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	body["secret"] = jsondoc.Must(draft.NewSecret.Reveal())
+	location := "/api/clients/" + c.ID
+	return borutaapi.BorutaCreateClient201JSONResponse{
+		Body: data(body), Headers: borutaapi.BorutaCreateClient201ResponseHeaders{Location: &location, ETag: &tag},
+	}, nil
+}
+
+// missingProvider words what only the registry finds out.
+func missingProvider(err error) error {
+	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Kind == oauth.NotFound && e.Resource == "identity_provider" {
+		return refuse("identity_provider_id", tokenNotThere)
+	}
+	return err
+}
+
+// request is what a caller says of a client.
+type request struct {
+	change   jsondoc.Object // attributes
+	id       string         // of a new client; "" to make one up
+	secret   oauth.Secret   // zero for no word about it
+	scopes   []oauth.ScopeChoice
+	keyPair  string // "" for no word about it
+	provider string // "" for no word about it
+}
+
+// parse holds a request against a client's values. What is wrong with the
+// client's own attributes hides what is wrong with its identity provider.
+func (h *handler) parse(sent, before jsondoc.Object, creating bool) (request, refusal, error) {
+	var r request
+	var broken refusal
+	var err error
+	if r.keyPair, err = chosenKeyPair(sent["key_pair_id"]); err != nil {
+		return r, nil, err
+	}
+	if r.scopes, err = chosenScopes(sent["authorized_scopes"], &broken); err != nil {
+		return r, nil, err
+	}
+	if creating {
+		r.id = newClientID(sent, &broken)
+	}
+	r.secret = sentSecret(sent, &broken)
+	sent = withJWK(sent, &broken)
+	r.change = cast(h.attributes, sent, before, creating, &broken)
+	checkKeys(before, r.change, creating, &broken)
+	return r, broken, nil
+}
+
+var (
+	idAttribute     = attribute{wire: "id"}
+	secretAttribute = attribute{wire: "secret", limit: maxText}
+)
+
+func newClientID(sent jsondoc.Object, broken *refusal) string {
+	value, ok := idAttribute.cast(orNull(sent["id"]))
+	if ok && value == nil {
+		return uuid.NewString()
+	}
+	id, valid := readID(jsondoc.String(value))
+	if !valid {
+		broken.add("id", tokenInvalid)
+	}
+	return id
+}
+
+func sentSecret(sent jsondoc.Object, broken *refusal) oauth.Secret {
+	value, ok := secretAttribute.cast(orNull(sent["secret"]))
+	if !ok {
+		broken.add("secret", tokenInvalid)
+	} else if value != nil {
+		broken.add("secret", secretAttribute.verdict(value)...)
+	}
+	return oauth.NewSecret(jsondoc.String(value))
+}
+
+// withJWK puts the key of jwk in the place of jwt_public_key.
+func withJWK(sent jsondoc.Object, broken *refusal) jsondoc.Object {
+	jwk := sent["jwk"]
+	if jwk == nil || jsondoc.IsNull(jwk) {
+		return sent
+	}
+	text, ok := publicKeyOf(jwk)
+	if !ok {
+		broken.add("jwk", tokenInvalid)
+		return sent
+	}
+	return after(sent, jsondoc.Object{"jwt_public_key": jsondoc.Must(text)})
+}
+
+// draft makes the client that a create asks for.
+func (h *handler) draft(sent jsondoc.Object) (oauth.Draft, error) {
+	before := initialValues(h.attributes)
+	r, broken, err := h.parse(sent, before, true)
+	if err == nil {
+		err = broken.err()
+	}
+	if err != nil {
+		return oauth.Draft{}, err
+	}
+	if r.provider, err = chosenProvider(sent["identity_provider"], true, "", h.config.DefaultIdentityProvider); err != nil {
+		return oauth.Draft{}, err
+	}
+	values := after(before, r.change)
+	draft := oauth.Draft{
+		Client: &oauth.Client{ID: r.id, Document: jsondoc.Object{}}, NewSecret: r.secret,
+		Scopes: &r.scopes, IdentityProvider: r.provider, KeyPair: r.keyPair,
+	}
+	if r.secret.IsZero() {
+		draft.NewSecret = oauth.NewSecret(oauth.RandomText(oauth.Alphanumeric, 86))
+	}
+	if r.keyPair == "" {
+		if draft.NewKey, err = readKeyType(values["key_pair_type"]).make(); err != nil {
+			return draft, err
+		}
+	}
+	h.store(draft.Document, values, values)
+	return draft, nil
+}
+
+// store writes change into doc. values are all values after it.
+func (h *handler) store(doc, change, values jsondoc.Object) {
+	write(h.attributes, doc, change)
+	if change["confidential"] != nil || change["token_endpoint_auth_methods"] != nil || change["supported_grant_types"] != nil {
+		writeAuthentication(doc, authentication{plain(values["token_endpoint_auth_methods"]), string(values["confidential"]) == "true"})
+	}
+}
+
+func (h *handler) BorutaGetClient(ctx context.Context, req borutaapi.BorutaGetClientRequestObject) (borutaapi.BorutaGetClientResponseObject, error) {
+	c, err := h.client(ctx, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	body, tag, err := h.view(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if req.Params.IfNoneMatch != nil && (*req.Params.IfNoneMatch == "*" || strings.Contains(*req.Params.IfNoneMatch, strings.Trim(tag, `"`))) {
+		return borutaapi.BorutaGetClient304Response{Headers: borutaapi.BorutaGetClient304ResponseHeaders{ETag: &tag}}, nil
+	}
+	return borutaapi.BorutaGetClient200JSONResponse{Body: data(body), Headers: borutaapi.BorutaGetClient200ResponseHeaders{ETag: &tag}}, nil
+}
+
+// client reads the client that a path names.
+func (h *handler) client(ctx context.Context, path string) (oauth.Client, error) {
+	id, err := parseID(path)
+	if err != nil {
+		return oauth.Client{}, err
+	}
+	c, err := h.registry.Client(ctx, oauth.ClientRef{ID: id})
+	if err == nil {
+		err = visible(&c)
+	}
+	return c, err
+}
+
+// visible hides the client that stands for all applications: it is another
+// dialect's device.
+func visible(c *oauth.Client) error {
+	meta, err := c.Metadata()
+	if err == nil && meta.Global {
+		err = oauth.Missing("client")
+	}
+	return err
+}
+
+func (h *handler) BorutaReplaceClient(ctx context.Context, req borutaapi.BorutaReplaceClientRequestObject) (borutaapi.BorutaReplaceClientResponseObject, error) {
+	body, tag, err := h.update(ctx, req.ID, req.Params.IfMatch, *req.Body)
+	return borutaapi.BorutaReplaceClient200JSONResponse{Body: body, Headers: borutaapi.BorutaReplaceClient200ResponseHeaders{ETag: &tag}}, err
+}
+
+func (h *handler) BorutaUpdateClient(ctx context.Context, req borutaapi.BorutaUpdateClientRequestObject) (borutaapi.BorutaUpdateClientResponseObject, error) {
+	body, tag, err := h.update(ctx, req.ID, req.Params.IfMatch, *req.Body)
+	return borutaapi.BorutaUpdateClient200JSONResponse{Body: body, Headers: borutaapi.BorutaUpdateClient200ResponseHeaders{ETag: &tag}}, err
+}
+
+func (h *handler) update(ctx context.Context, path string, ifMatch *string, sent jsondoc.Object) (body jsondoc.Object, tag string, err error) {
+	provider := "" // read ahead: a locked client must not wait for another connection
+	if id, ok := readID(path); ok && sent["identity_provider"] != nil {
+		links, err := h.registry.LinksOf(ctx, id)
+		if err != nil {
+			return nil, "", err
+		}
+		provider = links.IdentityProvider.ID
+	}
+	return h.change(ctx, path, ifMatch, func(d *oauth.Draft) error { return h.apply(d, sent, provider) })
+}
+
+// change changes the client that a path names, unless it is protected.
+func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit func(*oauth.Draft) error) (body jsondoc.Object, tag string, err error) {
+	id, err := parseID(path)
+	if err != nil {
+		return nil, "", err
+	}
+	c, err := h.registry.UpdateClient(ctx, oauth.ClientRef{ID: id, Version: version(ifMatch)}, func(d *oauth.Draft) error {
+		if err := visible(d.Client); err != nil {
+			return err
+		}
+		return edit(d)
+	})
+	if err != nil {
+		return nil, "", missingProvider(err)
+	}
+	body, tag, err = h.view(ctx, c)
+	return data(body), tag, err
+}
+
+// apply changes a locked client, whose identity provider is provider, by what
+// was sent.
+func (h *handler) apply(d *oauth.Draft, sent jsondoc.Object, provider string) error {
+	if d.ID == h.config.ProtectedClient {
+		return errProtected
+	}
+	before := read(h.attributes, d.Client)
+	r, broken, err := h.parse(sent, before, false)
+	if err != nil {
+		return err
+	}
+	keys := d.Document[oauth.SlotsOfAuthentication] != nil
+	if methods := r.change["token_endpoint_auth_methods"]; keys && methods != nil {
+		broken.add("token_endpoint_auth_methods", tokenInvalid) // the registered keys decide
+	}
+	if err := broken.err(); err != nil {
+		return err
+	}
+	if r.provider, err = chosenProvider(sent["identity_provider"], false, provider, ""); err != nil {
+		return err
+	}
+	h.store(d.Document, r.change, after(before, r.change))
+	d.Scopes, d.IdentityProvider, d.KeyPair = &r.scopes, r.provider, r.keyPair
+	current, err := h.registry.RevealSecret(*d.Client)
+	if r.secret.Reveal() != current.Reveal() {
+		d.NewSecret = r.secret
+	}
+	return err
+}
+
+func (h *handler) BorutaDeleteClient(ctx context.Context, req borutaapi.BorutaDeleteClientRequestObject) (borutaapi.BorutaDeleteClientResponseObject, error) {
+	if id, ok := readID(req.ID); ok && id == h.config.ProtectedClient {
+		return nil, errProtected
+	}
+	c, err := h.client(ctx, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.registry.DeleteClient(ctx, oauth.ClientRef{ID: c.ID, Version: version(req.Params.IfMatch)}); err != nil {
+		return nil, err
+	}
+	return borutaapi.BorutaDeleteClient204Response{}, nil
+}
+
+func (h *handler) BorutaRegenerateClientDID(ctx context.Context, req borutaapi.BorutaRegenerateClientDIDRequestObject) (borutaapi.BorutaRegenerateClientDIDResponseObject, error) {
+	c, err := h.client(ctx, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	links, err := h.registry.Links(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	did, err := oauth.DIDKey(links[c.ID].PublicKey)
+	if errors.Is(err, oauth.ErrNoDID) {
+		return nil, refuse("did", tokenNoDID)
+	}
+	if err != nil {
+		return nil, err
+	}
+	body, tag, err := h.change(ctx, req.ID, nil, func(d *oauth.Draft) error {
+		d.Document[didMember] = jsondoc.Must(did)
+		return nil
+	})
+	return borutaapi.BorutaRegenerateClientDID200JSONResponse{Body: body, Headers: borutaapi.BorutaRegenerateClientDID200ResponseHeaders{ETag: &tag}}, err
+}
+
+const didMember = storedAsPrefix + "did"
+
+func (h *handler) BorutaRegenerateClientKeyPair(ctx context.Context, req borutaapi.BorutaRegenerateClientKeyPairRequestObject) (borutaapi.BorutaRegenerateClientKeyPairResponseObject, error) {
+	c, err := h.client(ctx, req.ID)
+	if err != nil {
+		return nil, err
+	}
+	if c.ID == h.config.ProtectedClient {
+		return nil, errProtected
+	}
+	wanted := read(h.attributes, &c)["key_pair_type"]
+	key, err := readKeyType(wanted).make() // slow: not while the client is locked
+	if err != nil {
+		return nil, err
+	}
+	body, tag, err := h.change(ctx, req.ID, nil, func(d *oauth.Draft) error {
+		if string(read(h.attributes, d.Client)["key_pair_type"]) != string(wanted) {
+			return &problem.Error{Status: http.StatusConflict, Text: "The client was changed meanwhile; try again."}
+		}
+		d.NewKey = key
+		return nil
+	})
+	return borutaapi.BorutaRegenerateClientKeyPair200JSONResponse{Body: body, Headers: borutaapi.BorutaRegenerateClientKeyPair200ResponseHeaders{ETag: &tag}}, err
+}
+
+// view renders one client, with the validator of what is rendered.
+func (h *handler) view(ctx context.Context, c oauth.Client) (body jsondoc.Object, tag string, err error) {
+	links, err := h.registry.Links(ctx, c)
+	if err != nil {
+		return nil, "", err
+	}
+	if body, err = h.render(ctx, c, links[c.ID]); err != nil {
+		return nil, "", err
+	}
+	return body, etag(c.Version, body), nil
+}
+
+// render shows a client.
+func (h *handler) render(ctx context.Context, c oauth.Client, links oauth.Links) (jsondoc.Object, error) {
+	secret, err := h.registry.ShowSecret(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	values := read(h.attributes, &c)
+	body := jsondoc.Object{
+		"id": jsondoc.Must(c.ID), "secret": null, "did": orNull(c.Document[didMember]), "public_key": jsondoc.Must(links.PublicKey),
+		"identity_provider": json.RawMessage(`{"id":null,"name":null}`),
+	}
+	if !secret.IsZero() {
+		body["secret"] = jsondoc.Must(secret.Reveal())
+	}
+	if p := links.IdentityProvider; p.ID != "" {
+		body["identity_provider"] = jsondoc.Must(map[string]string{"id": p.ID, "name": p.Name})
+	}
+	scopes := make([]map[string]any, len(links.Scopes))
+	for i, s := range links.Scopes {
+		scopes[i] = map[string]any{"id": s.ID, "name": s.Name, "public": s.Public}
+	}
+	body["authorized_scopes"] = jsondoc.Must(scopes)
+	for i := range h.attributes {
+		if a := &h.attributes[i]; !a.hidden && (!a.master || h.config.Master) {
+			body[a.wire] = values[a.wire]
+		}
+	}
+	return body, nil
+}
+
+// etag is the strong validator of an answer. It starts with the client's
+// version, which is what a change can be made to depend on; the rest covers
+// what is shown of other records.
+func etag(version int64, body jsondoc.Object) string {
+	sum := sha256.Sum256(jsondoc.Must(body))
+	return `"v` + strconv.FormatInt(version, 10) + "-" + hex.EncodeToString(sum[:6]) + `"`
+}
+
+// version reads the version that an If-Match header asks for, 0 for none or
+// "*". A validator that is not ours matches nothing.
+func version(ifMatch *string) int64 {
+	if ifMatch == nil || *ifMatch == "*" {
+		return 0
+	}
+	digits, _, found := strings.Cut(strings.TrimPrefix(*ifMatch, `"v`), "-")
+	v, err := strconv.ParseInt(digits, 10, 64)
+	if !found || err != nil || v < 1 {
+		return -1
+	}
+	return v
+}

@@ -1,0 +1,85 @@
+package boruta
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/gen/borutaapi"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/problem"
+)
+
+var (
+	errNoToken   = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Missing authentication"}
+	errNoScope   = &oauth.Error{Kind: oauth.Forbidden, Resource: "scope", Detail: "The token lacks the scope."}
+	errProtected = &oauth.Error{Kind: oauth.Forbidden, Resource: "protected", Detail: "The resource is write protected."}
+	errMalformed = &problem.Error{Status: http.StatusBadRequest, Text: "The requested with given parameters cannot be processed."}
+)
+
+// wireNames are the names of members that the registry's own rules complain
+// about.
+var wireNames = map[string]string{
+	"grant_types":                "supported_grant_types",
+	"token_endpoint_auth_method": "token_endpoint_auth_methods",
+	"client_name":                "name",
+}
+
+// about is the errors member of a failure that is not about members of the
+// request.
+func about(text string) map[string][]string {
+	return map[string][]string{"resource": {text}}
+}
+
+// Fail writes err in the dialect's error body. Every failure ends here.
+func Fail(c *gin.Context, err error) {
+	status := problem.Status(err)
+	body := borutaapi.BorutaError{Message: problem.Text(err)}
+	e, _ := errors.AsType[*oauth.Error](err)
+	switch {
+	case status == http.StatusInternalServerError:
+		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
+	case status == http.StatusUnauthorized:
+		c.Header("WWW-Authenticate", "Bearer")
+		body.Message, body.Errors = "You are unauthorized to access this resource.", about("you are unauthorized to access this resource.")
+	case e == errProtected:
+		body.Message, body.Errors = e.Detail, about("is write protected.")
+	case status == http.StatusForbidden:
+		body.Message, body.Errors = "You are forbidden to access this resource.", about("you are forbidden to access this resource.")
+	case errors.Is(err, errMalformed):
+		body.Errors = about("the requested with given parameters cannot be processed.")
+	case e != nil && len(e.Violations) > 0:
+		status = http.StatusUnprocessableEntity
+		body.Message, body.Errors = "Your request could not be processed.", map[string][]string{}
+		for _, v := range e.Violations {
+			member, token := v.Member, v.Detail
+			if v.Rule != ruleOfDialect {
+				token = tokenInvalid
+				if name, ok := wireNames[member]; ok {
+					member = name
+				}
+			}
+			body.Errors[member] = append(body.Errors[member], token)
+		}
+	case status == http.StatusNotFound && e != nil:
+		body.Message = "The " + strings.ReplaceAll(e.Resource, "_", " ") + " does not exist."
+	case status == http.StatusMethodNotAllowed:
+		status, body.Message = http.StatusNotFound, "There is nothing at this path for this method."
+	}
+	body.Code = strings.ReplaceAll(strings.ToUpper(http.StatusText(status)), " ", "_")
+	c.AbortWithStatusJSON(status, body)
+}
+
+// taken tells a caller that the value of a member is in use, for those
+// conflicts that are about one.
+func taken(err error, members map[string]string) error {
+	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Kind == oauth.Conflict {
+		if member, ok := members[e.Resource]; ok {
+			return refuse(member, tokenTaken)
+		}
+	}
+	return err
+}

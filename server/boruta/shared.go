@@ -1,0 +1,168 @@
+package boruta
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+// grantTypes are those of Boruta, in the order of its error text.
+var grantTypes = []string{
+	"client_credentials", "password", "authorization_code", "agent_code", "refresh_token", "implicit",
+	"revoke", "introspect", "id_token", "vp_token", "preauthorized_code", "agent_credentials",
+}
+
+// sharedGrantTypes are those that other dialects know, with the registry's
+// names. The rest is kept for this dialect alone.
+var sharedGrantTypes = map[string]string{
+	"client_credentials": oauth.GrantClientCredentials,
+	"password":           "password",
+	"authorization_code": "authorization_code",
+	"refresh_token":      "refresh_token",
+	"implicit":           "implicit",
+	"preauthorized_code": "urn:ietf:params:oauth:grant-type:pre-authorized_code",
+}
+
+const ownGrantTypes = storedAsPrefix + "supported_grant_types"
+
+func checkGrantTypes(value json.RawMessage) []string {
+	list := plain(value)
+	if eachOf(tokenInvalid, grantTypes...)(value) != nil || hasDuplicates(list) {
+		return []string{"must be part of " + strings.Join(grantTypes, ", ")}
+	}
+	return nil
+}
+
+func hasDuplicates(list []string) bool {
+	sorted := slices.Sorted(slices.Values(list))
+	return len(slices.Compact(sorted)) != len(list)
+}
+
+// readGrantTypes shows what the registry says of the grant types that other
+// dialects know, and what was last written here of the others, in the order
+// that it was written in.
+func readGrantTypes(c *oauth.Client) json.RawMessage {
+	own, written := c.Document[ownGrantTypes], plain(c.Document[ownGrantTypes])
+	known := plain(c.Document["grant_types"])
+	list := []string{}
+	for _, name := range written {
+		if canonical, shared := sharedGrantTypes[name]; !shared || slices.Contains(known, canonical) {
+			list = append(list, name)
+		}
+	}
+	for _, canonical := range known {
+		for name, c := range sharedGrantTypes {
+			if c == canonical && !slices.Contains(list, name) {
+				list = append(list, name)
+			}
+		}
+	}
+	if len(list) == 0 && own != nil && jsondoc.IsNull(own) {
+		return null
+	}
+	return jsondoc.Must(list)
+}
+
+// writeGrantTypes keeps the registry's grant types that this dialect has no
+// word for.
+func writeGrantTypes(doc jsondoc.Object, value json.RawMessage) {
+	var wanted []string
+	for _, name := range plain(value) {
+		if canonical, shared := sharedGrantTypes[name]; shared {
+			wanted = append(wanted, canonical)
+		}
+	}
+	list := []string{}
+	for _, canonical := range plain(doc["grant_types"]) {
+		if !isShared(canonical) || slices.Contains(wanted, canonical) {
+			list = append(list, canonical)
+		}
+	}
+	for _, canonical := range wanted {
+		if !slices.Contains(list, canonical) {
+			list = append(list, canonical)
+		}
+	}
+	doc["grant_types"], doc[ownGrantTypes] = jsondoc.Must(list), value
+}
+
+func isShared(canonical string) bool {
+	for _, c := range sharedGrantTypes {
+		if c == canonical {
+			return true
+		}
+	}
+	return false
+}
+
+const secretBasic, secretPost, privateKeyJWT = "client_secret_basic", "client_secret_post", "private_key_jwt"
+
+// authentication is how a client proves itself, in this dialect's terms.
+type authentication struct {
+	methods      []string
+	confidential bool
+}
+
+const (
+	ownMethods      = oauth.MemberAuthMethods
+	ownConfidential = storedAsPrefix + "confidential"
+	methodThen      = oauth.MemberAuthMethodThen
+)
+
+// readAuthentication returns what was written here, as long as the registry's
+// method is the one that was derived from it. When another dialect has changed
+// that, it says what is left.
+func readAuthentication(doc jsondoc.Object) authentication {
+	a := authentication{[]string{secretBasic, secretPost}, true}
+	then, now := doc[methodThen], oauth.AuthMethodNow(doc)
+	if doc[ownMethods] != nil {
+		a = authentication{plain(doc[ownMethods]), string(doc[ownConfidential]) == "true"}
+		if jsondoc.String(then) == now {
+			return a
+		}
+	}
+	switch now {
+	case "none":
+		a.confidential = false
+	case oauth.AuthMethodKeys:
+		a = authentication{[]string{}, true}
+		var slots jsondoc.Object
+		if json.Unmarshal(doc[oauth.SlotsOfAuthentication], &slots) == nil && slots[oauth.SlotPrivateKeyJWT] != nil {
+			a.methods = []string{privateKeyJWT}
+		}
+	case "":
+		a = authentication{[]string{secretBasic, secretPost}, true}
+	default:
+		a.methods = slices.DeleteFunc(a.methods, func(m string) bool { return m == secretBasic || m == secretPost })
+		a.methods = append([]string{now}, a.methods...)
+		a.confidential = a.confidential || jsondoc.String(then) == "none"
+	}
+	return a
+}
+
+// writeAuthentication keeps a and derives the registry's method from it: none
+// for a client whose secret no grant needs, else the first method that takes a
+// secret. A client that proves itself by registered keys stays so.
+func writeAuthentication(doc jsondoc.Object, a authentication) {
+	if doc[oauth.SlotsOfAuthentication] == nil {
+		method := ""
+		for _, m := range []string{secretPost, secretBasic} {
+			if slices.Contains(a.methods, m) {
+				method = m
+			}
+		}
+		if !a.confidential && !slices.Contains(plain(doc["grant_types"]), oauth.GrantClientCredentials) {
+			method = "none"
+		}
+		if method == "" {
+			delete(doc, "token_endpoint_auth_method")
+		} else {
+			doc["token_endpoint_auth_method"] = jsondoc.Must(method)
+		}
+	}
+	doc[ownMethods], doc[ownConfidential] = jsondoc.Must(a.methods), jsondoc.Must(a.confidential)
+	doc[methodThen] = jsondoc.Must(oauth.AuthMethodNow(doc))
+}
