@@ -56,10 +56,13 @@ func once(reg *registry.Registry) gin.HandlerFunc {
 			fail(c, err)
 			return
 		}
+		origin := oauth.OriginOf(c.Request.Context())
+		origin.Caller = caller
+		ctx := oauth.WithOrigin(c.Request.Context(), origin)
 		real := c.Writer
 		defer func() { c.Writer = real }() // for the answer to a panic too
 		held := &holder{ResponseWriter: real, status: http.StatusOK}
-		text, replayed, err := reg.Once(c.Request.Context(), caller.Subject, key, digest, func(ctx context.Context) ([]byte, bool) {
+		text, replayed, err := reg.Once(ctx, caller.Subject, key, digest, func(ctx context.Context) ([]byte, bool) {
 			c.Request = c.Request.WithContext(ctx)
 			c.Writer = held
 			c.Next()

@@ -33,6 +33,10 @@ func TestRepeatedPostGivesTheSameAnswer(t *testing.T) {
 	if n := countClients(t, s, "once"); n != 1 {
 		t.Errorf("%d clients exist", n)
 	}
+	var replays int
+	if err := s.Pool.QueryRow(t.Context(), "SELECT count(*) FROM events WHERE action = 'answer.repeated' AND actor <> 'system'").Scan(&replays); err != nil || replays != 1 {
+		t.Errorf("%d events of a repetition, %v", replays, err)
+	}
 	s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "other"}, "Idempotency-Key", "k1").Want(http.StatusUnprocessableEntity)
 	s.Do(s.Admin, "POST", "/api/v2/resource-servers", body, "Idempotency-Key", "k1").Want(http.StatusUnprocessableEntity)
 	if n := countClients(t, s, "other"); n != 0 {
