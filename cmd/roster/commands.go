@@ -14,7 +14,6 @@ import (
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
-	"github.com/rosterhq/roster/internal/seal"
 )
 
 func (a *app) migrate() *cobra.Command {
@@ -126,29 +125,6 @@ func (a *app) token() *cobra.Command {
 		},
 	}
 	cmd.Flags().DurationVar(&lifetime, "lifetime", 10*time.Minute, "how long the token is good for")
-	return cmd
-}
-
-func (a *app) keys() *cobra.Command {
-	cmd := &cobra.Command{Use: "keys", Short: "Manage the keyset that seals secrets"}
-	cmd.AddCommand(&cobra.Command{
-		Use: "create [FILE]", Short: "Make a keyset file; never overwrites one", Args: cobra.MaximumNArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			c, err := a.load()
-			if err != nil {
-				return err
-			}
-			file := c.KeysetFile
-			if len(args) == 1 {
-				file = args[0]
-			}
-			if _, err := seal.Create(file, nil); err != nil {
-				return err
-			}
-			fmt.Fprintf(a.stdout, "Made %s. Keep it as safe as the database, and apart from it.\n", file)
-			return nil
-		},
-	})
 	return cmd
 }
 

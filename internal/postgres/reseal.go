@@ -16,7 +16,7 @@ type SealedColumn struct {
 	// "" where Column is sealed itself.
 	Source string
 
-	key, keyType string // primary key
+	key, keyType string // expression that tells rows apart, unindexed only where they are few
 	live         string // condition for values that still matter; "" for all
 }
 
@@ -30,6 +30,7 @@ var SealedColumns = []SealedColumn{
 	{Table: "resource_servers", Column: "sealed_secret", key: "id", keyType: "text"},
 	{Table: "issuer_keys", Column: "sealed", key: "id", keyType: "text"},
 	{Table: "key_pairs", Column: "sealed", key: "id", keyType: "uuid"},
+	{Table: "idempotency_keys", Column: "sealed", key: "(caller || chr(31) || key)", keyType: "text"},
 }
 
 // SealedValue is one value of a SealedColumn.
@@ -81,11 +82,11 @@ func (s *Store) ReplaceValues(ctx context.Context, c SealedColumn, old, renewed 
 	}
 	tag, err := s.pool.Exec(ctx, fmt.Sprintf(`
 		WITH renewed AS (
-			SELECT * FROM unnest($1::text[]::%s[], $2::bytea[], $3::bytea[]) r (key, old, new)),
+			SELECT * FROM unnest($1::text[]::%s[], $2::bytea[], $3::bytea[]) r (row_key, old_value, new_value)),
 		locked AS MATERIALIZED (
-			SELECT r.key, r.new FROM %s t JOIN renewed r ON r.key = t.%s AND r.old = t.%s
+			SELECT row_key, new_value FROM %s t JOIN renewed ON row_key = %s AND old_value = %s
 			FOR NO KEY UPDATE OF t SKIP LOCKED)
-		UPDATE %[2]s t SET %[4]s = l.new FROM locked l WHERE t.%[3]s = l.key`,
+		UPDATE %[2]s SET %[4]s = new_value FROM locked WHERE row_key = %[3]s`,
 		c.keyType, c.Table, c.key, c.Column), keys, before, after)
 	return int(tag.RowsAffected()), translate(err)
 }

@@ -102,7 +102,7 @@ func (l *Live) StaleMAC(tag []byte) bool { return l.Current().StaleMAC(tag) }
 // reading returns the keyset to read value with.
 func (l *Live) reading(value []byte, reads func(*Keyset, []byte) bool) *Keyset {
 	g := l.state.Load()
-	if reads(g.keys, value) {
+	if _, ok := keyID(value); !ok || reads(g.keys, value) {
 		return g.keys
 	}
 	if changed, _ := l.Refresh(); changed { // who calls Refresh regularly reports its error
