@@ -3,6 +3,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -51,9 +52,12 @@ const maxBody = 1 << 20
 
 // Config is what the server needs beside the registry.
 type Config struct {
-	Log   *slog.Logger
-	Ready ops.Check
-	Limit Limit
+	Log            *slog.Logger
+	Ready          ops.Check
+	Limit          Limit
+	Metrics        *ops.Metrics // nil: nothing is counted
+	TrustedProxies []string     // networks (CIDR) whose X-Forwarded-For is believed
+	MaxInFlight    int          // requests under way at once; 0 for 1000
 
 	Boruta boruta.Config
 }
@@ -67,10 +71,14 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	engine.UnescapePathValues = true
 	engine.RedirectTrailingSlash = false
 	engine.HandleMethodNotAllowed = true
-	if err := engine.SetTrustedProxies(nil); err != nil {
+	if err := trustProxies(engine, config.TrustedProxies); err != nil {
 		return nil, err
 	}
-	engine.Use(observe(config.Log), recoverPanic(config.Log), limitBody)
+	engine.Use(harden(reg.PublicURL))
+	if config.Metrics != nil {
+		engine.Use(config.Metrics.Observe)
+	}
+	engine.Use(observe(config.Log), recoverPanic(config.Log), bound(cmp.Or(config.MaxInFlight, defaultMaxInFlight)), limitBody)
 	if config.Limit.PerSecond > 0 {
 		limit, err := limiter(config.Limit, reg.Now)
 		if err != nil {
@@ -140,8 +148,6 @@ func observe(log *slog.Logger) gin.HandlerFunc {
 		began := time.Now()
 		id := uuid.NewString()
 		c.Header("X-Request-Id", id)
-		c.Header("Cache-Control", "no-store")
-		c.Header("X-Content-Type-Options", "nosniff")
 		c.Request = c.Request.WithContext(oauth.WithOrigin(c.Request.Context(), oauth.Origin{RequestID: id, Address: c.ClientIP()}))
 		c.Next()
 		caller := ""

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"math"
 	"net"
+	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -37,9 +38,11 @@ type Config struct {
 	AdminSecret string `env:"ROSTER_BOOTSTRAP_CLIENT_SECRET" help:"secret of that administrator" secret:"all"`
 	LogLevel    string `env:"ROSTER_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
+	AdminAddr   string `env:"ROSTER_ADMIN_ADDR" help:"address for metrics, profiles and health, host:port; a loopback one is best; default: none"`
 	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second for one token, and after a colon how many at once: 50:100; off: no limit; default off where the database is embedded, else 50:100"`
 
-	TrustedIssuers string `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
+	TrustedIssuers string   `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
+	TrustedProxies []string `env:"ROSTER_TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is believed, CIDR, with commas between; default: none"`
 
 	level   slog.Level
 	limit   server.Limit
@@ -55,6 +58,16 @@ func (a *app) load() (Config, error) {
 	if c.Addr != "" {
 		if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 			mistake("ROSTER_ADDR: %q is not host:port", c.Addr)
+		}
+	}
+	if c.AdminAddr != "" {
+		if _, _, err := net.SplitHostPort(c.AdminAddr); err != nil {
+			mistake("ROSTER_ADMIN_ADDR: %q is not host:port", c.AdminAddr)
+		}
+	}
+	for _, network := range c.TrustedProxies {
+		if _, err := netip.ParsePrefix(network); err != nil {
+			mistake("ROSTER_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", network)
 		}
 	}
 	if c.PublicURL != "" {
@@ -145,7 +158,11 @@ func (a *app) config() *cobra.Command {
 			for i := range v.NumField() {
 				f := v.Type().Field(i)
 				if name := f.Tag.Get("env"); name != "" {
-					fmt.Fprintf(w, "%s\t%s\t%s\n", name, redact(v.Field(i).String(), f.Tag.Get("secret")), f.Tag.Get("help"))
+					text := v.Field(i).String()
+					if list, ok := v.Field(i).Interface().([]string); ok {
+						text = strings.Join(list, ",")
+					}
+					fmt.Fprintf(w, "%s\t%s\t%s\n", name, redact(text, f.Tag.Get("secret")), f.Tag.Get("help"))
 				}
 			}
 			return errors.Join(w.Flush(), err)

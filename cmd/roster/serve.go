@@ -16,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/ops"
 )
 
 // Bounds on how long things may take.
@@ -25,6 +26,8 @@ const (
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 15 * time.Second
 	housekeeping      = time.Minute
+
+	maxHeader = 64 << 10 // bytes of request line and headers; net/http adds 4096
 )
 
 func (a *app) serve() *cobra.Command {
@@ -85,24 +88,36 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	if err != nil {
 		return err
 	}
-	handler, err := server.New(reg, server.Config{Log: log, Limit: c.limit, Ready: func(ctx context.Context) error {
+	ready := func(ctx context.Context) error {
 		if err := db.pool.Ping(ctx); err != nil {
 			return errors.New("the database does not answer")
 		}
 		_, err := db.schema(ctx)
 		return err
-	}})
+	}
+	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready}
+	if c.AdminAddr != "" {
+		config.Metrics = ops.NewMetrics(version, poolMetrics(db.pool)...)
+		stop, err := serveAdmin(ctx, c.AdminAddr, config.Metrics.Handler(ready), log)
+		if err != nil {
+			return err
+		}
+		defer stop()
+	}
+	handler, err := server.New(reg, config)
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
-		IdleTimeout: idleTimeout, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	srv := apiServer(handler, log)
+	if c.TLSCert != "" {
+		if srv.TLSConfig, err = tlsConfig(c.TLSCert, c.TLSKey, log); err != nil {
+			return fmt.Errorf("ROSTER_TLS_CERT_FILE, ROSTER_TLS_KEY_FILE: %w", err)
+		}
 	}
 	served := make(chan error, 1)
 	go func() {
-		if c.TLSCert != "" {
-			served <- srv.ServeTLS(ln, c.TLSCert, c.TLSKey)
+		if srv.TLSConfig != nil {
+			served <- srv.ServeTLS(ln, "", "")
 		} else {
 			served <- srv.Serve(ln)
 		}
@@ -115,7 +130,17 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	defer stop()
 	go keepHouse(keeping, reg, log)
 	go keepKeys(keeping, reg)
+	go followKeyset(keeping, reg, log)
 	return wait(ctx, srv, served, db, log)
+}
+
+// apiServer bounds what a caller may take of time and memory before anything
+// looks at what it sends.
+func apiServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
 }
 
 // wait returns when the server has stopped: because ctx ended, or because it or

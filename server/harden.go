@@ -1,0 +1,59 @@
+package server
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/rosterhq/roster/server/problem"
+)
+
+// harden tells browsers to do nothing with what they are answered, in headers
+// that a handler may replace. There are no Access-Control headers: pages of
+// other origins cannot read answers.
+func harden(publicURL string) gin.HandlerFunc {
+	secure := strings.HasPrefix(publicURL, "https://")
+	return func(c *gin.Context) {
+		h := c.Writer.Header()
+		h.Set("Cache-Control", "no-store")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY") // for browsers that know no frame-ancestors
+		if secure {
+			h.Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §6.1
+		}
+	}
+}
+
+// defaultMaxInFlight bounds the memory that bodies and answers take together.
+const defaultMaxInFlight = 1000
+
+var errBusy = &problem.Error{Status: http.StatusServiceUnavailable, Text: "Too many requests are under way: try again."}
+
+// bound answers 503 while n requests are under way. Health is always answered.
+func bound(n int) gin.HandlerFunc {
+	places := make(chan struct{}, n)
+	return func(c *gin.Context) {
+		if path := c.FullPath(); path == "/healthz" || path == "/readyz" {
+			return
+		}
+		select {
+		case places <- struct{}{}:
+			defer func() { <-places }()
+			c.Next()
+		default:
+			c.Header("Retry-After", "1")
+			fail(c, errBusy)
+		}
+	}
+}
+
+// trustProxies makes the client's address the last one in X-Forwarded-For that
+// is not of a proxy in the given networks (CIDR). Without any, and in requests
+// that come from elsewhere, the header is ignored.
+func trustProxies(engine *gin.Engine, networks []string) error {
+	engine.RemoteIPHeaders = []string{"X-Forwarded-For"} // X-Real-IP is passed on unchecked by proxies that do not set it
+	return engine.SetTrustedProxies(networks)
+}
