@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,9 +152,8 @@ func TestOldKeysOutliveAnOutage(t *testing.T) {
 		"deep nesting": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"keys":`+strings.Repeat("[", 1<<20-100))
 		},
-		"an endless answer": func(w http.ResponseWriter, r *http.Request) { endless(w, r) },
-		"a gzip bomb":       func(w http.ResponseWriter, r *http.Request) { bomb(w, r) },
-		"too many keys": func(w http.ResponseWriter, _ *http.Request) {
+		"a gzip bomb": func(w http.ResponseWriter, r *http.Request) { bomb(w, r) },
+		"too many keys of no use": func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, `{"keys":[{}`+strings.Repeat(",{}", 100)+`]}`)
 		},
 	} {
@@ -180,10 +180,16 @@ func TestOldKeysOutliveAnOutage(t *testing.T) {
 	}
 }
 
-func endless(w http.ResponseWriter, r *http.Request) {
-	chunk := []byte(strings.Repeat(" ", 64<<10))
-	for r.Context().Err() == nil {
+// endless writes more than any limit, and fails the test if it is read.
+func endless(t testing.TB, w http.ResponseWriter, r *http.Request) {
+	const buffered = 32 << 20 // what may be on its way
+	chunk := make([]byte, 64<<10)
+	for sent := 0; r.Context().Err() == nil; sent += len(chunk) {
 		if _, err := w.Write(chunk); err != nil {
+			return
+		}
+		if sent > 1<<20+buffered {
+			t.Errorf("%d bytes were taken", sent)
 			return
 		}
 	}
@@ -204,6 +210,28 @@ func bomb(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	_ = z.Close()
+}
+
+func TestALargeAnswerIsNotReadToItsEnd(t *testing.T) {
+	t.Parallel()
+	own := newKey(t, jose.ES256, "own")
+	p := newIDP(t, own)
+	set := p.trust("")
+	p.mustAccept(set, own)
+	p.answer(func(w http.ResponseWriter, r *http.Request) { endless(t, w, r) })
+	p.now.pass(longEnough)
+	set.Refresh(t.Context())
+	p.wantFetches(2)
+	p.mustAccept(set, own)
+}
+
+func TestTooManyKeysAreRefused(t *testing.T) {
+	t.Parallel()
+	for n, kind := range map[int]oauth.Kind{100: oauth.Unauthenticated, 101: oauth.Unavailable} {
+		own := newKey(t, jose.ES256, "own")
+		p := newIDP(t, slices.Repeat([]jose.JSONWebKey{own}, n)...)
+		p.mustRefuse(p.trust(""), newKey(t, jose.ES256, "other"), kind)
+	}
 }
 
 func TestASlowAnswerIsGivenUp(t *testing.T) {
@@ -289,6 +317,23 @@ func TestFailuresAreFarAndFarTherApart(t *testing.T) {
 	if n := tries(time.Hour, time.Second); n < 12 || n > 17 {
 		t.Errorf("%d tries an hour later on, want one in 4 to 5 minutes", n)
 	}
+}
+
+func TestUnknownKeysDoNotCutAFailuresWaitShort(t *testing.T) {
+	t.Parallel()
+	own := newKey(t, jose.ES256, "own")
+	p := newIDP(t, own)
+	set := p.trust("")
+	p.mustAccept(set, own)
+	p.answer(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	for range 9 { // the next try is 192 s away at least
+		p.now.pass(longEnough)
+		set.Refresh(t.Context())
+	}
+	p.wantFetches(10)
+	p.now.pass(2 * time.Minute)
+	p.mustRefuse(set, newKey(t, jose.ES256, "unknown"), oauth.Unauthenticated)
+	p.wantFetches(10)
 }
 
 func TestKeysThatCannotBeRefreshedAreDroppedAfterADay(t *testing.T) {

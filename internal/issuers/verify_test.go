@@ -198,6 +198,16 @@ func TestOfKnowsListedIssuersAlone(t *testing.T) {
 	}
 }
 
+func TestAnIssuerVerifiesItsOwnTokensAlone(t *testing.T) {
+	t.Parallel()
+	p := newIDP(t, newKey(t, jose.ES256, "one"))
+	issuer := p.trust("").Of(p.token(p.keys[0], p.claims(nil), nil))
+	foreign := p.token(p.keys[0], p.claims(map[string]any{"iss": "https://login.example"}), nil)
+	if _, err := issuer.Verify(t.Context(), foreign); oauth.KindOf(err) != oauth.Unauthenticated {
+		t.Errorf("error %v, want Unauthenticated", err)
+	}
+}
+
 func TestScopesComeFromTheConfiguredClaim(t *testing.T) {
 	t.Parallel()
 	p := newIDP(t, newKey(t, jose.ES256, "one"))
