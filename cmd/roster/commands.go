@@ -13,11 +13,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 )
 
 func (a *app) migrate() *cobra.Command {
-	return &cobra.Command{
+	var runtimeRole string
+	cmd := &cobra.Command{
 		Use: "migrate", Short: "Bring the database schema to the newest version", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
@@ -32,6 +34,11 @@ func (a *app) migrate() *cobra.Command {
 			if err := db.up(cmd.Context()); err != nil {
 				return err
 			}
+			if runtimeRole != "" {
+				if err := postgres.GrantRuntime(cmd.Context(), db.pool, runtimeRole); err != nil {
+					return fmt.Errorf("--runtime-role: %w", err)
+				}
+			}
 			version, err := db.schema(cmd.Context())
 			if err == nil {
 				fmt.Fprintf(a.stdout, "The schema is at version %d.\n", version)
@@ -39,6 +46,8 @@ func (a *app) migrate() *cobra.Command {
 			return err
 		},
 	}
+	cmd.Flags().StringVar(&runtimeRole, "runtime-role", "", "give this role what serving takes, and no more")
+	return cmd
 }
 
 // withRegistry calls fn with a registry over the configured database.

@@ -139,20 +139,5 @@ func (t *Tx) KeepFeedInOrder() {
 // TrimEvents removes events older than t, at most limit of them, and returns how
 // many there were.
 func (s *Store) TrimEvents(ctx context.Context, t time.Time, limit int) (int, error) {
-	var removed int
-	err := s.Write(ctx, func(tx *Tx) error {
-		var err error
-		if _, err = one(ctx, tx, "setting", pgx.RowTo[string], `SELECT set_config('roster.trimming', 'on', true)`); err != nil {
-			return err
-		}
-		removed, err = one(ctx, tx, "event", pgx.RowTo[int], `WITH old AS MATERIALIZED (
-				SELECT id FROM events WHERE occurred_at < $1 ORDER BY occurred_at, id LIMIT $2 FOR UPDATE SKIP LOCKED),
-			gone AS (DELETE FROM events e USING old WHERE e.id = old.id RETURNING e.transaction::text::bigint transaction, e.id),
-			noted AS (UPDATE event_clock c SET trimmed_transaction = g.transaction, trimmed_id = g.id
-				FROM (SELECT transaction, id FROM gone ORDER BY transaction DESC, id DESC LIMIT 1) g
-				WHERE (g.transaction, g.id) > (c.trimmed_transaction, c.trimmed_id))
-			SELECT count(*) FROM gone`, t, limit)
-		return err
-	})
-	return removed, err
+	return one(ctx, s, "event", pgx.RowTo[int], `SELECT roster_trim_events($1, $2)`, t, limit)
 }
