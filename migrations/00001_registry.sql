@@ -22,7 +22,7 @@ CREATE TABLE clients (
 CREATE UNIQUE INDEX clients_listing_idx ON clients (is_global, serial);
 CREATE INDEX clients_app_type_idx ON clients (app_type, is_global, serial);
 CREATE INDEX clients_first_party_idx ON clients (is_first_party, is_global, serial);
-CREATE INDEX clients_external_client_id_idx ON clients (external_client_id) WHERE external_client_id IS NOT NULL;
+CREATE INDEX clients_external_client_id_idx ON clients (external_client_id, is_global, serial) WHERE external_client_id IS NOT NULL;
 CREATE UNIQUE INDEX clients_one_global_idx ON clients (is_global) WHERE is_global;
 
 -- Aliases are unique over all clients.

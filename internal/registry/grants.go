@@ -46,6 +46,9 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 	return g
 }
 
+// ErrUnknownScope refuses a grant of scopes that the API does not have.
+var ErrUnknownScope = &oauth.Error{Kind: oauth.Invalid, Resource: "client_grant", Detail: "scope must be a subset of resource server scopes"}
+
 // checkGrant refuses scopes that the API does not have. A grant on behalf of
 // users may name scopes that the API gets later: what a user is given is cut to
 // the API's when a token is issued.
@@ -63,7 +66,7 @@ func checkGrant(g oauth.ClientGrant, api oauth.ResourceServer) error {
 	}
 	for _, scope := range terms.Scope {
 		if !slices.Contains(known.ScopeValues(), scope) {
-			return oauth.Invalidate(oauth.Violation{Member: "scope", Rule: "enum", Detail: "scope must be a subset of resource server scopes"})
+			return ErrUnknownScope
 		}
 	}
 	return nil

@@ -72,6 +72,8 @@ func Fail(c *gin.Context, err error) {
 		}
 	case e.Kind == oauth.Invalid && e.Resource == "query":
 		code = "invalid_query_string"
+	case e == registry.ErrUnknownScope:
+		code, body.Message = "invalid_body", "Payload validation error: "+e.Detail
 	case e == errGrantee:
 		code = "validation_error"
 	case e.Kind == oauth.Invalid:
