@@ -42,7 +42,7 @@ func TestSpecificationIsServedAsItIsWritten(t *testing.T) {
 func TestPartsStandByThemselves(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	for part, foreign := range map[string]string{"auth0": "boruta"} {
+	for part, foreign := range map[string]string{"auth0": "boruta", "boruta": "auth0", "roster": "auth0"} {
 		r := s.Do("", "GET", "/openapi/"+part+".yaml", nil).Want(http.StatusOK)
 		doc, err := openapi3.NewLoader().LoadFromData(r.Body)
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -94,7 +95,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		fail(c, &problem.Error{Status: http.StatusMethodNotAllowed, Text: "The path does not take this method."})
 	})
 	ops.Mount(engine, config.Ready)
-	if err := docs.Mount(engine, []string{"auth0", "boruta"}); err != nil {
+	if err := docs.Mount(engine); err != nil {
 		return nil, err
 	}
 	for _, d := range dialects {
@@ -113,7 +114,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 
 // ManagementScopes lists the scopes of the management API, as the specification
 // declares them.
-func ManagementScopes() ([]oauth.APIScope, error) {
+var ManagementScopes = sync.OnceValues(func() ([]oauth.APIScope, error) {
 	doc, err := auth0api.GetSpec()
 	if err != nil {
 		return nil, err
@@ -124,7 +125,7 @@ func ManagementScopes() ([]oauth.APIScope, error) {
 		scopes = append(scopes, oauth.APIScope{Value: name, Description: flow.Scopes[name]})
 	}
 	return scopes, nil
-}
+})
 
 // fail answers err in the words of the dialect that the path belongs to.
 func fail(c *gin.Context, err error) {

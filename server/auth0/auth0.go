@@ -22,13 +22,14 @@ import (
 // Prefix is where the dialect's routes are.
 const Prefix = "/api/v2/"
 
+var description = spec.Once(auth0api.GetSpec, formats)
+
 // Mount registers the dialect's routes on r.
 func Mount(r gin.IRouter, reg *registry.Registry) error {
-	doc, err := auth0api.GetSpec()
+	api, err := description()
 	if err != nil {
 		return err
 	}
-	api := spec.Load(doc, formats)
 	audited := func(f auth0api.StrictHandlerFunc, _ string) auth0api.StrictHandlerFunc {
 		return dialect.Audited(reg, f)
 	}

@@ -55,6 +55,8 @@ func (c *Config) grantTypes() []string {
 	return grantTypes
 }
 
+var description = spec.Once(borutaapi.GetSpec, nil)
+
 // Mount registers the dialect's routes on r. Identifiers in config that are no
 // uuids are an error.
 func Mount(r gin.IRouter, reg *registry.Registry, config Config) error {
@@ -71,7 +73,7 @@ func Mount(r gin.IRouter, reg *registry.Registry, config Config) error {
 			return fmt.Errorf("the default identity provider %q is no uuid", id)
 		}
 	}
-	doc, err := borutaapi.GetSpec()
+	api, err := description()
 	if err != nil {
 		return err
 	}
@@ -81,7 +83,7 @@ func Mount(r gin.IRouter, reg *registry.Registry, config Config) error {
 	strict := borutaapi.NewStrictHandlerWithOptions(h, []borutaapi.StrictMiddlewareFunc{audited}, borutaapi.StrictGinServerOptions{
 		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
 	})
-	borutaapi.RegisterHandlersWithOptions(r.Group("", guard(spec.Load(doc, nil), reg)), strict, borutaapi.GinServerOptions{
+	borutaapi.RegisterHandlersWithOptions(r.Group("", guard(api, reg)), strict, borutaapi.GinServerOptions{
 		ErrorHandler: func(c *gin.Context, err error, _ int) { failBadRequest(c, err) },
 	})
 	return nil

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/gin-gonic/gin"
 
@@ -32,52 +33,82 @@ const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-
 
 // Mount registers /openapi.yaml, /openapi.json, /openapi/{dialect}.yaml and
 // /docs on r.
-func Mount(r gin.IRouter, dialects []string) error {
-	whole, err := parse(roster.OpenAPI)
+func Mount(r gin.IRouter) error {
+	list, err := documents()
 	if err != nil {
 		return err
 	}
-	asJSON, err := toJSON(whole)
-	if err != nil {
-		return err
-	}
-	serve(r, "/openapi.yaml", "application/yaml", roster.OpenAPI, public)
-	serve(r, "/openapi.json", "application/json", asJSON, public)
-	for _, dialect := range dialects {
-		part, err := only(whole, dialect)
-		if err != nil {
-			return fmt.Errorf("the part of %s: %w", dialect, err)
-		}
-		serve(r, "/openapi/"+dialect+".yaml", "application/yaml", part, public)
+	for _, d := range list {
+		serve(r, d.route, d.kind, d.text, public)
 	}
 	return mountPage(r)
 }
 
+// document is one form of the specification.
+type document struct {
+	route, kind string
+	text        []byte
+}
+
+// documents renders every form once a process: they never change.
+var documents = sync.OnceValues(func() ([]document, error) {
+	whole, err := parse(roster.OpenAPI)
+	if err != nil {
+		return nil, err
+	}
+	asJSON, err := toJSON(whole)
+	if err != nil {
+		return nil, err
+	}
+	list := []document{{"/openapi.yaml", "application/yaml", roster.OpenAPI}, {"/openapi.json", "application/json", asJSON}}
+	for _, dialect := range dialects(whole) {
+		part, err := only(whole, dialect)
+		if err != nil {
+			return nil, fmt.Errorf("the part of %s: %w", dialect, err)
+		}
+		list = append(list, document{"/openapi/" + dialect + ".yaml", "application/yaml", part})
+	}
+	return list, nil
+})
+
 func mountPage(r gin.IRouter) error {
-	files, err := assets.ReadDir("assets")
+	list, err := pageFiles()
 	if err != nil {
 		return err
 	}
+	for _, f := range list {
+		serve(r, f.route, f.kind, f.text, page)
+	}
+	return nil
+}
+
+// pageFiles reads what the page consists of once a process.
+var pageFiles = sync.OnceValues(func() ([]document, error) {
+	files, err := assets.ReadDir("assets")
+	if err != nil {
+		return nil, err
+	}
+	var list []document
 	for _, f := range files {
 		text, err := assets.ReadFile("assets/" + f.Name())
 		if err != nil {
-			return err
+			return nil, err
 		}
 		name, compressed := strings.CutSuffix(f.Name(), ".gz")
 		if compressed {
 			if text, err = expand(text); err != nil {
-				return err
+				return nil, err
 			}
 		}
 		switch kind := mime.TypeByExtension(path.Ext(name)); {
 		case name == "index.html":
-			serve(r, "/docs", "text/html; charset=utf-8", text, page)
+			list = append(list, document{"/docs", "text/html; charset=utf-8", text})
 		case kind != "":
-			serve(r, "/docs/"+name, kind, text, page)
+			list = append(list, document{"/docs/" + name, kind, text})
 		}
 	}
-	return nil
-}
+	return list, nil
+})
 
 func expand(text []byte) ([]byte, error) {
 	z, err := gzip.NewReader(bytes.NewReader(text))

@@ -113,6 +113,17 @@ var methods = []string{"get", "put", "post", "delete", "options", "head", "patch
 // token.
 var common = []string{"oauth", "ops"}
 
+// dialects lists the tags that have a part of their own.
+func dialects(whole *yaml.Node) []string {
+	var names []string
+	for _, tag := range member(whole, "tags").Content {
+		if name := member(tag, "name").Value; !slices.Contains(common, name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 // only returns the part of a specification that a dialect's callers need.
 func only(whole *yaml.Node, dialect string) ([]byte, error) {
 	part := resolve(whole)

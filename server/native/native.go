@@ -22,13 +22,14 @@ import (
 // Prefix is where the routes are.
 const Prefix = "/api/roster/"
 
+var description = spec.Once(rosterapi.GetSpec, nil)
+
 // Mount registers the routes on r.
 func Mount(r gin.IRouter, reg *registry.Registry) error {
-	doc, err := rosterapi.GetSpec()
+	api, err := description()
 	if err != nil {
 		return err
 	}
-	api := spec.Load(doc, nil)
 	audited := func(f rosterapi.StrictHandlerFunc, _ string) rosterapi.StrictHandlerFunc {
 		return dialect.Audited(reg, f)
 	}

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -54,6 +55,18 @@ func Load(doc *openapi3.T, formats map[string]func(string) error) *Description {
 		}
 	}
 	return d
+}
+
+// Once returns a function that loads the document that get returns, once for
+// all servers of a process.
+func Once(get func() (*openapi3.T, error), formats map[string]func(string) error) func() (*Description, error) {
+	return sync.OnceValues(func() (*Description, error) {
+		doc, err := get()
+		if err != nil {
+			return nil, err
+		}
+		return Load(doc, formats), nil
+	})
 }
 
 // Operation returns the operation that c's route serves, nil for none.
