@@ -15,12 +15,12 @@ func TestEveryMistakeIsReportedAtOnce(t *testing.T) {
 	}
 	env := []string{
 		"ROSTER_ADDR=nowhere", "ROSTER_PUBLIC_URL=ftp://x/y", "ROSTER_LOG_LEVEL=loud", "ROSTER_SECRET_MODE=plain",
-		"ROSTER_TLS_CERT_FILE=x.pem", "ROSTER_BOOTSTRAP_CLIENT_ID=x", "DATABASE_URL_FILE=/nowhere/url", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE=" + empty,
+		"ROSTER_TLS_CERT_FILE=x.pem", "ROSTER_BOOTSTRAP_CLIENT_ID=x", "ROSTER_TRUSTED_ISSUERS=http://login.example", "DATABASE_URL_FILE=/nowhere/url", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE=" + empty,
 	}
 	for _, command := range []string{"serve", "migrate", "bootstrap", "token", "config", "health"} {
 		refuse(t, env, []string{command},
 			"ROSTER_ADDR:", "ROSTER_PUBLIC_URL:", "ROSTER_LOG_LEVEL:", "ROSTER_SECRET_MODE:", "ROSTER_TLS_CERT_FILE and",
-			"ROSTER_BOOTSTRAP_CLIENT_ID and", "DATABASE_URL_FILE:", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE:")
+			"ROSTER_BOOTSTRAP_CLIENT_ID and", "ROSTER_TRUSTED_ISSUERS:", "DATABASE_URL_FILE:", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE:")
 	}
 	refuse(t, []string{"DATABASE_URL=postgres://x", "DATABASE_URL_FILE=" + empty}, []string{"config"}, "DATABASE_URL and DATABASE_URL_FILE: set one of them")
 }
