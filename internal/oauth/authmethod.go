@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"slices"
+	"time"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
@@ -13,6 +14,12 @@ import (
 const (
 	MemberAuthMethods    = "boruta:token_endpoint_auth_methods"
 	MemberAuthMethodThen = "boruta:token_endpoint_auth_method" // as AuthMethodNow returned it
+)
+
+// Authentication methods that use the secret (RFC 7591 §2).
+const (
+	SecretBasic = "client_secret_basic"
+	SecretPost  = "client_secret_post"
 )
 
 // AuthMethodKeys stands for the methods of a client that proves itself by
@@ -40,4 +47,20 @@ func (c *Client) MayUse(method string) bool {
 		return true
 	}
 	return slices.Contains(own.Methods, method)
+}
+
+// MemberAssertionKey is the member with the one key, PEM, by which a client
+// without registered credentials may sign assertions.
+const MemberAssertionKey = "boruta:jwt_public_key"
+
+// AssertionKey returns the credential for the key in MemberAssertionKey; false
+// if there is none, if the client may not use private_key_jwt, or if no
+// assertions of its algorithm or key are accepted.
+func (c *Client) AssertionKey(now time.Time) (Credential, bool) {
+	text, alg := jsondoc.String(c.Document[MemberAssertionKey]), jsondoc.String(c.Document["token_endpoint_auth_signing_alg"])
+	if text == "" || c.Document[MemberAuthMethods] == nil || !c.MayUse(SlotPrivateKeyJWT) {
+		return Credential{}, false
+	}
+	cred, err := NewCredential("", c.ID, CredentialRequest{Type: TypePublicKey, PEM: &text, Alg: &alg}, now)
+	return cred, err == nil
 }

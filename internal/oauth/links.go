@@ -50,3 +50,7 @@ type Links struct {
 // MemberPublicKey is the document's member with the public half of a key that
 // belongs to the client alone.
 const MemberPublicKey = "public_key"
+
+// MemberMetadata is the document's member with whatever Boruta's callers keep
+// with a client: an object of any depth, which other dialects show in part.
+const MemberMetadata = "boruta:metadata"

@@ -21,6 +21,7 @@ import (
 type TokenRequest struct {
 	ClientID  string // may be empty beside an assertion
 	Secret    oauth.Secret
+	Method    string // how Secret was sent: oauth.SecretBasic or SecretPost; "" for neither
 	Assertion string // JWT of RFC 7523; excludes Secret
 	Audience  string
 	Scope     string // space-separated; empty asks for all that is granted
@@ -133,7 +134,7 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 	var secret oauth.Secret
 	var err error
 	if alg == jose.HS256 {
-		if secret, err = r.RevealAPISecret(api); err != nil {
+		if secret, err = r.openAPISecret(api); err != nil {
 			return Token{}, err
 		}
 	}
@@ -179,7 +180,7 @@ func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres
 			used = s
 		}
 	}
-	if used.ID != "" {
+	if used.ID != "" && (req.Method == "" || auth.Client.MayUse(req.Method)) {
 		r.used.note(used.ID, r.now())
 		_ = r.renewMAC(ctx, used, req.Secret) // the next time will do as well
 		return auth, nil
@@ -210,6 +211,9 @@ func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) 
 	auth, err := r.store.Authentication(ctx, a.ClientID(), r.now())
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
+	}
+	if key, ok := auth.Client.AssertionKey(r.now()); ok && len(auth.Credentials) == 0 {
+		auth.Credentials = []oauth.Credential{key}
 	}
 	audiences := []string{r.Issuer(), r.PublicURL, r.PublicURL + "/oauth/token"}
 	if _, err := a.Verify(auth.Credentials, audiences, r.Now()); err != nil { // of an unknown client there are none

@@ -302,6 +302,9 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 	}
 	maps.Copy(body, more)
 	body["client_id"] = jsondoc.Must(c.ClientID)
+	if body["name"] == nil { // other dialects have clients without a name
+		body["name"] = body["client_id"]
+	}
 	if may(readClient) {
 		body["tenant"] = jsondoc.Must(h.registry.Tenant)
 		global := string(c.Document["auth0:global"]) == "true"

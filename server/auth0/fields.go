@@ -65,7 +65,7 @@ var fields = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "client_aliases", Read: readClient},
 	dialect.Field{Wire: "allowed_clients", Read: readClient},
 	dialect.Field{Wire: "addons", Merge: dialect.Members, Read: readClient},
-	dialect.Field{Wire: "client_metadata", Read: readClient, Set: setClientMetadata, Get: get("auth0:client_metadata")},
+	dialect.Field{Wire: "client_metadata", Read: readClient, Set: setClientMetadata, Get: getClientMetadata},
 	dialect.Field{Wire: "mobile", Merge: dialect.Members, Read: readClient},
 	dialect.Field{Wire: "native_social_login", Read: readClient, Set: setProviders("auth0:native_social_login", dialect.Members), Get: get("auth0:native_social_login")},
 	dialect.Field{Wire: "fedcm_login", Read: readClient, Set: setProviders("auth0:fedcm_login", dialect.Replace), Get: get("auth0:fedcm_login")},
@@ -157,7 +157,10 @@ func setClientMetadata(doc jsondoc.Object, wire json.RawMessage) error {
 			return err
 		}
 	}
-	old := doc["auth0:client_metadata"]
+	old, err := getClientMetadata(doc)
+	if err != nil {
+		return err
+	}
 	if len(patch) == 0 {
 		old = nil
 	}
@@ -174,6 +177,30 @@ func setClientMetadata(doc jsondoc.Object, wire json.RawMessage) error {
 	}
 	doc["auth0:client_metadata"] = merged
 	return nil
+}
+
+// getClientMetadata shows what was set here. Until then it shows of another
+// dialect's metadata what fits, the first keys by name.
+func getClientMetadata(doc jsondoc.Object) (json.RawMessage, error) {
+	own, other := doc["auth0:client_metadata"], doc[oauth.MemberMetadata]
+	if own != nil || other == nil {
+		return own, nil
+	}
+	var members jsondoc.Object
+	if err := json.Unmarshal(other, &members); err != nil {
+		return nil, err
+	}
+	fitting := jsondoc.Object{}
+	for _, key := range slices.Sorted(maps.Keys(members)) {
+		text := jsondoc.String(members[key])
+		if text != "" && len([]rune(text)) <= 255 && checkMetadataKey(key) == nil && len(fitting) < maxMetadata {
+			fitting[key] = members[key]
+		}
+	}
+	if len(fitting) == 0 {
+		return nil, nil
+	}
+	return json.Marshal(fitting)
 }
 
 // maxMetadata is how many keys client_metadata can have.

@@ -98,7 +98,7 @@ func isShared(canonical string) bool {
 	return false
 }
 
-const secretBasic, secretPost, privateKeyJWT = "client_secret_basic", "client_secret_post", "private_key_jwt"
+const secretBasic, secretPost, privateKeyJWT = oauth.SecretBasic, oauth.SecretPost, oauth.SlotPrivateKeyJWT
 
 // authentication is how a client proves itself, in this dialect's terms.
 type authentication struct {

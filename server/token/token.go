@@ -96,7 +96,7 @@ func parse(c *gin.Context) (registry.TokenRequest, error) {
 	default:
 		return req, &oauth.Error{Kind: oauth.Invalid, Code: "unsupported_grant_type", Detail: "Unsupported grant type"}
 	}
-	req.ClientID, req.Secret = params["client_id"], oauth.NewSecret(params["client_secret"])
+	req.ClientID, req.Secret, req.Method = params["client_id"], oauth.NewSecret(params["client_secret"]), oauth.SecretPost
 	req.Audience, req.Scope = params["audience"], params["scope"]
 	if err := basic(c, &req); err != nil {
 		return req, err
@@ -141,7 +141,7 @@ func basic(c *gin.Context, req *registry.TokenRequest) error {
 	if !req.Secret.IsZero() {
 		return errTwoWays
 	}
-	req.ClientID, req.Secret = id, oauth.NewSecret(secret)
+	req.ClientID, req.Secret, req.Method = id, oauth.NewSecret(secret), oauth.SecretBasic
 	return nil
 }
 
