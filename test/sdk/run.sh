@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Starts Roster over TLS on loopback and drives it with published clients.
-# Usage: run.sh [node|goauth0|terraform]...   (default: all of them)
+# Usage: run.sh [node|goauth0|terraform|acceptance]...
+# Default: all but acceptance, the provider's own tests, which take some minutes.
 # SDK_ROSTER names a roster binary to use instead of one built from this tree.
 set -euo pipefail
 
@@ -10,8 +11,8 @@ suites=("$@")
 ((${#suites[@]})) || suites=(node goauth0 terraform)
 for suite in "${suites[@]}"; do
   case $suite in
-  node | goauth0 | terraform) ;;
-  *) echo "run.sh: no suite $suite: node, goauth0 or terraform" >&2; exit 2 ;;
+  node | goauth0 | terraform | acceptance) ;;
+  *) echo "run.sh: no suite $suite: node, goauth0, terraform or acceptance" >&2; exit 2 ;;
   esac
 done
 
@@ -76,10 +77,21 @@ prepare_goauth0() {
     go test -c -o "$work/upstream.test" github.com/auth0/go-auth0/management &&
     go list -m -f '{{.Dir}}' github.com/auth0/go-auth0 >"$work/upstream.dir")
 }
+has_terraform() { command -v terraform >/dev/null; }
+no_terraform="--- SKIP: terraform: no terraform binary on this machine"
 prepare_terraform() {
-  command -v terraform >/dev/null || return 0
+  has_terraform || return 0
   (cd "$here/terraform" && go test -c -o "$work/terraform.test" . &&
     go build -o "$work/terraform-provider-auth0" github.com/auth0/terraform-provider-auth0)
+}
+prepare_acceptance() {
+  local package
+  has_terraform || return 0
+  (cd "$here/terraform" && go mod download github.com/auth0/terraform-provider-auth0 &&
+    go list -m -f '{{.Dir}}' github.com/auth0/terraform-provider-auth0 >"$work/provider.dir")
+  for package in client resourceserver; do
+    (cd "$(<"$work/provider.dir")" && go test -c -o "$work/$package.test" "./internal/auth0/$package")
+  done
 }
 
 run_node() {
@@ -90,36 +102,42 @@ run_node() {
 run_goauth0() {
   local out=$work/goauth0.out status=0
   (cd "$here/goauth0" && SSL_CERT_FILE=$work/cert.pem "$work/goauth0.test" -test.v) | tee "$out" || status=1
-  upstream | tee -a "$out" || status=1
+  each "$(<"$work/upstream.dir")/management" "$work/upstream.test" <"$here/goauth0/upstream-tests.txt" | tee -a "$out" || status=1
   return $status
 }
 run_terraform() {
   local out=$work/terraform.out
-  if ! command -v terraform >/dev/null; then
-    echo "--- SKIP: terraform: no terraform binary on this machine" | tee "$out"
-    return
-  fi
-  (cd "$here/terraform" && SSL_CERT_FILE=$work/cert.pem SDK_PROVIDER_DIR=$work \
-    "$work/terraform.test" -test.v) | tee "$out"
+  has_terraform || { echo "$no_terraform" | tee "$out"; return; }
+  (cd "$here/terraform" && SSL_CERT_FILE=$work/cert.pem SDK_PROVIDER_DIR=$work "$work/terraform.test" -test.v) | tee "$out"
+}
+run_acceptance() {
+  local out=$work/acceptance.out package status=0
+  has_terraform || { echo "$no_terraform" | tee "$out"; return; }
+  for package in client resourceserver; do
+    sed -n "s/^$package //p" "$here/terraform/acceptance-tests.txt" |
+      TF_ACC=1 TF_ACC_TERRAFORM_PATH=$(command -v terraform) CHECKPOINT_DISABLE=1 TF_CLI_CONFIG_FILE=/dev/null \
+        each "$(<"$work/provider.dir")/internal/auth0/$package" "$work/$package.test" | tee -a "$out" || status=1
+  done
+  return $status
 }
 
-# upstream runs tests that go-auth0 ships, one process each: one that fails
-# panics and would take the others along.
-upstream() {
+# each runs tests of a client's own, in their folder: one process each, since
+# one that fails may panic and would take the others along. Names come from
+# standard input, a line each; folder, test binary.
+each() {
   local name status=0
   while read -r name; do
     [[ -z $name || $name == \#* ]] && continue
-    (cd "$(<"$work/upstream.dir")/management" && SSL_CERT_FILE=$work/cert.pem \
-      AUTH0_HTTP_RECORDINGS=off AUTH0_DEBUG=false \
-      "$work/upstream.test" -test.v -test.run "^$name\$") >"$work/upstream.out" 2>&1 || status=1
-    if grep -q '^--- PASS' "$work/upstream.out"; then
-      grep -E '^ *--- ' "$work/upstream.out"
+    (cd "$1" && SSL_CERT_FILE=$work/cert.pem AUTH0_HTTP_RECORDINGS=off AUTH0_DEBUG=false \
+      "$2" -test.v -test.run "^$name\$" </dev/null) >"$work/each.out" 2>&1 || status=1
+    if grep -qE '^--- (PASS|SKIP)' "$work/each.out"; then
+      grep -E '^ *--- ' "$work/each.out"
     else
       status=1
-      cat "$work/upstream.out"
-      grep -q '^--- FAIL' "$work/upstream.out" || echo "--- FAIL: $name (did not run)"
+      cat "$work/each.out"
+      grep -q '^--- FAIL' "$work/each.out" || echo "--- FAIL: $name (did not run)"
     fi
-  done <"$here/goauth0/upstream-tests.txt"
+  done
   return $status
 }
 
