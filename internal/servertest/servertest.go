@@ -36,6 +36,8 @@ type Server struct {
 	Admin    string     // a token with every scope
 	Log      *LogBuffer // everything the service logged, at debug level
 
+	RuntimePool *pgxpool.Pool // with Options.Runtime, as the role that serves
+
 	t testing.TB
 }
 
@@ -44,6 +46,7 @@ type Options struct {
 	Registry func(*registry.Config)
 	Server   func(*server.Config)
 	TLS      bool
+	Runtime  bool // serve as a role that may do no more than serving takes
 }
 
 // New starts a service over a database of its own. It ends with the test.
@@ -75,7 +78,12 @@ func NewWith(t testing.TB, o Options) *Server {
 	if o.Registry != nil {
 		o.Registry(&config)
 	}
-	s.Registry = registry.New(postgres.New(s.Pool), s.Keys, config)
+	pool := s.Pool
+	if o.Runtime {
+		pool = runtimePool(t, s.Pool)
+		s.RuntimePool = pool
+	}
+	s.Registry = registry.New(postgres.New(pool), s.Keys, config)
 	if err := prepare(s); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +103,33 @@ func NewWith(t testing.TB, o Options) *Server {
 	}
 	s.Admin = token.AccessToken.Reveal()
 	return s
+}
+
+// runtimePool connects to owner's database as a role that has what GrantRuntime
+// gives.
+func runtimePool(t testing.TB, owner *pgxpool.Pool) *pgxpool.Pool {
+	t.Helper()
+	ctx := context.Background()
+	role := "runtime_" + strings.ToLower(oauth.RandomText(oauth.Alphanumeric, 20))
+	if _, err := owner.Exec(ctx, "CREATE ROLE "+role+" LOGIN"); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := owner.Exec(ctx, "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := postgres.GrantRuntime(ctx, owner, role); err != nil {
+		t.Fatal(err)
+	}
+	config := owner.Config()
+	config.ConnConfig.User = role
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
 }
 
 // In returns the same service for a subtest, which then fails by itself.
