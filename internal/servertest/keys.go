@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
 )
@@ -21,8 +23,8 @@ var (
 
 // prepare makes what a registry needs in s's database; the signing keys are
 // those of the first service.
-func prepare(s *Server) error {
-	ctx, store := context.Background(), postgres.New(s.Pool)
+func prepare(s *Server, pool *pgxpool.Pool) error {
+	ctx, store := context.Background(), postgres.New(pool)
 	issuerKeysOnce.Lock()
 	defer issuerKeysOnce.Unlock()
 	if issuerKeys != nil {

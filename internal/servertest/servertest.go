@@ -84,7 +84,7 @@ func NewWith(t testing.TB, o Options) *Server {
 		s.RuntimePool = pool
 	}
 	s.Registry = registry.New(postgres.New(pool), s.Keys, config)
-	if err := prepare(s); err != nil {
+	if err := prepare(s, pool); err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
