@@ -60,6 +60,7 @@ func clientAttributes(config Config) []attribute {
 		return attribute{wire: wire, kind: seconds, start: jsondoc.Must(most), null: initial, check: within(most)}
 	}
 	request := lifetime("authorization_request_ttl", most.AuthorizationRequest)
+	request.null = initialOrKept
 	agent := lifetime("agent_token_ttl", most.AgentToken)
 	agent.hidden = true
 	methods := attribute{

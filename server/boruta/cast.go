@@ -78,10 +78,11 @@ const (
 type nulls int
 
 const (
-	kept    nulls = iota // it is a value
-	refused              // can't be blank
-	notNil               // can't be nil
-	initial              // the initial value in a create, refused in a change
+	kept          nulls = iota // it is a value
+	refused                    // can't be blank
+	notNil                     // can't be nil
+	initial                    // the initial value in a create, refused in a change
+	initialOrKept              // the initial value in a create, a value in a change
 )
 
 // attribute is one member of a record that callers can set.
@@ -135,7 +136,7 @@ func cast(attributes []attribute, sent, before jsondoc.Object, creating bool, br
 			broken.add(a.wire, tokenInvalid)
 			continue
 		}
-		if value == nil && a.null == initial && creating {
+		if value == nil && creating && (a.null == initial || a.null == initialOrKept) {
 			value = a.initialValue()
 		}
 		value = orNull(value)

@@ -1,6 +1,7 @@
 package boruta_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"slices"
 	"testing"
@@ -116,3 +117,17 @@ func (a *api) refused(method, path string, client object) map[string][]string {
 func id(client object) string { return client["id"].(string) }
 
 func path(client object) string { return "/api/clients/" + id(client) }
+
+// jsonOf brings v into the form that answers have.
+func jsonOf(t testing.TB, v any) any {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var decoded any
+	if err := json.Unmarshal(text, &decoded); err != nil {
+		t.Fatal(err)
+	}
+	return decoded
+}
