@@ -5123,6 +5123,10 @@ type Auth0ListResourceServersParams struct {
 	// IncludeTotals Wraps the page in an object that also tells how many match in all.
 	IncludeTotals *IncludeTotalsParam `form:"include_totals,omitempty" json:"include_totals,omitempty"`
 
+	// Fields Top-level members to show, or to hide with `include_fields=false`, separated by commas. Empty or absent shows
+	// all.
+	Fields *FieldsParam `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IncludeFields Whether `fields` names the members to show (`true`) or to hide (`false`).
 	IncludeFields *IncludeFieldsParam `form:"include_fields,omitempty" json:"include_fields,omitempty"`
 }
@@ -11031,6 +11035,18 @@ func NewAuth0ListResourceServersRequest(server string, params *Auth0ListResource
 		if params.IncludeTotals != nil {
 
 			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_totals", *params.IncludeTotals, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Fields != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "fields", *params.Fields, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
 				return nil, err
 			} else {
 				for _, qp := range strings.Split(queryFrag, "&") {

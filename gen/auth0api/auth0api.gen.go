@@ -2903,6 +2903,10 @@ type Auth0ListResourceServersParams struct {
 	// IncludeTotals Wraps the page in an object that also tells how many match in all.
 	IncludeTotals *IncludeTotalsParam `form:"include_totals,omitempty" json:"include_totals,omitempty"`
 
+	// Fields Top-level members to show, or to hide with `include_fields=false`, separated by commas. Empty or absent shows
+	// all.
+	Fields *FieldsParam `form:"fields,omitempty" json:"fields,omitempty"`
+
 	// IncludeFields Whether `fields` names the members to show (`true`) or to hide (`false`).
 	IncludeFields *IncludeFieldsParam `form:"include_fields,omitempty" json:"include_fields,omitempty"`
 }
@@ -4027,6 +4031,14 @@ func (siw *ServerInterfaceWrapper) Auth0ListResourceServers(c *gin.Context) {
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_totals", c.Request.URL.Query(), &params.IncludeTotals, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
 	if err != nil {
 		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter include_totals: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "fields" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "fields", c.Request.URL.Query(), &params.Fields, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter fields: %w", err), http.StatusBadRequest)
 		return
 	}
 
@@ -9252,26 +9264,26 @@ var swaggerSpec = []string{
 	"w8gmz1U9K6oc2tpRpN+EhNMsrKBFVO4EWzAjTGwSlWgRuc0iE9MRnLAPgnS5cxXVHUvjDKuOdz3KYLqH",
 	"mfOnZex+kq+hc8SkOGyJLHXAhFVHbPgQeb5j5K1Zfqe0f0kGnGzDn15xN0FX1Rf8tpV56j5ISXR9tNY7",
 	"rsJ8oJyaighO6YsuM69jf56n1aB1KAjQIx01sVUf8pIjLZsqsVB1NKulvYPcW6Vk2tqXrXaqIJR+D5CA",
-	"s5+/gtdMaCZhEALyD8yW/5+9q+ltGweif4XIZS+Kk90F9rA39xLkkEtdoIceCsZiYqIyKYiyXbXofy84",
-	"Q1Ik9WHJjhul1S1WbH1Q1Iwe5817tKi6dteNYseAMX1TXgKNTTIyd1zdaDg2KyX+PmCrPdbPgGkY3aCN",
-	"M3BA+y3vgTFhajx2Qpu8a+V4Z5dZWH4AVRYKcu4FFanc+l2k2NjCS6QZWALuhgKKAUY8+SAJuJV6DcmV",
-	"3BVEHkRigkSjocXlKWQvZKn9sdd0Y22KBZGilm14Lig4D6+lSBWsLmObTZ7JCvxCMlYqsBDN+J4RKYAJ",
-	"QRFKdsK69zDWOGQry+IbN953+sRWeF7DWQGdi8rTpOE1x2kcGc81KuvZZgQyZj7en8jHm3CUN7SzILzf",
-	"6WBSa8B487c/sFtHjGvnld5FB4us049rL4YeSYRupXgGrgAGVSOTw1WgRpiAatfpuoe13mEvYcBezcr5",
-	"wPcyyWo1tdhB3sneKb9bUg3ml3m/GUgx29Kv9/jPv29PIJxNUO33Nahn4QQYxTuLp8CMMGaltL6FIDtf",
-	"PtsQ28bfiCfVCEWzZcOBT8dUAUEXW9PQ5AjIVErtUM11Qe4DV1jw7/f9JmC5WCrTp64WfeSF8GmaAHWB",
-	"i73k69i2YomDgiHbefr5azb1eHj+fXZnTomoDt/39jiJ88loJg/GCK+/Z46Fc8NtbwpgatyDQhmI3Fp2",
-	"cSh4ybx9jNcvisPg5Sv7/p3pffeP5tS5VzYIBTTMk5tiRnO0b0T7+E69yqv+0LAfnuxciO8vxB/LXV4Z",
-	"fpS5Xww7Rvn7OcNzXnbpBsUZcaCAUARZxioINdLgCUX3ppvuOf5+U3g0p1h/PzavXfX9+Kw+WoKPdrGo",
-	"tXLcYqMy9DAgix5gSngvbUhcdfO8syR/7lvYi8GwX5vvG1d+WrKfE/ub7CEKb/3EOQHH0ykwAoYEnXHP",
-	"djhKl7cyTKzcgtUaoVZHG6MbOkcYTRKTfD0s2vQ6JEtEa3hCGqvSL0wQeqBV/clWZFrfFPpYc8g7aEnf",
-	"p+LPjD+xkm8jxVzfpB+qP1D6EWQjdwENHNsR6n38+9/t7WhRhfOh3fRCffuVnRLtZ57AG8F1L5AHZmx4",
-	"kWrUsWTmVAqGIcNUrvWTp//cMJqVm2/mExz4BmKi3ZIzQXO+MEHI31TRbRZuuvme06L8YTbqNFzBnuH6",
-	"TM3rUxvcNAII2OGkv6nQKsc65OiIsSuyq/+vbiCTmovq8CpLwk6xMEOh6FdUWaKKwB35S5GHEJfu/6nd",
-	"JbYLzyoIhrO5lPixFijTcL2oEAo/skqCPJIiKacZW5eKXBPF9qygGSYoK9jrqX8mgTVxScqC8sw7iQKG",
-	"reUs3EDgSmkCdOOccqPohum/rEheyD1PzQi8k8WupGBGtOWCgxwDl7iO2zoGj/CDlsMvoZnP4iqdeQ0L",
-	"wZqI1BfmvDKcuJVgLGUpKSXZs4I/VfFRYY62HHRVQuujlYgCD4AEDq6DBHmkGRVrZkZA7XL9DSWxpmR3",
-	"ncPK7s8AAAD//w==",
+	"s5+/gtdMaCZhEALyD8yW/5+9q+dtW4eif4XI8hbFyXsP6NDNXYIMWeoCHToUjMXERGVSEGW7atH/XvBe",
+	"kiKpD0t23Cqttka1JZGi7vXhPfccWlRdp+tGsWPAmH4oL4HGJhmZO0Y3Go7NSol/Dthqj/UzYBpGN2jj",
+	"DBzQfst7YUyYGo+d0CbvWjne2WU2lh9AlYWCnHtBRSq3fhcpNrbwEmkGloC7oYBigBFPPkgCbqVeQ3Il",
+	"dwWRB5GYINFoaHF5CtkLWWq/7DXdWJtiQaSoZRueCwrOw2spUgW7y9hmk2eyAr+QjJUKLEQzvmdECmBC",
+	"UISSnbDuPcw1TtnKsvjGzfedvrEV3tdwVkDnpvI0aXjNeRpHxnONynq1GYGMmY/3N/LxJhzlDe0sCO93",
+	"OpjUGjDe+u0P7NYR49p5pXfRwSLr9OPai6FHEqFbKZ6BK4BB1cjkcBWoESag2nW67mGtd9hLGLCjWTkf",
+	"+F4mWa2mFjvIO9k75XdLqsH8Mu87AylmW/r1Hv/z39sTCGdTVPudPlMtXC+jaGrxipkBySys1rdvZNfL",
+	"ZxuR2+ge8aIaIYC2bBj26RAsIEZjJxt6IgH3Sqkdir8uyH1gIgt2/749BewuS2Xa2tWij+sQvk0TYDpw",
+	"sZd8HbtcLHFSMMI7C0B/i6eeD8/uz57MCRfV0f7eXidxthrNXMMY4fXnzLVwbbjjTb1MDZNQVwOBXssp",
+	"DgUvmXeO8XJHcRi8PBHAfzK9UCFaU+eObBBoaHgtN7WP5mjfiPbxk/otyGBo2A9vdq7b99ftj+Uur2o/",
+	"ygswRimj7ACdPzovu2SG4ow4UG8oQjhjBYcaafCEGn3TfPccO8ApvJpTLNcfW9euWH98VR+t2EenWNTS",
+	"Om5vUhk2GXBLD7AkvB9tyHN167yzgn/ur7AXg2G/Nt83Rn5asp8T+6tsOQof/cQpBMfTKRAIhgSdce92",
+	"OEuXdz5MrDqDlSahVnYboxsaTRgJE5N8PSzatEYkS0RreEMaq9IvTBB6oFX9ly3gtP5S6CPZIU2hJX2f",
+	"ij8z/sRKvo0Edn1PfygWQaVIkI3cBaxx7F6oz/H/m9vb0RoM50O76YX69pGdEu1nWsErwXUvkAdmbHiR",
+	"4tWxZOZEDYYhw1Su9Zun/7lhNCs338xfcOEbiIn2SM4EzfnCBCH/UEW3WXjo5ntOi/KHOajTcAVnhvGZ",
+	"EtmnNrhp9BKwIUp/UqGzjjXU0RFjV2RXb69uIJOaQXVYmyVhY1mYoVAjLCpEUUXgifyjyEOIS/f/1WYU",
+	"24XnLATT2dxK/FjrmWm4XlQIhR9ZJUFNSZGU04ytS0WuiWJ7VtAME5TV9/XEQpPAybgkZUF55t1EAdPW",
+	"chduInCnNAF2ck65EYDD9F9WJC/knqdmBt7JYldS8C7acsFBvYFL3MdtnYNH+ELL5ZfQ+2dxlc68hrRg",
+	"PUfqgTlrDaeFJRhLWUpKSfas4E9VfFVYoy0XXZXQKWkVpcAyIIGL6yBBHmlGxZqZGVC7XH9CSawp2VPn",
+	"sLP7MwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

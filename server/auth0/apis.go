@@ -159,6 +159,7 @@ func (h *handler) Auth0DeleteResourceServer(ctx context.Context, req auth0api.Au
 func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Auth0ListResourceServersRequestObject) (auth0api.Auth0ListResourceServersResponseObject, error) {
 	p := newPaging(req.Params.Page, req.Params.PerPage, nil, nil, req.Params.IncludeTotals)
 	identifiers := req.Params.Identifiers
+	sel := newUnscopedSelection(req.Params.Fields, req.Params.IncludeFields)
 	found, err := h.registry.ResourceServers(ctx, identifiers, p.limit, p.offset())
 	if err != nil {
 		return nil, err
@@ -168,6 +169,7 @@ func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Aut
 		if list[i], err = h.viewAPI(ctx, api); err != nil {
 			return nil, err
 		}
+		sel.cut(list[i])
 	}
 	body, err := p.answer("resource_servers", list, "", func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) })
 	return auth0api.Auth0ListResourceServers200JSONResponse{Body: body}, err

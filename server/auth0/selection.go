@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -27,13 +28,8 @@ type selection struct {
 // newSelection reads the parameters fields and include_fields. Naming a member
 // that the token may not see is forbidden; names that no member has are not.
 func newSelection(ctx context.Context, names *string, include *bool) (selection, error) {
-	if names == nil || *names == "" {
-		return selection{}, nil
-	}
-	sel := selection{named: map[string]bool{}, hide: include != nil && !*include}
-	for name := range strings.SplitSeq(*names, ",") {
-		name = strings.TrimSpace(name)
-		sel.named[name] = true
+	sel := newUnscopedSelection(names, include)
+	for _, name := range slices.Sorted(maps.Keys(sel.named)) { // always the same one is told
 		read := beside[name]
 		if read == nil {
 			read = fields.Readable(name)
@@ -46,6 +42,18 @@ func newSelection(ctx context.Context, names *string, include *bool) (selection,
 		}
 	}
 	return sel, nil
+}
+
+// newUnscopedSelection reads the same parameters where one scope shows all.
+func newUnscopedSelection(names *string, include *bool) selection {
+	if names == nil || *names == "" {
+		return selection{}
+	}
+	sel := selection{named: map[string]bool{}, hide: include != nil && !*include}
+	for name := range strings.SplitSeq(*names, ",") {
+		sel.named[strings.TrimSpace(name)] = true
+	}
+	return sel
 }
 
 func (s selection) shows(name string) bool { return s.named == nil || s.named[name] != s.hide }
