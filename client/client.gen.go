@@ -2564,7 +2564,7 @@ type ClientDefaultOrganization struct {
 type ClientDefaultOrganizationFlowsEnum string
 
 // ClientEncryptionKey The key that the client's tokens are encrypted with; `null` means none. Reading it needs the scope
-// `read:client_keys`, writing it `update:client_keys`.
+// `read:client_keys`, changing it `update:client_keys`.
 type ClientEncryptionKey struct {
 	// Cert The certificate in PEM.
 	Cert nullable.Nullable[string] `json:"cert,omitempty"`
@@ -2759,7 +2759,8 @@ type ClientOIDCBackchannelLogoutSettings struct {
 	BackchannelLogoutUrls []string `json:"backchannel_logout_urls,omitzero"`
 }
 
-// ClientOIDCBackchannelLogoutSettingsOrNull The older name of `oidc_logout` in a change. `null` removes both.
+// ClientOIDCBackchannelLogoutSettingsOrNull The older name of `oidc_logout` in a change: members not named stay as they are, `null` or an empty object removes
+// both.
 //
 // Deprecated: this type has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 type ClientOIDCBackchannelLogoutSettingsOrNull struct {
@@ -2918,7 +2919,6 @@ type ClientSessionTransferDelegationDeviceBindingEnum string
 type ClientSessionTransferDeviceBindingEnum string
 
 // ClientSignedRequestObjectWithCredentialID Signing of authorization requests in a change: members not named stay as they are, `null` removes the object.
-// Credentials need the scope `update:client_credentials`.
 type ClientSignedRequestObjectWithCredentialID struct {
 	// Credentials The credentials.
 	Credentials []CredentialID `json:"credentials,omitzero"`
@@ -3090,7 +3090,8 @@ type CreateClientRequestContent struct {
 	// ClientMetadata Strings of your own by key. At most 10 keys; keys and values have at most 255 characters. Not for secrets.
 	ClientMetadata map[string]string `json:"client_metadata,omitzero"`
 
-	// ClientSecret A secret of your own. Default: 64 random letters, digits, `-` and `_`. Needs the scope `update:client_keys`.
+	// ClientSecret A secret of your own. Default: 64 random letters, digits, `-` and `_`. Changing it needs the scope
+	// `update:client_keys`.
 	ClientSecret *string `json:"client_secret,omitempty"`
 
 	// ComplianceLevel The security profile that the client's requests are held to: FAPI 1.0 Advanced or FAPI 2.0, with the way it
@@ -3123,7 +3124,7 @@ type CreateClientRequestContent struct {
 	Description *string `json:"description,omitempty"`
 
 	// EncryptionKey The key that the client's tokens are encrypted with; `null` means none. Reading it needs the scope
-	// `read:client_keys`, writing it `update:client_keys`.
+	// `read:client_keys`, changing it `update:client_keys`.
 	EncryptionKey nullable.Nullable[ClientEncryptionKey] `json:"encryption_key,omitempty"`
 
 	// ExpressConfiguration Settings of the kind `express_configuration`.
@@ -3318,8 +3319,7 @@ type CreateResourceServerRequestContent struct {
 	// TokenLifetime How long a token lives, in seconds. Default: 86400.
 	TokenLifetime *int `json:"token_lifetime,omitempty"`
 
-	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds; at most `token_lifetime`. Default:
-	// 7200.
+	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds. Default: 7200.
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`
 }
 
@@ -3515,7 +3515,7 @@ type GetClientResponseContent struct {
 	Encrypted *bool `json:"encrypted,omitempty"`
 
 	// EncryptionKey The key that the client's tokens are encrypted with; `null` means none. Reading it needs the scope
-	// `read:client_keys`, writing it `update:client_keys`.
+	// `read:client_keys`, changing it `update:client_keys`.
 	EncryptionKey nullable.Nullable[ClientEncryptionKey] `json:"encryption_key,omitempty"`
 
 	// ExpressConfiguration Settings of the kind `express_configuration`.
@@ -3633,7 +3633,7 @@ type GetClientResponseContent struct {
 	// SignedRequestObject Signing of authorization requests (RFC 9101).
 	SignedRequestObject *ClientResponseSignedRequestObject `json:"signed_request_object,omitempty"`
 
-	// SigningKeys The key that signs for the client. Needs the scope `read:client_keys`.
+	// SigningKeys The key that signs for the client. Needs the scope `read:client_keys` or `read:client_credentials`.
 	SigningKeys nullable.Nullable[[]ClientSigningKey] `json:"signing_keys,omitempty"`
 
 	// SkipNonVerifiableCallbackURIConfirmationPrompt Whether users need not confirm a return to an address that anybody on the device could claim.
@@ -4431,7 +4431,8 @@ type UpdateClientRequestContent struct {
 	// all. At most 10 keys; keys and values have at most 255 characters.
 	ClientMetadata map[string]*string `json:"client_metadata,omitzero"`
 
-	// ClientSecret A secret of your own. Default: 64 random letters, digits, `-` and `_`. Needs the scope `update:client_keys`.
+	// ClientSecret A secret of your own. Default: 64 random letters, digits, `-` and `_`. Changing it needs the scope
+	// `update:client_keys`.
 	ClientSecret *string `json:"client_secret,omitempty"`
 
 	// ComplianceLevel The security profile that the client's requests are held to: FAPI 1.0 Advanced or FAPI 2.0, with the way it
@@ -4464,7 +4465,7 @@ type UpdateClientRequestContent struct {
 	Description *string `json:"description,omitempty"`
 
 	// EncryptionKey The key that the client's tokens are encrypted with; `null` means none. Reading it needs the scope
-	// `read:client_keys`, writing it `update:client_keys`.
+	// `read:client_keys`, changing it `update:client_keys`.
 	EncryptionKey nullable.Nullable[ClientEncryptionKey] `json:"encryption_key,omitempty"`
 
 	// ExpressConfiguration The same in a change, where `null` removes the object.
@@ -4515,7 +4516,8 @@ type UpdateClientRequestContent struct {
 	// NativeSocialLogin The same in a change: providers not named stay as they are, `null` removes a provider or all.
 	NativeSocialLogin nullable.Nullable[NativeSocialLoginPatch] `json:"native_social_login,omitempty"`
 
-	// OIDCBackchannelLogout The older name of `oidc_logout` in a change. `null` removes both.
+	// OIDCBackchannelLogout The older name of `oidc_logout` in a change: members not named stay as they are, `null` or an empty object removes
+	// both.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	OIDCBackchannelLogout nullable.Nullable[ClientOIDCBackchannelLogoutSettingsOrNull] `json:"oidc_backchannel_logout,omitempty"`
 
@@ -4562,7 +4564,6 @@ type UpdateClientRequestContent struct {
 	SessionTransfer nullable.Nullable[ClientSessionTransferConfiguration] `json:"session_transfer,omitempty"`
 
 	// SignedRequestObject Signing of authorization requests in a change: members not named stay as they are, `null` removes the object.
-	// Credentials need the scope `update:client_credentials`.
 	SignedRequestObject nullable.Nullable[ClientSignedRequestObjectWithCredentialID] `json:"signed_request_object,omitempty"`
 
 	// SkipNonVerifiableCallbackURIConfirmationPrompt Whether users need not confirm a return to an address that anybody on the device could claim. `null` removes the
@@ -4654,8 +4655,7 @@ type UpdateResourceServerRequestContent struct {
 	// TokenLifetime How long a token lives, in seconds. Default: 86400.
 	TokenLifetime *int `json:"token_lifetime,omitempty"`
 
-	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds; at most `token_lifetime`. Default:
-	// 7200.
+	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds. Default: 7200.
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`
 }
 
@@ -6237,9 +6237,12 @@ type ClientInterface interface {
 	// The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 	// such a client authenticates with its keys and shows no secret.
 	//
-	// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-	// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-	// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+	// `client_authentication_methods` and the credentials inside `signed_request_object` and
+	// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+	// needs `update:client_token_vault_privileged_access`.
+	//
+	// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+	// `name[]=value` for arrays. So may every other body of this dialect.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6252,9 +6255,12 @@ type ClientInterface interface {
 	// The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 	// such a client authenticates with its keys and shows no secret.
 	//
-	// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-	// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-	// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+	// `client_authentication_methods` and the credentials inside `signed_request_object` and
+	// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+	// needs `update:client_token_vault_privileged_access`.
+	//
+	// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+	// `name[]=value` for arrays. So may every other body of this dialect.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6273,8 +6279,8 @@ type ClientInterface interface {
 	//
 	// Members that the token may not read are left out; naming one of them in `fields` is refused with 403.
 	// `read:client_summary` shows only the name, the description, the kind and the identifier of a client.
-	// `client_secret`, `signing_keys` and `encryption_key` need `read:client_keys`,
-	// `client_authentication_methods` needs that or `read:client_credentials`.
+	// `client_secret` and `encryption_key` need `read:client_keys`, `client_authentication_methods` and `signing_keys`
+	// need that or `read:client_credentials`.
 	//
 	// Corresponds with GET /api/v2/clients/{client_id} (the `Auth0GetClient` operationId).
 	Auth0GetClient(ctx context.Context, clientID ClientIDParam, params *Auth0GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6287,9 +6293,10 @@ type ClientInterface interface {
 	// by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 	//
 	// With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-	// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-	// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-	// `update:client_token_vault_privileged_access`.
+	// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+	// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+	// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+	// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6304,9 +6311,10 @@ type ClientInterface interface {
 	// by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 	//
 	// With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-	// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-	// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-	// `update:client_token_vault_privileged_access`.
+	// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+	// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+	// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+	// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7572,9 +7580,12 @@ func (c *API) Auth0ListClients(ctx context.Context, params *Auth0ListClientsPara
 // The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 // such a client authenticates with its keys and shows no secret.
 //
-// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+// `client_authentication_methods` and the credentials inside `signed_request_object` and
+// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+// needs `update:client_token_vault_privileged_access`.
+//
+// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+// `name[]=value` for arrays. So may every other body of this dialect.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7597,9 +7608,12 @@ func (c *API) Auth0CreateClientWithBody(ctx context.Context, contentType string,
 // The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 // such a client authenticates with its keys and shows no secret.
 //
-// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+// `client_authentication_methods` and the credentials inside `signed_request_object` and
+// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+// needs `update:client_token_vault_privileged_access`.
+//
+// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+// `name[]=value` for arrays. So may every other body of this dialect.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7638,8 +7652,8 @@ func (c *API) Auth0DeleteClient(ctx context.Context, clientID ClientIDParam, par
 //
 // Members that the token may not read are left out; naming one of them in `fields` is refused with 403.
 // `read:client_summary` shows only the name, the description, the kind and the identifier of a client.
-// `client_secret`, `signing_keys` and `encryption_key` need `read:client_keys`,
-// `client_authentication_methods` needs that or `read:client_credentials`.
+// `client_secret` and `encryption_key` need `read:client_keys`, `client_authentication_methods` and `signing_keys`
+// need that or `read:client_credentials`.
 //
 // Corresponds with GET /api/v2/clients/{client_id} (the `Auth0GetClient` operationId).
 func (c *API) Auth0GetClient(ctx context.Context, clientID ClientIDParam, params *Auth0GetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7662,9 +7676,10 @@ func (c *API) Auth0GetClient(ctx context.Context, clientID ClientIDParam, params
 // by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 //
 // With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-// `update:client_token_vault_privileged_access`.
+// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7689,9 +7704,10 @@ func (c *API) Auth0UpdateClientWithBody(ctx context.Context, clientID ClientIDPa
 // by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 //
 // With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-// `update:client_token_vault_privileged_access`.
+// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12045,9 +12061,12 @@ type ClientWithResponsesInterface interface {
 	// The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 	// such a client authenticates with its keys and shows no secret.
 	//
-	// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-	// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-	// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+	// `client_authentication_methods` and the credentials inside `signed_request_object` and
+	// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+	// needs `update:client_token_vault_privileged_access`.
+	//
+	// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+	// `name[]=value` for arrays. So may every other body of this dialect.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12060,9 +12079,12 @@ type ClientWithResponsesInterface interface {
 	// The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 	// such a client authenticates with its keys and shows no secret.
 	//
-	// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-	// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-	// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+	// `client_authentication_methods` and the credentials inside `signed_request_object` and
+	// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+	// needs `update:client_token_vault_privileged_access`.
+	//
+	// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+	// `name[]=value` for arrays. So may every other body of this dialect.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12083,8 +12105,8 @@ type ClientWithResponsesInterface interface {
 	//
 	// Members that the token may not read are left out; naming one of them in `fields` is refused with 403.
 	// `read:client_summary` shows only the name, the description, the kind and the identifier of a client.
-	// `client_secret`, `signing_keys` and `encryption_key` need `read:client_keys`,
-	// `client_authentication_methods` needs that or `read:client_credentials`.
+	// `client_secret` and `encryption_key` need `read:client_keys`, `client_authentication_methods` and `signing_keys`
+	// need that or `read:client_credentials`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12099,9 +12121,10 @@ type ClientWithResponsesInterface interface {
 	// by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 	//
 	// With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-	// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-	// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-	// `update:client_token_vault_privileged_access`.
+	// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+	// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+	// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+	// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12116,9 +12139,10 @@ type ClientWithResponsesInterface interface {
 	// by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 	//
 	// With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-	// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-	// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-	// `update:client_token_vault_privileged_access`.
+	// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+	// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+	// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+	// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -19903,9 +19927,12 @@ func (c *ClientWithResponses) Auth0ListClientsWithResponse(ctx context.Context, 
 // The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 // such a client authenticates with its keys and shows no secret.
 //
-// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+// `client_authentication_methods` and the credentials inside `signed_request_object` and
+// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+// needs `update:client_token_vault_privileged_access`.
+//
+// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+// `name[]=value` for arrays. So may every other body of this dialect.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -19924,9 +19951,12 @@ func (c *ClientWithResponses) Auth0CreateClientWithBodyWithResponse(ctx context.
 // The answer shows the client's secret, whatever the token may read, unless `client_authentication_methods` is given:
 // such a client authenticates with its keys and shows no secret.
 //
-// `client_authentication_methods` and the credentials inside `signed_request_object` also need the scope
-// `create:client_credentials`; `client_secret` and `encryption_key` need `update:client_keys`;
-// `token_vault_privileged_access` needs `update:client_token_vault_privileged_access`.
+// `client_authentication_methods` and the credentials inside `signed_request_object` and
+// `token_vault_privileged_access` also need the scope `create:client_credentials`; `token_vault_privileged_access`
+// needs `update:client_token_vault_privileged_access`.
+//
+// A body may also be sent as a form (`application/x-www-form-urlencoded`): `name[member]=value` for objects,
+// `name[]=value` for arrays. So may every other body of this dialect.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -19959,8 +19989,8 @@ func (c *ClientWithResponses) Auth0DeleteClientWithResponse(ctx context.Context,
 //
 // Members that the token may not read are left out; naming one of them in `fields` is refused with 403.
 // `read:client_summary` shows only the name, the description, the kind and the identifier of a client.
-// `client_secret`, `signing_keys` and `encryption_key` need `read:client_keys`,
-// `client_authentication_methods` needs that or `read:client_credentials`.
+// `client_secret` and `encryption_key` need `read:client_keys`, `client_authentication_methods` and `signing_keys`
+// need that or `read:client_credentials`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -19981,9 +20011,10 @@ func (c *ClientWithResponses) Auth0GetClientWithResponse(ctx context.Context, cl
 // by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 //
 // With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-// `update:client_token_vault_privileged_access`.
+// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20004,9 +20035,10 @@ func (c *ClientWithResponses) Auth0UpdateClientWithBodyWithResponse(ctx context.
 // by key. Where `null` is allowed it removes the member. Defaults are not worked out again.
 //
 // With `update:clients` everything may be changed but `client_secret` and `encryption_key`, which need
-// `update:client_keys`, `client_authentication_methods` and the credentials of `signed_request_object`, which need
-// `update:client_credentials`, and `token_vault_privileged_access`, which needs
-// `update:client_token_vault_privileged_access`.
+// `update:client_keys`, `client_authentication_methods`, which needs `update:client_credentials`, and
+// `token_vault_privileged_access`, which needs `update:client_token_vault_privileged_access`.
+// `update:client_credentials` also changes `signed_request_object`, and `token_endpoint_auth_method` along with
+// `client_authentication_methods`. If one member is not allowed, nothing is changed.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

@@ -179,7 +179,7 @@ func TestAPIsThatCannotBe(t *testing.T) {
 		status        int
 		code, message string
 	}{
-		"a second one":      {"POST", `{"identifier":"` + apiIdentifier + `"}`, 409, "resource_server_conflict", "A resource server with the same identifier exists already."},
+		"a second one":      {"POST", `{"identifier":"` + apiIdentifier + `"}`, 409, "conflict", "A resource server with the same identifier exists already."},
 		"no identifier":     {"POST", `{"name":"x"}`, 400, "invalid_body", "Payload validation error: 'Missing required property: identifier'."},
 		"identifier length": {"POST", `{"identifier":"` + strings.Repeat("i", 601) + `"}`, 400, "invalid_body", "Payload validation error: 'String is too long (601 chars), maximum 600' on property identifier (The audience of its tokens, usually a URL)."},
 		"short secret":      {"POST", `{"identifier":"x","signing_secret":"short"}`, 400, "invalid_body", "Payload validation error: 'String is too short (5 chars), minimum 16' on property signing_secret (What HS256 signs with, 16 characters or more)."},
@@ -244,7 +244,7 @@ func TestClientStandsForOneAPI(t *testing.T) {
 	if got := shown(); got != client {
 		t.Errorf("the API shows the client %v", got)
 	}
-	wantFailure(t, s.Do(s.Admin, "POST", "/api/v2/clients", body), http.StatusConflict, "resource_server_conflict", "The resource server has a client already.")
+	wantFailure(t, s.Do(s.Admin, "POST", "/api/v2/clients", body), http.StatusConflict, "conflict", "The resource server has a client already.")
 	s.Do(s.Admin, "DELETE", "/api/v2/clients/"+client.(string), nil).Want(http.StatusNoContent)
 	if got := shown(); got != nil {
 		t.Errorf("the API still shows %v", got)

@@ -61,7 +61,7 @@ func Fail(c *gin.Context, err error) {
 	case e.Kind == oauth.Unauthenticated:
 		c.Header("WWW-Authenticate", fmt.Sprintf("Bearer error=%q", e.Detail))
 		body.Attributes = &auth0api.Auth0ErrorAttributes{Error: &e.Detail}
-	case e.Kind == oauth.NotFound:
+	case e.Kind == oauth.NotFound && notFound[e.Resource].code != "":
 		code, body.Message = notFound[e.Resource].code, notFound[e.Resource].message
 	case e.Kind == oauth.Forbidden && e.Resource == "scope":
 		code = "insufficient_scope"
@@ -79,7 +79,9 @@ func Fail(c *gin.Context, err error) {
 	case e.Kind == oauth.Invalid:
 		code = "invalid_body"
 	case e.Kind == oauth.Conflict:
-		code = e.Resource + "_conflict"
+		code = "conflict"
+	case e.Kind == oauth.Precondition:
+		code = "precondition_failed"
 	}
 	if code != "" {
 		body.ErrorCode = &code
@@ -101,10 +103,7 @@ func wording(m spec.Mismatch) (code, message string) {
 	default:
 		code, what = "invalid_header", "Header"
 	}
-	path := m.Path
-	if m.Keyword == "required" { // the path ends in the member that is missing
-		path = path[:max(0, len(path)-1)]
-	}
+	path := m.Place()
 	if m.Name != "" {
 		path = slices.Concat([]string{m.Name}, path)
 	}

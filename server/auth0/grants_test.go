@@ -119,7 +119,7 @@ func TestGrantsThatCannotBe(t *testing.T) {
 		status        int
 		code, message string
 	}{
-		"a second one":            {object{"client_id": client, "audience": apiIdentifier, "scope": []string{}}, "", 409, "client_grant_conflict", "A grant for this client and audience exists already."},
+		"a second one":            {object{"client_id": client, "audience": apiIdentifier, "scope": []string{}}, "", 409, "conflict", "A grant for this client and audience exists already."},
 		"no client":               {object{"client_id": "nobody", "audience": apiIdentifier}, "", 404, "inexistent_client", "The client does not exist"},
 		"no API":                  {object{"client_id": client, "audience": "https://nowhere.example"}, "", 404, "inexistent_resource_server", "The resource server does not exist"},
 		"nobody":                  {object{"audience": apiIdentifier}, "", 400, "invalid_body", "Exactly one of client_id and default_for must be set."},

@@ -45,8 +45,8 @@ func TestETagTellsVersionsApart(t *testing.T) {
 	now := read().Header.Get("ETag")
 	for _, header := range []string{first, "W/" + now, "nonsense", `"v0"`, ""} {
 		before := read().Body
-		wantFailure(t, s.Do(s.Admin, "PATCH", path, `{"name":"z"}`, "If-Match", header), http.StatusPreconditionFailed, "", "The client has changed since it was read.")
-		wantFailure(t, s.Do(s.Admin, "DELETE", path, nil, "If-Match", header), http.StatusPreconditionFailed, "", "The client has changed since it was read.")
+		wantFailure(t, s.Do(s.Admin, "PATCH", path, `{"name":"z"}`, "If-Match", header), http.StatusPreconditionFailed, "precondition_failed", "The client has changed since it was read.")
+		wantFailure(t, s.Do(s.Admin, "DELETE", path, nil, "If-Match", header), http.StatusPreconditionFailed, "precondition_failed", "The client has changed since it was read.")
 		if string(read().Body) != string(before) {
 			t.Errorf("If-Match %q: refused, but changed", header)
 		}

@@ -264,14 +264,14 @@ func list(m Mismatches) error {
 		return nil
 	}
 	slices.SortStableFunc(m, func(a, b Mismatch) int {
-		return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.place(), b.place()))
+		return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.Place(), b.Place()))
 	})
 	return m
 }
 
-// place is the path of the value that breaks the rule: for a missing member the
+// Place is the path of the value that breaks the rule: for a missing member the
 // object that lacks it.
-func (m *Mismatch) place() []string {
+func (m *Mismatch) Place() []string {
 	if m.Keyword == "required" && len(m.Path) > 0 {
 		return m.Path[:len(m.Path)-1]
 	}
