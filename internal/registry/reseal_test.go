@@ -529,3 +529,28 @@ func kidOf(t *testing.T, token string) string {
 	}
 	return h.KeyID
 }
+
+func TestReplacingLeavesWhatChangedSinceItWasRead(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	store := postgres.New(s.Pool)
+	for _, c := range postgres.SealedColumns {
+		if c.Table != "client_secrets" && c.Table != "issuer_keys" {
+			continue
+		}
+		values, err := store.ValuesNotUnder(t.Context(), c, []byte("none"), "", 2)
+		if err != nil || len(values) != 1 && c.Table == "client_secrets" {
+			t.Fatalf("%s.%s: %d values, %v", c.Table, c.Column, len(values), err)
+		}
+		outdated := values[0]
+		outdated.Value = append([]byte("x"), outdated.Value...)
+		for name, try := range map[string]struct {
+			old  postgres.SealedValue
+			want int
+		}{"changed": {outdated, 0}, "unchanged": {values[0], 1}} {
+			if n, err := store.ReplaceValues(t.Context(), c, []postgres.SealedValue{try.old}, values[:1]); err != nil || n != try.want {
+				t.Errorf("%s.%s, %s: replaced %d, %v", c.Table, c.Column, name, n, err)
+			}
+		}
+	}
+}
