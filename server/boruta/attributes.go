@@ -97,9 +97,9 @@ func clientAttributes(config Config) []attribute {
 		{wire: "token_endpoint_jwt_auth_alg", stored: "token_endpoint_auth_signing_alg", blank: jsondoc.Must("HS256"), null: refused, check: oneOf("RS256", "RS384", "RS512", "HS256", "HS384", "HS512")},
 		methods,
 		{wire: "jwt_public_key", check: checkPublicKey},
-		{wire: "jwks_uri", stored: "jwks_uri", limit: maxText, hidden: true},
+		{wire: "jwks_uri", stored: "jwks_uri", limit: maxText, hidden: true, check: checkAddress},
 		{wire: "id_token_kid", limit: maxText, hidden: true},
-		{wire: "logo_uri", stored: "logo_uri", limit: maxText, hidden: true},
+		{wire: "logo_uri", stored: "logo_uri", limit: maxText, hidden: true, check: checkAddress},
 		{wire: "metadata", kind: object, blank: json.RawMessage("{}"), null: refused, hidden: true},
 		{wire: "response_mode", blank: jsondoc.Must("direct_post"), check: oneOf("post", "direct_post")},
 		{wire: "trusted_authorities", blank: jsondoc.Must(""), null: notNil, master: true},
@@ -235,6 +235,15 @@ func checkURIs(check func(string) error) func(json.RawMessage) []string {
 		}
 		return tokens
 	}
+}
+
+// checkAddress refuses what other dialects, which show the address, would not
+// take: it may end up in a browser.
+func checkAddress(value json.RawMessage) []string {
+	if uri.AbsoluteURIOrEmpty(jsondoc.String(value)) != nil {
+		return []string{tokenInvalid}
+	}
+	return nil
 }
 
 // checkPublicKey lets any text pass but a private key, which must not be kept.
