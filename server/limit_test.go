@@ -12,18 +12,18 @@ import (
 )
 
 // limited starts a service with a clock that stands still until it is moved.
-func limited(t *testing.T) (*servertest.Server, func(time.Duration)) {
+func limited(t *testing.T) (s *servertest.Server, started time.Time, pass func(time.Duration)) {
 	now := time.Now()
-	s := servertest.NewWith(t, servertest.Options{
+	s = servertest.NewWith(t, servertest.Options{
 		Registry: func(c *registry.Config) { c.Now = func() time.Time { return now } },
 		Server:   func(c *server.Config) { c.Limit = server.Limit{PerSecond: 2, Burst: 3} },
 	})
-	return s, func(d time.Duration) { now = now.Add(d) }
+	return s, now, func(d time.Duration) { now = now.Add(d) }
 }
 
 func TestEachTokenHasItsOwnLimit(t *testing.T) {
 	t.Parallel()
-	s, pass := limited(t)
+	s, started, pass := limited(t)
 	other := s.Token("read:clients")
 	for i := range 3 {
 		r := s.Do(s.Admin, "GET", "/api/v2/clients", nil).Want(http.StatusOK)
@@ -41,7 +41,7 @@ func TestEachTokenHasItsOwnLimit(t *testing.T) {
 	if o := r.Object(); o["errorCode"] != "too_many_requests" || o["message"] != "Global limit has been reached" {
 		t.Errorf("body %v", o)
 	}
-	if reset, err := strconv.ParseInt(r.Header.Get("X-RateLimit-Reset"), 10, 64); err != nil || reset < time.Now().Unix() {
+	if reset, err := strconv.ParseInt(r.Header.Get("X-RateLimit-Reset"), 10, 64); err != nil || reset != started.Add(1500*time.Millisecond).Unix() && reset != started.Add(1500*time.Millisecond).Unix()+1 {
 		t.Errorf("X-RateLimit-Reset is %q", r.Header.Get("X-RateLimit-Reset"))
 	}
 	s.Do(other, "GET", "/api/v2/clients", nil).Want(http.StatusOK)
@@ -52,7 +52,7 @@ func TestEachTokenHasItsOwnLimit(t *testing.T) {
 
 func TestGuessingTokensCountsForTheAddress(t *testing.T) {
 	t.Parallel()
-	s, _ := limited(t)
+	s, _, _ := limited(t)
 	for i := range 3 {
 		s.Do("a.b."+strconv.Itoa(i), "GET", "/api/v2/clients", nil).Want(http.StatusUnauthorized)
 	}
