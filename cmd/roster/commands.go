@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os/user"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -120,12 +119,8 @@ func (a *app) token() *cobra.Command {
 			if lifetime < time.Second || lifetime > time.Hour {
 				return errors.New("--lifetime: from 1s to 1h")
 			}
-			who := "unknown"
-			if u, err := user.Current(); err == nil {
-				who = u.Username
-			}
 			return a.withRegistry(cmd.Context(), false, func(reg *registry.Registry) error {
-				t, err := reg.MintManagementToken(cmd.Context(), "operator:"+who, lifetime)
+				t, err := reg.MintManagementToken(cmd.Context(), operator(), lifetime)
 				if err == nil {
 					fmt.Fprintln(a.stdout, t.AccessToken.Reveal())
 				}

@@ -15,11 +15,13 @@ import (
 	"strconv"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/issuers"
+	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
 )
 
@@ -38,15 +40,19 @@ type Config struct {
 	AdminSecret string `env:"ROSTER_BOOTSTRAP_CLIENT_SECRET" help:"secret of that administrator" secret:"all"`
 	LogLevel    string `env:"ROSTER_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
+	SecretGrace string `env:"ROSTER_SECRET_GRACE" envDefault:"0" help:"seconds a client's secret lives on after a rotation that does not say it itself; 0: it ends at once; at most 7776000"`
+	Retention   string `env:"ROSTER_EVENT_RETENTION" envDefault:"8760h" help:"how long events of the audit trail are kept, e.g. 720h, at least 24h; 0: for ever"`
 	AdminAddr   string `env:"ROSTER_ADMIN_ADDR" help:"address for metrics, profiles and health, host:port; a loopback one is best; default: none"`
 	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second for one token, and after a colon how many at once: 50:100; off: no limit; default off where the database is embedded, else 50:100"`
 
 	TrustedIssuers string   `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
 	TrustedProxies []string `env:"ROSTER_TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is believed, CIDR, with commas between; default: none"`
 
-	level   slog.Level
-	limit   server.Limit
-	issuers []issuers.Config
+	secretGrace time.Duration
+	retention   time.Duration
+	level       slog.Level
+	limit       server.Limit
+	issuers     []issuers.Config
 }
 
 // load reads the configuration; the error names every mistake.
@@ -82,6 +88,14 @@ func (a *app) load() (Config, error) {
 	}
 	if c.SecretMode != "sealed" && c.SecretMode != "hashed" {
 		mistake("ROSTER_SECRET_MODE: %q is not sealed or hashed", c.SecretMode)
+	}
+	if seconds, err := strconv.ParseUint(c.SecretGrace, 10, 32); err != nil || time.Duration(seconds)*time.Second > registry.MaxSecretGrace {
+		mistake("ROSTER_SECRET_GRACE: %q is not a number of seconds up to %d", c.SecretGrace, int(registry.MaxSecretGrace.Seconds()))
+	} else {
+		c.secretGrace = time.Duration(seconds) * time.Second
+	}
+	if c.retention, err = time.ParseDuration(c.Retention); err != nil || c.retention != 0 && c.retention < 24*time.Hour {
+		mistake("ROSTER_EVENT_RETENTION: %q is not a duration such as 720h, at least 24h, or 0", c.Retention)
 	}
 	if c.limit, err = parseLimit(c.RateLimit, c.embedded()); err != nil {
 		mistake("ROSTER_RATE_LIMIT: %w", err)

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"github.com/rosterhq/roster/internal/oauth"
 )
 
 // version is set by the build.
@@ -35,13 +37,18 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			"It is configured by environment variables; `roster config` shows them with what is in force.",
 		SilenceUsage: true, SilenceErrors: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
 	}
-	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.health(), &cobra.Command{
+	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.secrets(), a.health(), &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(stdout, "roster", version)
 			return err
 		},
 	})
+	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
+		if cmd.Name() != "serve" { // what the server does by itself nobody else did
+			cmd.SetContext(oauth.WithOrigin(cmd.Context(), oauth.Origin{Caller: &oauth.Caller{Subject: operator()}}))
+		}
+	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -160,7 +160,7 @@ func openRegistry(ctx context.Context, c Config, db *database, create bool, log 
 	}
 	config := registry.Config{
 		PublicURL: c.PublicURL, Tenant: c.Tenant, HashedSecrets: c.SecretMode == "hashed", Scopes: scopes, Now: time.Now,
-		KeysetFile: c.KeysetFile,
+		KeysetFile: c.KeysetFile, SecretGrace: c.secretGrace, EventRetention: c.retention,
 	}
 	config.Issuers, err = issuers.New(c.issuers, issuers.Self{
 		Issuer: config.Issuer(), Audience: config.ManagementAudience(), Now: time.Now, Log: log,

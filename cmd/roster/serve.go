@@ -26,6 +26,8 @@ const (
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 15 * time.Second
 	housekeeping      = time.Minute
+	flushing          = 30 * time.Second
+	lastFlush         = 5 * time.Second
 
 	maxHeader = 64 << 10 // bytes of request line and headers; net/http adds 4096
 )
@@ -114,6 +116,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 			return fmt.Errorf("ROSTER_TLS_CERT_FILE, ROSTER_TLS_KEY_FILE: %w", err)
 		}
 	}
+	srv.RegisterOnShutdown(reg.Close)
 	served := make(chan error, 1)
 	go func() {
 		if srv.TLSConfig != nil {
@@ -131,7 +134,13 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	go keepHouse(keeping, reg, log)
 	go keepKeys(keeping, reg)
 	go followKeyset(keeping, reg, log)
-	return wait(ctx, srv, served, db, log)
+	err = wait(ctx, srv, served, db, log)
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
+	defer cancel()
+	if err := reg.Flush(last); err != nil {
+		log.Warn("storing when secrets were used", "err", err)
+	}
+	return err
 }
 
 // apiServer bounds what a caller may take of time and memory before anything
@@ -186,10 +195,12 @@ func listen(ctx context.Context, addr string, another bool) (ln net.Listener, ta
 	return nil, true, err
 }
 
-// keepHouse forgets what has expired, until ctx ends.
+// keepHouse forgets what has expired and stores what was only noted, until ctx
+// ends.
 func keepHouse(ctx context.Context, reg *registry.Registry, log *slog.Logger) {
-	tick := time.NewTicker(housekeeping)
+	tick, flush := time.NewTicker(housekeeping), time.NewTicker(flushing)
 	defer tick.Stop()
+	defer flush.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -197,6 +208,10 @@ func keepHouse(ctx context.Context, reg *registry.Registry, log *slog.Logger) {
 		case <-tick.C:
 			if err := reg.ForgetExpired(ctx); err != nil && ctx.Err() == nil {
 				log.Warn("forgetting what has expired", "err", err)
+			}
+		case <-flush.C:
+			if err := reg.Flush(ctx); err != nil && ctx.Err() == nil {
+				log.Warn("storing when secrets were used", "err", err)
 			}
 		}
 	}

@@ -154,9 +154,9 @@ func (r *Registry) sealAPISecret(api *oauth.ResourceServer) error {
 	return err
 }
 
-// RevealAPISecret opens the HS256 signing secret of an API, zero if it has
+// openAPISecret opens the HS256 signing secret of an API, zero if it has
 // none.
-func (r *Registry) RevealAPISecret(api oauth.ResourceServer) (oauth.Secret, error) {
+func (r *Registry) openAPISecret(api oauth.ResourceServer) (oauth.Secret, error) {
 	if api.SealedSecret == nil {
 		return oauth.Secret{}, nil
 	}

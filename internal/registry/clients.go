@@ -71,6 +71,9 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	for _, cred := range d.Credentials {
 		cred.Client = c.ID
 		tx.InsertCredential(cred)
+		e := r.event(ctx, "credential.created", "credential", cred.ID)
+		e.Changes = credentialChanges(c, nil, &cred)
+		tx.InsertEvent(e)
 	}
 	if len(uses) > 0 {
 		tx.SetCredentialUses(c.ID, uses)
@@ -144,7 +147,9 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 		}
 		tx.UpdateClient(c)
 		links.store(tx, c.ID)
-		tx.InsertEvent(e)
+		if d.NewSecret.IsZero() || len(e.Changes) > 0 { // a rotation alone has an event already
+			tx.InsertEvent(e)
+		}
 		return nil
 	})
 	return c, err

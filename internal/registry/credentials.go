@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 )
@@ -54,7 +55,9 @@ func (r *Registry) AddCredential(ctx context.Context, ref oauth.ClientRef, req o
 		}
 		cred.Client = c.ID
 		tx.InsertCredential(cred)
-		tx.InsertEvent(r.event(ctx, "credential.created", "credential", cred.ID))
+		e := r.event(ctx, "credential.created", "credential", cred.ID)
+		e.Changes = credentialChanges(c, nil, &cred)
+		tx.InsertEvent(e)
 		return nil
 	})
 	return cred, err
@@ -89,11 +92,14 @@ func (r *Registry) SetCredentialExpiry(ctx context.Context, ref oauth.ClientRef,
 		if cred, err = tx.LockCredential(ctx, c.ID, id); err != nil {
 			return err
 		}
+		before := cred
 		if err := cred.SetExpiry(expires, r.now()); err != nil {
 			return err
 		}
 		tx.SetCredentialExpiry(cred.ID, cred.ExpiresAt, cred.UpdatedAt)
-		tx.InsertEvent(r.event(ctx, "credential.updated", "credential", cred.ID))
+		e := r.event(ctx, "credential.updated", "credential", cred.ID)
+		e.Changes = credentialChanges(c, &before, &cred)
+		tx.InsertEvent(e)
 		return nil
 	})
 	return cred, err
@@ -106,11 +112,31 @@ func (r *Registry) DeleteCredential(ctx context.Context, ref oauth.ClientRef, id
 		if err != nil {
 			return err
 		}
-		if _, err := tx.LockCredential(ctx, c.ID, id); err != nil {
+		cred, err := tx.LockCredential(ctx, c.ID, id)
+		if err != nil {
 			return err
 		}
 		tx.DeleteCredential(id)
-		tx.InsertEvent(r.event(ctx, "credential.deleted", "credential", id))
+		e := r.event(ctx, "credential.deleted", "credential", id)
+		e.Changes = credentialChanges(c, &cred, nil)
+		tx.InsertEvent(e)
 		return nil
 	})
+}
+
+// credentialChanges tells whose credential it is, and what changed between two
+// states of it; nil where there is none.
+func credentialChanges(c oauth.Client, before, after *oauth.Credential) map[string]oauth.Change {
+	document := func(cred *oauth.Credential) jsondoc.Object {
+		if cred == nil {
+			return nil
+		}
+		return jsondoc.Object{
+			"credential_type": jsondoc.Must(cred.Type), "name": jsondoc.Must(cred.Name), "kid": jsondoc.Must(cred.KeyID),
+			"expires_at": jsondoc.Must(cred.ExpiresAt),
+		}
+	}
+	diff := changes(document(before), document(after))
+	diff["client_id"] = oauth.Change{Before: jsondoc.Must(c.ClientID), After: jsondoc.Must(c.ClientID)}
+	return diff
 }

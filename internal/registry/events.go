@@ -80,7 +80,7 @@ func (r *Registry) ShowSecret(ctx context.Context, c oauth.Client) (oauth.Secret
 // ShowAPISecret opens the HS256 signing secret of an API for the caller and
 // leaves a trace of that; zero if the API has none.
 func (r *Registry) ShowAPISecret(ctx context.Context, api oauth.ResourceServer) (oauth.Secret, error) {
-	secret, err := r.RevealAPISecret(api)
+	secret, err := r.openAPISecret(api)
 	if err == nil && !secret.IsZero() {
 		err = disclose(ctx, apiSecretRead, "resource_server", api.Identifier)
 	}

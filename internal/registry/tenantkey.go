@@ -39,12 +39,6 @@ func (r *Registry) TenantKey(ctx context.Context) (TenantKey, error) {
 	return t.TenantKey, err
 }
 
-// RevealTenantKey returns the tenant's private key, PEM of PKCS#1.
-func (r *Registry) RevealTenantKey(ctx context.Context) (oauth.Secret, error) {
-	t, err := r.currentTenantKey(ctx)
-	return t.private, err
-}
-
 func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
 	return r.tenant.get(r.Now(), keyRefresh, func() (tenantKey, error) {
 		var t tenantKey

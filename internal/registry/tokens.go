@@ -134,7 +134,7 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 	var secret oauth.Secret
 	var err error
 	if alg == jose.HS256 {
-		if secret, err = r.RevealAPISecret(api); err != nil {
+		if secret, err = r.openAPISecret(api); err != nil {
 			return Token{}, err
 		}
 	}
