@@ -6,12 +6,15 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server/boruta"
 )
 
@@ -233,5 +236,25 @@ func TestEveryChangeIsInTheAuditTrail(t *testing.T) {
 	var leaks int
 	if err := a.Pool.QueryRow(t.Context(), `SELECT count(*) FROM events WHERE changes::text LIKE '%' || $1 || '%' OR changes::text LIKE '%PRIVATE KEY%'`, c["secret"]).Scan(&leaks); err != nil || leaks != 0 {
 		t.Errorf("%d events hold a secret, %v", leaks, err)
+	}
+}
+
+func TestHashedSecretIsShownOnce(t *testing.T) {
+	t.Parallel()
+	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) { c.HashedSecrets = true }})
+	a := &api{Server: s, t: t, keys: panelKeys}
+	a.provider = a.newProvider("staff")
+	c := a.create(nil)
+	if got, _ := c["secret"].(string); len(got) != 86 {
+		t.Errorf("the create shows the secret %q", got)
+	}
+	read := a.read(id(c))
+	if read["secret"] != nil {
+		t.Errorf("secret is %v", read["secret"])
+	}
+	a.send("PUT", path(c), read, http.StatusOK)
+	a.grant(id(c))
+	if got := a.token(url.Values{"client_id": {id(c)}, "client_secret": {c["secret"].(string)}}); got != http.StatusOK {
+		t.Errorf("status %d after the client was sent back", got)
 	}
 }
