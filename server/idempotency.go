@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -51,7 +52,7 @@ func once(reg *registry.Registry) gin.HandlerFunc {
 		if err != nil {
 			return
 		}
-		digest, err := digestOf(c.Request)
+		digest, err := digestOf(c.Request, caller)
 		if err != nil {
 			fail(c, err)
 			return
@@ -105,9 +106,10 @@ func replay(c *gin.Context, text []byte) {
 	_, _ = c.Writer.Write(a.Body)
 }
 
-// digestOf tells requests apart by what they ask for, and leaves the body to be
-// read again.
-func digestOf(r *http.Request) ([]byte, error) {
+// digestOf tells requests apart by what they ask for and with which scopes, and
+// leaves the body to be read again. A token of the same caller that allows less
+// must not get the answer that another one got.
+func digestOf(r *http.Request, caller *oauth.Caller) ([]byte, error) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -117,7 +119,8 @@ func digestOf(r *http.Request) ([]byte, error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	h := sha256.New()
-	for _, part := range []string{r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)} {
+	scopes := strings.Join(slices.Sorted(slices.Values(caller.Scopes)), " ")
+	for _, part := range []string{scopes, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}
 	return h.Sum(nil), nil
