@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -71,7 +72,7 @@ func (a *app) banner(c Config, db *database, admin credentials, taken bool) {
 	if db.embedded != nil {
 		fmt.Fprintf(w, "  database       embedded PostgreSQL in %s\n", db.embedded.Dir)
 	}
-	fmt.Fprintf(w, "  keyset         %s (back it up with the database: one is useless without the other)\n", c.KeysetFile)
+	fmt.Fprintf(w, "  keyset         %s (back it up with the database: one is useless without the other)\n", cmp.Or(c.KeysetFile, "in ROSTER_KEYSET"))
 	fmt.Fprintf(w, "  administrator  client_id %s\n", admin.ID)
 	request := "-d grant_type=client_credentials -d client_id=" + admin.ID + " -d client_secret=…"
 	switch {

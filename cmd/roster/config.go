@@ -33,6 +33,7 @@ type Config struct {
 	DataDir     string `env:"ROSTER_DATA_DIR" envDefault:".roster" help:"folder of the embedded database and its keyset"`
 	PostgresBin string `env:"ROSTER_POSTGRES_BIN" help:"folder of the PostgreSQL server binaries; default: PATH, then the usual folders"`
 	KeysetFile  string `env:"ROSTER_KEYSET_FILE" help:"keys that seal secrets; default keyset.json in ROSTER_DATA_DIR"`
+	Keyset      string `env:"ROSTER_KEYSET" help:"the text of a keyset, in place of a file" secret:"all"`
 	TLSCert     string `env:"ROSTER_TLS_CERT_FILE" help:"certificate chain, PEM; with ROSTER_TLS_KEY_FILE the API is served over TLS"`
 	TLSKey      string `env:"ROSTER_TLS_KEY_FILE" help:"private key of the certificate, PEM"`
 	Tenant      string `env:"ROSTER_TENANT" envDefault:"roster" help:"name shown where Auth0 shows the tenant"`
@@ -112,7 +113,10 @@ func (a *app) load() (Config, error) {
 	if c.DataDir, err = filepath.Abs(c.DataDir); err != nil {
 		mistake("ROSTER_DATA_DIR: %w", err)
 	}
-	if c.KeysetFile == "" {
+	if c.Keyset != "" && c.KeysetFile != "" {
+		mistake("ROSTER_KEYSET and ROSTER_KEYSET_FILE: set one of them")
+	}
+	if c.KeysetFile == "" && c.Keyset == "" {
 		c.KeysetFile = filepath.Join(c.DataDir, "keyset.json")
 	}
 	return c, errors.Join(mistakes...)

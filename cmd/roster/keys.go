@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -48,6 +49,9 @@ func (a *app) createKeys() *cobra.Command {
 			if len(args) == 1 {
 				file = args[0]
 			}
+			if file == "" {
+				return errNoKeysetFile
+			}
 			if _, err := seal.Create(file, nil); err != nil {
 				return err
 			}
@@ -65,7 +69,7 @@ func (a *app) listKeys() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			k, _, err := seal.Load(c.KeysetFile, nil)
+			k, _, err := readKeyset(c)
 			if err != nil {
 				return err
 			}
@@ -88,12 +92,17 @@ func (a *app) listKeys() *cobra.Command {
 	}
 }
 
+var errNoKeysetFile = errors.New("the keyset comes from ROSTER_KEYSET: to change it, put its text into a file, set ROSTER_KEYSET_FILE in place of it, and hand the new text on")
+
 // editKeyset calls fn with the configured keyset and the file it is in, while
 // no other command changes it.
 func (a *app) editKeyset(ctx context.Context, fn func(k *seal.Keyset, file string) error) error {
 	c, err := a.load()
 	if err != nil {
 		return err
+	}
+	if c.KeysetFile == "" {
+		return errNoKeysetFile
 	}
 	unlock, err := seal.Lock(ctx, c.KeysetFile)
 	if err != nil {

@@ -109,10 +109,21 @@ func (db *database) schema(ctx context.Context) (current int64, err error) {
 	return current, err
 }
 
+// readKeyset reads the keyset from where it is configured to be.
+func readKeyset(c Config) (keys *seal.Keyset, warning string, err error) {
+	if c.Keyset == "" {
+		return seal.Load(c.KeysetFile, nil)
+	}
+	if keys, err = seal.Parse([]byte(c.Keyset), nil); err != nil {
+		err = fmt.Errorf("ROSTER_KEYSET: %w", err)
+	}
+	return keys, "", err
+}
+
 // openKeyset loads the keyset. Where create is allowed and nothing was sealed
 // yet, a missing one is made.
 func openKeyset(ctx context.Context, c Config, store *postgres.Store, create bool, log *slog.Logger) (*seal.Keyset, error) {
-	keys, warning, err := seal.Load(c.KeysetFile, nil)
+	keys, warning, err := readKeyset(c)
 	if warning != "" {
 		log.Warn(warning)
 	}
