@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math"
 	"net"
 	"net/netip"
@@ -12,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -23,6 +25,7 @@ import (
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/boruta"
 )
 
 // Config is the whole configuration, one environment variable a field.
@@ -49,6 +52,12 @@ type Config struct {
 	TrustedIssuers string   `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
 	TrustedProxies []string `env:"ROSTER_TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is believed, CIDR, with commas between; default: none"`
 
+	BorutaProfile   string           `env:"ROSTER_BORUTA_PROFILE" envDefault:"release" help:"which Boruta /api/clients shows: release, with 31 members, or master, with trusted_authorities and trusted_hosts too"`
+	BorutaMaxTTL    map[string]int64 `env:"ROSTER_BORUTA_MAX_TTL" envKeyValSeparator:"=" help:"largest lifetimes that clients may have through /api/clients, in seconds, e.g. access_token_ttl=3600,refresh_token_ttl=86400; default: Boruta's"`
+	BorutaProtected string           `env:"ROSTER_BORUTA_PROTECTED_CLIENT" help:"id of the client that /api/clients does not let be changed; default: the one of Boruta's admin panel"`
+	BorutaProvider  string           `env:"ROSTER_BORUTA_IDENTITY_PROVIDER" help:"id of the identity provider of new clients that name none; default: naming one is mandatory"`
+
+	boruta      boruta.Config
 	secretGrace time.Duration
 	retention   time.Duration
 	level       slog.Level
@@ -97,6 +106,9 @@ func (a *app) load() (Config, error) {
 	}
 	if c.retention, err = time.ParseDuration(c.Retention); err != nil || c.retention != 0 && c.retention < 24*time.Hour {
 		mistake("ROSTER_EVENT_RETENTION: %q is not a duration such as 720h, at least 24h, or 0", c.Retention)
+	}
+	if c.boruta, err = c.borutaConfig(); err != nil {
+		mistakes = append(mistakes, err)
 	}
 	if c.limit, err = parseLimit(c.RateLimit, c.embedded()); err != nil {
 		mistake("ROSTER_RATE_LIMIT: %w", err)
@@ -176,9 +188,16 @@ func (a *app) config() *cobra.Command {
 			for i := range v.NumField() {
 				f := v.Type().Field(i)
 				if name := f.Tag.Get("env"); name != "" {
-					text := v.Field(i).String()
-					if list, ok := v.Field(i).Interface().([]string); ok {
-						text = strings.Join(list, ",")
+					text := fmt.Sprint(v.Field(i))
+					switch value := v.Field(i).Interface().(type) {
+					case []string:
+						text = strings.Join(value, ",")
+					case map[string]int64:
+						var pairs []string
+						for _, name := range slices.Sorted(maps.Keys(value)) {
+							pairs = append(pairs, fmt.Sprintf("%s=%d", name, value[name]))
+						}
+						text = strings.Join(pairs, ",")
 					}
 					fmt.Fprintf(w, "%s\t%s\t%s\n", name, redact(text, f.Tag.Get("secret")), f.Tag.Get("help"))
 				}

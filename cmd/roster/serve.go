@@ -97,7 +97,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		_, err := db.schema(ctx)
 		return err
 	}
-	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready}
+	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Boruta: c.boruta}
 	if c.AdminAddr != "" {
 		config.Metrics = ops.NewMetrics(version, poolMetrics(db.pool)...)
 		stop, err := serveAdmin(ctx, c.AdminAddr, config.Metrics.Handler(ready), log)
