@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strconv"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -18,8 +20,9 @@ const MaxDepth = 64
 
 // Check reports what keeps text from being one JSON value that every reader
 // understands alike: malformed JSON, more than one value, a member name twice
-// in an object, NUL characters, broken UTF-8, nesting beyond MaxDepth. The
-// error is a sentence for the caller and quotes member names only.
+// in an object, NUL characters, broken UTF-8, escapes of half a character
+// (\ud800), nesting beyond MaxDepth. The error is a sentence for the caller and
+// quotes member names only.
 func Check(text []byte) error {
 	if !utf8.Valid(text) {
 		return Malformed("The payload is not valid UTF-8.")
@@ -32,7 +35,47 @@ func Check(text []byte) error {
 	if _, err := dec.Token(); err != io.EOF {
 		return errMalformed
 	}
+	if halfCharacter(text) {
+		return Malformed("The payload has half a UTF-16 surrogate pair in a text.")
+	}
 	return nil
+}
+
+// halfCharacter finds an escaped surrogate without its other half in valid JSON.
+// encoding/json reads it as U+FFFD, PostgreSQL not at all.
+func halfCharacter(text []byte) bool {
+	for {
+		i := bytes.IndexByte(text, '\\')
+		if i < 0 {
+			return false
+		}
+		text = text[i:]
+		unit := escaped(text)
+		switch {
+		case unit < 0:
+			text = text[2:]
+			continue
+		case utf16.IsSurrogate(unit):
+			if utf16.DecodeRune(unit, escaped(text[6:])) == utf8.RuneError {
+				return true
+			}
+			text = text[6:]
+		}
+		text = text[6:]
+	}
+}
+
+// escaped returns the UTF-16 unit that the escape at the start of text stands
+// for, -1 where there is no such escape.
+func escaped(text []byte) rune {
+	if len(text) < 6 || text[0] != '\\' || text[1] != 'u' {
+		return -1
+	}
+	unit, err := strconv.ParseUint(string(text[2:6]), 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(unit)
 }
 
 const errMalformed = Malformed("The payload is not valid JSON.")
