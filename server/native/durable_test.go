@@ -2,13 +2,16 @@ package native_test
 
 import (
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/uuid"
 
+	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -52,6 +55,59 @@ func contents(t *testing.T, s *servertest.Server) map[string]string {
 	return all
 }
 
+// attempt is a request that leaves an event.
+type attempt struct {
+	name, method, path string
+	body               any
+	status             int      // where events can be stored
+	header             []string // names and values
+}
+
+func (a attempt) send(s *servertest.Server) servertest.Response {
+	token := s.Admin
+	if a.path == "/oauth/token" {
+		token = ""
+	}
+	return s.Do(token, a.method, a.path, a.body, a.header...)
+}
+
+// checkNothingHappens makes each attempt twice: without room for events nothing
+// may happen and none of texts be shown, with room it succeeds.
+func checkNothingHappens(t *testing.T, s *servertest.Server, attempts []attempt, texts ...string) {
+	t.Helper()
+	before := contents(t, s)
+	accept := refuseEvents(t, s)
+	for _, a := range attempts {
+		r := a.send(s)
+		if r.Status != http.StatusInternalServerError {
+			t.Errorf("%s: status %d, want 500", a.name, r.Status)
+		}
+		for _, text := range append(texts, "access_token", "no room for events") {
+			if strings.Contains(string(r.Body), text) {
+				t.Errorf("%s: the answer shows %q", a.name, text)
+			}
+		}
+		if diff := cmp.Diff(before, contents(t, s)); diff != "" {
+			t.Fatalf("%s: happened all the same: %s", a.name, diff)
+		}
+	}
+	accept()
+	for _, a := range attempts {
+		if r := a.send(s); r.Status != a.status {
+			t.Errorf("%s: status %d, want %d, with room for events: %s", a.name, r.Status, a.status, r.Body)
+		}
+	}
+}
+
+// created makes something and returns the member id of the answer.
+func created(s *servertest.Server, path string, body map[string]any) string {
+	o := s.Do(s.Admin, "POST", path, body).Want(http.StatusCreated).Object()
+	if data, ok := o["data"].(map[string]any); ok {
+		o = data
+	}
+	return o["id"].(string)
+}
+
 func TestNothingHappensWithoutItsEvent(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -59,77 +115,78 @@ func TestNothingHappensWithoutItsEvent(t *testing.T) {
 	_, newest := rotate(s, id, "?grace_seconds=600")
 	old := secrets(s, id)[1].ID
 	doomed, _ := client(t, s)
-	create := func(path string, body map[string]any) string {
-		o := s.Do(s.Admin, "POST", path, body).Want(http.StatusCreated).Object()
-		return o["id"].(string)
-	}
 	const api = "https://api.example"
-	hs256 := create("/api/v2/resource-servers", map[string]any{"identifier": api, "signing_alg": "HS256", "scopes": []map[string]any{{"value": "a"}}})
-	doomedAPI := create("/api/v2/resource-servers", map[string]any{"identifier": "https://doomed.example"})
-	grant := create("/api/v2/client-grants", map[string]any{"client_id": id, "audience": api, "scope": []string{"a"}})
-	doomedGrant := create("/api/v2/client-grants", map[string]any{"client_id": doomed, "audience": api, "scope": []string{}})
-	credential := create("/api/v2/clients/"+id+"/credentials", map[string]any{"credential_type": "cert_subject_dn", "subject_dn": "CN=a"})
+	hs256 := created(s, "/api/v2/resource-servers", map[string]any{"identifier": api, "signing_alg": "HS256", "scopes": []map[string]any{{"value": "a"}}})
+	doomedAPI := created(s, "/api/v2/resource-servers", map[string]any{"identifier": "https://doomed.example"})
+	grant := created(s, "/api/v2/client-grants", map[string]any{"client_id": id, "audience": api, "scope": []string{"a"}})
+	doomedGrant := created(s, "/api/v2/client-grants", map[string]any{"client_id": doomed, "audience": api, "scope": []string{}})
+	credential := created(s, "/api/v2/clients/"+id+"/credentials", map[string]any{"credential_type": "cert_subject_dn", "subject_dn": "CN=a"})
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {newest}, "audience": {api}}.Encode()
+	once := []string{"Idempotency-Key", "k"}
+	repeated := s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "once"}, once...).Want(http.StatusCreated).Object()["client_secret"].(string)
 
-	cases := []struct {
-		name, method, path string
-		body               any
-		status             int // once events are accepted again
-	}{
-		{"create a client", "POST", "/api/v2/clients", map[string]any{"name": "new"}, 201},
-		{"change a client", "PATCH", "/api/v2/clients/" + id, map[string]any{"name": "x"}, 200},
-		{"set a secret", "PATCH", "/api/v2/clients/" + doomed, map[string]any{"client_secret": strings.Repeat("s", 48)}, 200},
-		{"delete a client", "DELETE", "/api/v2/clients/" + doomed, nil, 204},
-		{"read a secret", "GET", "/api/v2/clients/" + id, nil, 200},
-		{"list secrets", "GET", "/api/v2/clients", nil, 200},
-		{"rotate", "POST", "/api/v2/clients/" + doomed + "/rotate-secret", nil, 200},
-		{"rotate with overlap", "POST", "/api/roster/v1/clients/" + doomed + "/secrets?grace_seconds=60", nil, 201},
-		{"retire a secret", "DELETE", "/api/roster/v1/clients/" + id + "/secrets/" + old, nil, 204},
-		{"register a credential", "POST", "/api/v2/clients/" + id + "/credentials", map[string]any{"credential_type": "cert_subject_dn", "subject_dn": "CN=b"}, 201},
-		{"delete a credential", "DELETE", "/api/v2/clients/" + id + "/credentials/" + credential, nil, 204},
-		{"grant", "POST", "/api/v2/client-grants", map[string]any{"client_id": id, "audience": "https://doomed.example", "scope": []string{}}, 201},
-		{"change a grant", "PATCH", "/api/v2/client-grants/" + grant, map[string]any{"scope": []string{}}, 200},
-		{"delete a grant", "DELETE", "/api/v2/client-grants/" + doomedGrant, nil, 204},
-		{"register an API", "POST", "/api/v2/resource-servers", map[string]any{"identifier": "https://new.example"}, 201},
-		{"change an API", "PATCH", "/api/v2/resource-servers/" + hs256, map[string]any{"name": "x"}, 200},
-		{"read a signing secret", "GET", "/api/v2/resource-servers/" + hs256, nil, 200},
-		{"list signing secrets", "GET", "/api/v2/resource-servers", nil, 200},
-		{"delete an API", "DELETE", "/api/v2/resource-servers/" + doomedAPI, nil, 204},
-		{"get a token", "POST", "/oauth/token", form, 200},
+	checkNothingHappens(t, s, []attempt{
+		{"create a client", "POST", "/api/v2/clients", map[string]any{"name": "new"}, 201, nil},
+		{"create a client once", "POST", "/api/v2/clients", map[string]any{"name": "other"}, 201, []string{"Idempotency-Key", "k2"}},
+		{"repeat an answer", "POST", "/api/v2/clients", map[string]any{"name": "once"}, 201, once},
+		{"change a client", "PATCH", "/api/v2/clients/" + id, map[string]any{"name": "x"}, 200, nil},
+		{"set a secret", "PATCH", "/api/v2/clients/" + doomed, map[string]any{"client_secret": strings.Repeat("s", 48)}, 200, nil},
+		{"read a secret", "GET", "/api/v2/clients/" + id, nil, 200, nil},
+		{"list secrets", "GET", "/api/v2/clients", nil, 200, nil},
+		{"rotate", "POST", "/api/v2/clients/" + doomed + "/rotate-secret", nil, 200, nil},
+		{"rotate with overlap", "POST", "/api/roster/v1/clients/" + doomed + "/secrets?grace_seconds=60", nil, 201, nil},
+		{"retire a secret", "DELETE", "/api/roster/v1/clients/" + id + "/secrets/" + old, nil, 204, nil},
+		{"register a credential", "POST", "/api/v2/clients/" + id + "/credentials", map[string]any{"credential_type": "cert_subject_dn", "subject_dn": "CN=b"}, 201, nil},
+		{"delete a credential", "DELETE", "/api/v2/clients/" + id + "/credentials/" + credential, nil, 204, nil},
+		{"get a token", "POST", "/oauth/token", form, 200, []string{"Content-Type", "application/x-www-form-urlencoded"}},
+		{"grant", "POST", "/api/v2/client-grants", map[string]any{"client_id": id, "audience": "https://doomed.example", "scope": []string{}}, 201, nil},
+		{"change a grant", "PATCH", "/api/v2/client-grants/" + grant, map[string]any{"scope": []string{}}, 200, nil},
+		{"delete a grant", "DELETE", "/api/v2/client-grants/" + doomedGrant, nil, 204, nil},
+		{"register an API", "POST", "/api/v2/resource-servers", map[string]any{"identifier": "https://new.example"}, 201, nil},
+		{"change an API", "PATCH", "/api/v2/resource-servers/" + hs256, map[string]any{"name": "x"}, 200, nil},
+		{"read a signing secret", "GET", "/api/v2/resource-servers/" + hs256, nil, 200, nil},
+		{"list signing secrets", "GET", "/api/v2/resource-servers", nil, 200, nil},
+		{"delete an API", "DELETE", "/api/v2/resource-servers/" + doomedAPI, nil, 204, nil},
+		{"delete a client", "DELETE", "/api/v2/clients/" + doomed, nil, 204, nil},
+	}, secret, newest, repeated)
+}
+
+func TestNothingHappensInBorutasDialectWithoutItsEvent(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	type object = map[string]any
+	provider := created(s, "/api/identity-providers", object{"identity_provider": object{"name": "staff", "backend_id": uuid.NewString()}})
+	doc := func(more object) object {
+		doc := object{"identity_provider": object{"id": provider}, "key_pair_type": object{"type": "ec", "curve": "P-256"}}
+		maps.Copy(doc, more)
+		return object{"client": doc}
 	}
-	request := func(i int) servertest.Response {
-		if c := cases[i]; c.path != "/oauth/token" {
-			return s.Do(s.Admin, c.method, c.path, c.body)
-		}
-		return s.Do("", "POST", "/oauth/token", form, "Content-Type", "application/x-www-form-urlencoded")
-	}
-	before := contents(t, s)
-	accept := refuseEvents(t, s)
-	for i, c := range cases {
-		r := request(i)
-		if r.Status != http.StatusInternalServerError {
-			t.Errorf("%s: status %d, want 500", c.name, r.Status)
-		}
-		for _, text := range []string{secret, newest, "access_token", "room"} {
-			if strings.Contains(string(r.Body), text) {
-				t.Errorf("%s: the answer shows %q", c.name, text)
-			}
-		}
-		if diff := cmp.Diff(before, contents(t, s)); diff != "" {
-			t.Fatalf("%s: happened all the same: %s", c.name, diff)
-		}
-	}
-	accept()
-	order := map[string]int{"delete a client": 1, "delete an API": 1} // others need them
-	for pass := range 2 {
-		for i, c := range cases {
-			if order[c.name] == pass {
-				if r := request(i); r.Status != c.status {
-					t.Errorf("%s: status %d, want %d, with events accepted: %s", c.name, r.Status, c.status, r.Body)
-				}
-			}
-		}
-	}
+	secret := oauth.RandomText(oauth.Alphanumeric, 64)
+	id := created(s, "/api/clients", doc(object{"name": "a", "secret": secret}))
+	doomed := created(s, "/api/clients", doc(object{"name": "b"}))
+	scope := created(s, "/api/scopes", object{"scope": object{"name": "a"}})
+	pair := created(s, "/api/key-pairs", object{"key_pair": object{}})
+	doomedPair := created(s, "/api/key-pairs", object{"key_pair": object{}})
+	doomedProvider := created(s, "/api/identity-providers", object{"identity_provider": object{"name": "other", "backend_id": uuid.NewString()}})
+
+	checkNothingHappens(t, s, []attempt{
+		{"create a client", "POST", "/api/clients", doc(object{"name": "c"}), 201, nil},
+		{"read a secret", "GET", "/api/clients/" + id, nil, 200, nil},
+		{"list secrets", "GET", "/api/clients", nil, 200, nil},
+		{"change a client", "PUT", "/api/clients/" + id, object{"client": object{"name": "x"}}, 200, nil},
+		{"set a secret", "PATCH", "/api/clients/" + doomed, object{"client": object{"secret": strings.Repeat("s", 48)}}, 200, nil},
+		{"another key pair", "POST", "/api/clients/" + doomed + "/regenerate_key_pair", nil, 200, nil},
+		{"delete a client", "DELETE", "/api/clients/" + doomed, nil, 204, nil},
+		{"create a scope", "POST", "/api/scopes", object{"scope": object{"name": "b"}}, 201, nil},
+		{"change a scope", "PATCH", "/api/scopes/" + scope, object{"scope": object{"label": "A"}}, 200, nil},
+		{"delete a scope", "DELETE", "/api/scopes/" + scope, nil, 204, nil},
+		{"create a key pair", "POST", "/api/key-pairs", object{"key_pair": object{}}, 201, nil},
+		{"rotate a key pair", "POST", "/api/key-pairs/" + pair + "/rotate", nil, 200, nil},
+		{"delete a key pair", "DELETE", "/api/key-pairs/" + doomedPair, nil, 204, nil},
+		{"create a provider", "POST", "/api/identity-providers", object{"identity_provider": object{"name": "new", "backend_id": uuid.NewString()}}, 201, nil},
+		{"change a provider", "PATCH", "/api/identity-providers/" + provider, object{"identity_provider": object{"name": "renamed"}}, 200, nil},
+		{"delete a provider", "DELETE", "/api/identity-providers/" + doomedProvider, nil, 204, nil},
+	}, secret)
 }
 
 func TestEventsCannotBeChangedOrRemoved(t *testing.T) {
