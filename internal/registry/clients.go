@@ -215,6 +215,7 @@ func (r *Registry) apiOf(ctx context.Context, tx *postgres.Tx, c oauth.Client) (
 // DeleteClient removes a client with all that belongs to it. The global client
 // stays.
 func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error {
+	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
 		c, err := tx.LockClient(ctx, ref)
 		if err != nil {

@@ -12,6 +12,7 @@ import (
 
 // CreateClientGrant lets the client g names ask for tokens of g's audience.
 func (r *Registry) CreateClientGrant(ctx context.Context, g oauth.ClientGrant) (oauth.ClientGrant, error) {
+	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
 		var client string
 		if g.ClientID != "" {
@@ -89,6 +90,7 @@ func (r *Registry) CountClientGrants(ctx context.Context, q postgres.GrantQuery)
 
 // UpdateClientGrant stores what edit makes of a grant's document.
 func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(jsondoc.Object) error) (oauth.ClientGrant, error) {
+	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	g, err := r.store.ClientGrant(ctx, id)
 	if err != nil {
 		return g, err
@@ -129,6 +131,7 @@ func (r *Registry) storeGrant(ctx context.Context, tx *postgres.Tx, before jsond
 
 // DeleteClientGrant removes a grant.
 func (r *Registry) DeleteClientGrant(ctx context.Context, id string) error {
+	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
 		g, err := tx.LockClientGrant(ctx, id)
 		if err != nil {

@@ -179,7 +179,7 @@ func (r *Registry) MintManagementToken(ctx context.Context, subject string, life
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := r.mint(ctx, api, terms, subject, terms.ScopeValues(), int(lifetime.Seconds()))
+	t, err := r.mint(ctx, api, terms, operatorGrant, subject, terms.ScopeValues(), int(lifetime.Seconds()))
 	if err != nil {
 		return Token{}, err
 	}

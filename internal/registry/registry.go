@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -49,6 +50,7 @@ type Registry struct {
 
 	decoy atomic.Pointer[oauth.ClientSecret] // see noSecret
 
+	callers   *lru.Cache[string, rights]
 	used      secretUses
 	refused   refusals
 	feed      feedWatch
@@ -59,7 +61,9 @@ type Registry struct {
 // New returns a Registry over store whose secrets are sealed with keys. Call
 // Prepare once before serving.
 func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
-	return &Registry{Config: config, store: store, keys: seal.NewLive(keys, config.KeysetFile), closing: make(chan struct{})}
+	return &Registry{
+		Config: config, store: store, keys: seal.NewLive(keys, config.KeysetFile), callers: newCallers(), closing: make(chan struct{}),
+	}
 }
 
 // now is the time to store: UTC, in the precision that Postgres keeps.

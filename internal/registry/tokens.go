@@ -70,7 +70,7 @@ func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) 
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := r.mint(ctx, api, terms, c.ClientID, scope, terms.TokenLifetime)
+	t, err := r.mint(ctx, api, terms, clientGrant, c.ClientID, scope, terms.TokenLifetime)
 	if err != nil {
 		return Token{}, err
 	}
@@ -127,9 +127,17 @@ func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenReque
 	return
 }
 
+// The gty claim tells how a token came about.
+const (
+	clientGrant   = "client-credentials" // Auth0's word
+	operatorGrant = "operator"           // from the database and the keyset: there is no client
+)
+
 // mint signs a token for an API (RFC 9068 §2.2, with the claims that Auth0's
 // clients look for beside them).
-func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oauth.APITerms, clientID string, scope []string, lifetime int) (Token, error) {
+//
+// grantType is how the token came about: clientGrant or operatorGrant.
+func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oauth.APITerms, grantType, clientID string, scope []string, lifetime int) (Token, error) {
 	alg := jose.SignatureAlgorithm(terms.SigningAlg)
 	var secret oauth.Secret
 	var err error
@@ -142,7 +150,7 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 	t := Token{ID: uuid.NewString(), ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
 	claims := map[string]any{
 		"iss": r.Issuer(), "sub": tokenSubject(clientID), "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
-		"jti": t.ID, "client_id": clientID, "azp": clientID, "gty": "client-credentials",
+		"jti": t.ID, "client_id": clientID, "azp": clientID, "gty": grantType,
 	}
 	if t.Scope != "" {
 		claims["scope"] = t.Scope
@@ -284,6 +292,8 @@ func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller
 		Expires  int64  `json:"exp"`
 		ClientID string `json:"client_id"`
 		Scope    string `json:"scope"`
+
+		GrantType string `json:"gty"`
 	}
 	if err := json.Unmarshal(payload, &claims); err != nil || claims.Issuer != r.Issuer() || claims.Audience != r.ManagementAudience() {
 		return nil, ErrInvalidToken
@@ -291,9 +301,18 @@ func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller
 	if r.Now().Unix() >= claims.Expires {
 		return nil, ErrExpiredToken
 	}
-	return &oauth.Caller{
-		Subject: claims.Subject, ClientID: claims.ClientID, Scopes: oauth.SplitScope(claims.Scope), ExpiresAt: time.Unix(claims.Expires, 0),
-	}, nil
+	scopes := oauth.SplitScope(claims.Scope)
+	if claims.GrantType != operatorGrant {
+		left, ok, err := r.stillGranted(ctx, claims.ClientID, scopes)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			return nil, ErrInvalidToken
+		}
+		scopes = left
+	}
+	return &oauth.Caller{Subject: claims.Subject, ClientID: claims.ClientID, Scopes: scopes, ExpiresAt: time.Unix(claims.Expires, 0)}, nil
 }
 
 // ForgetExpired removes what is of no use any more.
