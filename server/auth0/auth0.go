@@ -122,7 +122,7 @@ func ifMatch(header *string) int64 {
 	}
 	text, ok := strings.CutPrefix(plain(*header), `"v`)
 	version, err := strconv.ParseInt(strings.TrimSuffix(text, `"`), 10, 64)
-	if !ok || err != nil || version < 1 {
+	if !ok || err != nil || version < 1 || plain(*header) != etag(version) {
 		return -1
 	}
 	return version
