@@ -2,7 +2,7 @@
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 PACKAGES ?= ./...
-FUZZTIME ?= 10s
+FUZZTIME ?= 2m
 
 .DEFAULT_GOAL := help
 
@@ -45,12 +45,12 @@ vuln: ## Look for known vulnerabilities in what is called; needs https://vuln.go
 	@.ci/vuln
 
 .PHONY: fuzz
-fuzz: ## Run each fuzz test for FUZZTIME (10s)
-	@grep -rl --include='*_test.go' '^func Fuzz' . | while read -r file; do \
-		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' "$$file"); do \
-			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
-		done; \
-	done
+fuzz: ## Run each fuzz test for FUZZTIME (2m)
+	@.ci/fuzz $(FUZZTIME)
+
+.PHONY: fuzz-short
+fuzz-short: ## Run each fuzz test for 5 seconds, as CI does
+	@.ci/fuzz 5s
 
 .PHONY: bench
 bench: ## Run the benchmarks
