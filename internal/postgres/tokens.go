@@ -14,12 +14,13 @@ import (
 type Authentication struct {
 	Client      oauth.Client
 	Secrets     []oauth.ClientSecret // live ones, newest first; ID and MAC only
-	Credentials []oauth.Credential   // that its private_key_jwt slot uses
+	Credentials []oauth.Credential   // that its private_key_jwt slot uses; nil unless asked for
 }
 
 // Authentication reads what the client with that OAuth identifier can prove
-// itself by.
-func (s *Store) Authentication(ctx context.Context, clientID string, now time.Time) (Authentication, error) {
+// itself by, its credentials only if keys says so. An identifier that nobody has
+// costs what others do: the global client is read in its place, and not returned.
+func (s *Store) Authentication(ctx context.Context, clientID string, keys bool, now time.Time) (Authentication, error) {
 	a, err := one(ctx, s, "client", func(row pgx.CollectableRow) (Authentication, error) {
 		var a Authentication
 		var ids []string
@@ -34,11 +35,14 @@ func (s *Store) Authentication(ctx context.Context, clientID string, now time.Ti
 			SELECT coalesce(array_agg(id::text ORDER BY created_at DESC, id DESC), '{}') ids,
 				coalesce(array_agg(mac ORDER BY created_at DESC, id DESC), '{}') macs
 			FROM client_secrets WHERE client = c.id AND (expires_at IS NULL OR expires_at > $2)) l
-		WHERE c.client_id = $1`, clientID, now)
+		WHERE c.id = coalesce((SELECT id FROM clients WHERE client_id = $1), (SELECT id FROM clients WHERE is_global LIMIT 1))`, clientID, now)
 	if err != nil {
 		return a, err
 	}
-	if a.Client.Document[oauth.SlotsOfAuthentication] != nil {
+	if a.Client.ClientID != clientID {
+		return Authentication{}, oauth.Missing("client")
+	}
+	if keys && a.Client.Document[oauth.SlotsOfAuthentication] != nil {
 		a.Credentials, err = all(ctx, s, scanCredential, "SELECT "+credentialColumns+`
 			FROM credential_uses u JOIN credentials k ON k.id = u.credential
 			WHERE u.client = $1 AND u.slot = $2 ORDER BY u.position`, a.Client.ID, oauth.SlotPrivateKeyJWT)

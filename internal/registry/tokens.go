@@ -172,7 +172,7 @@ func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres
 	if req.Assertion != "" {
 		return r.authenticateAssertion(ctx, req)
 	}
-	auth, err := r.store.Authentication(ctx, req.ClientID, r.now())
+	auth, err := r.store.Authentication(ctx, req.ClientID, false, r.now())
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
 	}
@@ -216,7 +216,7 @@ func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) 
 	if req.ClientID != "" && req.ClientID != a.ClientID() {
 		return postgres.Authentication{}, tokenError(oauth.Unauthenticated, "invalid_client", "The client assertion is of another client than client_id.")
 	}
-	auth, err := r.store.Authentication(ctx, a.ClientID(), r.now())
+	auth, err := r.store.Authentication(ctx, a.ClientID(), true, r.now())
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
 	}
