@@ -4263,10 +4263,10 @@ type RosterEvent struct {
 // RosterEventChanges What changed, or more about what happened, member by member.
 type RosterEventChanges map[string]struct {
 	// After The value after; absent if there is none.
-	After nullable.Nullable[interface{}] `json:"after,omitempty"`
+	After interface{} `json:"after,omitempty"`
 
 	// Before The value before; absent if there was none.
-	Before nullable.Nullable[interface{}] `json:"before,omitempty"`
+	Before interface{} `json:"before,omitempty"`
 }
 
 // RosterEventFeed A part of the feed.

@@ -93,6 +93,12 @@ var hidden = json.RawMessage(`"[redacted]"`)
 func changes(before, after jsondoc.Object) map[string]oauth.Change {
 	diff := map[string]oauth.Change{}
 	note := func(member string, b, a json.RawMessage) {
+		if jsondoc.IsNull(b) { // says no more than an absent one
+			b = nil
+		}
+		if jsondoc.IsNull(a) {
+			a = nil
+		}
 		if bytes.Equal(b, a) {
 			return
 		}
