@@ -31,6 +31,13 @@ type keyMaterial struct {
 
 var errPrivateKey = errors.New("a private key was sent; it has not been stored, but it has left its owner and must be taken as exposed: replace it, and send only the public key or the certificate")
 
+// HidesPrivateKey reports whether text is a private key of any kind that can be
+// told by its label or its shape, whatever it is labelled as.
+func HidesPrivateKey(text string) bool {
+	_, err := parsePEM(text)
+	return errors.Is(err, errPrivateKey)
+}
+
 // parsePEM reads the one PEM block (RFC 7468) of text: a certificate, a SPKI
 // public key or a PKCS #1 RSA public key, labelled as what it is. CRLF line
 // ends, blank lines, indented lines and a missing last line end are fine. Refused are text before or behind the block, a second block, headers,

@@ -248,7 +248,7 @@ func checkAddress(value json.RawMessage) []string {
 
 // checkPublicKey lets any text pass but a private key, which must not be kept.
 func checkPublicKey(value json.RawMessage) []string {
-	if strings.Contains(jsondoc.String(value), "PRIVATE KEY") {
+	if oauth.HidesPrivateKey(jsondoc.String(value)) {
 		return []string{tokenInvalid}
 	}
 	return nil

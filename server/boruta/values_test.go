@@ -2,9 +2,12 @@ package boruta_test
 
 import (
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/base64"
+	"encoding/pem"
 	"net/http"
 	"strings"
 	"testing"
@@ -97,6 +100,7 @@ func TestCasting(t *testing.T) {
 		"number for jwks_uri":     {"jwks_uri", 5, outcome{errs: invalid("jwks_uri", "is invalid")}, outcome{errs: invalid("jwks_uri", "is invalid")}},
 		"number for logo_uri":     {"logo_uri", 5, outcome{errs: invalid("logo_uri", "is invalid")}, outcome{errs: invalid("logo_uri", "is invalid")}},
 		"number for id_token_kid": {"id_token_kid", 5, outcome{errs: invalid("id_token_kid", "is invalid")}, outcome{errs: invalid("id_token_kid", "is invalid")}},
+		"private key mislabelled": {"jwt_public_key", mislabelledKey(), outcome{errs: invalid("jwt_public_key", "is invalid")}, outcome{errs: invalid("jwt_public_key", "is invalid")}},
 		"private key by value":    {"jwt_public_key", "-----BEGIN RSA PRIVATE KEY-----", outcome{errs: invalid("jwt_public_key", "is invalid")}, outcome{errs: invalid("jwt_public_key", "is invalid")}},
 		"any other key text":      {"jwt_public_key", "public-key", ok("public-key"), ok("public-key")},
 		"resources":               {"authorized_resources", []string{"https://ok.test/a", "a b", "https://x.test/#f", "urn:ok:1"}, outcome{errs: map[string][]string{"authorized_resources": {"`a b` is invalid", "`https://x.test/#f` is invalid"}}}, outcome{errs: map[string][]string{"authorized_resources": {"`a b` is invalid", "`https://x.test/#f` is invalid"}}}},
@@ -434,4 +438,17 @@ func TestJWKBecomesThePublicKey(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+}
+
+// mislabelledKey is a PKCS #8 private key under the label of a public one.
+func mislabelledKey() string {
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		panic(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		panic(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
 }
