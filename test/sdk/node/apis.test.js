@@ -54,7 +54,7 @@ for (const sdk of sdks) {
 
     test("an identifier is taken once", async (t) => {
       const made = await api(t, m);
-      await fails(sdk, m.apis.create({ identifier: made.identifier }), 409, "resource_server_conflict", /./);
+      await fails(sdk, m.apis.create({ identifier: made.identifier }), 409, "conflict", /./);
     });
 
     test("delete answers 204, also the second time", async () => {
@@ -134,7 +134,7 @@ for (const sdk of sdks) {
       const [who, what] = [await client(t, m), await api(t, m, { scopes })];
       const body = { client_id: who.client_id, audience: what.identifier, scope: ["read:x"] };
       const made = (await m.grants.create(body)).data;
-      await fails(sdk, m.grants.create(body), 409, "client_grant_conflict", /./);
+      await fails(sdk, m.grants.create(body), 409, "conflict", /./);
       await fails(sdk, m.grants.create({ ...body, client_id: "nobody" }), 404, "inexistent_client", /./);
       await fails(sdk, m.grants.create({ ...body, audience: identifier() }), 404, "inexistent_resource_server", /./);
       await fails(sdk, m.grants.create({ audience: what.identifier, scope: [] }), 400, "invalid_body", /./);
