@@ -119,6 +119,7 @@ var constraints = map[string]oauth.Error{
 	"clients_client_id_key":              {Kind: oauth.Conflict, Resource: "client", Detail: "The client identifier is taken."},
 	"clients_pkey":                       {Kind: oauth.Conflict, Resource: "client", Detail: "The client identifier is taken."},
 	"client_aliases_pkey":                {Kind: oauth.Conflict, Resource: "client_alias", Detail: "Another client exists with the same alias."},
+	"assertions_seen_client_fkey":        {Kind: oauth.Unauthenticated, Code: "invalid_client", Detail: "The client was deleted just now."},
 	"credentials_public_key_key":         {Kind: oauth.Conflict, Resource: "credential_key", Detail: "credentials contains public keys that already exist in client"},
 	"credentials_kid_key":                {Kind: oauth.Conflict, Resource: "credential_kid", Detail: "The client has another credential with the same kid."},
 	"credential_uses_credential_fkey":    {Kind: oauth.Conflict, Resource: "credential_in_use", Detail: "Cannot delete credential still associated with a client"},
