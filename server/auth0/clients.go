@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -36,7 +37,7 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 		return nil, err
 	}
 	c.Secret = nil // addOnce shows it; that a client was created tells that its secret was shown
-	body, err := h.view(ctx, c, func([]string) bool { return true }, selection{})
+	body, err := h.view(ctx, c, func([]string) bool { return true }, selection{}, certified)
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +180,7 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.view(ctx, c, updaterReads(caller), selection{})
+	body, err := h.view(ctx, c, updaterReads(caller), selection{}, certified)
 	if err != nil {
 		return nil, err
 	}
@@ -260,7 +261,7 @@ func (h *handler) Auth0RotateClientSecret(ctx context.Context, req auth0api.Auth
 		return nil, err
 	}
 	c.Secret = nil // shown below; the rotation tells that it was
-	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)), selection{})
+	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)), selection{}, certified)
 	if err != nil {
 		return nil, err
 	}
@@ -279,19 +280,17 @@ func (h *handler) Auth0ListClientConnections(ctx context.Context, req auth0api.A
 // read renders a client as GET shows it to the caller.
 func (h *handler) read(ctx context.Context, c oauth.Client, sel selection) (jsondoc.Object, error) {
 	caller := dialect.Caller(ctx)
-	body, err := h.view(ctx, c, func(read []string) bool { return len(read) == 0 || caller.HasAny(read...) }, sel)
-	if err != nil || body["signing_keys"] == nil {
-		return body, err
-	}
-	tenant, err := h.registry.TenantKey(ctx)
-	tenant.Subject = "deprecated"
-	body["signing_keys"] = jsondoc.Must([]any{tenant})
-	return body, err
+	may := func(read []string) bool { return len(read) == 0 || caller.HasAny(read...) }
+	return h.view(ctx, c, may, sel, "deprecated")
 }
 
+// certified shows the tenant certificate's subject as it is.
+const certified = ""
+
 // view renders the members of a client that may shows. What is kept beside the
-// document is looked up only if sel wants it.
-func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []string) bool, sel selection) (jsondoc.Object, error) {
+// document is looked up only if sel wants it. subject stands for that of the
+// tenant's certificate.
+func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []string) bool, sel selection, subject string) (jsondoc.Object, error) {
 	body, err := fields.View(c.Document, may)
 	if err != nil {
 		return nil, err
@@ -318,6 +317,7 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 		if err != nil {
 			return nil, err
 		}
+		tenant.Subject = cmp.Or(subject, tenant.Subject)
 		body["signing_keys"] = jsondoc.Must([]any{tenant})
 	}
 	if may(readKeys) && sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
