@@ -10,24 +10,20 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// parse reads a YAML document and puts copies in the place of its aliases, so
-// that any part of it stands by itself.
+// parse reads a YAML document, which must have no aliases.
 func parse(text []byte) (*yaml.Node, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(text, &doc); err != nil {
 		return nil, err
 	}
-	return resolve(doc.Content[0]), nil
+	return doc.Content[0], nil
 }
 
-func resolve(n *yaml.Node) *yaml.Node {
-	if n.Kind == yaml.AliasNode {
-		return resolve(n.Alias)
-	}
+func clone(n *yaml.Node) *yaml.Node {
 	c := *n
-	c.Anchor, c.Content = "", make([]*yaml.Node, len(n.Content))
+	c.Content = make([]*yaml.Node, len(n.Content))
 	for i, child := range n.Content {
-		c.Content[i] = resolve(child)
+		c.Content[i] = clone(child)
 	}
 	return &c
 }
@@ -126,7 +122,7 @@ func dialects(whole *yaml.Node) []string {
 
 // only returns the part of a specification that a dialect's callers need.
 func only(whole *yaml.Node, dialect string) ([]byte, error) {
-	part := resolve(whole)
+	part := clone(whole)
 	tags := append([]string{dialect}, common...)
 	found := false
 	keep(member(part, "paths"), func(_ string, item *yaml.Node) bool {
