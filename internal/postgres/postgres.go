@@ -120,18 +120,23 @@ var constraints = map[string]oauth.Error{
 	"clients_pkey":                       {Kind: oauth.Conflict, Resource: "client", Detail: "The client identifier is taken."},
 	"client_aliases_pkey":                {Kind: oauth.Conflict, Resource: "client_alias", Detail: "Another client exists with the same alias."},
 	"assertions_seen_client_fkey":        {Kind: oauth.Unauthenticated, Code: "invalid_client", Detail: "The client was deleted just now."},
+	"credentials_pkey":                   {Kind: oauth.Conflict, Resource: "credential", Detail: "The credential's identifier is taken."},
 	"credentials_public_key_key":         {Kind: oauth.Conflict, Resource: "credential_key", Detail: "credentials contains public keys that already exist in client"},
 	"credentials_kid_key":                {Kind: oauth.Conflict, Resource: "credential_kid", Detail: "The client has another credential with the same kid."},
 	"credential_uses_credential_fkey":    {Kind: oauth.Conflict, Resource: "credential_in_use", Detail: "Cannot delete credential still associated with a client"},
 	"credential_uses_credential_key":     {Kind: oauth.Invalid, Resource: "credential", Detail: "A credential can be named only once in a slot."},
+	"client_grants_pkey":                 {Kind: oauth.Conflict, Resource: "client_grant", Detail: "The grant's identifier is taken."},
 	"client_grants_client_audience_key":  {Kind: oauth.Conflict, Resource: "client_grant", Detail: "A grant for this client and audience exists already."},
 	"client_grants_default_audience_key": {Kind: oauth.Conflict, Resource: "client_grant", Detail: "A default grant for this audience exists already."},
 	"client_grants_audience_fkey":        {Kind: oauth.NotFound, Resource: "resource_server", Detail: "no such resource_server"},
+	"resource_servers_pkey":              {Kind: oauth.Conflict, Resource: "resource_server", Detail: "The resource server's identifier is taken."},
 	"resource_servers_identifier_key":    {Kind: oauth.Conflict, Resource: "resource_server", Detail: "A resource server with the same identifier exists already."},
 	"scopes_name_key":                    {Kind: oauth.Conflict, Resource: "scope_name", Detail: "The scope name is taken."},
 	"scopes_pkey":                        {Kind: oauth.Conflict, Resource: "scope", Detail: "The scope identifier is taken."},
 	"identity_providers_name_key":        {Kind: oauth.Conflict, Resource: "identity_provider_name", Detail: "The name is taken."},
 	"identity_providers_pkey":            {Kind: oauth.Conflict, Resource: "identity_provider", Detail: "The identifier is taken."},
+
+	"key_pairs_pkey": {Kind: oauth.Conflict, Resource: "key_pair", Detail: "The identifier is taken."},
 
 	"key_pairs_one_default_idx": {Kind: oauth.Unavailable, Resource: "key_pair", Detail: "Another key pair was made the default one just now; try again."},
 

@@ -33,8 +33,10 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if c.ClientID == "" {
 		c.ClientID = c.ID
 	}
-	c.Version, c.CreatedAt = 1, r.now()
-	c.UpdatedAt = c.CreatedAt
+	c.Version, c.UpdatedAt = 1, r.now()
+	if c.CreatedAt.IsZero() {
+		c.CreatedAt = c.UpdatedAt
+	}
 	if err := c.Validate(); err != nil {
 		return c, err
 	}
@@ -68,13 +70,7 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 		tx.InsertSecret(c.ID, secret)
 		c.Secret = &secret
 	}
-	for _, cred := range d.Credentials {
-		cred.Client = c.ID
-		tx.InsertCredential(cred)
-		e := r.event(ctx, "credential.created", "credential", cred.ID)
-		e.Changes = credentialChanges(c, nil, &cred)
-		tx.InsertEvent(e)
-	}
+	r.insertCredentials(ctx, tx, c, d.Credentials)
 	if len(uses) > 0 {
 		tx.SetCredentialUses(c.ID, uses)
 	}
@@ -123,41 +119,60 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 		if err := edit(&d); err != nil {
 			return err
 		}
-		c.Version, c.UpdatedAt = before.Version+1, r.now()
-		if err := c.Validate(); err != nil {
-			return err
-		}
-		if err := r.storeUses(ctx, tx, before, c); err != nil {
-			return err
-		}
-		if err := storeAliases(tx, before, c); err != nil {
-			return err
-		}
-		links, err := r.relink(ctx, tx, d)
-		if err != nil {
-			return err
-		}
-		e := r.event(ctx, "client.updated", "client", c.ClientID)
-		e.Changes = changes(before.Document, c.Document)
-		links.mergeInto(e.Changes)
-		if !d.NewSecret.IsZero() {
-			if err := r.replaceSecret(ctx, tx, &c, d.NewSecret, d.Grace); err != nil {
-				return err
-			}
-		}
-		tx.UpdateClient(c)
-		links.store(tx, c.ID)
-		if d.NewSecret.IsZero() || len(e.Changes) > 0 { // a rotation alone has an event already
-			tx.InsertEvent(e)
-		}
-		return nil
+		return r.updateClient(ctx, tx, before, d)
 	})
 	return c, err
 }
 
+// updateClient stores d over the locked client that was before.
+func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oauth.Client, d oauth.Draft) error {
+	c := d.Client
+	c.Version, c.UpdatedAt = before.Version+1, r.now()
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	r.insertCredentials(ctx, tx, *c, d.Credentials)
+	if err := r.storeUses(ctx, tx, before, *c, d.Credentials); err != nil {
+		return err
+	}
+	if err := storeAliases(tx, before, *c); err != nil {
+		return err
+	}
+	links, err := r.relink(ctx, tx, d)
+	if err != nil {
+		return err
+	}
+	e := r.event(ctx, "client.updated", "client", c.ClientID)
+	e.Changes = changes(before.Document, c.Document)
+	links.mergeInto(e.Changes)
+	if !d.NewSecret.IsZero() {
+		if err := r.replaceSecret(ctx, tx, c, d.NewSecret, d.Grace); err != nil {
+			return err
+		}
+	}
+	tx.UpdateClient(*c)
+	links.store(tx, c.ID)
+	if d.NewSecret.IsZero() || len(e.Changes) > 0 { // a rotation alone has an event already
+		tx.InsertEvent(e)
+	}
+	return nil
+}
+
+// insertCredentials stores new credentials of c.
+func (r *Registry) insertCredentials(ctx context.Context, tx *postgres.Tx, c oauth.Client, list []oauth.Credential) {
+	for _, cred := range list {
+		cred.Client = c.ID
+		tx.InsertCredential(cred)
+		e := r.event(ctx, "credential.created", "credential", cred.ID)
+		e.Changes = credentialChanges(c, nil, &cred)
+		tx.InsertEvent(e)
+	}
+}
+
 // storeUses stores the credential slots when they changed, after checking that
-// each names a credential of the right type of this client.
-func (r *Registry) storeUses(ctx context.Context, tx *postgres.Tx, before, after oauth.Client) error {
+// each names a credential of the right type of this client, one of fresh or a
+// stored one.
+func (r *Registry) storeUses(ctx context.Context, tx *postgres.Tx, before, after oauth.Client, fresh []oauth.Credential) error {
 	was, err := before.CredentialUses()
 	if err != nil {
 		return err
@@ -170,6 +185,7 @@ func (r *Registry) storeUses(ctx context.Context, tx *postgres.Tx, before, after
 	if err != nil {
 		return err
 	}
+	registered = append(registered, fresh...)
 	for _, u := range uses {
 		i := slices.IndexFunc(registered, func(c oauth.Credential) bool { return c.ID == u.Credential })
 		if i < 0 {
