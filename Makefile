@@ -53,7 +53,7 @@ fuzz-short: ## Run each fuzz test for 5 seconds, as CI does
 	@.ci/fuzz 5s
 
 .PHONY: bench
-bench: ## Run the benchmarks
+bench: ## Run the benchmarks; of-limit compares requests with the least that a service must do
 	go run ./internal/postgrestest/run go test -run '^$$' -bench . -benchmem $(PACKAGES)
 
 .PHONY: compose-secrets

@@ -171,6 +171,5 @@ func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Aut
 		}
 		sel.cut(list[i])
 	}
-	body, err := p.answer("resource_servers", list, "", func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) })
-	return auth0api.Auth0ListResourceServers200JSONResponse{Body: body}, err
+	return p.answer("resource_servers", list, "", func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) })
 }

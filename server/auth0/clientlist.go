@@ -39,8 +39,7 @@ func (h *handler) Auth0ListClients(ctx context.Context, req auth0api.Auth0ListCl
 			list[i]["tenant"] = tenant // lists show it whatever is asked for
 		}
 	}
-	body, err := p.answer("clients", list, next, func() (int, error) { return h.registry.CountClients(ctx, q) })
-	return auth0api.Auth0ListClients200JSONResponse{Body: body}, err
+	return p.answer("clients", list, next, func() (int, error) { return h.registry.CountClients(ctx, q) })
 }
 
 func clientQuery(params auth0api.Auth0ListClientsParams, p paging) (postgres.ClientQuery, error) {

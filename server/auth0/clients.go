@@ -156,7 +156,7 @@ func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClien
 		return nil, err
 	}
 	sel.cut(body)
-	return auth0api.Auth0GetClient200JSONResponse{Body: body, Headers: auth0api.Auth0GetClient200ResponseHeaders{ETag: &tag}}, nil
+	return rendered{body.Append(nil), tag}, nil
 }
 
 func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0UpdateClientRequestObject) (auth0api.Auth0UpdateClientResponseObject, error) {

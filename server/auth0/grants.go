@@ -121,8 +121,7 @@ func (h *handler) Auth0ListClientGrantOrganizations(ctx context.Context, req aut
 		return nil, err
 	}
 	p := newPaging(req.Params.Page, req.Params.PerPage, req.Params.Take, req.Params.From, req.Params.IncludeTotals)
-	body, err := p.answer("organizations", []any{}, "", func() (int, error) { return 0, nil })
-	return auth0api.Auth0ListClientGrantOrganizations200JSONResponse{Body: body}, err
+	return p.answer("organizations", nil, "", func() (int, error) { return 0, nil })
 }
 
 func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0ListClientGrantsRequestObject) (auth0api.Auth0ListClientGrantsResponseObject, error) {
@@ -158,6 +157,5 @@ func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0L
 			return nil, err
 		}
 	}
-	body, err := p.answer("client_grants", list, next, func() (int, error) { return h.registry.CountClientGrants(ctx, q) })
-	return auth0api.Auth0ListClientGrants200JSONResponse{Body: body}, err
+	return p.answer("client_grants", list, next, func() (int, error) { return h.registry.CountClientGrants(ctx, q) })
 }

@@ -110,15 +110,28 @@ func onePage[T, P any](c *cursors, p paging, kind string, place func(T) P, find 
 // answer renders a page as the parameters ask for: a bare array, or an object
 // that holds it under name. count finds the total, which is asked for only
 // where it is shown.
-func (p paging) answer(name string, list any, next string, count func() (int, error)) (json.RawMessage, error) {
+func (p paging) answer(name string, list []jsondoc.Object, next string, count func() (int, error)) (rendered, error) {
+	array := []byte{'['}
+	for i, o := range list {
+		if i > 0 {
+			array = append(array, ',')
+		}
+		array = o.Append(array)
+	}
+	array = append(array, ']')
+	body := jsondoc.Object{name: array}
 	switch {
 	case p.checkpoint && next != "":
-		return jsondoc.Must(map[string]any{name: list, "next": next}), nil
+		body["next"] = jsondoc.Must(next)
 	case p.checkpoint:
-		return jsondoc.Must(map[string]any{name: list}), nil
 	case p.totals:
 		total, err := count()
-		return jsondoc.Must(map[string]any{name: list, "total": total, "start": p.offset(), "limit": p.limit}), err
+		if err != nil {
+			return rendered{}, err
+		}
+		body["total"], body["start"], body["limit"] = jsondoc.Must(total), jsondoc.Must(p.offset()), jsondoc.Must(p.limit)
+	default:
+		return rendered{body: array}, nil
 	}
-	return jsondoc.Must(list), nil
+	return rendered{body: body.Append(nil)}, nil
 }
