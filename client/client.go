@@ -11,45 +11,126 @@
 //		…
 //	}
 //
+// # Repetition
+//
+// What fails for a reason that may pass is sent again, up to Config.Attempts
+// times and within Config.CallTimeout: the statuses 429, 502, 503 and 504, and
+// no or half an answer. The waits grow exponentially, with jitter, and are never
+// shorter than Retry-After asks for; where it asks for more than the call has
+// left, the error comes at once, with the wait in [Error.RetryAfter]. The end of
+// the context ends all of it at once.
+//
+// A call takes effect once, however often it is sent:
+//
+//   - Every POST below /api/ carries an Idempotency-Key, a random one unless
+//     [WithIdempotencyKey] gives another, the same in each try. Without it, a
+//     lost answer would leave the caller to choose between a client registered
+//     twice and a secret that nobody has seen. The service answers a repeated
+//     key with the first answer; while the first try is still at work it answers
+//     409 with Retry-After, which is waited for as well.
+//   - GET, PUT and DELETE may be repeated by their definition (RFC 9110 §9.2.2).
+//     A DELETE that meets 404 when it is repeated succeeds, with status 204: it
+//     is gone, by this call or another.
+//   - PATCH sets members to values, so doing it twice is doing it once. With
+//     If-Match, a repeated one whose first try was done and not answered gets
+//     412; [Error.Tries] is then more than 1, and reading the client tells.
+//   - A POST without a key is sent again after 429, and if there was no
+//     connection to send it over, as then it cannot have happened.
+//
+// # Concurrent changes
+//
+// [IfUnchanged] makes a change only if nobody has changed the client since it
+// was read:
+//
+//	got, err := api.Auth0GetClientWithResponse(ctx, id, nil)
+//	…
+//	_, err = api.Auth0UpdateClientWithResponse(ctx, id, nil, change, client.IfUnchanged(got.HTTPResponse))
+//	if errors.Is(err, client.ErrPreconditionFailed) {
+//		… // read it again
+//	}
+//
 // A Client may be used by many goroutines at once. It keeps no connection of
 // its own open beyond what its [http.Client] does.
 package client
 
 import (
 	"cmp"
+	"crypto"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
+
+	"golang.org/x/oauth2"
 )
 
-// DefaultTimeout bounds one request from dialling to the last byte of the
-// answer.
-const DefaultTimeout = 30 * time.Second
+// What is in force where Config is silent.
+const (
+	DefaultTimeout     = 30 * time.Second       // Config.Timeout
+	DefaultCallTimeout = 2 * time.Minute        // Config.CallTimeout
+	DefaultAttempts    = 5                      // Config.Attempts
+	DefaultBackoff     = 250 * time.Millisecond // Config.Backoff
+)
 
-// Config says who calls, and how. The zero value calls without a token, which
-// is enough for the operations that need none.
+// Config says who calls, and how. The caller is known by one of these:
+//
+//   - ClientID with ClientSecret, Key or KeyFile: the credentials of a client
+//     with a grant on the management API. Tokens are fetched with them when
+//     needed and renewed before they expire.
+//   - Token or TokenSource: tokens from elsewhere.
+//
+// The zero value calls without a token, which is enough for the operations that
+// need none.
 type Config struct {
-	// ClientID and ClientSecret are credentials of a client with a grant on the
-	// management API. Tokens are fetched with them when needed and renewed
-	// before they expire.
-	ClientID, ClientSecret string
-	// Scopes narrows the tokens. Empty: all that is granted.
+	ClientID     string
+	ClientSecret string
+	// Key signs assertions in place of a secret (private_key_jwt, RFC 7523). It
+	// is an RSA key of 2048 bits or more, and may live in an HSM or KMS: only its
+	// Public and Sign are called, Sign about once in the lifetime of a token.
+	Key crypto.Signer
+	// KeyFile is the path of a PEM file with such a key, unencrypted, as PKCS #8
+	// or PKCS #1. New reads it.
+	KeyFile string
+	// KeyID is the kid of the key's credential at Roster. Default: none is sent,
+	// and the service tries the client's keys in turn.
+	KeyID string
+	// Algorithm is that of the credential: RS256, RS384 or PS256. Default: RS256.
+	Algorithm string
+	// Scopes narrows the tokens that are fetched. Empty: all that is granted.
 	Scopes []string
-	// Audience of the tokens. Default: the base URL + "/api/v2/". Set it where
-	// the service is reached by another address than its public one.
+	// Audience of the tokens that are fetched. Default: the base URL +
+	// "/api/v2/". Set it where the service is reached by another address than
+	// its public one, to the public URL + "/api/v2/".
 	Audience string
 
-	// Token is an access token to send as it is. It excludes ClientID.
+	// Token is an access token to send as it is.
 	Token string
+	// TokenSource gives the access tokens. Each is kept until ten seconds before
+	// its Expiry, or until the service refuses it; the source is never asked by
+	// two goroutines at once.
+	TokenSource oauth2.TokenSource
+
+	// Timeout bounds one try, from dialling to the last byte of the answer.
+	// Default: DefaultTimeout.
+	Timeout time.Duration
+	// CallTimeout bounds a call: all its tries, the waits between them and the
+	// token. Default: DefaultCallTimeout. The context may bound it further.
+	CallTimeout time.Duration
+	// Attempts is how often a request is sent at most. Default: DefaultAttempts;
+	// 1 sends each once.
+	Attempts int
+	// Backoff is the wait before the second try, give or take half of it. Each
+	// further wait is twice as long, up to 20 seconds. Default: DefaultBackoff.
+	Backoff time.Duration
 
 	// HTTPClient sends the requests; set it for a proxy, own certificate
-	// authorities or another time limit. Redirects are not followed, whatever
-	// its CheckRedirect says. Default: one with DefaultTimeout.
+	// authorities or connection pool. Its Timeout bounds each try too. Redirects
+	// are not followed, whatever its CheckRedirect says.
 	HTTPClient *http.Client
-	// UserAgent is put before the package's own name.
+	// UserAgent is put before the package's own name and version.
 	UserAgent string
 }
 
@@ -60,33 +141,48 @@ type Client struct {
 
 // New returns a client of the service at baseURL, such as
 // https://roster.example. It does not connect: wrong credentials show with the
-// first call.
+// first call. Its errors are mistakes in the arguments, or in KeyFile.
 func New(baseURL string, config Config) (*Client, error) {
 	base := strings.TrimRight(baseURL, "/")
-	if u, err := url.Parse(base); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+	u, err := url.Parse(base)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("client: the base URL must be http(s)://host[:port][/path]")
 	}
-	if (config.ClientID == "") != (config.ClientSecret == "") {
-		return nil, errors.New("client: set ClientID and ClientSecret both or neither")
+	if config.Timeout < 0 || config.CallTimeout < 0 || config.Attempts < 0 || config.Backoff < 0 {
+		return nil, errors.New("client: Timeout, CallTimeout, Attempts and Backoff must not be negative")
 	}
-	if config.Token != "" && config.ClientID != "" {
-		return nil, errors.New("client: set Token or ClientID, not both")
-	}
-	hc := http.Client{Timeout: DefaultTimeout}
+	hc := http.Client{}
 	if config.HTTPClient != nil {
 		hc = *config.HTTPClient
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	d := &doer{http: &hc, userAgent: strings.TrimSpace(config.UserAgent + " roster-client-go")}
-	switch {
-	case config.Token != "":
-		d.tokens = fixedToken(config.Token)
-	case config.ClientID != "":
-		d.tokens = newTokenCache(base, cmp.Or(config.Audience, base+"/api/v2/"), config, d)
+	d := &doer{
+		http: &hc, apiPath: u.EscapedPath() + "/api/", userAgent: strings.TrimSpace(config.UserAgent + " " + ownName()),
+		timeout: cmp.Or(config.Timeout, DefaultTimeout), callTimeout: cmp.Or(config.CallTimeout, DefaultCallTimeout),
+		policy: policy{attempts: cmp.Or(config.Attempts, DefaultAttempts), backoff: cmp.Or(config.Backoff, DefaultBackoff)},
+	}
+	if d.tokens, err = config.tokens(base, d); err != nil {
+		return nil, fmt.Errorf("client: %w", err)
 	}
 	api, err := NewClientWithResponses(base, WithHTTPClient(d))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	return &Client{api}, nil
+}
+
+// ownName is the package's product token for User-Agent (RFC 9110 §10.1.5). It
+// has the module's version where the program was built with one.
+func ownName() string {
+	const module, name = "github.com/rosterhq/roster", "roster-client-go"
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return name
+	}
+	for _, m := range append(info.Deps, &info.Main) {
+		if m.Path == module && strings.HasPrefix(m.Version, "v") {
+			return name + "/" + m.Version
+		}
+	}
+	return name
 }

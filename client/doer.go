@@ -1,80 +1,169 @@
 package client
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
+	"time"
 )
 
 // maxErrorBody bounds what is kept of an answer that is not a success.
 const maxErrorBody = 1 << 20
 
+const keyHeader = "Idempotency-Key"
+
 // doer sends what the generated code builds.
 type doer struct {
-	http      *http.Client
-	tokens    tokenSource // nil: requests carry no token
-	userAgent string
+	http                 *http.Client
+	tokens               tokenSource // nil: requests carry no token
+	apiPath              string      // below it POSTs take an Idempotency-Key
+	userAgent            string
+	timeout, callTimeout time.Duration
+	policy               policy
 }
 
-// tokenSource gives the token to send. forget drops one that was refused, and
-// reports whether asking again may give another.
-type tokenSource interface {
-	token(context.Context) (string, error)
-	forget(token string) bool
-}
-
-// Do adds the token and returns an *Error for an answer that is not a success.
-// When the service refuses a token before its time, the request is sent once
-// more with a new one: 401 means that nothing was done.
+// Do sends a request, again if need be. It returns an *Error for an answer that
+// is not a success. The body of an answer is in memory.
 func (d *doer) Do(req *http.Request) (*http.Response, error) {
-	if d.tokens == nil || req.Header.Get("Authorization") != "" {
-		return d.send(req)
+	ctx, cancel := context.WithTimeout(req.Context(), d.callTimeout)
+	defer cancel()
+	if err := makeReplayable(req); err != nil {
+		return nil, err
 	}
-	for attempt := 0; ; attempt++ {
-		token, err := d.tokens.token(req.Context())
+	d.prepare(req)
+	once := req.Method == http.MethodPost && req.Header.Get(keyHeader) == ""
+	c := call{doer: d, req: req}
+	resp, tries, err := repeat(ctx, d.policy, func(err error) bool {
+		switch {
+		case c.tokenless:
+			return false // that was tried again already
+		case once:
+			return passing(err) && untouched(err)
+		case req.Header.Get(keyHeader) != "" && underWay(err):
+			return true
+		}
+		return passing(err)
+	}, func(n int) (*http.Response, error) {
+		resp, err := c.try(ctx)
+		if e, ok := err.(*Error); ok && n > 1 && req.Method == http.MethodDelete && e.StatusCode == http.StatusNotFound {
+			return gone(req, e), nil
+		}
+		return resp, err
+	})
+	if err = tried(err, tries); err != nil {
+		if _, ok := errors.AsType[*Error](err); !ok {
+			err = fmt.Errorf("roster: %w", err)
+		}
+		return nil, err
+	}
+	return resp, nil
+}
+
+// prepare sets the headers that are the same in every try.
+func (d *doer) prepare(req *http.Request) {
+	req.Header.Set("User-Agent", d.userAgent)
+	switch key, set := req.Header[keyHeader]; {
+	case set && len(key) == 0:
+		req.Header.Del(keyHeader) // or net/http would repeat the request by itself
+	case !set && req.Method == http.MethodPost && d.policy.attempts > 1 && strings.HasPrefix(req.URL.EscapedPath(), d.apiPath):
+		req.Header.Set(keyHeader, rand.Text())
+	}
+}
+
+// makeReplayable lets the body be sent more than once.
+func makeReplayable(req *http.Request) error {
+	if req.Body == nil || req.GetBody != nil {
+		return nil
+	}
+	body, err := io.ReadAll(req.Body)
+	if err != nil {
+		return fmt.Errorf("roster: reading the request body: %w", err)
+	}
+	_ = req.Body.Close()
+	req.ContentLength = int64(len(body))
+	req.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	return nil
+}
+
+// call is one operation under way.
+type call struct {
+	*doer
+	req       *http.Request
+	refused   string // a token that the service did not take
+	tokenless bool   // there is no token to be had
+}
+
+// try sends the request with a token. When the service refuses one before its
+// time, the request is sent once more with a new one: 401 means that nothing was
+// done.
+func (c *call) try(ctx context.Context) (*http.Response, error) {
+	if c.tokens == nil || c.req.Header.Get("Authorization") != "" {
+		return c.send(ctx, "")
+	}
+	var unauthorized error
+	for {
+		token, err := c.tokens.token(ctx)
 		if err != nil {
+			c.tokenless = true
 			return nil, err
 		}
-		try := req.Clone(req.Context())
-		if attempt > 0 && req.GetBody != nil {
-			if try.Body, err = req.GetBody(); err != nil {
-				return nil, err
-			}
+		if unauthorized != nil && token == c.refused {
+			return nil, unauthorized
 		}
-		try.Header.Set("Authorization", "Bearer "+token)
-		resp, err := d.send(try)
-		e, refused := err.(*Error)
-		refused = refused && e.StatusCode == http.StatusUnauthorized
-		again := req.Body == nil || req.GetBody != nil
-		if !refused || attempt > 0 || !d.tokens.forget(token) || !again {
+		resp, err := c.send(ctx, token)
+		if !errors.Is(err, ErrUnauthorized) || c.refused != "" || !c.tokens.forget(token) {
 			return resp, err
 		}
+		c.refused, unauthorized = token, err
 	}
 }
 
-func (d *doer) send(req *http.Request) (*http.Response, error) {
-	req.Header.Set("User-Agent", d.userAgent)
-	resp, err := d.http.Do(req)
+func (c *call) send(ctx context.Context, token string) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	req := c.req.Clone(ctx)
+	if req.GetBody != nil {
+		var err error
+		if req.Body, err = req.GetBody(); err != nil {
+			return nil, err
+		}
+	}
+	if token != "" {
+		req.Header.Set("Authorization", "Bearer "+token)
+	}
+	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, err
 	}
-	success := resp.StatusCode/100 == 2 || resp.StatusCode == http.StatusNotModified
-	if success && (resp.ContentLength == 0 || !hasBody(resp) || strings.Contains(resp.Header.Get("Content-Type"), "json")) {
-		return resp, nil
-	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
-	if err != nil && !success {
-		body = nil // the status is what counts
+	if resp.StatusCode/100 != 2 && resp.StatusCode != http.StatusNotModified {
+		body, err := io.ReadAll(io.LimitReader(resp.Body, maxErrorBody))
+		if err != nil {
+			body = nil // the status is what counts
+		}
+		return nil, newError(resp, body)
 	}
-	if success {
-		return nil, fmt.Errorf("roster: %s answers %s with %q, which is not JSON: is this the service's address?", req.URL.Host, resp.Status, resp.Header.Get("Content-Type"))
+	body, err := io.ReadAll(resp.Body)
+	if err != nil { // half an answer is none
+		return nil, &url.Error{Op: req.Method, URL: req.URL.Redacted(), Err: err}
 	}
-	return nil, newError(resp, body)
+	if len(body) > 0 && !strings.Contains(resp.Header.Get("Content-Type"), "json") {
+		return nil, fmt.Errorf("%s answers %s with %q, which is not JSON: is this the service's address?", req.URL.Host, resp.Status, resp.Header.Get("Content-Type"))
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	return resp, nil
 }
 
-func hasBody(resp *http.Response) bool {
-	return resp.StatusCode != http.StatusNoContent && resp.StatusCode != http.StatusNotModified && resp.Request.Method != http.MethodHead
+// gone is the answer to a DELETE that finds nothing left to delete.
+func gone(req *http.Request, e *Error) *http.Response {
+	return &http.Response{
+		Status: "204 No Content", StatusCode: http.StatusNoContent, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: http.Header{"X-Request-Id": {e.RequestID}}, Body: http.NoBody, Request: req,
+	}
 }

@@ -3,7 +3,10 @@ package client
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"net/http"
+	"strconv"
+	"time"
 )
 
 // Error is an answer that is not a success.
@@ -17,6 +20,11 @@ type Error struct {
 	Message string
 	// RequestID finds the request in the service's log. May be empty.
 	RequestID string
+	// RetryAfter is how long the service asks to wait; 0 if it does not.
+	RetryAfter time.Duration
+	// Tries is how often the request was sent. With more than one, an earlier
+	// one may have been done and its answer lost.
+	Tries int
 	// Body is the answer as it came, cut after 1 MiB.
 	Body []byte
 }
@@ -29,6 +37,12 @@ func (e *Error) Error() string {
 	}
 	if e.Message != "" {
 		text += ": " + e.Message
+	}
+	switch {
+	case e.Tries > 1 && e.StatusCode == http.StatusPreconditionFailed:
+		text += fmt.Sprintf(" (tried %d times; an earlier try may have made the change)", e.Tries)
+	case e.Tries > 1:
+		text += fmt.Sprintf(" (tried %d times)", e.Tries)
 	}
 	if e.RequestID != "" {
 		text += " [request " + e.RequestID + "]"
@@ -62,7 +76,7 @@ func (s statusError) Error() string { return "roster: " + http.StatusText(int(s)
 
 // newError reads the error body of whatever dialect has answered.
 func newError(resp *http.Response, body []byte) *Error {
-	e := &Error{StatusCode: resp.StatusCode, RequestID: resp.Header.Get("X-Request-Id"), Body: body}
+	e := &Error{StatusCode: resp.StatusCode, RequestID: resp.Header.Get("X-Request-Id"), RetryAfter: retryAfter(resp.Header, time.Now()), Tries: 1, Body: body}
 	var members map[string]any
 	if json.Unmarshal(body, &members) != nil {
 		return e
@@ -81,4 +95,21 @@ func newError(resp *http.Response, body []byte) *Error {
 	}
 	e.Message = first("message", "error_description", "detail", "title")
 	return e
+}
+
+// retryAfter reads seconds or a date (RFC 9110 §10.2.3). A date counts from the
+// service's own, where it tells: its clock may differ from the caller's.
+func retryAfter(h http.Header, now time.Time) time.Duration {
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
+		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
+	}
+	at, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	if theirs, err := http.ParseTime(h.Get("Date")); err == nil {
+		now = theirs
+	}
+	return max(0, at.Sub(now))
 }

@@ -2,16 +2,22 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"maps"
 	"net/http"
-	"net/url"
 	"sync"
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 	"golang.org/x/sync/singleflight"
 )
+
+// tokenSource gives the token to send. forget drops one that was refused, and
+// reports whether asking again may give another.
+type tokenSource interface {
+	token(context.Context) (string, error)
+	forget(token string) bool
+}
 
 type fixedToken string
 
@@ -22,24 +28,11 @@ func (fixedToken) forget(string) bool                      { return false }
 // Callers that need one at the same time share one request, and each waits no
 // longer than its own context.
 type tokenCache struct {
-	config clientcredentials.Config
-	http   *http.Client
+	fetch  func(context.Context) (*oauth2.Token, error)
 	flight singleflight.Group
 
 	mu      sync.Mutex
 	current *oauth2.Token // nil: none
-}
-
-func newTokenCache(base, audience string, config Config, d *doer) *tokenCache {
-	hc := *d.http
-	hc.Transport = named{hc.Transport, d.userAgent}
-	return &tokenCache{
-		config: clientcredentials.Config{
-			ClientID: config.ClientID, ClientSecret: config.ClientSecret, Scopes: config.Scopes, TokenURL: base + "/oauth/token",
-			EndpointParams: url.Values{"audience": {audience}}, AuthStyle: oauth2.AuthStyleInParams,
-		},
-		http: &hc,
-	}
 }
 
 func (s *tokenCache) token(ctx context.Context) (string, error) {
@@ -51,11 +44,9 @@ func (s *tokenCache) token(ctx context.Context) (string, error) {
 	}
 	fetched := s.flight.DoChan("", func() (any, error) {
 		// Others may wait for this too, so it outlives the caller who began it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), DefaultTimeout)
-		defer cancel()
-		t, err := s.config.Token(context.WithValue(ctx, oauth2.HTTPClient, s.http))
+		t, err := s.fetch(context.WithoutCancel(ctx))
 		if err != nil {
-			return "", asError(err)
+			return "", err
 		}
 		s.mu.Lock()
 		s.current = t
@@ -82,9 +73,42 @@ func (s *tokenCache) forget(token string) bool {
 	return true
 }
 
+// fetcher gets tokens from the service's token endpoint.
+type fetcher struct {
+	d          *doer
+	config     clientcredentials.Config
+	assertions *assertions // nil: config has a secret
+}
+
+// fetch may be repeated at will: a token that nobody has got is of no harm.
+func (f *fetcher) fetch(ctx context.Context) (*oauth2.Token, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.d.callTimeout)
+	defer cancel()
+	hc := *f.d.http
+	hc.Transport = named{hc.Transport, f.d.userAgent}
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, &hc)
+	token, tries, err := repeat(ctx, f.d.policy, passing, func(int) (*oauth2.Token, error) {
+		ctx, cancel := context.WithTimeout(ctx, f.d.timeout)
+		defer cancel()
+		config := f.config
+		if f.assertions != nil {
+			assertion, err := f.assertions.next()
+			if err != nil {
+				return nil, err
+			}
+			config.EndpointParams = maps.Clone(config.EndpointParams)
+			config.EndpointParams.Set("client_assertion", assertion)
+			config.EndpointParams.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		}
+		t, err := config.Token(ctx)
+		return t, asError(err)
+	})
+	return token, tried(err, tries)
+}
+
 // asError makes an *Error of a refusal; a failure to connect stays as it is.
 func asError(err error) error {
-	if refusal, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
+	if refusal, ok := err.(*oauth2.RetrieveError); ok && refusal.Response != nil {
 		return newError(refusal.Response, refusal.Body)
 	}
 	return err

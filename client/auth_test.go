@@ -1,0 +1,298 @@
+package client_test
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/oauth2"
+
+	"github.com/rosterhq/roster/client"
+	"github.com/rosterhq/roster/internal/servertest"
+)
+
+// Making an RSA key takes a good part of a second: this one serves all tests.
+var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
+
+func testKey(t testing.TB) *rsa.PrivateKey {
+	t.Helper()
+	key, err := rsaKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// module signs like an HSM: it has no other method than those of crypto.Signer,
+// and takes no salt that differs from the hash in length.
+type module struct {
+	key   *rsa.PrivateKey
+	calls *atomic.Int64
+	err   error
+}
+
+func (m module) Public() crypto.PublicKey { return m.key.Public() }
+func (m module) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	m.calls.Add(1)
+	if pss, ok := opts.(*rsa.PSSOptions); ok && pss.SaltLength != rsa.PSSSaltLengthEqualsHash {
+		return nil, errors.New("wrong salt")
+	}
+	if m.err != nil {
+		return nil, m.err
+	}
+	return m.key.Sign(random, digest, opts)
+}
+
+func writePEM(t *testing.T, blocks ...*pem.Block) string {
+	t.Helper()
+	var text []byte
+	for _, b := range blocks {
+		text = append(text, pem.EncodeToMemory(b)...)
+	}
+	path := filepath.Join(t.TempDir(), "key.pem")
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func pkcs8(t *testing.T, key crypto.PrivateKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// keyed registers a client that authenticates with testKey under alg and may
+// read clients, and returns its id and the credential's kid.
+func keyed(t *testing.T, s *servertest.Server, alg string) (id, kid string) {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(testKey(t).Public())
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := newClient(t, s.URL, client.Config{Token: s.Admin})
+	created, err := api.Auth0CreateClientWithResponse(t.Context(), client.CreateClientRequestContent{
+		Name: alg, GrantTypes: []string{"client_credentials"},
+		ClientAuthenticationMethods: &client.ClientCreateAuthenticationMethod{PrivateKeyJWT: &client.ClientCreateAuthenticationMethodPrivateKeyJWT{
+			Credentials: []client.PublicKeyCredential{{CredentialType: "public_key", Alg: new(client.ClientCredentialAlgorithmEnum(alg)), PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}},
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	id = *created.JSON201.ClientID
+	_, err = api.Auth0CreateClientGrantWithResponse(t.Context(), client.CreateClientGrantRequestContent{
+		ClientID: &id, Audience: s.URL + "/api/v2/", Scope: []string{"read:clients"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := api.Auth0ListClientCredentialsWithResponse(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return id, *(*list.JSON200)[0].KID
+}
+
+func TestKeyAuthenticates(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, alg := range []string{"RS256", "RS384", "PS256"} {
+		t.Run(alg, func(t *testing.T) {
+			t.Parallel()
+			id, kid := keyed(t, s, alg)
+			key := testKey(t)
+			var signed atomic.Int64
+			for name, config := range map[string]client.Config{
+				"signer":           {Key: module{key: key, calls: &signed}},
+				"kid":              {Key: key, KeyID: kid},
+				"PKCS 8":           {KeyFile: writePEM(t, &pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}, &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8(t, key)})},
+				"PKCS 1":           {KeyFile: writePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})},
+				"public audience":  {Key: key, Audience: s.URL + "/api/v2/"},
+				"another audience": {Key: key, Audience: "https://elsewhere.example"},
+				"other kid":        {Key: key, KeyID: "other"},
+			} {
+				config.ClientID, config.Algorithm = id, alg
+				api := newClient(t, s.URL, config)
+				var err error
+				for range 3 {
+					_, err = api.Auth0GetClientWithResponse(t.Context(), id, nil)
+				}
+				switch {
+				case name == "other kid":
+					if e, ok := errors.AsType[*client.Error](err); !ok || e.StatusCode != http.StatusUnauthorized || e.Code != "invalid_client" {
+						t.Errorf("%s: %v", name, err)
+					}
+				case name == "another audience": // it has proved itself, and has no grant there
+					if !errors.Is(err, client.ErrForbidden) {
+						t.Errorf("%s: %v", name, err)
+					}
+				case err != nil:
+					t.Errorf("%s: %v", name, err)
+				}
+			}
+			if signed.Load() != 1 {
+				t.Errorf("three calls took %d signatures", signed.Load())
+			}
+		})
+	}
+}
+
+// TestEachAssertionIsNew: the service takes an assertion once, also when its
+// first answer gets lost.
+func TestEachAssertionIsNew(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	id, _ := keyed(t, s, "RS256")
+	var lost atomic.Bool
+	transport := roundTrip(func(req *http.Request) (*http.Response, error) {
+		resp, err := http.DefaultTransport.RoundTrip(req)
+		if err == nil && !lost.Swap(true) {
+			resp.Body.Close()
+			return nil, io.ErrUnexpectedEOF
+		}
+		return resp, err
+	})
+	api := newClient(t, s.URL, client.Config{ClientID: id, Key: testKey(t), HTTPClient: &http.Client{Transport: transport}, Backoff: time.Millisecond})
+	if _, err := api.Auth0GetClientWithResponse(t.Context(), id, nil); err != nil {
+		t.Error(err)
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
+
+func TestSigningFailureIsToldAndNotRepeated(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	broken := errors.New("the module is locked")
+	api := newClient(t, "http://127.0.0.1:1", client.Config{ClientID: "x", Key: module{testKey(t), &calls, broken}, Backoff: time.Millisecond})
+	_, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil)
+	if !errors.Is(err, broken) || calls.Load() != 1 {
+		t.Errorf("after %d signatures: %v", calls.Load(), err)
+	}
+}
+
+type source func() (*oauth2.Token, error)
+
+func (s source) Token() (*oauth2.Token, error) { return s() }
+
+func TestTokenSourceIsAskedWhenNeeded(t *testing.T) {
+	t.Parallel()
+	var asked atomic.Int64
+	f := newFake(t, 3600, func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer own-2" {
+			answer(401, "application/json", `{}`)(w, r)
+			return
+		}
+		answer(200, "application/json", `{}`)(w, r)
+	})
+	api := newClient(t, f.URL, client.Config{TokenSource: source(func() (*oauth2.Token, error) {
+		if asked.Add(1) == 1 {
+			return &oauth2.Token{AccessToken: "own-1"}, nil
+		}
+		return &oauth2.Token{AccessToken: "own-2"}, nil
+	})})
+	for range 3 {
+		if _, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if asked.Load() != 2 || f.tokens.Load() != 0 {
+		t.Errorf("the source was asked %d times, the service %d times", asked.Load(), f.tokens.Load())
+	}
+}
+
+func TestTokenSourceOfOneTokenIsNotTriedAgain(t *testing.T) {
+	t.Parallel()
+	var calls atomic.Int64
+	f := newFake(t, 3600, func(w http.ResponseWriter, r *http.Request) {
+		calls.Add(1)
+		answer(401, "application/json", `{}`)(w, r)
+	})
+	api := newClient(t, f.URL, client.Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "x"})})
+	if _, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil); !errors.Is(err, client.ErrUnauthorized) || calls.Load() != 1 {
+		t.Errorf("after %d calls: %v", calls.Load(), err)
+	}
+	broken := errors.New("no vault")
+	for name, give := range map[string]source{
+		"error":       func() (*oauth2.Token, error) { return nil, broken },
+		"nothing":     func() (*oauth2.Token, error) { return nil, nil },
+		"empty token": func() (*oauth2.Token, error) { return &oauth2.Token{}, nil },
+	} {
+		_, err := newClient(t, f.URL, client.Config{TokenSource: give}).Auth0GetClientWithResponse(t.Context(), "x", nil)
+		if err == nil || name == "error" && !errors.Is(err, broken) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNewRefusesWhatCannotWork(t *testing.T) {
+	t.Parallel()
+	const base = "https://roster.example"
+	key := testKey(t)
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec1, err := x509.MarshalECPrivateKey(ec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	static := oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "x"})
+	for name, c := range map[string]struct {
+		url    string
+		config client.Config
+		says   string
+	}{
+		"no scheme":                {"roster.example", client.Config{}, "base URL"},
+		"another scheme":           {"ftp://roster.example", client.Config{}, "base URL"},
+		"a query":                  {"https://roster.example?x=1", client.Config{}, "base URL"},
+		"a password":               {"https://u:s3cret@roster.example", client.Config{}, "base URL"},
+		"id alone":                 {base, client.Config{ClientID: "x"}, "ClientID needs one of ClientSecret, Key and KeyFile"},
+		"secret without id":        {base, client.Config{ClientSecret: "s3cret"}, "ClientSecret needs the ClientID"},
+		"key without id":           {base, client.Config{Key: key}, "Key needs the ClientID"},
+		"token and secret":         {base, client.Config{ClientID: "x", ClientSecret: "s3cret", Token: "z"}, "only one of ClientSecret and Token"},
+		"secret and key":           {base, client.Config{ClientID: "x", ClientSecret: "s3cret", Key: key}, "only one of ClientSecret and Key"},
+		"two keys":                 {base, client.Config{ClientID: "x", Key: key, KeyFile: "y"}, "only one of Key and KeyFile"},
+		"token and source":         {base, client.Config{Token: "s3cret", TokenSource: static}, "only one of Token and TokenSource"},
+		"source and id":            {base, client.Config{ClientID: "x", TokenSource: static}, "TokenSource or ClientID"},
+		"kid without key":          {base, client.Config{ClientID: "x", ClientSecret: "s3cret", KeyID: "k"}, "KeyID"},
+		"scopes of a given token":  {base, client.Config{Token: "s3cret", Scopes: []string{"a"}}, "Scopes"},
+		"elliptic key":             {base, client.Config{ClientID: "x", Key: ec}, "RSA"},
+		"another algorithm":        {base, client.Config{ClientID: "x", Key: key, Algorithm: "RS512"}, "RS256, RS384 or PS256"},
+		"no such file":             {base, client.Config{ClientID: "x", KeyFile: "/nowhere/key.pem"}, "/nowhere/key.pem: no such file"},
+		"public key":               {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "PUBLIC KEY", Bytes: []byte("s3cret")})}, "no private key"},
+		"encrypted key":            {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("s3cret")})}, "encrypted"},
+		"encrypted key, old style": {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("s3cret")})}, "encrypted"},
+		"elliptic key in a file":   {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})}, "RSA"},
+		"garbage in a file":        {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "PRIVATE KEY", Bytes: []byte("s3cret")})}, "PKCS #8"},
+		"negative attempts":        {base, client.Config{Attempts: -1}, "negative"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := client.New(c.url, c.config)
+			if err == nil || !strings.Contains(err.Error(), c.says) || strings.Contains(err.Error(), "s3cret") || !strings.HasPrefix(err.Error(), "client: ") {
+				t.Errorf("%v, which should say %q", err, c.says)
+			}
+		})
+	}
+}
