@@ -40,7 +40,7 @@ var layers = map[string][]string{
 
 	"":                          {module},
 	"server":                    {module + "client", module + "internal/embedpg", module + "internal/postgrestest"},
-	"cmd/roster":                {module + "client", module + "internal/postgrestest", module + "internal/servertest"},
+	"cmd/roster":                {module + "internal/postgrestest", module + "internal/servertest"},
 	"internal/abuse":            {module},
 	"internal/postgrestest":     {gin, module + "server", module + "client"},
 	"internal/postgrestest/run": {gin, module + "server", module + "client"},

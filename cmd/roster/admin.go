@@ -24,19 +24,25 @@ type credentials struct {
 // adminFile holds a token request, ready for `curl -d @FILE`.
 const adminFile = "administrator"
 
+// readCredentials reads a file that keptCredentials has made.
+func readCredentials(file string) (credentials, error) {
+	c := credentials{File: file}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return c, err
+	}
+	form, err := url.ParseQuery(strings.TrimSpace(string(text)))
+	c.ID, c.Secret = form.Get("client_id"), oauth.NewSecret(form.Get("client_secret"))
+	if err != nil || c.ID == "" || c.Secret.IsZero() {
+		return c, fmt.Errorf("%s does not hold an administrator's credentials: remove it to get a new administrator", file)
+	}
+	return c, nil
+}
+
 // keptCredentials reads the credentials kept in dir, or makes them. They are
 // on disk before the registry knows them, so a crash between loses nothing.
 func keptCredentials(dir string) (credentials, error) {
-	c := credentials{File: filepath.Join(dir, adminFile)}
-	text, err := os.ReadFile(c.File)
-	if err == nil {
-		form, err := url.ParseQuery(strings.TrimSpace(string(text)))
-		c.ID, c.Secret = form.Get("client_id"), oauth.NewSecret(form.Get("client_secret"))
-		if err != nil || c.ID == "" || c.Secret.IsZero() {
-			return c, fmt.Errorf("%s does not hold an administrator's credentials: remove it to get a new administrator", c.File)
-		}
-		return c, nil
-	}
+	c, err := readCredentials(filepath.Join(dir, adminFile))
 	if !errors.Is(err, fs.ErrNotExist) {
 		return c, err
 	}

@@ -62,10 +62,3 @@ func TestVersionIsTheBuilds(t *testing.T) {
 		t.Errorf("it prints %q", out)
 	}
 }
-
-func TestUnknownCommandsAndArgumentsAreRefused(t *testing.T) {
-	t.Parallel()
-	refuse(t, nil, []string{"sreve"}, "unknown command")
-	refuse(t, nil, []string{"serve", "now"}, "unknown command")
-	refuse(t, nil, []string{"serve", "--port=1"}, "unknown flag")
-}

@@ -3,8 +3,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"os/signal"
 	"syscall"
@@ -23,9 +25,16 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "roster:", err)
+		if _, wrong := errors.AsType[usageError](err); wrong {
+			os.Exit(2)
+		}
 		os.Exit(1)
 	}
 }
+
+// usageError is a command line that asks for nothing that can be done. Nothing
+// was.
+type usageError struct{ error }
 
 // run executes one command line. Environment, output and end come from the
 // caller, so that tests can do what main does.
@@ -35,9 +44,12 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		Use: "roster", Short: "A self-hosted registry of OAuth 2.0 and OpenID Connect clients",
 		Long: "Roster keeps OAuth 2.0 and OpenID Connect clients and their credentials in PostgreSQL.\n" +
 			"It is configured by environment variables; `roster config` shows them with what is in force.",
-		SilenceUsage: true, SilenceErrors: true, CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: true},
+		SilenceUsage: true, SilenceErrors: true,
 	}
-	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.secrets(), a.health(), &cobra.Command{
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.secrets(), a.health(), a.clients(), &cobra.Command{
+		Use: "connection", Short: "How commands find a running Roster and who they are to it", Long: connectionHelp,
+	}, &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(stdout, "roster", version)
@@ -49,10 +61,39 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 			cmd.SetContext(oauth.WithOrigin(cmd.Context(), oauth.Origin{Caller: &oauth.Caller{Subject: operator()}}))
 		}
 	}
+	for cmd := range tree(root) {
+		if cmd.HasSubCommands() { // without these a wrong name shows help and succeeds
+			cmd.Args, cmd.RunE = cobra.NoArgs, func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+		if check := cmd.Args; check != nil {
+			cmd.Args = func(cmd *cobra.Command, args []string) error {
+				if err := check(cmd, args); err != nil {
+					return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+				}
+				return nil
+			}
+		}
+	}
 	root.SetArgs(args)
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	return root.ExecuteContext(ctx)
+}
+
+// tree yields cmd and all below it.
+func tree(cmd *cobra.Command) iter.Seq[*cobra.Command] {
+	return func(yield func(*cobra.Command) bool) {
+		if !yield(cmd) {
+			return
+		}
+		for _, sub := range cmd.Commands() {
+			for c := range tree(sub) {
+				if !yield(c) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // app is what the commands share.

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -127,6 +129,13 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	}()
 	log.Info("listening", "addr", ln.Addr().String(), "url", c.PublicURL)
 	if setup {
+		if admin.File != "" { // for commands on this machine
+			there := filepath.Join(c.DataDir, urlFile)
+			if err := writeDurably(there, c.PublicURL+"\n"); err != nil {
+				return err
+			}
+			defer os.Remove(there)
+		}
 		a.banner(c, db, admin, taken)
 	}
 	keeping, stop := context.WithCancel(ctx)
