@@ -13379,6 +13379,11 @@ type BorutaRegenerateClientKeyPairResult200Headers struct {
 	ETag *string
 }
 
+// BorutaRegenerateClientKeyPairResult409Headers the declared response headers of an HTTP 409 response for BorutaRegenerateClientKeyPair
+type BorutaRegenerateClientKeyPairResult409Headers struct {
+	RetryAfter *int
+}
+
 type BorutaRegenerateClientKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13404,6 +13409,8 @@ type BorutaRegenerateClientKeyPairResult struct {
 	JSONDefault *BorutaFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *BorutaRegenerateClientKeyPairResult200Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *BorutaRegenerateClientKeyPairResult409Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15957,6 +15964,11 @@ type Auth0CreateClientGrantResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// Auth0CreateClientGrantResult409Headers the declared response headers of an HTTP 409 response for Auth0CreateClientGrant
+type Auth0CreateClientGrantResult409Headers struct {
+	RetryAfter *int
+}
+
 // Auth0CreateClientGrantResult429Headers the declared response headers of an HTTP 429 response for Auth0CreateClientGrant
 type Auth0CreateClientGrantResult429Headers struct {
 	RetryAfter          *int
@@ -15997,6 +16009,8 @@ type Auth0CreateClientGrantResult struct {
 	Headers201 *Auth0CreateClientGrantResult201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0CreateClientGrantResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *Auth0CreateClientGrantResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0CreateClientGrantResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -16652,6 +16666,11 @@ type Auth0CreateClientResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// Auth0CreateClientResult409Headers the declared response headers of an HTTP 409 response for Auth0CreateClient
+type Auth0CreateClientResult409Headers struct {
+	RetryAfter *int
+}
+
 // Auth0CreateClientResult429Headers the declared response headers of an HTTP 429 response for Auth0CreateClient
 type Auth0CreateClientResult429Headers struct {
 	RetryAfter          *int
@@ -16692,6 +16711,8 @@ type Auth0CreateClientResult struct {
 	Headers201 *Auth0CreateClientResult201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0CreateClientResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *Auth0CreateClientResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0CreateClientResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -17014,6 +17035,11 @@ type Auth0UpdateClientResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// Auth0UpdateClientResult409Headers the declared response headers of an HTTP 409 response for Auth0UpdateClient
+type Auth0UpdateClientResult409Headers struct {
+	RetryAfter *int
+}
+
 // Auth0UpdateClientResult429Headers the declared response headers of an HTTP 429 response for Auth0UpdateClient
 type Auth0UpdateClientResult429Headers struct {
 	RetryAfter          *int
@@ -17056,6 +17082,8 @@ type Auth0UpdateClientResult struct {
 	Headers200 *Auth0UpdateClientResult200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0UpdateClientResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *Auth0UpdateClientResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0UpdateClientResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -17383,6 +17411,11 @@ type Auth0CreateClientCredentialResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// Auth0CreateClientCredentialResult409Headers the declared response headers of an HTTP 409 response for Auth0CreateClientCredential
+type Auth0CreateClientCredentialResult409Headers struct {
+	RetryAfter *int
+}
+
 // Auth0CreateClientCredentialResult429Headers the declared response headers of an HTTP 429 response for Auth0CreateClientCredential
 type Auth0CreateClientCredentialResult429Headers struct {
 	RetryAfter          *int
@@ -17423,6 +17456,8 @@ type Auth0CreateClientCredentialResult struct {
 	Headers201 *Auth0CreateClientCredentialResult201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0CreateClientCredentialResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *Auth0CreateClientCredentialResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0CreateClientCredentialResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -18078,6 +18113,11 @@ type Auth0CreateResourceServerResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// Auth0CreateResourceServerResult409Headers the declared response headers of an HTTP 409 response for Auth0CreateResourceServer
+type Auth0CreateResourceServerResult409Headers struct {
+	RetryAfter *int
+}
+
 // Auth0CreateResourceServerResult429Headers the declared response headers of an HTTP 429 response for Auth0CreateResourceServer
 type Auth0CreateResourceServerResult429Headers struct {
 	RetryAfter          *int
@@ -18116,6 +18156,8 @@ type Auth0CreateResourceServerResult struct {
 	Headers201 *Auth0CreateResourceServerResult201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0CreateResourceServerResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *Auth0CreateResourceServerResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0CreateResourceServerResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -18417,6 +18459,11 @@ type Auth0UpdateResourceServerResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// Auth0UpdateResourceServerResult409Headers the declared response headers of an HTTP 409 response for Auth0UpdateResourceServer
+type Auth0UpdateResourceServerResult409Headers struct {
+	RetryAfter *int
+}
+
 // Auth0UpdateResourceServerResult429Headers the declared response headers of an HTTP 429 response for Auth0UpdateResourceServer
 type Auth0UpdateResourceServerResult429Headers struct {
 	RetryAfter          *int
@@ -18457,6 +18504,8 @@ type Auth0UpdateResourceServerResult struct {
 	Headers200 *Auth0UpdateResourceServerResult200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0UpdateResourceServerResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *Auth0UpdateResourceServerResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0UpdateResourceServerResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -21507,6 +21556,16 @@ func ParseBorutaRegenerateClientKeyPairResult(rsp *http.Response) (*BorutaRegene
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 409:
+		var headers BorutaRegenerateClientKeyPairResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	}
 
 	return response, nil
@@ -24003,6 +24062,16 @@ func ParseAuth0CreateClientGrantResult(rsp *http.Response) (*Auth0CreateClientGr
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers Auth0CreateClientGrantResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0CreateClientGrantResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -24872,6 +24941,16 @@ func ParseAuth0CreateClientResult(rsp *http.Response) (*Auth0CreateClientResult,
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers Auth0CreateClientResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0CreateClientResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -25337,6 +25416,16 @@ func ParseAuth0UpdateClientResult(rsp *http.Response) (*Auth0UpdateClientResult,
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers Auth0UpdateClientResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0UpdateClientResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -25789,6 +25878,16 @@ func ParseAuth0CreateClientCredentialResult(rsp *http.Response) (*Auth0CreateCli
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers Auth0CreateClientCredentialResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0CreateClientCredentialResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -26651,6 +26750,16 @@ func ParseAuth0CreateResourceServerResult(rsp *http.Response) (*Auth0CreateResou
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers Auth0CreateResourceServerResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0CreateResourceServerResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -27075,6 +27184,16 @@ func ParseAuth0UpdateResourceServerResult(rsp *http.Response) (*Auth0UpdateResou
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers Auth0UpdateResourceServerResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0UpdateResourceServerResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {

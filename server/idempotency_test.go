@@ -62,16 +62,16 @@ func TestConcurrentPostsUnderOneKeyHappenOnce(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	var wg sync.WaitGroup
-	statuses := make([]int, 12)
-	for i := range statuses {
+	answers := make([]servertest.Response, 12)
+	for i := range answers {
 		wg.Go(func() {
-			statuses[i] = s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "race"}, "Idempotency-Key", "k").Status
+			answers[i] = s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "race"}, "Idempotency-Key", "k")
 		})
 	}
 	wg.Wait()
-	for _, status := range statuses {
-		if status != http.StatusCreated && status != http.StatusConflict {
-			t.Errorf("a concurrent request was answered %d", status)
+	for _, r := range answers {
+		if r.Status != http.StatusCreated && (r.Status != http.StatusConflict || r.Header.Get("Retry-After") != "1") {
+			t.Errorf("a concurrent request was answered %d, Retry-After %q", r.Status, r.Header.Get("Retry-After"))
 		}
 	}
 	if n := countClients(t, s, "race"); n != 1 {
