@@ -151,7 +151,7 @@ func (c *call) send(ctx context.Context, token string) (*http.Response, error) {
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil { // half an answer is none
-		return nil, &url.Error{Op: req.Method, URL: req.URL.Redacted(), Err: err}
+		return nil, &url.Error{Op: req.Method[:1] + strings.ToLower(req.Method[1:]), URL: req.URL.Redacted(), Err: err}
 	}
 	if len(body) > 0 && !strings.Contains(resp.Header.Get("Content-Type"), "json") {
 		return nil, fmt.Errorf("%s answers %s with %q, which is not JSON: is this the service's address?", req.URL.Host, resp.Status, resp.Header.Get("Content-Type"))

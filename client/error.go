@@ -2,8 +2,8 @@ package client
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -101,8 +101,9 @@ func newError(resp *http.Response, body []byte) *Error {
 // service's own, where it tells: its clock may differ from the caller's.
 func retryAfter(h http.Header, now time.Time) time.Duration {
 	value := h.Get("Retry-After")
-	if seconds, err := strconv.ParseUint(value, 10, 63); err == nil {
-		return time.Duration(min(seconds, math.MaxInt32)) * time.Second
+	seconds, err := strconv.ParseUint(value, 10, 31)
+	if err == nil || errors.Is(err, strconv.ErrRange) { // then it is the largest there is
+		return time.Duration(seconds) * time.Second
 	}
 	at, err := http.ParseTime(value)
 	if err != nil {
