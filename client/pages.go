@@ -133,8 +133,7 @@ func (c *Client) Events(ctx context.Context, filter *RosterListEventsParams) ite
 // "latest" is for events from now on.
 //
 // While there is nothing new each request waits, for start's Wait (default and
-// at most 20 seconds); a time limit of your own [Config.HTTPClient] must be
-// longer.
+// at most 20 seconds). [Config.Timeout] must be longer than that.
 func (c *Client) EventFeed(ctx context.Context, start *RosterReadEventFeedParams) iter.Seq2[RosterEventFeed, error] {
 	params := copied(start)
 	return pages(params.After, func(after *string) ([]RosterEventFeed, *string, error) {

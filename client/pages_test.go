@@ -42,7 +42,7 @@ func listed(t *testing.T) (*servertest.Server, *client.Client, *watched) {
 	for n := range 5 {
 		makeClient(t, s, fmt.Sprintf("c%d", n+1))
 	}
-	return s, newClient(t, s.URL, client.Config{Token: s.Admin, HTTPClient: &http.Client{Transport: w}}), w
+	return s, newClient(t, s.URL, client.Config{Token: s.Admin, Attempts: 1, HTTPClient: &http.Client{Transport: w}}), w
 }
 
 func makeClient(t *testing.T, s *servertest.Server, name string) (id string) {
