@@ -1,0 +1,56 @@
+package clienttest_test
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/rosterhq/roster/client"
+	"github.com/rosterhq/roster/client/clienttest"
+)
+
+func TestEachTestHasARosterOfItsOwn(t *testing.T) {
+	t.Parallel()
+	one, other := clienttest.New(t), clienttest.New(t)
+	id, secret, err := one.CreateClient(t.Context(), client.CreateClientRequestContent{Name: "billing"})
+	if err != nil || secret == "" {
+		t.Fatal(secret == "", err)
+	}
+	if _, err := one.Auth0GetClientWithResponse(t.Context(), id, nil); err != nil {
+		t.Error(err)
+	}
+	if _, err := other.Auth0GetClientWithResponse(t.Context(), id, nil); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("the other one answers %v", err)
+	}
+}
+
+func TestScopesBindTheClientThatAskedForThem(t *testing.T) {
+	t.Parallel()
+	s := clienttest.NewServer(t)
+	all, reader := s.Client(), s.Client("read:clients")
+	id, _, err := all.CreateClient(t.Context(), client.CreateClientRequestContent{Name: "billing"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := reader.Auth0GetClientWithResponse(t.Context(), id, nil)
+	if err != nil || *got.JSON200.Name != "billing" {
+		t.Errorf("reading with read:clients: %v", err)
+	}
+	if _, _, err := reader.CreateClient(t.Context(), client.CreateClientRequestContent{Name: "no"}); !errors.Is(err, client.ErrForbidden) {
+		t.Errorf("creating with read:clients: %v", err)
+	}
+	if _, err := clienttest.New(t, "read:clients").Auth0ListClientGrantsWithResponse(t.Context(), nil); !errors.Is(err, client.ErrForbidden) {
+		t.Errorf("listing grants with read:clients: %v", err)
+	}
+}
+
+func TestAdministratorsCredentialsWorkElsewhere(t *testing.T) {
+	t.Parallel()
+	s := clienttest.NewServer(t)
+	api, err := client.New(s.URL+"/", client.Config{ClientID: s.AdminID, ClientSecret: s.AdminSecret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.Auth0GetClientWithResponse(t.Context(), s.AdminID, nil); err != nil {
+		t.Error(err)
+	}
+}
