@@ -407,7 +407,7 @@ func TestPlantedLeaksAreFound(t *testing.T) {
 	t.Parallel()
 	c := newCage(t)
 	var mac, sealed []byte
-	err := c.Pool.QueryRow(t.Context(), `SELECT mac, sealed FROM client_secrets s JOIN clients c ON c.id = s.client
+	err := c.Pool.QueryRow(t.Context(), `SELECT s.mac, s.sealed FROM client_secrets s JOIN clients c ON c.id = s.client
 		WHERE c.client_id = $1 AND s.expires_at IS NULL`, c.client).Scan(&mac, &sealed)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,8 @@ package abuse
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -38,6 +40,47 @@ func dump(t testing.TB, s *servertest.Server) map[string]string {
 	return all
 }
 
+// foreign are members of a client of the Auth0 dialect that hold keys of other
+// systems, all of them the text key.
+func foreign(key string) object {
+	return object{
+		"addons": object{
+			"azure_sb": object{"sharedAccessKey": key, "expiration": 5},
+			"firebase": object{"private_key_id": "1", "private_key": "-----BEGIN PRIVATE KEY-----\n" + key + "\n-----END PRIVATE KEY-----\n"},
+			"layer":    object{"providerId": "p", "keyId": "k", "privateKey": key},
+			"sap_api":  object{"clientid": "c", "servicePassword": key},
+			"aws":      object{"principal": "p", "role": "r", "unlisted": []object{{"key": key}}},
+		},
+		"encryption_key": object{"pub": key, "unlisted": key},
+	}
+}
+
+// writeForeign stores keys of other systems with clients in every way there is,
+// and returns the keys and one of the clients.
+func writeForeign(s *servertest.Server) (keys []string, id string) {
+	next := func() object {
+		keys = append(keys, fmt.Sprintf("key-%d-", len(keys))+strings.Repeat("QUJDREVGR0hJSktM", 3))
+		return foreign(keys[len(keys)-1])
+	}
+	id, _ = newClient(s, next())
+	s.Do(s.Admin, "PATCH", clientPath(id), next()).Want(200)
+	s.Do(s.Admin, "PATCH", clientPath(id), object{"addons": next()["addons"]}, "If-Match", "*").Want(200)
+	s.Do(s.Admin, "POST", clientPath(id)+"/rotate-secret", nil).Want(200)
+	s.Do(s.Admin, "POST", "/api/v2/clients", merged(object{"name": "kept answer"}, next()), "Idempotency-Key", "keys").Want(201)
+	s.Do(s.Admin, "POST", "/api/v2/clients", merged(object{"name": "refused", "callbacks": 1}, next())).Want(400)
+	gone, _ := newClient(s, next())
+	s.Do(s.Admin, "DELETE", clientPath(gone), nil).Want(204)
+	other := s.Do(s.Admin, "POST", "/api/clients", boruta(newProvider(s), nil)).Want(201).Object()["data"].(object)["id"].(string)
+	s.Do(s.Admin, "PATCH", clientPath(other), next()).Want(200)
+	s.Do(s.Admin, "PUT", "/api/clients/"+other, object{"client": object{"name": "changed in the other dialect"}}).Want(200)
+	return keys, id
+}
+
+func merged(one, other object) object {
+	maps.Copy(one, other)
+	return one
+}
+
 // A dump without the keyset gives nothing away; a value moved to another row
 // opens nowhere; secrets outlive a change of keys.
 func TestT27(t *testing.T) {
@@ -52,7 +95,11 @@ func TestT27(t *testing.T) {
 	api := s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": "urn:api", "signing_alg": "HS256"}).Want(201).Object()["signing_secret"].(string)
 	once := s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "x"}, "Idempotency-Key", "k").Want(201).Object()["client_secret"].(string)
 	s.Do(s.Admin, "POST", "/api/clients", boruta(newProvider(s), nil)).Want(201)
+	others, holder := writeForeign(s)
 	var l leaks
+	for i, key := range others {
+		l.add(fmt.Sprintf("key %d of another system", i), []byte(key))
+	}
 	for name, text := range map[string]string{"a secret": secrets[ids[0]], "another": secrets[ids[1]], "an API's": api, "one in a kept answer": once, "a private key": "PRIVATE KEY-----\n"} {
 		l.add(name, []byte(text))
 	}
@@ -61,12 +108,18 @@ func TestT27(t *testing.T) {
 			t.Errorf("%s holds %q", table, found)
 		}
 	}
+	if found := l.find([]byte(s.Log.String())); found != nil {
+		t.Errorf("the log holds %q", found)
+	}
 
-	foreign, err := seal.New(nil)
+	wrong, err := seal.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	stolen := registry.New(postgres.New(s.Pool), foreign, s.Registry.Config)
+	stolen := registry.New(postgres.New(s.Pool), wrong, s.Registry.Config)
+	if c, err := stolen.Client(t.Context(), oauth.ClientRef{ClientID: holder}); err == nil {
+		t.Errorf("another keyset opens a client's add-ons: %s", c.Document["auth0:addons"])
+	}
 	c, err := stolen.Client(t.Context(), oauth.ClientRef{ClientID: ids[0]})
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +141,9 @@ func TestT27(t *testing.T) {
 	later := s.In(t)
 	later.Keys = rotated
 	later = beside(t, later, nil)
+	if got := fmt.Sprint(read(later, holder)["addons"]); strings.Count(got, others[2]) != 5 {
+		t.Errorf("add-ons do not outlive a change of keys: %s", got)
+	}
 	for id, secret := range secrets {
 		if got := read(later, id)["client_secret"]; got != secret || !good(t, later, id, secret) {
 			t.Error("a secret does not outlive a change of keys")

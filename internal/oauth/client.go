@@ -13,6 +13,7 @@ type Client struct {
 	ID        string         // uuid, the registry's own key
 	ClientID  string         // what the client calls itself at the token endpoint
 	Document  jsondoc.Object // members under RFC 7591 §2 names, plus each dialect's own under its prefix
+	Sealed    []byte         // members that are stored sealed, beside the document; nil for none, and once they are in Document
 	Version   int64          // starts at 1, up by 1 with every stored change
 	CreatedAt time.Time      // UTC, microseconds: what Postgres keeps
 	UpdatedAt time.Time

@@ -13,7 +13,7 @@ import (
 
 // clientColumns are what scanClient reads: the client and its newest secret
 // that has not expired.
-const clientColumns = `c.id::text, c.client_id, c.document, c.version, c.created_at, c.updated_at, s.id::text, s.sealed, s.mac, s.created_at, s.expires_at, s.last_used_at`
+const clientColumns = `c.id::text, c.client_id, c.document, c.sealed, c.version, c.created_at, c.updated_at, s.id::text, s.sealed, s.mac, s.created_at, s.expires_at, s.last_used_at`
 
 const newestSecret = ` LEFT JOIN LATERAL (
 	SELECT id, sealed, mac, created_at, expires_at, last_used_at FROM client_secrets
@@ -31,7 +31,7 @@ func scanClientInto(row pgx.CollectableRow, c *oauth.Client, more ...any) error 
 	var s oauth.ClientSecret
 	var secretID *string
 	var created *time.Time
-	err := row.Scan(append([]any{&c.ID, &c.ClientID, &c.Document, &c.Version, &c.CreatedAt, &c.UpdatedAt,
+	err := row.Scan(append([]any{&c.ID, &c.ClientID, &c.Document, &c.Sealed, &c.Version, &c.CreatedAt, &c.UpdatedAt,
 		&secretID, &s.Sealed, &s.MAC, &created, &s.ExpiresAt, &s.LastUsedAt}, more...)...)
 	if err == nil && secretID != nil {
 		s.ID, s.CreatedAt = *secretID, *created
@@ -74,13 +74,14 @@ func (t *Tx) LockClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client,
 
 // InsertClient stores a new client without its secrets and credentials.
 func (t *Tx) InsertClient(c oauth.Client) {
-	t.write(`INSERT INTO clients (id, client_id, document, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		c.ID, c.ClientID, c.Document, c.Version, c.CreatedAt, c.UpdatedAt)
+	t.write(`INSERT INTO clients (id, client_id, document, sealed, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		c.ID, c.ClientID, c.Document, c.Sealed, c.Version, c.CreatedAt, c.UpdatedAt)
 }
 
-// UpdateClient stores c's document, version and time over a locked client.
+// UpdateClient stores c's document, sealed members, version and time over a
+// locked client.
 func (t *Tx) UpdateClient(c oauth.Client) {
-	t.write(`UPDATE clients SET document = $2, version = $3, updated_at = $4 WHERE id = $1`, c.ID, c.Document, c.Version, c.UpdatedAt)
+	t.write(`UPDATE clients SET document = $2, sealed = $3, version = $4, updated_at = $5 WHERE id = $1`, c.ID, c.Document, c.Sealed, c.Version, c.UpdatedAt)
 }
 
 // DeleteClient removes a client and all that belongs to it.

@@ -26,6 +26,7 @@ var SealedColumns = []SealedColumn{
 	{Table: "client_secrets", Column: "sealed", key: "id", keyType: "uuid"},
 	{Table: "client_secrets", Column: "mac", Source: "sealed", key: "id", keyType: "uuid",
 		live: "mac <> '' AND (expires_at IS NULL OR expires_at > now())"},
+	{Table: "clients", Column: "sealed", key: "id", keyType: "uuid"},
 	{Table: "client_keys", Column: "sealed", key: "client", keyType: "uuid"},
 	{Table: "resource_servers", Column: "sealed_secret", key: "id", keyType: "text"},
 	{Table: "issuer_keys", Column: "sealed", key: "id", keyType: "text"},
@@ -89,6 +90,21 @@ func (s *Store) ReplaceValues(ctx context.Context, c SealedColumn, old, renewed 
 		UPDATE %[2]s SET %[4]s = new_value FROM locked WHERE row_key = %[3]s`,
 		c.keyType, c.Table, c.key, c.Column), keys, before, after)
 	return int(tag.RowsAffected()), translate(err)
+}
+
+// unsealed selects clients whose documents hold one of the members $1.
+const unsealed = ` FROM clients c WHERE EXISTS (SELECT FROM unnest($1::text[]) member WHERE c.document ->> member IS NOT NULL)`
+
+// ClientsHolding returns the ids of up to limit clients whose documents, as they
+// are stored, hold one of members, in order from the one following after on; ""
+// starts. It reads every document.
+func (s *Store) ClientsHolding(ctx context.Context, members []string, after string, limit int) ([]string, error) {
+	return all(ctx, s, pgx.RowTo[string], "SELECT c.id::text"+unsealed+" AND c.id > coalesce(nullif($2, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $3", members, after, limit)
+}
+
+// CountClientsHolding counts all such clients.
+func (s *Store) CountClientsHolding(ctx context.Context, members []string) (int, error) {
+	return one(ctx, s, "clients", pgx.RowTo[int], "SELECT count(*)"+unsealed, members)
 }
 
 // ReplaceKeysetCheck stores renewed in place of old, unless that has changed.

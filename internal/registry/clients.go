@@ -60,7 +60,11 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if err != nil {
 		return c, err
 	}
-	tx.InsertClient(c)
+	stored, err := r.sealMembers(c)
+	if err != nil {
+		return c, err
+	}
+	tx.InsertClient(stored)
 	links.store(tx, c.ID)
 	if !d.NewSecret.IsZero() {
 		secret, err := r.sealSecret(d.NewSecret)
@@ -90,12 +94,22 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 
 // Client returns one client.
 func (r *Registry) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
-	return r.store.Client(ctx, ref)
+	c, err := r.store.Client(ctx, ref)
+	if err == nil {
+		err = r.openMembers(&c)
+	}
+	return c, err
 }
 
 // Clients returns a page of clients in creation order, the global one last.
 func (r *Registry) Clients(ctx context.Context, q postgres.ClientQuery) ([]postgres.PlacedClient, error) {
-	return r.store.Clients(ctx, q)
+	list, err := r.store.Clients(ctx, q)
+	for i := range list {
+		if err := r.openMembers(&list[i].Client); err != nil {
+			return nil, err
+		}
+	}
+	return list, err
 }
 
 // CountClients counts all that q selects, whatever its page.
@@ -110,7 +124,7 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 	var c oauth.Client
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
 		var err error
-		if c, err = tx.LockClient(ctx, ref); err != nil {
+		if c, err = r.lockClient(ctx, tx, ref); err != nil {
 			return err
 		}
 		before := c
@@ -124,7 +138,16 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 	return c, err
 }
 
-// updateClient stores d over the locked client that was before.
+// lockClient reads a whole client to change it; see LockClient.
+func (r *Registry) lockClient(ctx context.Context, tx *postgres.Tx, ref oauth.ClientRef) (oauth.Client, error) {
+	c, err := tx.LockClient(ctx, ref)
+	if err == nil {
+		err = r.openMembers(&c)
+	}
+	return c, err
+}
+
+// updateClient stores d over the client that was before, from lockClient.
 func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oauth.Client, d oauth.Draft) error {
 	c := d.Client
 	c.Version, c.UpdatedAt = before.Version+1, r.now()
@@ -150,7 +173,11 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 			return err
 		}
 	}
-	tx.UpdateClient(*c)
+	stored, err := r.sealMembers(*c)
+	if err != nil {
+		return err
+	}
+	tx.UpdateClient(stored)
 	links.store(tx, c.ID)
 	if d.NewSecret.IsZero() || len(e.Changes) > 0 { // a rotation alone has an event already
 		tx.InsertEvent(e)
@@ -245,6 +272,7 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error 
 			return &oauth.Error{Kind: oauth.Invalid, Resource: "client", Detail: "The global client cannot be deleted."}
 		}
 		tx.DeleteClient(c.ID)
+		_ = r.openMembers(&c) // only to name them; what does not open must not keep the client alive
 		e := r.event(ctx, "client.deleted", "client", c.ClientID)
 		e.Changes = changes(c.Document, nil)
 		tx.InsertEvent(e)

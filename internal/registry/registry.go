@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -83,10 +84,6 @@ func (r *Registry) event(ctx context.Context, action, targetType, target string)
 	return e
 }
 
-// undisclosed members may hold secrets of other systems; the audit trail says
-// that they changed, not how.
-var undisclosed = map[string]bool{"auth0:addons": true, "auth0:encryption_key": true}
-
 var hidden = json.RawMessage(`"[redacted]"`)
 
 // changes lists the members that differ between two documents.
@@ -102,7 +99,7 @@ func changes(before, after jsondoc.Object) map[string]oauth.Change {
 		if bytes.Equal(b, a) {
 			return
 		}
-		if undisclosed[member] {
+		if slices.Contains(keptSealed, member) { // the audit trail says that it changed, not how
 			if b != nil {
 				b = hidden
 			}

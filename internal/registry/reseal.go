@@ -24,7 +24,7 @@ func (r *Registry) Keys() []seal.KeyInfo { return r.keys.Current().Keys() }
 
 // Stale counts the values that are not under the primary keys.
 type Stale struct {
-	Sealed int // secrets and private keys
+	Sealed int // secrets and private keys, those included that are not sealed yet
 	MACs   int // of secrets that are good still
 }
 
@@ -43,6 +43,11 @@ func (r *Registry) CountStale(ctx context.Context) (Stale, error) {
 			s.MACs += n
 		}
 	}
+	unsealed, err := r.store.CountClientsHolding(ctx, keptSealed)
+	if err != nil {
+		return s, err
+	}
+	s.Sealed += unsealed
 	check, err := r.store.KeysetCheck(ctx)
 	if err == nil && keys.Stale(check) {
 		s.Sealed++
@@ -57,16 +62,20 @@ func prefix(keys *seal.Keyset, c postgres.SealedColumn) []byte {
 	return keys.Prefix(seal.PurposeAEAD)
 }
 
-// Reseal renews everything that is not under the primary keys, in small batches
-// beside others who read and write. What changes in the meantime is left to
-// whoever changes it. A MAC whose secret is not kept cannot be renewed here; it
-// is when the secret is presented.
+// Reseal seals what an older release has left unsealed, and renews everything
+// that is not under the primary keys, in small batches beside others who read
+// and write. What changes in the meantime is left to whoever changes it. A MAC
+// whose secret is not kept cannot be renewed here; it is when the secret is
+// presented.
 //
 // Values that cannot be opened are left as they are: failed is told of each.
 // progress is told how many values of a column have been renewed so far.
 func (r *Registry) Reseal(ctx context.Context, progress func(column string, renewed int), failed func(error)) error {
 	keys := r.keys.Current()
-	total := 0
+	total, err := r.sealKept(ctx, func(n int) { progress("clients.document", n) }, failed)
+	if err != nil {
+		return err
+	}
 	for _, c := range postgres.SealedColumns {
 		column := column{r: r, keys: keys, SealedColumn: c, failed: failed}
 		if err := column.reseal(ctx, func(n int) { progress(c.Table+"."+c.Column, n) }); err != nil {
