@@ -27,11 +27,21 @@ generate: ## Make the generated code again from openapi.yaml
 	go generate ./gen
 
 .PHONY: check
-check: check-generated lint test vuln ## All that CI runs, without the slow suites of test/
+check: check-generated check-spec lint test vuln ## All that CI runs, without the slow suites of test/
 
 .PHONY: check-generated
 check-generated: ## Fail when the generated code is not what openapi.yaml makes
 	@.ci/generated
+
+.PHONY: check-spec
+check-spec: ## Fail when openapi.yaml breaks what its version promises, or spec/CHANGELOG.md lacks the version
+	@go run ./spec/check
+
+.PHONY: release-spec
+release-spec: check-spec ## Release openapi.yaml under its version: later changes are compared with it
+	@cp openapi.yaml spec/released.yaml
+	@sed -i.old "s/^\(## \[.*\]\) - Unreleased$$/\1 - $$(date -u +%F)/" spec/CHANGELOG.md && rm spec/CHANGELOG.md.old
+	@git status --short spec
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, go.mod

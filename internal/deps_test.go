@@ -46,6 +46,7 @@ var layers = map[string][]string{
 	"internal/postgrestest":     {gin, module + "server", module + "client"},
 	"internal/postgrestest/run": {gin, module + "server", module + "client"},
 	"internal/servertest":       {module + "client"},
+	"spec/check":                {module},
 }
 
 // generated names the code of the dialects that are not called after it.

@@ -9253,7 +9253,7 @@ var swaggerSpec = []string{
 	"MwFsjaKNXJvxqys8G++gSyJZpM68lht7Nh28xbE3H9ue/+iaKZHFTkAAgwCdIsYhGIkEgoBJS30ErS4J",
 	"Zipt7ZuD3T0FjL+mgnwLgq/u7h1nxOoT8CJofM1M+xqSxTT7zf7wwGpJr8UbuqSxmn8SzwjDoiLJJN5F",
 	"b1/soBPQUKQ0cKNDNSN58WaS8B7sPeunh1NqspDvgVWG7fiCxNFmcDKNSaRjzALqESZAI1KaUe8kxN6c",
-	"DPZ2hpJcAZUx53a9Xu9g+HmHR7PH+lvx+M3Z6at3l6/gG0mDaByQhMT0+j1JRhXVGe7sqnd4SBgOae+4",
+	"DPZ2hpJcAZUx53a9Xu9g+HmHR7PH+lvx+M3Z6at3l6/gG0mDaByQhMT0+j1JRhXV2d0Zqnd4SBgOae+4",
 	"t78z3NlXYJNzkPcf76xJEAwWjK/Z41/WC7Ejdc/e8W+3/exvcCMHGTvIQBFt18shYdQf5JMZ5GvyJqYG",
 	"ndyTx79R/1bpyhFekhh4RUlCQPrKY0W1z16ey0e924+uVh9HZEaYvOJk5Cv76MN2siCbUYhpdH89FWV6",
 	"awWLP97zYi7IZiDnY3eaPHuovvSqgtBzf81rc8vNbrp5iX/h9rGWq9p3p9PVtuvu8W/qL6OtFjLXdd/p",

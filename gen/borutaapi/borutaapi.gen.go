@@ -6950,7 +6950,7 @@ var swaggerSpec = []string{
 	"mM9hnpYBuFiIhcaNKZzXQrdEi0gFMWewsFHZlb6GPaoUKu6ZUVnS+ZZwqSsdIsaT+mDp8jFUJUXL0F86",
 	"u3vJnf0/mmodZrik0B6MqcUMouqeRf3TbFWav+y3O6meLC7e0ilVZv5xlH9UUwcrNOVSoV307hVYiUzx",
 	"lUzlFTTSjLez96KRSiimUxJXLNXApsqc2evqfOoSJuGoY+vtdQPsjklzr9XW7Aq4TES38/m8heF1i4vR",
-	"jv1W7ry9OD2/vD2HbzQPogrq/BkScRqOLYvjnDjt1q5pwwPCcECdE2e/1W7tQ26wGoO+v9OaE99vwilt",
+	"jv1W7ry9OD2/vD2HbzQPogrq/BkScRqOLYvjnDi7rbZpwwPCcECdE2e/1W7tQ26wGoO+v9OaE99vwilt",
 	"5+N8Ilu2qMlDI/sOdmQzk0jcNEy7rHFAGPWaUbp8VOBWN9M7MZYYn51RWRK6LTxr012YVTjs3aELNCeC",
 	"gEfBKj2gxkRpGeaybJVJXEABHoGRKKnVmjmRwuLE+//CA7MWFOelUp2mdLBUqcO9drtGZZh1Cq2kstWW",
 	"1kAyxYU67d2qbmM4d0qKA8Gn+3U/TWrMwXeHdb/LFlDT3+69qPttvlwToCL2a9eC2tYFTJ++oXh7dO7+",

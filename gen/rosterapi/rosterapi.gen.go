@@ -1679,7 +1679,7 @@ var swaggerSpec = []string{
 	"QywMHkMY4l7pt36hZFGA7+MueJUnbkkHM1XN4jm9AIi51hvEzfSbM76Y9tl7QBVp2YzHl3Sxp/Pea27j",
 	"5RRhL1o79Ll0Jks9YqhkStEcqShUCakBcka9t4+rZsClK6L8cjwcVcWpv3Mlg267N0pCbU9UM0zYc1ms",
 	"7+ssimW/PIjGtZU8LiiV7M5fxhsJLGHKqpEhe/1Vn50UiflGVt5VmI5Hx2FFnOhzlMX6CGy9xtPVcqYi",
-	"BmnIV/fViicrHi+hN+pHKK5IyhR0u16v+5xe95VeDPxcM3h1+uKbN++/oTlVytGLmCAMUIw6qRP1h26M",
+	"BmnIV/fViicrHi+hN+pHKK5IyhR0u16v+5xe95VeDPxcM3h1+uKbN++/oTlVytGLmCAMUIw6qTPsR26M",
 	"WoHkKxFMgoN+1D9At47bJdn7g/4a0rR3KdVaDn5eX5q+z5DfhM13xJE9XmfknhPaXYNXIEXSKyqNuQ+t",
 	"4zDkxFJjtJ8MPonkhiJYtb6FD91ueTVk0OxruPnYtepAwwIksjhcJM4bfNxNLmFzseJCP9xO2zZ9DYPb",
 	"Lx8YmZew6eF56puWzx5rL49VMnoebnlNvDK4GlaXV3ZT3AxqybLOMHejs6MzAdedSmNnS2V8xTgphkYy",
