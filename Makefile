@@ -21,6 +21,7 @@ build: ## Build bin/roster, static
 .PHONY: test
 test: ## Run every test, with the race detector, over a PostgreSQL started for the run
 	go run ./internal/postgrestest/run go test -race -shuffle=on -timeout 15m $(PACKAGES)
+	cd examples/inventory && go test -race ./...
 
 .PHONY: generate
 generate: ## Make the generated code again from openapi.yaml
@@ -49,6 +50,7 @@ lint: ## gofmt, go vet, staticcheck, go.mod
 	go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck ./...
 	go mod tidy -diff
+	cd examples/inventory && go vet ./... && go mod tidy -diff
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is called; needs https://vuln.go.dev

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -56,7 +57,7 @@ var generated = map[string]string{"native": "rosterapi"}
 // must not know.
 func TestDependenciesPointOneWay(t *testing.T) {
 	t.Parallel()
-	imports := listImports(t)
+	imports := listImports(t, "..")
 	for pkg := range imports {
 		name, inside := strings.CutPrefix(pkg+"/", module)
 		if !inside {
@@ -97,6 +98,22 @@ func TestDependenciesPointOneWay(t *testing.T) {
 	}
 }
 
+// TestImportersLinkTheClientAlone holds for a program of another module what the
+// line of client in layers says: neither the server nor what it is made of.
+func TestImportersLinkTheClientAlone(t *testing.T) {
+	t.Parallel()
+	imports := listImports(t, "../examples/inventory")
+	deps := reach(imports, "example.com/inventory")
+	if !slices.Contains(deps, module+"client") {
+		t.Fatalf("examples/inventory does not import the client, but %v", deps)
+	}
+	for _, dep := range deps {
+		if dep != module+"client" && violates(dep, layers["client"]) {
+			t.Errorf("examples/inventory links %s", dep)
+		}
+	}
+}
+
 func violates(dep string, banned []string) bool {
 	hit := false
 	for _, prefix := range banned {
@@ -127,12 +144,12 @@ func reach(imports map[string][]string, pkg string) []string {
 	return all
 }
 
-// listImports returns the imports of every package of the module and of all
-// that they depend on, tests left out.
-func listImports(t *testing.T) map[string][]string {
+// listImports returns the imports of every package of the module in dir and of
+// all that they depend on, tests left out.
+func listImports(t *testing.T, dir string) map[string][]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Imports", "./...")
-	cmd.Dir = ".."
+	cmd.Dir = dir
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -89,7 +89,7 @@ var prepare = sync.OnceValues(func() (preparation, error) {
 	if text == "" {
 		var err error
 		if text, err = startForThisProcess(); err != nil {
-			return preparation{}, fmt.Errorf("%s is not set and no server could be started: %w\nrun the tests with `make test`, or set %s to the URL of a server whose role may create databases", Env, err, Env)
+			return preparation{}, fmt.Errorf("%s is not set and no server could be started: %w\nfor tests it is %s, not DATABASE_URL, that names a running server, by the URL of a role that may create databases", Env, err, Env)
 		}
 	}
 	server, err := url.Parse(text)
