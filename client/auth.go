@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"strings"
 
@@ -53,11 +54,15 @@ func (c Config) tokens(base string, d *doer) (tokenSource, error) {
 		audience = base + "/api/v2/"
 	}
 	public := base
-	if url, ok := strings.CutSuffix(audience, "/api/v2/"); ok {
-		public = url
+	if prefix, ok := strings.CutSuffix(audience, "/api/v2/"); ok {
+		public = prefix
 	}
-	f := &fetcher{d: d, config: clientcredentials.Config{
-		ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: c.Scopes, TokenURL: base + "/oauth/token",
+	target, err := url.Parse(base + "/oauth/token")
+	if err != nil {
+		return nil, err
+	}
+	f := &fetcher{d: d, target: target, op: operationOf(http.MethodPost, "/oauth/token"), config: clientcredentials.Config{
+		ClientID: c.ClientID, ClientSecret: c.ClientSecret, Scopes: c.Scopes, TokenURL: target.String(),
 		EndpointParams: url.Values{"audience": {audience}}, AuthStyle: oauth2.AuthStyleInParams,
 	}}
 	if keyed {

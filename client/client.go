@@ -64,6 +64,8 @@ import (
 	"strings"
 	"time"
 
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/oauth2"
 )
 
@@ -132,6 +134,15 @@ type Config struct {
 	HTTPClient *http.Client
 	// UserAgent is put before the package's own name and version.
 	UserAgent string
+
+	// TracerProvider, where set, gets a client span for each call, named by the
+	// operation's id in openapi.yaml, with the attributes of OpenTelemetry's HTTP
+	// conventions; http.request.resend_count tells of repetition. The request
+	// carries the span on (W3C traceparent). Fetching a token is a span of its
+	// own. There are no queries, headers, bodies or messages of errors in spans.
+	// For the process's own provider set otel.GetTracerProvider(): the package
+	// does not, to spare its importers what that links.
+	TracerProvider trace.TracerProvider
 }
 
 // Client is the API of one Roster, as one caller sees it.
@@ -157,9 +168,12 @@ func New(baseURL string, config Config) (*Client, error) {
 	}
 	hc.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	d := &doer{
-		http: &hc, apiPath: u.EscapedPath() + "/api/", userAgent: strings.TrimSpace(config.UserAgent + " " + ownName()),
+		http: &hc, basePath: u.EscapedPath(), userAgent: strings.TrimSpace(config.UserAgent + " " + ownName()),
 		timeout: cmp.Or(config.Timeout, DefaultTimeout), callTimeout: cmp.Or(config.CallTimeout, DefaultCallTimeout),
 		policy: policy{attempts: cmp.Or(config.Attempts, DefaultAttempts), backoff: cmp.Or(config.Backoff, DefaultBackoff)},
+	}
+	if config.TracerProvider != nil {
+		d.tracer = config.TracerProvider.Tracer(module, trace.WithInstrumentationVersion(version()), trace.WithSchemaURL(semconv.SchemaURL))
 	}
 	if d.tokens, err = config.tokens(base, d); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
@@ -171,18 +185,26 @@ func New(baseURL string, config Config) (*Client, error) {
 	return &Client{api}, nil
 }
 
-// ownName is the package's product token for User-Agent (RFC 9110 §10.1.5). It
-// has the module's version where the program was built with one.
+const module = "github.com/rosterhq/roster"
+
+// ownName is the package's product token for User-Agent (RFC 9110 §10.1.5).
 func ownName() string {
-	const module, name = "github.com/rosterhq/roster", "roster-client-go"
+	if v := version(); v != "" {
+		return "roster-client-go/" + v
+	}
+	return "roster-client-go"
+}
+
+// version is the module's; empty where the program was built without one.
+func version() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
-		return name
+		return ""
 	}
 	for _, m := range append(info.Deps, &info.Main) {
 		if m.Path == module && strings.HasPrefix(m.Version, "v") {
-			return name + "/" + m.Version
+			return m.Version
 		}
 	}
-	return name
+	return ""
 }

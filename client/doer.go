@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"go.opentelemetry.io/otel/trace"
 )
 
 // maxErrorBody bounds what is kept of an answer that is not a success.
@@ -21,8 +23,9 @@ const keyHeader = "Idempotency-Key"
 // doer sends what the generated code builds.
 type doer struct {
 	http                 *http.Client
-	tokens               tokenSource // nil: requests carry no token
-	apiPath              string      // below it POSTs take an Idempotency-Key
+	tokens               tokenSource  // nil: requests carry no token
+	tracer               trace.Tracer // nil: no spans
+	basePath             string       // of the service's address
 	userAgent            string
 	timeout, callTimeout time.Duration
 	policy               policy
@@ -31,15 +34,39 @@ type doer struct {
 // Do sends a request, again if need be. It returns an *Error for an answer that
 // is not a success. The body of an answer is in memory.
 func (d *doer) Do(req *http.Request) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), d.callTimeout)
-	defer cancel()
 	if err := makeReplayable(req); err != nil {
 		return nil, err
 	}
-	d.prepare(req)
+	ctx, cancel := context.WithTimeout(req.Context(), d.callTimeout)
+	defer cancel()
+	c := call{doer: d, req: req, path: strings.TrimPrefix(req.URL.EscapedPath(), d.basePath)}
+	c.op = operationOf(req.Method, c.path)
+	ctx, span := d.begin(ctx, c.op, req.Method, req.URL)
+	c.prepare()
+	resp, tries, err := c.do(ctx)
+	if err != nil {
+		end(span, 0, tries, "", err)
+		return nil, err
+	}
+	end(span, resp.StatusCode, tries, resp.Header.Get("X-Request-Id"), nil)
+	return resp, nil
+}
+
+// call is one operation under way.
+type call struct {
+	*doer
+	req       *http.Request
+	path      string // below the service's address, escaped
+	op        operation
+	refused   string // a token that the service did not take
+	tokenless bool   // there is no token to be had
+}
+
+// do tries as often as need be, and tells how often that was.
+func (c *call) do(ctx context.Context) (*http.Response, int, error) {
+	req := c.req
 	once := req.Method == http.MethodPost && req.Header.Get(keyHeader) == ""
-	c := call{doer: d, req: req}
-	resp, tries, err := repeat(ctx, d.policy, func(err error) bool {
+	resp, tries, err := repeat(ctx, c.policy, func(err error) bool {
 		switch {
 		case c.tokenless:
 			return false // that was tried again already
@@ -60,18 +87,19 @@ func (d *doer) Do(req *http.Request) (*http.Response, error) {
 		if _, ok := errors.AsType[*Error](err); !ok {
 			err = fmt.Errorf("roster: %w", err)
 		}
-		return nil, err
+		return nil, tries, err
 	}
-	return resp, nil
+	return resp, tries, nil
 }
 
 // prepare sets the headers that are the same in every try.
-func (d *doer) prepare(req *http.Request) {
-	req.Header.Set("User-Agent", d.userAgent)
+func (c *call) prepare() {
+	req := c.req
+	req.Header.Set("User-Agent", c.userAgent)
 	switch key, set := req.Header[keyHeader]; {
 	case set && len(key) == 0:
 		req.Header.Del(keyHeader) // or net/http would repeat the request by itself
-	case !set && req.Method == http.MethodPost && d.policy.attempts > 1 && strings.HasPrefix(req.URL.EscapedPath(), d.apiPath):
+	case !set && req.Method == http.MethodPost && c.policy.attempts > 1 && strings.HasPrefix(c.path, "/api/"):
 		req.Header.Set(keyHeader, rand.Text())
 	}
 }
@@ -91,19 +119,11 @@ func makeReplayable(req *http.Request) error {
 	return nil
 }
 
-// call is one operation under way.
-type call struct {
-	*doer
-	req       *http.Request
-	refused   string // a token that the service did not take
-	tokenless bool   // there is no token to be had
-}
-
 // try sends the request with a token. When the service refuses one before its
 // time, the request is sent once more with a new one: 401 means that nothing was
 // done.
 func (c *call) try(ctx context.Context) (*http.Response, error) {
-	if c.tokens == nil || c.req.Header.Get("Authorization") != "" {
+	if c.tokens == nil || c.op.public || c.req.Header.Get("Authorization") != "" {
 		return c.send(ctx, "")
 	}
 	var unauthorized error
@@ -134,6 +154,7 @@ func (c *call) send(ctx context.Context, token string) (*http.Response, error) {
 			return nil, err
 		}
 	}
+	c.propagate(ctx, req.Header)
 	if token != "" {
 		req.Header.Set("Authorization", "Bearer "+token)
 	}
@@ -153,7 +174,7 @@ func (c *call) send(ctx context.Context, token string) (*http.Response, error) {
 	if err != nil { // half an answer is none
 		return nil, &url.Error{Op: req.Method[:1] + strings.ToLower(req.Method[1:]), URL: req.URL.Redacted(), Err: err}
 	}
-	if len(body) > 0 && !strings.Contains(resp.Header.Get("Content-Type"), "json") {
+	if len(body) > 0 && !c.op.notJSON && !strings.Contains(resp.Header.Get("Content-Type"), "json") {
 		return nil, fmt.Errorf("%s answers %s with %q, which is not JSON: is this the service's address?", req.URL.Host, resp.Status, resp.Header.Get("Content-Type"))
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))

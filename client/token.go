@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"sync"
 
 	"golang.org/x/oauth2"
@@ -77,6 +78,8 @@ func (s *tokenCache) forget(token string) bool {
 type fetcher struct {
 	d          *doer
 	config     clientcredentials.Config
+	target     *url.URL // config.TokenURL
+	op         operation
 	assertions *assertions // nil: config has a secret
 }
 
@@ -84,8 +87,9 @@ type fetcher struct {
 func (f *fetcher) fetch(ctx context.Context) (*oauth2.Token, error) {
 	ctx, cancel := context.WithTimeout(ctx, f.d.callTimeout)
 	defer cancel()
+	ctx, span := f.d.begin(ctx, f.op, http.MethodPost, f.target)
 	hc := *f.d.http
-	hc.Transport = named{hc.Transport, f.d.userAgent}
+	hc.Transport = named{hc.Transport, f.d}
 	ctx = context.WithValue(ctx, oauth2.HTTPClient, &hc)
 	token, tries, err := repeat(ctx, f.d.policy, passing, func(int) (*oauth2.Token, error) {
 		ctx, cancel := context.WithTimeout(ctx, f.d.timeout)
@@ -103,6 +107,7 @@ func (f *fetcher) fetch(ctx context.Context) (*oauth2.Token, error) {
 		t, err := config.Token(ctx)
 		return t, asError(err)
 	})
+	end(span, http.StatusOK, tries, "", err)
 	return token, tried(err, tries)
 }
 
@@ -114,10 +119,10 @@ func asError(err error) error {
 	return err
 }
 
-// named sends the package's User-Agent with token requests.
+// named sends the package's User-Agent and the span with token requests.
 type named struct {
-	next      http.RoundTripper // nil: http.DefaultTransport
-	userAgent string
+	next http.RoundTripper // nil: http.DefaultTransport
+	d    *doer
 }
 
 func (n named) RoundTrip(req *http.Request) (*http.Response, error) {
@@ -126,6 +131,7 @@ func (n named) RoundTrip(req *http.Request) (*http.Response, error) {
 		next = http.DefaultTransport
 	}
 	req = req.Clone(req.Context())
-	req.Header.Set("User-Agent", n.userAgent)
+	req.Header.Set("User-Agent", n.d.userAgent)
+	n.d.propagate(req.Context(), req.Header)
 	return next.RoundTrip(req)
 }
