@@ -44,7 +44,6 @@ func bound(n int) gin.HandlerFunc {
 			defer func() { <-places }()
 			c.Next()
 		default:
-			c.Header("Retry-After", "1")
 			fail(c, errBusy)
 		}
 	}

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -150,6 +152,9 @@ func translate(err error) error {
 		return err
 	}
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	if lost(err, pgErr) {
+		return &oauth.Error{Kind: oauth.Unavailable, Detail: "The database cannot be reached at the moment; try again.", Err: fmt.Errorf("database: %w", err)}
+	}
 	if !ok {
 		return fmt.Errorf("database: %w", err)
 	}
@@ -162,8 +167,26 @@ func translate(err error) error {
 		return &oauth.Error{Kind: oauth.Invalid, Detail: "Text may not contain NUL characters or malformed UTF-8.", Err: err}
 	case pgErr.Code == "54000": // a row or an index entry is too large
 		return &oauth.Error{Kind: oauth.Invalid, Detail: "A value is too long to be stored.", Err: err}
-	case pgErr.Code == "40001" || pgErr.Code == "40P01" || strings.HasPrefix(pgErr.Code, "57P") || strings.HasPrefix(pgErr.Code, "53"):
+	case pgErr.Code == "40001" || pgErr.Code == "40P01" || strings.HasPrefix(pgErr.Code, "53"):
 		return &oauth.Error{Kind: oauth.Unavailable, Detail: "The registry is busy; try again.", Err: err}
 	}
 	return fmt.Errorf("database: %w", err)
+}
+
+// lost reports whether err says that there is no connection to the database: it
+// could not be made, or the server or the network has ended it. pgErr is what
+// the server said, nil if nothing. A caller that gave up is no such case.
+func lost(err error, pgErr *pgconn.PgError) bool {
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	if _, refused := errors.AsType[*pgconn.ConnectError](err); refused {
+		return true
+	}
+	if pgErr != nil { // what is FATAL ends the session: an administrator, a restart, a timeout
+		return pgErr.SeverityUnlocalized == "FATAL" || pgErr.SeverityUnlocalized == "PANIC" ||
+			strings.HasPrefix(pgErr.Code, "57P") || strings.HasPrefix(pgErr.Code, "08")
+	}
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }

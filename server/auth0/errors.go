@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"slices"
 	"strconv"
@@ -39,7 +38,7 @@ var notFound = map[string]struct{ code, message string }{
 
 // Fail writes err in the dialect's error body. Every failure ends here.
 func Fail(c *gin.Context, err error) {
-	status := problem.Status(err)
+	status := problem.Answering(c, err)
 	body := auth0api.Auth0Error{StatusCode: status, Error: http.StatusText(status), Message: problem.Text(err)}
 	code := ""
 	e, _ := errors.AsType[*oauth.Error](err)
@@ -47,8 +46,6 @@ func Fail(c *gin.Context, err error) {
 	switch {
 	case misshapen:
 		code, body.Message = wording(mismatches[0])
-	case status == http.StatusInternalServerError:
-		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
 	case e == nil && status == http.StatusBadRequest:
 		code = "invalid_body"
 	case e == nil && status == http.StatusTooManyRequests:

@@ -2,7 +2,6 @@ package boruta
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 
@@ -36,12 +35,10 @@ func about(text string) map[string][]string {
 
 // Fail writes err in the dialect's error body. Every failure ends here.
 func Fail(c *gin.Context, err error) {
-	status := problem.Status(err)
+	status := problem.Answering(c, err)
 	body := borutaapi.BorutaError{Message: problem.Text(err)}
 	e, _ := errors.AsType[*oauth.Error](err)
 	switch {
-	case status == http.StatusInternalServerError:
-		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
 	case status == http.StatusUnauthorized:
 		c.Header("WWW-Authenticate", "Bearer")
 		body.Message, body.Errors = "You are unauthorized to access this resource.", about("you are unauthorized to access this resource.")

@@ -4,7 +4,6 @@ package native
 
 import (
 	"errors"
-	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -70,10 +69,7 @@ func failBadRequest(c *gin.Context, err error) {
 
 // Fail answers with err as application/problem+json.
 func Fail(c *gin.Context, err error) {
-	switch problem.Status(err) {
-	case http.StatusInternalServerError:
-		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
-	case http.StatusUnauthorized:
+	if problem.Status(err) == http.StatusUnauthorized {
 		challenge := "Bearer"
 		if !errors.Is(err, errNoToken) {
 			challenge = `Bearer error="invalid_token"`

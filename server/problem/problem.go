@@ -4,6 +4,7 @@ package problem
 
 import (
 	"errors"
+	"log/slog"
 	"net/http"
 
 	"github.com/gin-gonic/gin"
@@ -48,6 +49,23 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
+// Answering returns the HTTP status of the answer to c that err ends in, and
+// does what goes with it in every dialect: what the caller is not told of a 500,
+// or of what cannot be done now, is logged, and a 503 says when to come back.
+func Answering(c *gin.Context, err error) int {
+	status := Status(err)
+	switch e, _ := errors.AsType[*oauth.Error](err); {
+	case status == http.StatusInternalServerError:
+		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
+	case status == http.StatusServiceUnavailable && e != nil && e.Err != nil:
+		slog.WarnContext(c, "request failed for now", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
+	}
+	if status == http.StatusServiceUnavailable {
+		c.Header("Retry-After", "1")
+	}
+	return status
+}
+
 // Text returns what the caller may read of err: nothing of an error that nobody
 // classified.
 func Text(err error) string {
@@ -65,7 +83,7 @@ func Text(err error) string {
 
 // Fail answers with err as application/problem+json.
 func Fail(c *gin.Context, err error) {
-	status := Status(err)
+	status := Answering(c, err)
 	c.Header("Content-Type", "application/problem+json")
 	c.AbortWithStatusJSON(status, gin.H{"title": http.StatusText(status), "status": status, "detail": Text(err)})
 }

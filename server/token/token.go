@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"mime"
 	"net/http"
 	"net/url"
@@ -209,7 +208,7 @@ var parameterNames = map[string]bool{
 
 // Fail writes err in the error body of RFC 6749 §5.2.
 func Fail(c *gin.Context, err error) {
-	status := problem.Status(err)
+	status := problem.Answering(c, err)
 	code := "invalid_request"
 	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Code != "" {
 		code = e.Code
@@ -217,7 +216,6 @@ func Fail(c *gin.Context, err error) {
 	switch {
 	case status == http.StatusInternalServerError:
 		code = "server_error"
-		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
 	case status == http.StatusServiceUnavailable:
 		code = "temporarily_unavailable"
 	case status == http.StatusTooManyRequests:
