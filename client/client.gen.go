@@ -2585,6 +2585,9 @@ type ClientExternalMetadataTypeEnum string
 // ClientGrantDefaultForEnum Which clients a grant without a `client_id` stands for.
 type ClientGrantDefaultForEnum string
 
+// ClientGrantOrganizationNullableUsageEnum Whether the client may, must or must not name an organization. `null` removes the member.
+type ClientGrantOrganizationNullableUsageEnum = ClientGrantOrganizationUsageEnum
+
 // ClientGrantOrganizationUsageEnum Whether the client may, must or must not name an organization when it asks for a token.
 type ClientGrantOrganizationUsageEnum string
 
@@ -2780,8 +2783,14 @@ type ClientOrganizationDiscoveryEnum string
 // ClientOrganizationRequireBehaviorEnum When a user is asked for the organization, where one is required. Taken as `no_prompt` when absent.
 type ClientOrganizationRequireBehaviorEnum string
 
+// ClientOrganizationRequireBehaviorPatchEnum When a user is asked for the organization. `null` removes the member.
+type ClientOrganizationRequireBehaviorPatchEnum = ClientOrganizationRequireBehaviorEnum
+
 // ClientOrganizationUsageEnum Whether users may, must or must not sign in for an organization. Taken as `deny` when absent.
 type ClientOrganizationUsageEnum string
+
+// ClientOrganizationUsagePatchEnum Whether users may, must or must not sign in for an organization. `null` removes the member.
+type ClientOrganizationUsagePatchEnum = ClientOrganizationUsageEnum
 
 // ClientRedirectionPolicyEnum Whether a third-party client may be sent answers without the user seeing where. Default for strict third-party
 // clients: `open_redirect_protection`.
@@ -2958,6 +2967,10 @@ type ClientThirdPartySecurityModeEnum string
 // ClientTokenEndpointAuthMethodEnum How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic.
 // Default: none is recorded, and both ways of sending the secret are taken.
 type ClientTokenEndpointAuthMethodEnum string
+
+// ClientTokenEndpointAuthMethodOrNullEnum How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic.
+// `null` together with `client_authentication_methods`; a method when those are set to `null`.
+type ClientTokenEndpointAuthMethodOrNullEnum = ClientTokenEndpointAuthMethodEnum
 
 // ClientTokenExchangeConfiguration The token exchanges (RFC 8693) the client may ask for.
 type ClientTokenExchangeConfiguration struct {
@@ -4384,7 +4397,7 @@ type UpdateClientGrantRequestContent struct {
 	AuthorizationDetailsTypes []string `json:"authorization_details_types,omitzero"`
 
 	// OrganizationUsage Whether the client may, must or must not name an organization. `null` removes the member.
-	OrganizationUsage nullable.Nullable[ClientGrantOrganizationUsageEnum] `json:"organization_usage,omitempty"`
+	OrganizationUsage nullable.Nullable[ClientGrantOrganizationNullableUsageEnum] `json:"organization_usage,omitempty"`
 
 	// Scope The scopes the client may have from now on.
 	Scope nullable.Nullable[[]string] `json:"scope,omitempty"`
@@ -4533,10 +4546,10 @@ type UpdateClientRequestContent struct {
 	OrganizationDiscoveryMethods nullable.Nullable[[]ClientOrganizationDiscoveryEnum] `json:"organization_discovery_methods,omitempty"`
 
 	// OrganizationRequireBehavior When a user is asked for the organization. `null` removes the member.
-	OrganizationRequireBehavior nullable.Nullable[ClientOrganizationRequireBehaviorEnum] `json:"organization_require_behavior,omitempty"`
+	OrganizationRequireBehavior nullable.Nullable[ClientOrganizationRequireBehaviorPatchEnum] `json:"organization_require_behavior,omitempty"`
 
 	// OrganizationUsage Whether users may, must or must not sign in for an organization. `null` removes the member.
-	OrganizationUsage nullable.Nullable[ClientOrganizationUsageEnum] `json:"organization_usage,omitempty"`
+	OrganizationUsage nullable.Nullable[ClientOrganizationUsagePatchEnum] `json:"organization_usage,omitempty"`
 
 	// ParRequestExpiry How long a pushed authorization request lives, in seconds. `null` means the issuer's own figure.
 	ParRequestExpiry nullable.Nullable[int] `json:"par_request_expiry,omitempty"`
@@ -4580,9 +4593,9 @@ type UpdateClientRequestContent struct {
 	// `permissive` for third-party clients, absent for first-party ones.
 	ThirdPartySecurityMode *ClientThirdPartySecurityModeEnum `json:"third_party_security_mode,omitempty"`
 
-	// TokenEndpointAuthMethod How the client authenticates when it has no `client_authentication_methods`. `null` together with those; a
-	// method when they are set to `null`.
-	TokenEndpointAuthMethod nullable.Nullable[ClientTokenEndpointAuthMethodEnum] `json:"token_endpoint_auth_method,omitempty"`
+	// TokenEndpointAuthMethod How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic.
+	// `null` together with `client_authentication_methods`; a method when those are set to `null`.
+	TokenEndpointAuthMethod nullable.Nullable[ClientTokenEndpointAuthMethodOrNullEnum] `json:"token_endpoint_auth_method,omitempty"`
 
 	// TokenExchange The same in a change, where `null` removes the object.
 	TokenExchange nullable.Nullable[ClientTokenExchangeConfigurationOrNull] `json:"token_exchange,omitempty"`
@@ -4677,8 +4690,17 @@ type X509CertificateCredential struct {
 // X509CertificateCredentialCredentialType `x509_cert`.
 type X509CertificateCredentialCredentialType string
 
-// BorutaIDParam defines model for BorutaIDParam.
-type BorutaIDParam = string
+// BorutaClientIDParam defines model for BorutaClientIDParam.
+type BorutaClientIDParam = string
+
+// BorutaIdentityProviderIDParam defines model for BorutaIdentityProviderIDParam.
+type BorutaIdentityProviderIDParam = string
+
+// BorutaKeyPairIDParam defines model for BorutaKeyPairIDParam.
+type BorutaKeyPairIDParam = string
+
+// BorutaScopeIDParam defines model for BorutaScopeIDParam.
+type BorutaScopeIDParam = string
 
 // ClientGrantIDParam defines model for ClientGrantIDParam.
 type ClientGrantIDParam = string
@@ -5834,12 +5856,12 @@ type ClientInterface interface {
 	// The client goes with its secrets, credentials, keys and grants.
 	//
 	// Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
-	BorutaDeleteClient(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaDeleteClient(ctx context.Context, id BorutaClientIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaGetClient Read a client
 	//
 	// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
-	BorutaGetClient(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaGetClient(ctx context.Context, id BorutaClientIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateClientWithBody Change a client
 	//
@@ -5850,7 +5872,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-	BorutaUpdateClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateClientWithBody(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateClient Change a client
 	//
@@ -5861,7 +5883,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-	BorutaUpdateClient(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateClient(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceClientWithBody Change a client
 	//
@@ -5872,7 +5894,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-	BorutaReplaceClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceClientWithBody(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceClient Change a client
 	//
@@ -5883,21 +5905,21 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-	BorutaReplaceClient(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceClient(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaRegenerateClientDID Set a client's DID from its public key
 	//
 	// The identifier follows from the key: the same key gives the same one. The request has no body.
 	//
 	// Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
-	BorutaRegenerateClientDID(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaRegenerateClientDID(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaRegenerateClientKeyPair Give a client a new key pair of its own
 	//
 	// Made as `key_pair_type` says. The `did` stays as it is until it is set again. The request has no body.
 	//
 	// Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
-	BorutaRegenerateClientKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaRegenerateClientKeyPair(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaListIdentityProviders List all identity providers
 	//
@@ -5923,12 +5945,12 @@ type ClientInterface interface {
 	// Refused while a client uses it.
 	//
 	// Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
-	BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaGetIdentityProvider Read an identity provider
 	//
 	// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
-	BorutaGetIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaGetIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateIdentityProviderWithBody Change an identity provider
 	//
@@ -5937,7 +5959,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-	BorutaUpdateIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateIdentityProviderWithBody(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateIdentityProvider Change an identity provider
 	//
@@ -5946,7 +5968,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-	BorutaUpdateIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceIdentityProviderWithBody Change an identity provider
 	//
@@ -5955,7 +5977,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-	BorutaReplaceIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceIdentityProviderWithBody(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceIdentityProvider Change an identity provider
 	//
@@ -5964,7 +5986,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-	BorutaReplaceIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaListKeyPairs List the key pairs that clients share
 	//
@@ -5994,12 +6016,12 @@ type ClientInterface interface {
 	// Clients that use it keep it. The default pair cannot be deleted.
 	//
 	// Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
-	BorutaDeleteKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaDeleteKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaGetKeyPair Read a key pair
 	//
 	// Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
-	BorutaGetKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaGetKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateKeyPairWithBody Make a key pair the default one, or no longer
 	//
@@ -6008,7 +6030,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-	BorutaUpdateKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateKeyPairWithBody(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateKeyPair Make a key pair the default one, or no longer
 	//
@@ -6017,7 +6039,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-	BorutaUpdateKeyPair(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateKeyPair(ctx context.Context, id BorutaKeyPairIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceKeyPairWithBody Make a key pair the default one, or no longer
 	//
@@ -6026,7 +6048,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-	BorutaReplaceKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceKeyPairWithBody(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceKeyPair Make a key pair the default one, or no longer
 	//
@@ -6035,14 +6057,14 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-	BorutaReplaceKeyPair(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceKeyPair(ctx context.Context, id BorutaKeyPairIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaRotateKeyPair Give a key pair, and the clients that use it, a new key
 	//
 	// The request has no body.
 	//
 	// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
-	BorutaRotateKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaRotateKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RosterListClientSecrets List a client's secrets
 	//
@@ -6108,12 +6130,12 @@ type ClientInterface interface {
 	// It is taken from clients too.
 	//
 	// Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
-	BorutaDeleteScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaDeleteScope(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaGetScope Read a scope
 	//
 	// Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
-	BorutaGetScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaGetScope(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateScopeWithBody Change a scope
 	//
@@ -6122,7 +6144,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-	BorutaUpdateScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateScopeWithBody(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaUpdateScope Change a scope
 	//
@@ -6131,7 +6153,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-	BorutaUpdateScope(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaUpdateScope(ctx context.Context, id BorutaScopeIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceScopeWithBody Change a scope
 	//
@@ -6140,7 +6162,7 @@ type ClientInterface interface {
 	// Takes any type of body and a specified content type.
 	//
 	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-	BorutaReplaceScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceScopeWithBody(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaReplaceScope Change a scope
 	//
@@ -6149,7 +6171,7 @@ type ClientInterface interface {
 	// Takes a body of the `application/json` content type.
 	//
 	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-	BorutaReplaceScope(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
+	BorutaReplaceScope(ctx context.Context, id BorutaScopeIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// Auth0ListClientGrants List client grants
 	//
@@ -6677,7 +6699,7 @@ func (c *API) BorutaCreateClient(ctx context.Context, body BorutaCreateClientJSO
 // The client goes with its secrets, credentials, keys and grants.
 //
 // Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
-func (c *API) BorutaDeleteClient(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaDeleteClient(ctx context.Context, id BorutaClientIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaDeleteClientRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -6692,7 +6714,7 @@ func (c *API) BorutaDeleteClient(ctx context.Context, id BorutaIDParam, params *
 // BorutaGetClient Read a client
 //
 // Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
-func (c *API) BorutaGetClient(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaGetClient(ctx context.Context, id BorutaClientIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaGetClientRequest(c.Server, id, params)
 	if err != nil {
 		return nil, err
@@ -6713,7 +6735,7 @@ func (c *API) BorutaGetClient(ctx context.Context, id BorutaIDParam, params *Bor
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-func (c *API) BorutaUpdateClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateClientWithBody(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateClientRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6734,7 +6756,7 @@ func (c *API) BorutaUpdateClientWithBody(ctx context.Context, id BorutaIDParam, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-func (c *API) BorutaUpdateClient(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateClient(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateClientRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -6755,7 +6777,7 @@ func (c *API) BorutaUpdateClient(ctx context.Context, id BorutaIDParam, params *
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-func (c *API) BorutaReplaceClientWithBody(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceClientWithBody(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceClientRequestWithBody(c.Server, id, params, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6776,7 +6798,7 @@ func (c *API) BorutaReplaceClientWithBody(ctx context.Context, id BorutaIDParam,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-func (c *API) BorutaReplaceClient(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceClient(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceClientRequest(c.Server, id, params, body)
 	if err != nil {
 		return nil, err
@@ -6793,7 +6815,7 @@ func (c *API) BorutaReplaceClient(ctx context.Context, id BorutaIDParam, params 
 // The identifier follows from the key: the same key gives the same one. The request has no body.
 //
 // Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
-func (c *API) BorutaRegenerateClientDID(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaRegenerateClientDID(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaRegenerateClientDIDRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -6810,7 +6832,7 @@ func (c *API) BorutaRegenerateClientDID(ctx context.Context, id BorutaIDParam, r
 // Made as `key_pair_type` says. The `did` stays as it is until it is set again. The request has no body.
 //
 // Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
-func (c *API) BorutaRegenerateClientKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaRegenerateClientKeyPair(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaRegenerateClientKeyPairRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -6876,7 +6898,7 @@ func (c *API) BorutaCreateIdentityProvider(ctx context.Context, body BorutaCreat
 // Refused while a client uses it.
 //
 // Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
-func (c *API) BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaDeleteIdentityProviderRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -6891,7 +6913,7 @@ func (c *API) BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIDParam
 // BorutaGetIdentityProvider Read an identity provider
 //
 // Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
-func (c *API) BorutaGetIdentityProvider(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaGetIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaGetIdentityProviderRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -6910,7 +6932,7 @@ func (c *API) BorutaGetIdentityProvider(ctx context.Context, id BorutaIDParam, r
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-func (c *API) BorutaUpdateIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateIdentityProviderWithBody(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateIdentityProviderRequestWithBody(c.Server, id, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6929,7 +6951,7 @@ func (c *API) BorutaUpdateIdentityProviderWithBody(ctx context.Context, id Borut
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-func (c *API) BorutaUpdateIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateIdentityProviderRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
@@ -6948,7 +6970,7 @@ func (c *API) BorutaUpdateIdentityProvider(ctx context.Context, id BorutaIDParam
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-func (c *API) BorutaReplaceIdentityProviderWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceIdentityProviderWithBody(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceIdentityProviderRequestWithBody(c.Server, id, contentType, body)
 	if err != nil {
 		return nil, err
@@ -6967,7 +6989,7 @@ func (c *API) BorutaReplaceIdentityProviderWithBody(ctx context.Context, id Boru
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-func (c *API) BorutaReplaceIdentityProvider(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceIdentityProviderRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
@@ -7037,7 +7059,7 @@ func (c *API) BorutaCreateKeyPair(ctx context.Context, body BorutaCreateKeyPairJ
 // Clients that use it keep it. The default pair cannot be deleted.
 //
 // Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
-func (c *API) BorutaDeleteKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaDeleteKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaDeleteKeyPairRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -7052,7 +7074,7 @@ func (c *API) BorutaDeleteKeyPair(ctx context.Context, id BorutaIDParam, reqEdit
 // BorutaGetKeyPair Read a key pair
 //
 // Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
-func (c *API) BorutaGetKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaGetKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaGetKeyPairRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -7071,7 +7093,7 @@ func (c *API) BorutaGetKeyPair(ctx context.Context, id BorutaIDParam, reqEditors
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-func (c *API) BorutaUpdateKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateKeyPairWithBody(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateKeyPairRequestWithBody(c.Server, id, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7090,7 +7112,7 @@ func (c *API) BorutaUpdateKeyPairWithBody(ctx context.Context, id BorutaIDParam,
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-func (c *API) BorutaUpdateKeyPair(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateKeyPair(ctx context.Context, id BorutaKeyPairIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateKeyPairRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
@@ -7109,7 +7131,7 @@ func (c *API) BorutaUpdateKeyPair(ctx context.Context, id BorutaIDParam, body Bo
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-func (c *API) BorutaReplaceKeyPairWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceKeyPairWithBody(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceKeyPairRequestWithBody(c.Server, id, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7128,7 +7150,7 @@ func (c *API) BorutaReplaceKeyPairWithBody(ctx context.Context, id BorutaIDParam
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-func (c *API) BorutaReplaceKeyPair(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceKeyPair(ctx context.Context, id BorutaKeyPairIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceKeyPairRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
@@ -7145,7 +7167,7 @@ func (c *API) BorutaReplaceKeyPair(ctx context.Context, id BorutaIDParam, body B
 // The request has no body.
 //
 // Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
-func (c *API) BorutaRotateKeyPair(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaRotateKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaRotateKeyPairRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -7301,7 +7323,7 @@ func (c *API) BorutaCreateScope(ctx context.Context, body BorutaCreateScopeJSONR
 // It is taken from clients too.
 //
 // Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
-func (c *API) BorutaDeleteScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaDeleteScope(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaDeleteScopeRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -7316,7 +7338,7 @@ func (c *API) BorutaDeleteScope(ctx context.Context, id BorutaIDParam, reqEditor
 // BorutaGetScope Read a scope
 //
 // Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
-func (c *API) BorutaGetScope(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaGetScope(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaGetScopeRequest(c.Server, id)
 	if err != nil {
 		return nil, err
@@ -7335,7 +7357,7 @@ func (c *API) BorutaGetScope(ctx context.Context, id BorutaIDParam, reqEditors .
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-func (c *API) BorutaUpdateScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateScopeWithBody(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateScopeRequestWithBody(c.Server, id, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7354,7 +7376,7 @@ func (c *API) BorutaUpdateScopeWithBody(ctx context.Context, id BorutaIDParam, c
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-func (c *API) BorutaUpdateScope(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaUpdateScope(ctx context.Context, id BorutaScopeIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaUpdateScopeRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
@@ -7373,7 +7395,7 @@ func (c *API) BorutaUpdateScope(ctx context.Context, id BorutaIDParam, body Boru
 // Takes any type of body and a specified content type.
 //
 // Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-func (c *API) BorutaReplaceScopeWithBody(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceScopeWithBody(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceScopeRequestWithBody(c.Server, id, contentType, body)
 	if err != nil {
 		return nil, err
@@ -7392,7 +7414,7 @@ func (c *API) BorutaReplaceScopeWithBody(ctx context.Context, id BorutaIDParam, 
 // Takes a body of the `application/json` content type.
 //
 // Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-func (c *API) BorutaReplaceScope(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+func (c *API) BorutaReplaceScope(ctx context.Context, id BorutaScopeIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaReplaceScopeRequest(c.Server, id, body)
 	if err != nil {
 		return nil, err
@@ -8360,7 +8382,7 @@ func NewBorutaCreateClientRequestWithBody(server string, contentType string, bod
 }
 
 // NewBorutaDeleteClientRequest constructs an http.Request for the BorutaDeleteClient method
-func NewBorutaDeleteClientRequest(server string, id BorutaIDParam, params *BorutaDeleteClientParams) (*http.Request, error) {
+func NewBorutaDeleteClientRequest(server string, id BorutaClientIDParam, params *BorutaDeleteClientParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8409,7 +8431,7 @@ func NewBorutaDeleteClientRequest(server string, id BorutaIDParam, params *Borut
 }
 
 // NewBorutaGetClientRequest constructs an http.Request for the BorutaGetClient method
-func NewBorutaGetClientRequest(server string, id BorutaIDParam, params *BorutaGetClientParams) (*http.Request, error) {
+func NewBorutaGetClientRequest(server string, id BorutaClientIDParam, params *BorutaGetClientParams) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8458,7 +8480,7 @@ func NewBorutaGetClientRequest(server string, id BorutaIDParam, params *BorutaGe
 }
 
 // NewBorutaUpdateClientRequest calls the generic BorutaUpdateClient builder with application/json body
-func NewBorutaUpdateClientRequest(server string, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody) (*http.Request, error) {
+func NewBorutaUpdateClientRequest(server string, id BorutaClientIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -8469,7 +8491,7 @@ func NewBorutaUpdateClientRequest(server string, id BorutaIDParam, params *Borut
 }
 
 // NewBorutaUpdateClientRequestWithBody constructs an http.Request for the BorutaUpdateClient method, with any body, and a specified content type
-func NewBorutaUpdateClientRequestWithBody(server string, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaUpdateClientRequestWithBody(server string, id BorutaClientIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8520,7 +8542,7 @@ func NewBorutaUpdateClientRequestWithBody(server string, id BorutaIDParam, param
 }
 
 // NewBorutaReplaceClientRequest calls the generic BorutaReplaceClient builder with application/json body
-func NewBorutaReplaceClientRequest(server string, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody) (*http.Request, error) {
+func NewBorutaReplaceClientRequest(server string, id BorutaClientIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -8531,7 +8553,7 @@ func NewBorutaReplaceClientRequest(server string, id BorutaIDParam, params *Boru
 }
 
 // NewBorutaReplaceClientRequestWithBody constructs an http.Request for the BorutaReplaceClient method, with any body, and a specified content type
-func NewBorutaReplaceClientRequestWithBody(server string, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaReplaceClientRequestWithBody(server string, id BorutaClientIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8582,7 +8604,7 @@ func NewBorutaReplaceClientRequestWithBody(server string, id BorutaIDParam, para
 }
 
 // NewBorutaRegenerateClientDIDRequest constructs an http.Request for the BorutaRegenerateClientDID method
-func NewBorutaRegenerateClientDIDRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaRegenerateClientDIDRequest(server string, id BorutaClientIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8616,7 +8638,7 @@ func NewBorutaRegenerateClientDIDRequest(server string, id BorutaIDParam) (*http
 }
 
 // NewBorutaRegenerateClientKeyPairRequest constructs an http.Request for the BorutaRegenerateClientKeyPair method
-func NewBorutaRegenerateClientKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaRegenerateClientKeyPairRequest(server string, id BorutaClientIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8717,7 +8739,7 @@ func NewBorutaCreateIdentityProviderRequestWithBody(server string, contentType s
 }
 
 // NewBorutaDeleteIdentityProviderRequest constructs an http.Request for the BorutaDeleteIdentityProvider method
-func NewBorutaDeleteIdentityProviderRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaDeleteIdentityProviderRequest(server string, id BorutaIdentityProviderIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8751,7 +8773,7 @@ func NewBorutaDeleteIdentityProviderRequest(server string, id BorutaIDParam) (*h
 }
 
 // NewBorutaGetIdentityProviderRequest constructs an http.Request for the BorutaGetIdentityProvider method
-func NewBorutaGetIdentityProviderRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaGetIdentityProviderRequest(server string, id BorutaIdentityProviderIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8785,7 +8807,7 @@ func NewBorutaGetIdentityProviderRequest(server string, id BorutaIDParam) (*http
 }
 
 // NewBorutaUpdateIdentityProviderRequest calls the generic BorutaUpdateIdentityProvider builder with application/json body
-func NewBorutaUpdateIdentityProviderRequest(server string, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody) (*http.Request, error) {
+func NewBorutaUpdateIdentityProviderRequest(server string, id BorutaIdentityProviderIDParam, body BorutaUpdateIdentityProviderJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -8796,7 +8818,7 @@ func NewBorutaUpdateIdentityProviderRequest(server string, id BorutaIDParam, bod
 }
 
 // NewBorutaUpdateIdentityProviderRequestWithBody constructs an http.Request for the BorutaUpdateIdentityProvider method, with any body, and a specified content type
-func NewBorutaUpdateIdentityProviderRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaUpdateIdentityProviderRequestWithBody(server string, id BorutaIdentityProviderIDParam, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8832,7 +8854,7 @@ func NewBorutaUpdateIdentityProviderRequestWithBody(server string, id BorutaIDPa
 }
 
 // NewBorutaReplaceIdentityProviderRequest calls the generic BorutaReplaceIdentityProvider builder with application/json body
-func NewBorutaReplaceIdentityProviderRequest(server string, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody) (*http.Request, error) {
+func NewBorutaReplaceIdentityProviderRequest(server string, id BorutaIdentityProviderIDParam, body BorutaReplaceIdentityProviderJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -8843,7 +8865,7 @@ func NewBorutaReplaceIdentityProviderRequest(server string, id BorutaIDParam, bo
 }
 
 // NewBorutaReplaceIdentityProviderRequestWithBody constructs an http.Request for the BorutaReplaceIdentityProvider method, with any body, and a specified content type
-func NewBorutaReplaceIdentityProviderRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaReplaceIdentityProviderRequestWithBody(server string, id BorutaIdentityProviderIDParam, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8946,7 +8968,7 @@ func NewBorutaCreateKeyPairRequestWithBody(server string, contentType string, bo
 }
 
 // NewBorutaDeleteKeyPairRequest constructs an http.Request for the BorutaDeleteKeyPair method
-func NewBorutaDeleteKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaDeleteKeyPairRequest(server string, id BorutaKeyPairIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -8980,7 +9002,7 @@ func NewBorutaDeleteKeyPairRequest(server string, id BorutaIDParam) (*http.Reque
 }
 
 // NewBorutaGetKeyPairRequest constructs an http.Request for the BorutaGetKeyPair method
-func NewBorutaGetKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaGetKeyPairRequest(server string, id BorutaKeyPairIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9014,7 +9036,7 @@ func NewBorutaGetKeyPairRequest(server string, id BorutaIDParam) (*http.Request,
 }
 
 // NewBorutaUpdateKeyPairRequest calls the generic BorutaUpdateKeyPair builder with application/json body
-func NewBorutaUpdateKeyPairRequest(server string, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody) (*http.Request, error) {
+func NewBorutaUpdateKeyPairRequest(server string, id BorutaKeyPairIDParam, body BorutaUpdateKeyPairJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -9025,7 +9047,7 @@ func NewBorutaUpdateKeyPairRequest(server string, id BorutaIDParam, body BorutaU
 }
 
 // NewBorutaUpdateKeyPairRequestWithBody constructs an http.Request for the BorutaUpdateKeyPair method, with any body, and a specified content type
-func NewBorutaUpdateKeyPairRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaUpdateKeyPairRequestWithBody(server string, id BorutaKeyPairIDParam, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9061,7 +9083,7 @@ func NewBorutaUpdateKeyPairRequestWithBody(server string, id BorutaIDParam, cont
 }
 
 // NewBorutaReplaceKeyPairRequest calls the generic BorutaReplaceKeyPair builder with application/json body
-func NewBorutaReplaceKeyPairRequest(server string, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody) (*http.Request, error) {
+func NewBorutaReplaceKeyPairRequest(server string, id BorutaKeyPairIDParam, body BorutaReplaceKeyPairJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -9072,7 +9094,7 @@ func NewBorutaReplaceKeyPairRequest(server string, id BorutaIDParam, body Boruta
 }
 
 // NewBorutaReplaceKeyPairRequestWithBody constructs an http.Request for the BorutaReplaceKeyPair method, with any body, and a specified content type
-func NewBorutaReplaceKeyPairRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaReplaceKeyPairRequestWithBody(server string, id BorutaKeyPairIDParam, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9108,7 +9130,7 @@ func NewBorutaReplaceKeyPairRequestWithBody(server string, id BorutaIDParam, con
 }
 
 // NewBorutaRotateKeyPairRequest constructs an http.Request for the BorutaRotateKeyPair method
-func NewBorutaRotateKeyPairRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaRotateKeyPairRequest(server string, id BorutaKeyPairIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9585,7 +9607,7 @@ func NewBorutaCreateScopeRequestWithBody(server string, contentType string, body
 }
 
 // NewBorutaDeleteScopeRequest constructs an http.Request for the BorutaDeleteScope method
-func NewBorutaDeleteScopeRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaDeleteScopeRequest(server string, id BorutaScopeIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9619,7 +9641,7 @@ func NewBorutaDeleteScopeRequest(server string, id BorutaIDParam) (*http.Request
 }
 
 // NewBorutaGetScopeRequest constructs an http.Request for the BorutaGetScope method
-func NewBorutaGetScopeRequest(server string, id BorutaIDParam) (*http.Request, error) {
+func NewBorutaGetScopeRequest(server string, id BorutaScopeIDParam) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9653,7 +9675,7 @@ func NewBorutaGetScopeRequest(server string, id BorutaIDParam) (*http.Request, e
 }
 
 // NewBorutaUpdateScopeRequest calls the generic BorutaUpdateScope builder with application/json body
-func NewBorutaUpdateScopeRequest(server string, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody) (*http.Request, error) {
+func NewBorutaUpdateScopeRequest(server string, id BorutaScopeIDParam, body BorutaUpdateScopeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -9664,7 +9686,7 @@ func NewBorutaUpdateScopeRequest(server string, id BorutaIDParam, body BorutaUpd
 }
 
 // NewBorutaUpdateScopeRequestWithBody constructs an http.Request for the BorutaUpdateScope method, with any body, and a specified content type
-func NewBorutaUpdateScopeRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaUpdateScopeRequestWithBody(server string, id BorutaScopeIDParam, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -9700,7 +9722,7 @@ func NewBorutaUpdateScopeRequestWithBody(server string, id BorutaIDParam, conten
 }
 
 // NewBorutaReplaceScopeRequest calls the generic BorutaReplaceScope builder with application/json body
-func NewBorutaReplaceScopeRequest(server string, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody) (*http.Request, error) {
+func NewBorutaReplaceScopeRequest(server string, id BorutaScopeIDParam, body BorutaReplaceScopeJSONRequestBody) (*http.Request, error) {
 	var bodyReader io.Reader
 	buf, err := json.Marshal(body)
 	if err != nil {
@@ -9711,7 +9733,7 @@ func NewBorutaReplaceScopeRequest(server string, id BorutaIDParam, body BorutaRe
 }
 
 // NewBorutaReplaceScopeRequestWithBody constructs an http.Request for the BorutaReplaceScope method, with any body, and a specified content type
-func NewBorutaReplaceScopeRequestWithBody(server string, id BorutaIDParam, contentType string, body io.Reader) (*http.Request, error) {
+func NewBorutaReplaceScopeRequestWithBody(server string, id BorutaScopeIDParam, contentType string, body io.Reader) (*http.Request, error) {
 	var err error
 
 	var pathParam0 string
@@ -11612,14 +11634,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
-	BorutaDeleteClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*BorutaDeleteClientResult, error)
+	BorutaDeleteClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*BorutaDeleteClientResult, error)
 
 	// BorutaGetClientWithResponse Read a client
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
-	BorutaGetClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*BorutaGetClientResult, error)
+	BorutaGetClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*BorutaGetClientResult, error)
 
 	// BorutaUpdateClientWithBodyWithResponse Change a client
 	//
@@ -11630,7 +11652,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-	BorutaUpdateClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error)
+	BorutaUpdateClientWithBodyWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error)
 
 	// BorutaUpdateClientWithResponse Change a client
 	//
@@ -11641,7 +11663,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-	BorutaUpdateClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error)
+	BorutaUpdateClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error)
 
 	// BorutaReplaceClientWithBodyWithResponse Change a client
 	//
@@ -11652,7 +11674,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-	BorutaReplaceClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error)
+	BorutaReplaceClientWithBodyWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error)
 
 	// BorutaReplaceClientWithResponse Change a client
 	//
@@ -11663,7 +11685,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-	BorutaReplaceClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error)
+	BorutaReplaceClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error)
 
 	// BorutaRegenerateClientDIDWithResponse Set a client's DID from its public key
 	//
@@ -11672,7 +11694,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
-	BorutaRegenerateClientDIDWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientDIDResult, error)
+	BorutaRegenerateClientDIDWithResponse(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientDIDResult, error)
 
 	// BorutaRegenerateClientKeyPairWithResponse Give a client a new key pair of its own
 	//
@@ -11681,7 +11703,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
-	BorutaRegenerateClientKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientKeyPairResult, error)
+	BorutaRegenerateClientKeyPairWithResponse(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientKeyPairResult, error)
 
 	// BorutaListIdentityProvidersWithResponse List all identity providers
 	//
@@ -11711,14 +11733,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
-	BorutaDeleteIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteIdentityProviderResult, error)
+	BorutaDeleteIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteIdentityProviderResult, error)
 
 	// BorutaGetIdentityProviderWithResponse Read an identity provider
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
-	BorutaGetIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetIdentityProviderResult, error)
+	BorutaGetIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*BorutaGetIdentityProviderResult, error)
 
 	// BorutaUpdateIdentityProviderWithBodyWithResponse Change an identity provider
 	//
@@ -11727,7 +11749,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-	BorutaUpdateIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error)
+	BorutaUpdateIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error)
 
 	// BorutaUpdateIdentityProviderWithResponse Change an identity provider
 	//
@@ -11736,7 +11758,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-	BorutaUpdateIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error)
+	BorutaUpdateIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error)
 
 	// BorutaReplaceIdentityProviderWithBodyWithResponse Change an identity provider
 	//
@@ -11745,7 +11767,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-	BorutaReplaceIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error)
+	BorutaReplaceIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error)
 
 	// BorutaReplaceIdentityProviderWithResponse Change an identity provider
 	//
@@ -11754,7 +11776,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-	BorutaReplaceIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error)
+	BorutaReplaceIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error)
 
 	// BorutaListKeyPairsWithResponse List the key pairs that clients share
 	//
@@ -11788,14 +11810,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
-	BorutaDeleteKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteKeyPairResult, error)
+	BorutaDeleteKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteKeyPairResult, error)
 
 	// BorutaGetKeyPairWithResponse Read a key pair
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
-	BorutaGetKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetKeyPairResult, error)
+	BorutaGetKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaGetKeyPairResult, error)
 
 	// BorutaUpdateKeyPairWithBodyWithResponse Make a key pair the default one, or no longer
 	//
@@ -11804,7 +11826,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-	BorutaUpdateKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error)
+	BorutaUpdateKeyPairWithBodyWithResponse(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error)
 
 	// BorutaUpdateKeyPairWithResponse Make a key pair the default one, or no longer
 	//
@@ -11813,7 +11835,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-	BorutaUpdateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error)
+	BorutaUpdateKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error)
 
 	// BorutaReplaceKeyPairWithBodyWithResponse Make a key pair the default one, or no longer
 	//
@@ -11822,7 +11844,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-	BorutaReplaceKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error)
+	BorutaReplaceKeyPairWithBodyWithResponse(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error)
 
 	// BorutaReplaceKeyPairWithResponse Make a key pair the default one, or no longer
 	//
@@ -11831,7 +11853,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-	BorutaReplaceKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error)
+	BorutaReplaceKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error)
 
 	// BorutaRotateKeyPairWithResponse Give a key pair, and the clients that use it, a new key
 	//
@@ -11840,7 +11862,7 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
-	BorutaRotateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRotateKeyPairResult, error)
+	BorutaRotateKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaRotateKeyPairResult, error)
 
 	// RosterListClientSecretsWithResponse List a client's secrets
 	//
@@ -11920,14 +11942,14 @@ type ClientWithResponsesInterface interface {
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
-	BorutaDeleteScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteScopeResult, error)
+	BorutaDeleteScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteScopeResult, error)
 
 	// BorutaGetScopeWithResponse Read a scope
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
-	BorutaGetScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetScopeResult, error)
+	BorutaGetScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*BorutaGetScopeResult, error)
 
 	// BorutaUpdateScopeWithBodyWithResponse Change a scope
 	//
@@ -11936,7 +11958,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-	BorutaUpdateScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error)
+	BorutaUpdateScopeWithBodyWithResponse(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error)
 
 	// BorutaUpdateScopeWithResponse Change a scope
 	//
@@ -11945,7 +11967,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-	BorutaUpdateScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error)
+	BorutaUpdateScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error)
 
 	// BorutaReplaceScopeWithBodyWithResponse Change a scope
 	//
@@ -11954,7 +11976,7 @@ type ClientWithResponsesInterface interface {
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-	BorutaReplaceScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error)
+	BorutaReplaceScopeWithBodyWithResponse(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error)
 
 	// BorutaReplaceScopeWithResponse Change a scope
 	//
@@ -11963,7 +11985,7 @@ type ClientWithResponsesInterface interface {
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-	BorutaReplaceScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error)
+	BorutaReplaceScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error)
 
 	// Auth0ListClientGrantsWithResponse List client grants
 	//
@@ -19227,7 +19249,7 @@ func (c *ClientWithResponses) BorutaCreateClientWithResponse(ctx context.Context
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/clients/{id} (the `BorutaDeleteClient` operationId).
-func (c *ClientWithResponses) BorutaDeleteClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*BorutaDeleteClientResult, error) {
+func (c *ClientWithResponses) BorutaDeleteClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaDeleteClientParams, reqEditors ...RequestEditorFn) (*BorutaDeleteClientResult, error) {
 	rsp, err := c.BorutaDeleteClient(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19240,7 +19262,7 @@ func (c *ClientWithResponses) BorutaDeleteClientWithResponse(ctx context.Context
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
-func (c *ClientWithResponses) BorutaGetClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*BorutaGetClientResult, error) {
+func (c *ClientWithResponses) BorutaGetClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*BorutaGetClientResult, error) {
 	rsp, err := c.BorutaGetClient(ctx, id, params, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19257,7 +19279,7 @@ func (c *ClientWithResponses) BorutaGetClientWithResponse(ctx context.Context, i
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-func (c *ClientWithResponses) BorutaUpdateClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error) {
+func (c *ClientWithResponses) BorutaUpdateClientWithBodyWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error) {
 	rsp, err := c.BorutaUpdateClientWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19274,7 +19296,7 @@ func (c *ClientWithResponses) BorutaUpdateClientWithBodyWithResponse(ctx context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/clients/{id} (the `BorutaUpdateClient` operationId).
-func (c *ClientWithResponses) BorutaUpdateClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error) {
+func (c *ClientWithResponses) BorutaUpdateClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaUpdateClientParams, body BorutaUpdateClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateClientResult, error) {
 	rsp, err := c.BorutaUpdateClient(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19291,7 +19313,7 @@ func (c *ClientWithResponses) BorutaUpdateClientWithResponse(ctx context.Context
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-func (c *ClientWithResponses) BorutaReplaceClientWithBodyWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error) {
+func (c *ClientWithResponses) BorutaReplaceClientWithBodyWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error) {
 	rsp, err := c.BorutaReplaceClientWithBody(ctx, id, params, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19308,7 +19330,7 @@ func (c *ClientWithResponses) BorutaReplaceClientWithBodyWithResponse(ctx contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/clients/{id} (the `BorutaReplaceClient` operationId).
-func (c *ClientWithResponses) BorutaReplaceClientWithResponse(ctx context.Context, id BorutaIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error) {
+func (c *ClientWithResponses) BorutaReplaceClientWithResponse(ctx context.Context, id BorutaClientIDParam, params *BorutaReplaceClientParams, body BorutaReplaceClientJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceClientResult, error) {
 	rsp, err := c.BorutaReplaceClient(ctx, id, params, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19323,7 +19345,7 @@ func (c *ClientWithResponses) BorutaReplaceClientWithResponse(ctx context.Contex
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/clients/{id}/regenerate_did (the `BorutaRegenerateClientDID` operationId).
-func (c *ClientWithResponses) BorutaRegenerateClientDIDWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientDIDResult, error) {
+func (c *ClientWithResponses) BorutaRegenerateClientDIDWithResponse(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientDIDResult, error) {
 	rsp, err := c.BorutaRegenerateClientDID(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19338,7 +19360,7 @@ func (c *ClientWithResponses) BorutaRegenerateClientDIDWithResponse(ctx context.
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/clients/{id}/regenerate_key_pair (the `BorutaRegenerateClientKeyPair` operationId).
-func (c *ClientWithResponses) BorutaRegenerateClientKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaRegenerateClientKeyPairWithResponse(ctx context.Context, id BorutaClientIDParam, reqEditors ...RequestEditorFn) (*BorutaRegenerateClientKeyPairResult, error) {
 	rsp, err := c.BorutaRegenerateClientKeyPair(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19392,7 +19414,7 @@ func (c *ClientWithResponses) BorutaCreateIdentityProviderWithResponse(ctx conte
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/identity-providers/{id} (the `BorutaDeleteIdentityProvider` operationId).
-func (c *ClientWithResponses) BorutaDeleteIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteIdentityProviderResult, error) {
+func (c *ClientWithResponses) BorutaDeleteIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteIdentityProviderResult, error) {
 	rsp, err := c.BorutaDeleteIdentityProvider(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19405,7 +19427,7 @@ func (c *ClientWithResponses) BorutaDeleteIdentityProviderWithResponse(ctx conte
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
-func (c *ClientWithResponses) BorutaGetIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetIdentityProviderResult, error) {
+func (c *ClientWithResponses) BorutaGetIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*BorutaGetIdentityProviderResult, error) {
 	rsp, err := c.BorutaGetIdentityProvider(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19420,7 +19442,7 @@ func (c *ClientWithResponses) BorutaGetIdentityProviderWithResponse(ctx context.
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error) {
+func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error) {
 	rsp, err := c.BorutaUpdateIdentityProviderWithBody(ctx, id, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19435,7 +19457,7 @@ func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithBodyWithResponse(c
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/identity-providers/{id} (the `BorutaUpdateIdentityProvider` operationId).
-func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error) {
+func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaUpdateIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateIdentityProviderResult, error) {
 	rsp, err := c.BorutaUpdateIdentityProvider(ctx, id, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19450,7 +19472,7 @@ func (c *ClientWithResponses) BorutaUpdateIdentityProviderWithResponse(ctx conte
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error) {
+func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithBodyWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error) {
 	rsp, err := c.BorutaReplaceIdentityProviderWithBody(ctx, id, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19465,7 +19487,7 @@ func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithBodyWithResponse(
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/identity-providers/{id} (the `BorutaReplaceIdentityProvider` operationId).
-func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error) {
+func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, body BorutaReplaceIdentityProviderJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceIdentityProviderResult, error) {
 	rsp, err := c.BorutaReplaceIdentityProvider(ctx, id, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19523,7 +19545,7 @@ func (c *ClientWithResponses) BorutaCreateKeyPairWithResponse(ctx context.Contex
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/key-pairs/{id} (the `BorutaDeleteKeyPair` operationId).
-func (c *ClientWithResponses) BorutaDeleteKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaDeleteKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteKeyPairResult, error) {
 	rsp, err := c.BorutaDeleteKeyPair(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19536,7 +19558,7 @@ func (c *ClientWithResponses) BorutaDeleteKeyPairWithResponse(ctx context.Contex
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
-func (c *ClientWithResponses) BorutaGetKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaGetKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaGetKeyPairResult, error) {
 	rsp, err := c.BorutaGetKeyPair(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19551,7 +19573,7 @@ func (c *ClientWithResponses) BorutaGetKeyPairWithResponse(ctx context.Context, 
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-func (c *ClientWithResponses) BorutaUpdateKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaUpdateKeyPairWithBodyWithResponse(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error) {
 	rsp, err := c.BorutaUpdateKeyPairWithBody(ctx, id, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19566,7 +19588,7 @@ func (c *ClientWithResponses) BorutaUpdateKeyPairWithBodyWithResponse(ctx contex
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/key-pairs/{id} (the `BorutaUpdateKeyPair` operationId).
-func (c *ClientWithResponses) BorutaUpdateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaUpdateKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, body BorutaUpdateKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateKeyPairResult, error) {
 	rsp, err := c.BorutaUpdateKeyPair(ctx, id, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19581,7 +19603,7 @@ func (c *ClientWithResponses) BorutaUpdateKeyPairWithResponse(ctx context.Contex
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-func (c *ClientWithResponses) BorutaReplaceKeyPairWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaReplaceKeyPairWithBodyWithResponse(ctx context.Context, id BorutaKeyPairIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error) {
 	rsp, err := c.BorutaReplaceKeyPairWithBody(ctx, id, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19596,7 +19618,7 @@ func (c *ClientWithResponses) BorutaReplaceKeyPairWithBodyWithResponse(ctx conte
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/key-pairs/{id} (the `BorutaReplaceKeyPair` operationId).
-func (c *ClientWithResponses) BorutaReplaceKeyPairWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaReplaceKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, body BorutaReplaceKeyPairJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceKeyPairResult, error) {
 	rsp, err := c.BorutaReplaceKeyPair(ctx, id, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19611,7 +19633,7 @@ func (c *ClientWithResponses) BorutaReplaceKeyPairWithResponse(ctx context.Conte
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
-func (c *ClientWithResponses) BorutaRotateKeyPairWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaRotateKeyPairResult, error) {
+func (c *ClientWithResponses) BorutaRotateKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaRotateKeyPairResult, error) {
 	rsp, err := c.BorutaRotateKeyPair(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19745,7 +19767,7 @@ func (c *ClientWithResponses) BorutaCreateScopeWithResponse(ctx context.Context,
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with DELETE /api/scopes/{id} (the `BorutaDeleteScope` operationId).
-func (c *ClientWithResponses) BorutaDeleteScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteScopeResult, error) {
+func (c *ClientWithResponses) BorutaDeleteScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteScopeResult, error) {
 	rsp, err := c.BorutaDeleteScope(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19758,7 +19780,7 @@ func (c *ClientWithResponses) BorutaDeleteScopeWithResponse(ctx context.Context,
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
-func (c *ClientWithResponses) BorutaGetScopeWithResponse(ctx context.Context, id BorutaIDParam, reqEditors ...RequestEditorFn) (*BorutaGetScopeResult, error) {
+func (c *ClientWithResponses) BorutaGetScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*BorutaGetScopeResult, error) {
 	rsp, err := c.BorutaGetScope(ctx, id, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19773,7 +19795,7 @@ func (c *ClientWithResponses) BorutaGetScopeWithResponse(ctx context.Context, id
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-func (c *ClientWithResponses) BorutaUpdateScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error) {
+func (c *ClientWithResponses) BorutaUpdateScopeWithBodyWithResponse(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error) {
 	rsp, err := c.BorutaUpdateScopeWithBody(ctx, id, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19788,7 +19810,7 @@ func (c *ClientWithResponses) BorutaUpdateScopeWithBodyWithResponse(ctx context.
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PATCH /api/scopes/{id} (the `BorutaUpdateScope` operationId).
-func (c *ClientWithResponses) BorutaUpdateScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error) {
+func (c *ClientWithResponses) BorutaUpdateScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, body BorutaUpdateScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaUpdateScopeResult, error) {
 	rsp, err := c.BorutaUpdateScope(ctx, id, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19803,7 +19825,7 @@ func (c *ClientWithResponses) BorutaUpdateScopeWithResponse(ctx context.Context,
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-func (c *ClientWithResponses) BorutaReplaceScopeWithBodyWithResponse(ctx context.Context, id BorutaIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error) {
+func (c *ClientWithResponses) BorutaReplaceScopeWithBodyWithResponse(ctx context.Context, id BorutaScopeIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error) {
 	rsp, err := c.BorutaReplaceScopeWithBody(ctx, id, contentType, body, reqEditors...)
 	if err != nil {
 		return nil, err
@@ -19818,7 +19840,7 @@ func (c *ClientWithResponses) BorutaReplaceScopeWithBodyWithResponse(ctx context
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with PUT /api/scopes/{id} (the `BorutaReplaceScope` operationId).
-func (c *ClientWithResponses) BorutaReplaceScopeWithResponse(ctx context.Context, id BorutaIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error) {
+func (c *ClientWithResponses) BorutaReplaceScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, body BorutaReplaceScopeJSONRequestBody, reqEditors ...RequestEditorFn) (*BorutaReplaceScopeResult, error) {
 	rsp, err := c.BorutaReplaceScope(ctx, id, body, reqEditors...)
 	if err != nil {
 		return nil, err

@@ -834,8 +834,17 @@ type BorutaScopeList = jsondoc.Object
 // BorutaScopeRequest Members that are not known are ignored.
 type BorutaScopeRequest = jsondoc.Object
 
-// BorutaIDParam defines model for BorutaIDParam.
-type BorutaIDParam = string
+// BorutaClientIDParam defines model for BorutaClientIDParam.
+type BorutaClientIDParam = string
+
+// BorutaIdentityProviderIDParam defines model for BorutaIdentityProviderIDParam.
+type BorutaIdentityProviderIDParam = string
+
+// BorutaKeyPairIDParam defines model for BorutaKeyPairIDParam.
+type BorutaKeyPairIDParam = string
+
+// BorutaScopeIDParam defines model for BorutaScopeIDParam.
+type BorutaScopeIDParam = string
 
 // ClientGrantIDParam defines model for ClientGrantIDParam.
 type ClientGrantIDParam = string
@@ -1069,22 +1078,22 @@ type ServerInterface interface {
 	BorutaCreateClient(c *gin.Context)
 	// BorutaDeleteClient Delete a client
 	// (DELETE /api/clients/{id})
-	BorutaDeleteClient(c *gin.Context, id BorutaIDParam, params BorutaDeleteClientParams)
+	BorutaDeleteClient(c *gin.Context, id BorutaClientIDParam, params BorutaDeleteClientParams)
 	// BorutaGetClient Read a client
 	// (GET /api/clients/{id})
-	BorutaGetClient(c *gin.Context, id BorutaIDParam, params BorutaGetClientParams)
+	BorutaGetClient(c *gin.Context, id BorutaClientIDParam, params BorutaGetClientParams)
 	// BorutaUpdateClient Change a client
 	// (PATCH /api/clients/{id})
-	BorutaUpdateClient(c *gin.Context, id BorutaIDParam, params BorutaUpdateClientParams)
+	BorutaUpdateClient(c *gin.Context, id BorutaClientIDParam, params BorutaUpdateClientParams)
 	// BorutaReplaceClient Change a client
 	// (PUT /api/clients/{id})
-	BorutaReplaceClient(c *gin.Context, id BorutaIDParam, params BorutaReplaceClientParams)
+	BorutaReplaceClient(c *gin.Context, id BorutaClientIDParam, params BorutaReplaceClientParams)
 	// BorutaRegenerateClientDID Set a client's DID from its public key
 	// (POST /api/clients/{id}/regenerate_did)
-	BorutaRegenerateClientDID(c *gin.Context, id BorutaIDParam)
+	BorutaRegenerateClientDID(c *gin.Context, id BorutaClientIDParam)
 	// BorutaRegenerateClientKeyPair Give a client a new key pair of its own
 	// (POST /api/clients/{id}/regenerate_key_pair)
-	BorutaRegenerateClientKeyPair(c *gin.Context, id BorutaIDParam)
+	BorutaRegenerateClientKeyPair(c *gin.Context, id BorutaClientIDParam)
 	// BorutaListIdentityProviders List all identity providers
 	// (GET /api/identity-providers)
 	BorutaListIdentityProviders(c *gin.Context)
@@ -1093,16 +1102,16 @@ type ServerInterface interface {
 	BorutaCreateIdentityProvider(c *gin.Context)
 	// BorutaDeleteIdentityProvider Delete an identity provider
 	// (DELETE /api/identity-providers/{id})
-	BorutaDeleteIdentityProvider(c *gin.Context, id BorutaIDParam)
+	BorutaDeleteIdentityProvider(c *gin.Context, id BorutaIdentityProviderIDParam)
 	// BorutaGetIdentityProvider Read an identity provider
 	// (GET /api/identity-providers/{id})
-	BorutaGetIdentityProvider(c *gin.Context, id BorutaIDParam)
+	BorutaGetIdentityProvider(c *gin.Context, id BorutaIdentityProviderIDParam)
 	// BorutaUpdateIdentityProvider Change an identity provider
 	// (PATCH /api/identity-providers/{id})
-	BorutaUpdateIdentityProvider(c *gin.Context, id BorutaIDParam)
+	BorutaUpdateIdentityProvider(c *gin.Context, id BorutaIdentityProviderIDParam)
 	// BorutaReplaceIdentityProvider Change an identity provider
 	// (PUT /api/identity-providers/{id})
-	BorutaReplaceIdentityProvider(c *gin.Context, id BorutaIDParam)
+	BorutaReplaceIdentityProvider(c *gin.Context, id BorutaIdentityProviderIDParam)
 	// BorutaListKeyPairs List the key pairs that clients share
 	// (GET /api/key-pairs)
 	BorutaListKeyPairs(c *gin.Context)
@@ -1111,19 +1120,19 @@ type ServerInterface interface {
 	BorutaCreateKeyPair(c *gin.Context)
 	// BorutaDeleteKeyPair Delete a key pair
 	// (DELETE /api/key-pairs/{id})
-	BorutaDeleteKeyPair(c *gin.Context, id BorutaIDParam)
+	BorutaDeleteKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
 	// BorutaGetKeyPair Read a key pair
 	// (GET /api/key-pairs/{id})
-	BorutaGetKeyPair(c *gin.Context, id BorutaIDParam)
+	BorutaGetKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
 	// BorutaUpdateKeyPair Make a key pair the default one, or no longer
 	// (PATCH /api/key-pairs/{id})
-	BorutaUpdateKeyPair(c *gin.Context, id BorutaIDParam)
+	BorutaUpdateKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
 	// BorutaReplaceKeyPair Make a key pair the default one, or no longer
 	// (PUT /api/key-pairs/{id})
-	BorutaReplaceKeyPair(c *gin.Context, id BorutaIDParam)
+	BorutaReplaceKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
 	// BorutaRotateKeyPair Give a key pair, and the clients that use it, a new key
 	// (POST /api/key-pairs/{id}/rotate)
-	BorutaRotateKeyPair(c *gin.Context, id BorutaIDParam)
+	BorutaRotateKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
 	// BorutaListScopes List all scopes
 	// (GET /api/scopes)
 	BorutaListScopes(c *gin.Context)
@@ -1132,16 +1141,16 @@ type ServerInterface interface {
 	BorutaCreateScope(c *gin.Context)
 	// BorutaDeleteScope Delete a scope
 	// (DELETE /api/scopes/{id})
-	BorutaDeleteScope(c *gin.Context, id BorutaIDParam)
+	BorutaDeleteScope(c *gin.Context, id BorutaScopeIDParam)
 	// BorutaGetScope Read a scope
 	// (GET /api/scopes/{id})
-	BorutaGetScope(c *gin.Context, id BorutaIDParam)
+	BorutaGetScope(c *gin.Context, id BorutaScopeIDParam)
 	// BorutaUpdateScope Change a scope
 	// (PATCH /api/scopes/{id})
-	BorutaUpdateScope(c *gin.Context, id BorutaIDParam)
+	BorutaUpdateScope(c *gin.Context, id BorutaScopeIDParam)
 	// BorutaReplaceScope Change a scope
 	// (PUT /api/scopes/{id})
-	BorutaReplaceScope(c *gin.Context, id BorutaIDParam)
+	BorutaReplaceScope(c *gin.Context, id BorutaScopeIDParam)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -1186,7 +1195,7 @@ func (siw *ServerInterfaceWrapper) BorutaDeleteClient(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaClientIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1235,7 +1244,7 @@ func (siw *ServerInterfaceWrapper) BorutaGetClient(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaClientIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1284,7 +1293,7 @@ func (siw *ServerInterfaceWrapper) BorutaUpdateClient(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaClientIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1333,7 +1342,7 @@ func (siw *ServerInterfaceWrapper) BorutaReplaceClient(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaClientIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1382,7 +1391,7 @@ func (siw *ServerInterfaceWrapper) BorutaRegenerateClientDID(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaClientIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1407,7 +1416,7 @@ func (siw *ServerInterfaceWrapper) BorutaRegenerateClientKeyPair(c *gin.Context)
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaClientIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1458,7 +1467,7 @@ func (siw *ServerInterfaceWrapper) BorutaDeleteIdentityProvider(c *gin.Context) 
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaIdentityProviderIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1483,7 +1492,7 @@ func (siw *ServerInterfaceWrapper) BorutaGetIdentityProvider(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaIdentityProviderIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1508,7 +1517,7 @@ func (siw *ServerInterfaceWrapper) BorutaUpdateIdentityProvider(c *gin.Context) 
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaIdentityProviderIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1533,7 +1542,7 @@ func (siw *ServerInterfaceWrapper) BorutaReplaceIdentityProvider(c *gin.Context)
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaIdentityProviderIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1584,7 +1593,7 @@ func (siw *ServerInterfaceWrapper) BorutaDeleteKeyPair(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaKeyPairIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1609,7 +1618,7 @@ func (siw *ServerInterfaceWrapper) BorutaGetKeyPair(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaKeyPairIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1634,7 +1643,7 @@ func (siw *ServerInterfaceWrapper) BorutaUpdateKeyPair(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaKeyPairIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1659,7 +1668,7 @@ func (siw *ServerInterfaceWrapper) BorutaReplaceKeyPair(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaKeyPairIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1684,7 +1693,7 @@ func (siw *ServerInterfaceWrapper) BorutaRotateKeyPair(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaKeyPairIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1735,7 +1744,7 @@ func (siw *ServerInterfaceWrapper) BorutaDeleteScope(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaScopeIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1760,7 +1769,7 @@ func (siw *ServerInterfaceWrapper) BorutaGetScope(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaScopeIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1785,7 +1794,7 @@ func (siw *ServerInterfaceWrapper) BorutaUpdateScope(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaScopeIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -1810,7 +1819,7 @@ func (siw *ServerInterfaceWrapper) BorutaReplaceScope(c *gin.Context) {
 	_ = err
 
 	// ------------- Path parameter "id" -------------
-	var id BorutaIDParam
+	var id BorutaScopeIDParam
 
 	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
 	if err != nil {
@@ -2185,7 +2194,7 @@ func (response BorutaCreateClientdefaultJSONResponse) VisitBorutaCreateClientRes
 }
 
 type BorutaDeleteClientRequestObject struct {
-	ID     BorutaIDParam `json:"id"`
+	ID     BorutaClientIDParam `json:"id"`
 	Params BorutaDeleteClientParams
 }
 
@@ -2321,7 +2330,7 @@ func (response BorutaDeleteClientdefaultJSONResponse) VisitBorutaDeleteClientRes
 }
 
 type BorutaGetClientRequestObject struct {
-	ID     BorutaIDParam `json:"id"`
+	ID     BorutaClientIDParam `json:"id"`
 	Params BorutaGetClientParams
 }
 
@@ -2475,7 +2484,7 @@ func (response BorutaGetClientdefaultJSONResponse) VisitBorutaGetClientResponse(
 }
 
 type BorutaUpdateClientRequestObject struct {
-	ID     BorutaIDParam `json:"id"`
+	ID     BorutaClientIDParam `json:"id"`
 	Params BorutaUpdateClientParams
 	Body   *BorutaUpdateClientJSONRequestBody
 }
@@ -2660,7 +2669,7 @@ func (response BorutaUpdateClientdefaultJSONResponse) VisitBorutaUpdateClientRes
 }
 
 type BorutaReplaceClientRequestObject struct {
-	ID     BorutaIDParam `json:"id"`
+	ID     BorutaClientIDParam `json:"id"`
 	Params BorutaReplaceClientParams
 	Body   *BorutaReplaceClientJSONRequestBody
 }
@@ -2845,7 +2854,7 @@ func (response BorutaReplaceClientdefaultJSONResponse) VisitBorutaReplaceClientR
 }
 
 type BorutaRegenerateClientDIDRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaClientIDParam `json:"id"`
 }
 
 type BorutaRegenerateClientDIDResponseObject interface {
@@ -2998,7 +3007,7 @@ func (response BorutaRegenerateClientDIDdefaultJSONResponse) VisitBorutaRegenera
 }
 
 type BorutaRegenerateClientKeyPairRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaClientIDParam `json:"id"`
 }
 
 type BorutaRegenerateClientKeyPairResponseObject interface {
@@ -3421,7 +3430,7 @@ func (response BorutaCreateIdentityProviderdefaultJSONResponse) VisitBorutaCreat
 }
 
 type BorutaDeleteIdentityProviderRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaIdentityProviderIDParam `json:"id"`
 }
 
 type BorutaDeleteIdentityProviderResponseObject interface {
@@ -3558,7 +3567,7 @@ func (response BorutaDeleteIdentityProviderdefaultJSONResponse) VisitBorutaDelet
 }
 
 type BorutaGetIdentityProviderRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaIdentityProviderIDParam `json:"id"`
 }
 
 type BorutaGetIdentityProviderResponseObject interface {
@@ -3685,7 +3694,7 @@ func (response BorutaGetIdentityProviderdefaultJSONResponse) VisitBorutaGetIdent
 }
 
 type BorutaUpdateIdentityProviderRequestObject struct {
-	ID   BorutaIDParam `json:"id"`
+	ID   BorutaIdentityProviderIDParam `json:"id"`
 	Body *BorutaUpdateIdentityProviderJSONRequestBody
 }
 
@@ -3845,7 +3854,7 @@ func (response BorutaUpdateIdentityProviderdefaultJSONResponse) VisitBorutaUpdat
 }
 
 type BorutaReplaceIdentityProviderRequestObject struct {
-	ID   BorutaIDParam `json:"id"`
+	ID   BorutaIdentityProviderIDParam `json:"id"`
 	Body *BorutaReplaceIdentityProviderJSONRequestBody
 }
 
@@ -4258,7 +4267,7 @@ func (response BorutaCreateKeyPairdefaultJSONResponse) VisitBorutaCreateKeyPairR
 }
 
 type BorutaDeleteKeyPairRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaKeyPairIDParam `json:"id"`
 }
 
 type BorutaDeleteKeyPairResponseObject interface {
@@ -4395,7 +4404,7 @@ func (response BorutaDeleteKeyPairdefaultJSONResponse) VisitBorutaDeleteKeyPairR
 }
 
 type BorutaGetKeyPairRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaKeyPairIDParam `json:"id"`
 }
 
 type BorutaGetKeyPairResponseObject interface {
@@ -4522,7 +4531,7 @@ func (response BorutaGetKeyPairdefaultJSONResponse) VisitBorutaGetKeyPairRespons
 }
 
 type BorutaUpdateKeyPairRequestObject struct {
-	ID   BorutaIDParam `json:"id"`
+	ID   BorutaKeyPairIDParam `json:"id"`
 	Body *BorutaUpdateKeyPairJSONRequestBody
 }
 
@@ -4682,7 +4691,7 @@ func (response BorutaUpdateKeyPairdefaultJSONResponse) VisitBorutaUpdateKeyPairR
 }
 
 type BorutaReplaceKeyPairRequestObject struct {
-	ID   BorutaIDParam `json:"id"`
+	ID   BorutaKeyPairIDParam `json:"id"`
 	Body *BorutaReplaceKeyPairJSONRequestBody
 }
 
@@ -4842,7 +4851,7 @@ func (response BorutaReplaceKeyPairdefaultJSONResponse) VisitBorutaReplaceKeyPai
 }
 
 type BorutaRotateKeyPairRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaKeyPairIDParam `json:"id"`
 }
 
 type BorutaRotateKeyPairResponseObject interface {
@@ -5222,7 +5231,7 @@ func (response BorutaCreateScopedefaultJSONResponse) VisitBorutaCreateScopeRespo
 }
 
 type BorutaDeleteScopeRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaScopeIDParam `json:"id"`
 }
 
 type BorutaDeleteScopeResponseObject interface {
@@ -5343,7 +5352,7 @@ func (response BorutaDeleteScopedefaultJSONResponse) VisitBorutaDeleteScopeRespo
 }
 
 type BorutaGetScopeRequestObject struct {
-	ID BorutaIDParam `json:"id"`
+	ID BorutaScopeIDParam `json:"id"`
 }
 
 type BorutaGetScopeResponseObject interface {
@@ -5470,7 +5479,7 @@ func (response BorutaGetScopedefaultJSONResponse) VisitBorutaGetScopeResponse(w 
 }
 
 type BorutaUpdateScopeRequestObject struct {
-	ID   BorutaIDParam `json:"id"`
+	ID   BorutaScopeIDParam `json:"id"`
 	Body *BorutaUpdateScopeJSONRequestBody
 }
 
@@ -5630,7 +5639,7 @@ func (response BorutaUpdateScopedefaultJSONResponse) VisitBorutaUpdateScopeRespo
 }
 
 type BorutaReplaceScopeRequestObject struct {
-	ID   BorutaIDParam `json:"id"`
+	ID   BorutaScopeIDParam `json:"id"`
 	Body *BorutaReplaceScopeJSONRequestBody
 }
 
@@ -5998,7 +6007,7 @@ func (sh *strictHandler) BorutaCreateClient(ctx *gin.Context) {
 }
 
 // BorutaDeleteClient operation middleware
-func (sh *strictHandler) BorutaDeleteClient(ctx *gin.Context, id BorutaIDParam, params BorutaDeleteClientParams) {
+func (sh *strictHandler) BorutaDeleteClient(ctx *gin.Context, id BorutaClientIDParam, params BorutaDeleteClientParams) {
 	var request BorutaDeleteClientRequestObject
 
 	request.ID = id
@@ -6025,7 +6034,7 @@ func (sh *strictHandler) BorutaDeleteClient(ctx *gin.Context, id BorutaIDParam, 
 }
 
 // BorutaGetClient operation middleware
-func (sh *strictHandler) BorutaGetClient(ctx *gin.Context, id BorutaIDParam, params BorutaGetClientParams) {
+func (sh *strictHandler) BorutaGetClient(ctx *gin.Context, id BorutaClientIDParam, params BorutaGetClientParams) {
 	var request BorutaGetClientRequestObject
 
 	request.ID = id
@@ -6052,7 +6061,7 @@ func (sh *strictHandler) BorutaGetClient(ctx *gin.Context, id BorutaIDParam, par
 }
 
 // BorutaUpdateClient operation middleware
-func (sh *strictHandler) BorutaUpdateClient(ctx *gin.Context, id BorutaIDParam, params BorutaUpdateClientParams) {
+func (sh *strictHandler) BorutaUpdateClient(ctx *gin.Context, id BorutaClientIDParam, params BorutaUpdateClientParams) {
 	var request BorutaUpdateClientRequestObject
 
 	request.ID = id
@@ -6097,7 +6106,7 @@ func (sh *strictHandler) BorutaUpdateClient(ctx *gin.Context, id BorutaIDParam, 
 }
 
 // BorutaReplaceClient operation middleware
-func (sh *strictHandler) BorutaReplaceClient(ctx *gin.Context, id BorutaIDParam, params BorutaReplaceClientParams) {
+func (sh *strictHandler) BorutaReplaceClient(ctx *gin.Context, id BorutaClientIDParam, params BorutaReplaceClientParams) {
 	var request BorutaReplaceClientRequestObject
 
 	request.ID = id
@@ -6142,7 +6151,7 @@ func (sh *strictHandler) BorutaReplaceClient(ctx *gin.Context, id BorutaIDParam,
 }
 
 // BorutaRegenerateClientDID operation middleware
-func (sh *strictHandler) BorutaRegenerateClientDID(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaRegenerateClientDID(ctx *gin.Context, id BorutaClientIDParam) {
 	var request BorutaRegenerateClientDIDRequestObject
 
 	request.ID = id
@@ -6168,7 +6177,7 @@ func (sh *strictHandler) BorutaRegenerateClientDID(ctx *gin.Context, id BorutaID
 }
 
 // BorutaRegenerateClientKeyPair operation middleware
-func (sh *strictHandler) BorutaRegenerateClientKeyPair(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaRegenerateClientKeyPair(ctx *gin.Context, id BorutaClientIDParam) {
 	var request BorutaRegenerateClientKeyPairRequestObject
 
 	request.ID = id
@@ -6260,7 +6269,7 @@ func (sh *strictHandler) BorutaCreateIdentityProvider(ctx *gin.Context) {
 }
 
 // BorutaDeleteIdentityProvider operation middleware
-func (sh *strictHandler) BorutaDeleteIdentityProvider(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaDeleteIdentityProvider(ctx *gin.Context, id BorutaIdentityProviderIDParam) {
 	var request BorutaDeleteIdentityProviderRequestObject
 
 	request.ID = id
@@ -6286,7 +6295,7 @@ func (sh *strictHandler) BorutaDeleteIdentityProvider(ctx *gin.Context, id Borut
 }
 
 // BorutaGetIdentityProvider operation middleware
-func (sh *strictHandler) BorutaGetIdentityProvider(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaGetIdentityProvider(ctx *gin.Context, id BorutaIdentityProviderIDParam) {
 	var request BorutaGetIdentityProviderRequestObject
 
 	request.ID = id
@@ -6312,7 +6321,7 @@ func (sh *strictHandler) BorutaGetIdentityProvider(ctx *gin.Context, id BorutaID
 }
 
 // BorutaUpdateIdentityProvider operation middleware
-func (sh *strictHandler) BorutaUpdateIdentityProvider(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaUpdateIdentityProvider(ctx *gin.Context, id BorutaIdentityProviderIDParam) {
 	var request BorutaUpdateIdentityProviderRequestObject
 
 	request.ID = id
@@ -6356,7 +6365,7 @@ func (sh *strictHandler) BorutaUpdateIdentityProvider(ctx *gin.Context, id Borut
 }
 
 // BorutaReplaceIdentityProvider operation middleware
-func (sh *strictHandler) BorutaReplaceIdentityProvider(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaReplaceIdentityProvider(ctx *gin.Context, id BorutaIdentityProviderIDParam) {
 	var request BorutaReplaceIdentityProviderRequestObject
 
 	request.ID = id
@@ -6466,7 +6475,7 @@ func (sh *strictHandler) BorutaCreateKeyPair(ctx *gin.Context) {
 }
 
 // BorutaDeleteKeyPair operation middleware
-func (sh *strictHandler) BorutaDeleteKeyPair(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaDeleteKeyPair(ctx *gin.Context, id BorutaKeyPairIDParam) {
 	var request BorutaDeleteKeyPairRequestObject
 
 	request.ID = id
@@ -6492,7 +6501,7 @@ func (sh *strictHandler) BorutaDeleteKeyPair(ctx *gin.Context, id BorutaIDParam)
 }
 
 // BorutaGetKeyPair operation middleware
-func (sh *strictHandler) BorutaGetKeyPair(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaGetKeyPair(ctx *gin.Context, id BorutaKeyPairIDParam) {
 	var request BorutaGetKeyPairRequestObject
 
 	request.ID = id
@@ -6518,7 +6527,7 @@ func (sh *strictHandler) BorutaGetKeyPair(ctx *gin.Context, id BorutaIDParam) {
 }
 
 // BorutaUpdateKeyPair operation middleware
-func (sh *strictHandler) BorutaUpdateKeyPair(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaUpdateKeyPair(ctx *gin.Context, id BorutaKeyPairIDParam) {
 	var request BorutaUpdateKeyPairRequestObject
 
 	request.ID = id
@@ -6562,7 +6571,7 @@ func (sh *strictHandler) BorutaUpdateKeyPair(ctx *gin.Context, id BorutaIDParam)
 }
 
 // BorutaReplaceKeyPair operation middleware
-func (sh *strictHandler) BorutaReplaceKeyPair(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaReplaceKeyPair(ctx *gin.Context, id BorutaKeyPairIDParam) {
 	var request BorutaReplaceKeyPairRequestObject
 
 	request.ID = id
@@ -6606,7 +6615,7 @@ func (sh *strictHandler) BorutaReplaceKeyPair(ctx *gin.Context, id BorutaIDParam
 }
 
 // BorutaRotateKeyPair operation middleware
-func (sh *strictHandler) BorutaRotateKeyPair(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaRotateKeyPair(ctx *gin.Context, id BorutaKeyPairIDParam) {
 	var request BorutaRotateKeyPairRequestObject
 
 	request.ID = id
@@ -6698,7 +6707,7 @@ func (sh *strictHandler) BorutaCreateScope(ctx *gin.Context) {
 }
 
 // BorutaDeleteScope operation middleware
-func (sh *strictHandler) BorutaDeleteScope(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaDeleteScope(ctx *gin.Context, id BorutaScopeIDParam) {
 	var request BorutaDeleteScopeRequestObject
 
 	request.ID = id
@@ -6724,7 +6733,7 @@ func (sh *strictHandler) BorutaDeleteScope(ctx *gin.Context, id BorutaIDParam) {
 }
 
 // BorutaGetScope operation middleware
-func (sh *strictHandler) BorutaGetScope(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaGetScope(ctx *gin.Context, id BorutaScopeIDParam) {
 	var request BorutaGetScopeRequestObject
 
 	request.ID = id
@@ -6750,7 +6759,7 @@ func (sh *strictHandler) BorutaGetScope(ctx *gin.Context, id BorutaIDParam) {
 }
 
 // BorutaUpdateScope operation middleware
-func (sh *strictHandler) BorutaUpdateScope(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaUpdateScope(ctx *gin.Context, id BorutaScopeIDParam) {
 	var request BorutaUpdateScopeRequestObject
 
 	request.ID = id
@@ -6794,7 +6803,7 @@ func (sh *strictHandler) BorutaUpdateScope(ctx *gin.Context, id BorutaIDParam) {
 }
 
 // BorutaReplaceScope operation middleware
-func (sh *strictHandler) BorutaReplaceScope(ctx *gin.Context, id BorutaIDParam) {
+func (sh *strictHandler) BorutaReplaceScope(ctx *gin.Context, id BorutaScopeIDParam) {
 	var request BorutaReplaceScopeRequestObject
 
 	request.ID = id
@@ -6842,154 +6851,207 @@ func (sh *strictHandler) BorutaReplaceScope(ctx *gin.Context, id BorutaIDParam) 
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rcts40uiroHhO1exMSbJsy5c4vxTbmXgnsb22s/vNjlMSREISIgrgAqAUTcpV+zR73uM8yj7JV2iA",
-	"d1KiZDuXGeVPLBIEGo1Gd6Mv6M+Oy6cBZ4Qp6Zx8dsgnPA18An+/4iJU+NSnhCn9W4bTKRYL58TpIhee",
-	"IiwRVYhKNMUeQYMF8sgQh75yGs4M+yHRn3lYYf0/dl0iZU/xCWE9pXzn5Piw0243HByqMRf0d6woZz2X",
-	"e8S8Piy+FORfIZHKvN9Pvyc96fKAOCdD7EuSeu6ZF9I5+e2zQz3nxDnGu96ht0eanV33oNlx9zvNY3xw",
-	"0BwM2rjjDl/gI3fPaTgMT4lz4lA249Ql8kQQ7DkNJwgHPnWdEyVC8vCh4bhj4k565mnPoKWnh7FwuJwN",
-	"qUeYotiPH3q6AQt9v+EQNuTCJT0v4EH8PnqoPgE64ucA/hHuDPeHbdI8xu1BszM8OGq+GLYHzfbgeNhx",
-	"D4f7ww5xdFuLaklHDKtQkB72R86Jc3N7sLuXbpBeCwOqWvQCwWfUI0KvHAx7MGy7u/hgr3k4GLSbHY2/",
-	"F97BXvMYv/D28S7ec3d3E6zdKjwcOg8N5+NcRciZkEU06wlZ9AJMRU8tAmLozhBhT9Lf9feHBwf7R07D",
-	"mXIv9EMZPd5rd46dhmO+coTEegg75ID6PmUjvUQTN8FZcWUMCGmgnKb+9+r854tLdHPbRdfvX729OEW/",
-	"nP8KL+7Zu4uLV//993/uGfw+vzwrb3bPYgLpCTIURI4NjvPQCDLjkwRGQTwqiKt6oaCaUJ2xUoE82dmx",
-	"c2rZbbnjYt8fYHfifNAfpQYwi7h38GKvrZdREBlwJklvCuTj2O4DLvXWlMQVRDknzvj9/uy///7P8SFy",
-	"x1hgVxEh//vv/+gmEdHIHvZwoDQhOOc+/URFy/CF1gVTRDDst27jtvrDMAi4UMTrjQRmChYYpmQXwBXE",
-	"7gbdurj19czMjAjzAk6Z6ulGvSlRY+6lezKz6A2wpK7TyD2FmRa70tQI3Zmt8OZ27+DQaTihJIKyIYe9",
-	"QrxejD5opunl4eHhoeGMCfaISDHHt9wF0IHPEekKGpifzjVWY8SHaD7GCs2x4ZAtjSB3TKbAEC0VSyU0",
-	"2er+z+/wqNjV3ZigGRGScqZ7VGNi2W8D/SvkinjoLzevT9GL3d02+v//77h13Nr/sYXOZ0Qs9LqyEcl+",
-	"hqZ4QiTCjKsxEYizlXDdECUW3aEi4j3ziPgHXhShfMPnaIrZAknicuZJpDiaY6rQgAy5IEiJBWUjhEeY",
-	"sgaiFiDOhj51QYTMqRojjCyLj0CWeEpQ/8Ij04ArwtxF8xey6CM1xuqeUYlCDRCa40ULdQdSzw5mNaeS",
-	"tGA7FuZFmSIjIhxY0QALPCUqs6gXZ9f6aXGKXRSG1GsgypCeqIslYM5uzjVYs+4swGqckjJatOipU0E8",
-	"I1yWL4kRyz/rPVYJ712y5LAZf5CIelmI3ZHo/Roc/W16tz9/O7nxXvydvXlSCGsA94NEV91QjZERPkNK",
-	"RBbIv033Z3fHi7dib/I/g6PL+T/bwRv3QJ4N/9oZdcmL9+UAJxx/TbhjDrUc9rhZGVoF8XovBv/z+/7b",
-	"yd+md0fzX4Mbb+/v7I3sVAAb97Y+wBfDd1i54wpY+5qp9KPtFPERvX/QFC/QgFge4TUQF6j/Uz/aSCfA",
-	"u8iMiNRXRBBEZXay987s6N6J5mV4ZDKzi2ETwHNWTeKSM7LJRAjSUpEIhH2toi3QGK8LoB66FpQ3RPJQ",
-	"uOSWiBkRS+lD2KZIQlsgEkAxVTJF6SggwiVMNQnT4i9HR4da69rDLwYdb/eI7O8fH2Pc3nW9J9miD4me",
-	"kOJ+r7B3Y1iwfuZypqz6j4PAp0bc7XyURubFkOqWoGm86p71bs7/9v789k6rb0RKPCIxSgxr97E7kbBy",
-	"UzIdEGH5QEsrcwm4/1eQoXPi/J+d5ISyY97KHQPquRDc8vEi/gfcW2ixwrhCf729umzok0oyMmEz4vOA",
-	"wJJgll4R+xEGbg9A2ZOQFVYb4eX06vL124vTIlIsg9Yqgt2IaEowm4+pT15qqWlE5tMip2TQwQJJPiWA",
-	"NuJLgj6GUiHG55oiU4oP6AJNUAaqALGtd0rUBoDHAPgaUz8UZCNsXlzend9cdt/2bs9v/n5+0zu/ubm6",
-	"yaC2yxC1CioiGhWIu24oBPGeFpMRTQ8x9YmH1FjwcDRGjCM4CMeaF7CoFDG95mJAPY+wjeb/+urm1cXZ",
-	"2fml5hYaPFiaiOVoJXnBQ4QFQcNoHK2PmSM4UmMqY/7Ucj48pBH3a/0PnxKP0QhaX09tUzi7wx5VaZ6q",
-	"1UVBFUGB4Iq4iqT36SVXXdclgcIDfzPyury663VPT8+v77qv3p7n6ErOiZCAIs1WnnhfGknmcWJ5EMwj",
-	"GSie4GseMm/jub2+en95VsWJ4sHJJyqflimD8qD3hgzdcZaQzMfXeOFz7N1x/haL0WaLZ6VP7/zy7uLu",
-	"197d1VXvbffm5/PCfAMzGCKfXEI8Q28+nVLYtLvtzvHB0SEaLBSRzyOZFOfI19NMI0DA6YlGh8q1Z399",
-	"c356dXl2cXdxddl73b14e1650OMU95eU6W1lRIJWo55F3ljJWlBEIx0RYTmRmvOkMHLH+TvMFlYnkRsh",
-	"RdPAu+7lr5FmcptFCefm5Gp5uXyWPU0l4lqX1uqfwCq96O9ZYq3caH7vL7vv795c3Vz8E1Z7uUQIU6Ot",
-	"KxTqffscHCMtH6waHZHTiHMvg81AcN14Y/b//vL65ur0/PZWc3/LRzJoLZqyf3OoRJTNsE89Y5zLWfT6",
-	"A+zpH32UbphHsoj1CZeHvgfTG4CU0wM+pe7yDjRviQaC4AkSoU/kS9Q3U+wjn0olje0KRC1nI2OfIdgd",
-	"t+AoZMcpcxRgzzAw7F8LHhChqD5gRLbvnEnF6v6or0QoFfF6lsL0R32EmZe8GXOp9DNB7EmUM39hLUCa",
-	"pwSCD6lPUH+KpSKi/xKegj1IIuzP8UIam1CQAqtsNfPnubd0SBSdgh0tTYgSbEHW4NVKDNOxianaubF0",
-	"iPQ3SH+z9kAZR8mysYJQjomXGzJihPlRWej7ZleZs2U1FLE7Jj/2P8YErI4qIxVA7FqWknfcvEwsenrT",
-	"T/FCiwktJZCxphslcRmAA859glkGwMQvVHZ6N++MdMqCmmKAIKgaDlVkKuttR7NHbgE1DzF4WAh9NKr2",
-	"JS1DYurgCtBiNNcCR6FAEKlB0EBDx8a4UERJ1kVVNRYBezLYERGL9SVjbi/v1ysDXSP37OIsOhfZFZyQ",
-	"BZqPiaa8EWFEy8eeRz3QRnys2aGek7dkiSOrRt6jVok62L9oqg+5A62ThcyQH8CStZcb83qn8+LHejRW",
-	"cN9VAREI0kzRE+x0QC7CSAnMJHZjFlCO4yoUx5bVrE11yMUUK+fECUMwFhWQV+U1LJjC/ZHm0eOpITrd",
-	"WqKLs5gtcgbc5fx27+AQnd/uH3fQ+e3B7h66gSc38AQ8kQicMOgNPHkDT869s9vuS6QRralCkNhX4VHs",
-	"E1chd8wlgUEGZMH1yo2JMcavJI+s23MZa0xNZxXzLXWb1mUHF/bj6+jbErdp2RprQgXsz4jQKywTr7zU",
-	"0o1ryK/P39VCS8EjWy7EzddFzw9GjMwBIt1JFBGQQhYffCSuSty1xS2BFQoID3yjMaf2Xy34jc+3aqNd",
-	"/3J6boBiHlZcLOpt5NWcuGvpIrXPXoJowomzzSPGY5Qh4YbRTRjItFASiaykMRaQyGNZb+5rE0qk2Rl/",
-	"JwCcditaoqkaKOfarkK6bUbZyAoMffBfIi9yvvHqbmd8UrvTnCJe0qkgaCD4XGol0XpEwI9o/JGsoBoZ",
-	"i3lG8BcQlRfsJb76ZZzHNq/NfnLu/jLXrFEKJMJgv6pFVlGYwBK3ommSYdWgk2Pk0ZH14po2oIZMSFCP",
-	"osvCD0o5BgieUlqtCEQo7SXjG18gj2dWl7BwWhnBEGAp51x45cEMDQeP4BvzI7txGg6d6uMoVfAKqL6h",
-	"l1VwGWhmmQgrp+HMgvjPQJCUGpsdKAXchxKsVGA+JtSloRdldJVDnf5Aj++ChaMaiauDN/IPP84VTJ3O",
-	"tHKoxZV+UjbHFXPKxoBUKzZ8WJSnpZRWcnAtiQc5f4dc3csQcCNT5zz9gVY9oR/Li6mMD8a3Yz5nJadc",
-	"c8hF2LcBHJVwwbG5bPX0GT/jCAYle3MI6vPD5QE3tZTNqAvL0aRlQnAs9DFl1mi+ktk8pF2mvxkfakHu",
-	"Vx7NrDoTM8vcaSovfypEaF72Fc/RuWNN8YzRKJoxKo0Py4wFZbIqpzRbZSujd+QVyFIWbo6EZdpy2bm8",
-	"ioVXHlJWkNVyRrCc9RUU8rzM/VCi6KZ1/K5Sgg5CVSmCXMyM5gEyM9IeW/fsnv0d+yExHicXyySgakwW",
-	"5qE53J8gjAY+ZhOkyCeFpMLMk7FqZwNzG6km0qilCHal7umeeYIHAYEQJ1AujEbk8ilBWNqP/tK/dw7b",
-	"907/xwayipbUb/v3muOQe6ff0H+DuS/6sXvv9CG85N7RX9a3wplo4ig6dROrHHqHP9FpOAVTou3QoE1v",
-	"1FEojFlhalrFQ00pM793S81cIGzLYY2DMJdAqz/fFFh0CTE5UjPlDOTxwCtgX2KRtFM4XAH+Cvvkuig/",
-	"XBfognXTwr2/HO76ts51Z7Cfn8GGllI7j1JT+fqW07UtopELp4RJ3cSud+ZpDYYLaexix0ftox8LhlLN",
-	"NrRkLFBrfR3hqS216C3BM31upArxUEGUjT4+MmIiOqNYWcX5mlZdsOeejjl1wao7xZ8uzMe7sB3XsfLW",
-	"JYDnsPrWGXt9K3DRHFtrjl/aPFsHqOcx177DHkFhYOzfxqvpkyHQ6EtER4wL4qUJtMyOW9/qOSkD4RJP",
-	"4xjx2FiUs+mWyZ23hI3UWEueg3VgKLEtW/THySnrWJtfgltIU8qIG6sN2NEWQWZOWjeF4Ep7ED23sf9g",
-	"nIb/zcg39vmNfR5BFOUKvLHP39jnYKzW+t8Glue62k25JfpZNJsNLdl5G3bCDT/OJ+uZk++iqH8sEY4c",
-	"RH/9xy9mnx8d7B79CCs+p8yGVGR18wKhVixMoqh/nE+kPp9VmQdTvAaGkWMiIY5jQhayhS7iSAQInHn0",
-	"Pvl6tv8KC/cYaxYUG/ez1mLNlUMJJu7Axy7Qq8aNnn0eFWuzrYJXYjUl/kIW15iKu4Vxsfp8xMvX9pq6",
-	"mgdlhcnjV29KFI5THmsTfZct1Jiy0UskCKDRM+Q/H3O/qEQ9jU9l7aklPpY60vJL+lxgE4IkthEzIaP/",
-	"Cslms6x0ctSZ9RM4PeoN84ROkO5Acj9UBL2/uZB5v4dagHzRT7XWPBR4NLUEFKvIeRxv6g+pf4Je4iFZ",
-	"VyzWPDaX+FgipSWbXVnH9xIpIdEnqQ4+PKVnpoW6yBUEK2KT/jir0jUbxn7KhbEQvUwORBNCAqPnQwA9",
-	"U9CLGpPNGOR6vp0NlbsamarZNu8ZnREhs40+bP1KT+FXajiGHdtTMWTO/0ldTRHLiE4T6zqformtd0r5",
-	"8MW9Vs/pj/pmPU1f62j5sML5cG5z3daMzb1iEY+dtgrm+kjFrRvkVHC0QQcFt0nD+dT0uBtOIZTYzPZT",
-	"c8SbttlHyZnH3dZV0ty+bNKp5ssaJsiKPHFGVI3DQcvl0x3BpSJi/C/7x06UGrZj+3MecigrxGSth7r8",
-	"ufEHQ0Um4AZR1kKvuBrb9Efj2olpKo4cAhIcY2OjLK5AmWp8kZgFrXSMzvMoOs9vdA4rP19cKGmMvJt5",
-	"WaHTVY6zt1SuHVOu1ZhVdLt20G6RuXxXBJ3K6S1PBDBmZE2IXKEJ43MGv6wBsohINw73r4vBlA80jzvb",
-	"2TeLvVt3ffbZNa6JyD6/LIJ8k40NndeK6V29eSvOwNUxeHD9RUoVs/H4tPT8Wbn343GqmYDJX1mX+S6K",
-	"94iY7uIAYpPmNgwl8fSRx2TvlhB5Rfh2Ki+mYRQBwUcCT8sDhFKJQ6Wz+LyGPrMEkiRDxwqWFkplUDFI",
-	"6UWddhsOxp12p9SSFKcj1Zk0mJZKppzf3eYkEXVdvdqPlLpdVi7usms6wO6EmOTZ+vY5M3tlXGoyMqpB",
-	"Zr5UpYi0w/Tq7WbbupR8rL8wOhBWb0oUtQEuIycJgylx/405l6QniZSl9xfFPi9rPoTmCE81nakxoQLZ",
-	"T+US96KYRjl4FRC7Lg+ZSvx89qslPktJmFreabQ2giQ4QPbL5S5KxdWSjBHOSBPMTxGWE7BDWQVx1PWc",
-	"DDTbX4ZoLOWELOp0+oSa31MIC0FGVCpRa1VcDDk+VIvd8snpRVjeVclCpKKnwqC8X61/94hHVW04dWNL",
-	"65ZQy3uO1nZFx9H6roR1ibyMeFeGvRQ4RGF3p7Cao/Yc9CUEm13fPB6zezK77evz+XWj474in1/pTNyY",
-	"7680opfJgTq+gkfLhVqxEU8lJ2rN6LFyY40ZPUqO1BnnCeVKrWk9Ts48RbTKukIHva/05q0WRusQ75rC",
-	"acPV3UxYrTmPzYXXWkRUR5jVFAI2ZKTUqVVg95kgaXQFQKWtaSmzRZ5jfy0rWn1MfF17bTEd9TsxdOUB",
-	"/wZMh2Wpvd+lETE/kSc3Jz5R3NkSG2NxhG8QzzZ6aW1TYxycBXg3fFGayK1NDYxpv/rqewNkL5YcVSeg",
-	"CKoolMTE8kLsmForNqgyKs4GC46xP6xKYl6S7mXyelIzqT7A2GVaO6snjdPcmuQQWEcKPxahD6vm93UF",
-	"UbQXvhceaeH9BsROjLnvVNpY+J9cyEThpGthcYlIifv7dnF4t+F1HoWrPNDNbfcE9T/fw0zvnRN07wiJ",
-	"750Gus+UaTCv9tqdY/MuU9rBvITqDvfOQ7+B9EOJsLxnkF3YQPpDpDjqtF8cogFVsoXOfV9D5+aHJ64Z",
-	"wQ3FzD66bu4dHJqesS85um7uH3fA4XHdPNjbLUs8hK+LNHaqH1trE7EAaKyUe3iy5SvyfZ3b17a7m1sQ",
-	"2A3kEZdOsV/aZbbyRb7HW/o7yfamD90aXct7jeKos739QpmXEvvpWBYhsf7lmiAuEyJXEk+U2xjwtlp8",
-	"PsKd+vzuUh8PiL88mFozmVXpBausG1pf0W8ME4uyELX0/qoeWTP7Gp5ZWMO1FaA11nCJpQnCWk1w6pTP",
-	"iHzmFV47xLV8xY0VqxGra/MxVUQG2K1n2UpTQC0j6ZoUsWydq2wzUYzDYGGvtY8uuDd2O3DIGgLP3ioM",
-	"7+G3SXrAqa2Qawk3ixqbXPm58UsES6QT5OK+VqzYCpR+Xd3aXkH4neiDAO03oFdXXNz4PWHxyXXqOHu9",
-	"JvqWqNOmq28IcybVIhRULW71TMyMOQ7VeK+EGbLsLfZAeVQiKmVIBFxabJ2X8EDLNAiJlo04pW6KGR6R",
-	"KcR9hx4lzMiGoc/nqaC701QwfrQCqdfyxHRzgn3fOXHOuBYFwGhNhJBtBUkzxdAop+GYjJGTkryEE+fG",
-	"8mKUTVfIfgKZEdJsQD6P7RQ2UzBXGaXweXYY+yhuE33di75ONS7p2SM+qZrLGbzLzST7QTyTqG2qnFKh",
-	"daFdqkUJ2LZpCdCRqbIZmSpXLWnBP7FkdQXBXtXaYs8ELSePk0wEmfs2Rg18lkdMuuWELDLdRzfC6WMZ",
-	"eJEqx0hKTsYfawGtzzjxzmugiT6+4ExCYGWXOYBlAw1CFd1KD95qgK1hANOdZsnDdMUZI5Drn0Vb8rhk",
-	"fJ+PMq31BtccAFO/oXVBdwwap1FmI36X7gig6V5fSAMypIRiFF88BYNwMcIsThUqWyi4djLVKjVCbvVK",
-	"dxr2yghWcJ+solFoU02Whout6MM0qu4kDLxKznVqDgxp2obERsC81RKSON1QQpJYtsMYk1FfObRlW1uy",
-	"t231WIIrrEiNPZDtyGQVzbTO3wsEnVGfjIjXM8ImGWGeCTTWOr/CE4KGgk9TN4vObH3WzBCFOaWAKCED",
-	"27SEEMJAKkHwdNVCxu2WrKVczfegTVUXUT7We6G/3QGxvWNy3dLKuZHmIOwpG/KSq29AP7BpkKZS3V7L",
-	"RNFeBYRdnKFTs/EzGzXPR811XamcNZhB655pjd5GLUBZEECmZzJaZ0RgP5qQfGn0iYg3WCY4MOffKcK+",
-	"30AYKTwy1/Tfs3v200/ddPZg66efNMzC7nxzpV9/Bwe0j+ZYax05HYYy1M/0cIJeESyIQP/993/6rXv2",
-	"MzHpoEBl/eur2zuUxnQ/ydnsF3dl394kE+Er0nlQPyqA+ubq9k6DtzPb29HDpW788bXM9xAGoHk0KROv",
-	"44Mqp+iMyBM4CGsQfZqcnTSiCePhaNzQeIv6hLdYmaagBBPiEc+i8o5OifzpJ3hx8/oU7e/vvwDie393",
-	"2oBcOK3CUd+nJhe5YWwXln5s9lgLXSSXThnYhkNJDBICQVwKdVGohN3L7NCnnEXJt8bwIfVSRsWITLLa",
-	"mM9hnpYBuFiIhcaNKZzXQrdEi0gFMWewsFHZlb6GPaoUKu6ZUVnS+ZZwqSsdIsaT+mDp8jFUJUXL0F86",
-	"u3vJnf0/mmodZrik0B6MqcUMouqeRf3TbFWav+y3O6meLC7e0ilVZv5xlH9UUwcrNOVSoV307hVYiUzx",
-	"lUzlFTTSjLez96KRSiimUxJXLNXApsqc9V/eM8nBLmG/OGjv651mO5+POVyRJ5GZv+IcTUN3jNLlSaMS",
-	"VvpwOMASgnTsXQVC71YgMqfh+NQlTMKBylb16wb6dXOv1dZMEXhZtDvm83kLw+sWF6Md+63ceXtxen55",
-	"ew7faE5HFVQTNIToNBxbfMc5cXZbbdOGB4ThgDonzn6r3dqHDGQ1hlPFTmtOfL8JZ8Gdj/OJbNnSKQ+N",
-	"7DvY981MunLTiIayxgFh1GtGSflRGV3dTO/3WC59dkZlqe62vK1NqmFWrbE3lC7QnAgCfgurWoGyFCV/",
-	"mCu5VSY9AgV4BKaopCJs5twLixNzmQsPjGdQAphKdZrS9FIFFffa7Rr1Z9Yp55LKiVtaacmUMOq0d6u6",
-	"jeHcKSlBBJ/u1/00qWQH3x3W/S5bpk1/u/ei7rf5olCAith7XgtqW30wfcaHEvHR6f63stP0h4cPjVQd",
-	"fL0QID4SpUnhEdT7McQBFX4gx7zEvA1FmONSjKb6cex2w1p8hMzXohhuiZdoRGeENWKVv4UKJpvIPq45",
-	"nD3PWLRI4J1d30cDAYIdKv7AR4KY+wyQ4iOwHFu7bT7irtI4az8HHs619LZm3XsGciLKGareQqdwsrdp",
-	"lsYkRKR6xb3FmuWb4pTER5axLysqv0GN9oc1izVlMzUfsuYxe2tCjsHs1seQzGGrDJ6oaTF1e/15xAbu",
-	"pZwqV100qoC+rKwotHloOOni68va50q1Azgdw5rrcIpUQdyvxVM7a/BUUxnysax4tzao+ZKNwMj36uMo",
-	"XaztuxQCsfUx4uVlUiCn1ux8pt6DkQla1V5eul2zXGPlUzKxT6WOUSljlTFFVLNaY3OMWW26/P1v5ThL",
-	"muxkCo0/fCgwo07pPLJFP6NbTdgCTbkgVk/Zbsalm7H2dsqUD/0ud5M1ii/bS43oRFBG4D8TtTF15yrQ",
-	"l1B4+08rbnWn+xU7PF1QVuuGS4rKPmL0LZf4g52ewJmwfKOvt4NtSsBZsn0DvZtLYvuMCc3Y6/KHKEms",
-	"RTK5986UELXGH0JttpEacw9sCFBBGvrWkq5fuLi8f3LPkgspovAfqpAgcfgSmG9bqGvhMeCANZhZix2W",
-	"6a1kZaqbOBdotPnMpd/mtGfSpEyjMQ4CwiTiwlwHARe1VqsK78H8/3SqwqMPdSUXwv8WW8kom3HqEnmi",
-	"kQMjZk9waM/5Asex714+IDxUUY2BOH9zy7K/PcVue0CrLWciB+xySROqrZzYSE7cmAurt4JiKyi2gmIr",
-	"KP7YgqLMjreTLVpuok0feW4pdRndZQv/DLnv87lMAnwmZHFigovw1OTvjmicHQER7IwYQRTJGHNiB+/5",
-	"MgYfTc8wiLOLM2drGdnyr3VsE38mNnJLkjC8HyQ6uzgzW5QqGWWom1TztblLOn/1eVgMJF1hifqZyit9",
-	"JPFCGtbR96jXR1LhhbSqJoS5KOrbvyGWaYQpewJWEyUyb9nNlt2swW7atVnGKWdDn5pg0T8Xl/qZzhJV",
-	"B2HEyDyJPklqOC1jU8U0hVS4VlWsVP7Gli8QNVV6MVDF7lySSVEWXraNs3o8rS7PdqkKuSou1PLoq+rA",
-	"o8IlTY8wQpQGHqWvhHR23d3hHt7vNI8HR6TZGR60m/jIO2juuwdee3CIX5D2rhMbJW4VHg7XFkRVtzU9",
-	"WUjRY4BZJR9L71pLico/T9jPNn7nCzOXJJSnJAByPUm4MsLnxt4+b2LGM3lHS82tJkCilGetHYxTDPLc",
-	"xuX8OU+1a22TKEan5iZZFa+zmpbb355I2m6PP7SaaWJTahP4tx+nsiLM49l14My9zKB4fkmd9ptjICXu",
-	"sy1H2Wq1z8LL4gT02tzsmWMhVoUSbJnRlhltmdGWGaUO2BOyaAaY1rIwW6fRFzAsp2/8rdhskUl9a0b+",
-	"RtJ101eby5Lr0tfJ4e0mt6/yobm5Fm6sXZHpmvZqbijW0p7g9NXhcA3eutIsd93yV7ES528cX7Gdtjbh",
-	"rcB6Rk7xDk9IKhu/lmRaafE9ja7B0zzH3NIP+nJ0FUWUq29csMn9IKY/b5VJuDJWoo4lOHXvwNYAvA1r",
-	"WpqZuWxXrLL1Piqg51nlyZbc/7AZhssJ9plstwWGTi3nT13oaO4eHOMZ0YzYqpHm3hY+Z6n7iTgj0dVW",
-	"qyy5z6hcbmIp2US3/Mq8YGsO2WqXX1K7NPfCWVbBGWmYzCvkczZay0T75VmONdhuec6W52x5zh+b55Sf",
-	"d3fMlcbPm/O0XgoBALQ9Z2zPGV88lj5a5EZyAXTR5NNIYu2XbTNblGK2myQD2fuT9a6zt4Ctv+2MDSrZ",
-	"dmsNt/PZ/NGzhq5HDd0o2+mm/x8konBXUKwfOO3dF7hNOp3mXhvj5pG3224O9ocHzaMjr+3uDvbw4bDj",
-	"NByqO4JSH3EEdQyyk1cC0kpFqpbPbrtdrOVTgigysxfUVr3aGRI9VPw+qdOxwoF1axo+O+9KyupUcK3c",
-	"dftbz9XzMJhi6YMPenskDQpX4efel3KoxuNzLGREiBvlVZhqSY84E8SlhUqvbkgqom1yRsgUQ/oqHq9s",
-	"FbBlO3Dr7NoeDZ6UuVTdXyrtjq3USkxnKz1dFyquX2BSn5MKUHyVGyvhGms7sUwtwq0H648lCcudUJWk",
-	"usoDVUFf7a/I3bd0utXYHqexWUfXkk3xtTIUGqhPvT6izPVDj3iNJ8tYeDrt0pYDNkiMdEzn+RXKr8dy",
-	"ttbmrUr5nFI6vkhrGUPaKMngGdiJ9WFt+cmWn2z5yffKT6ID6mzPGrCbUa3Oz1Wv4lPsJmbsn3UXRTN6",
-	"6Rg7mXKrzzVi6VQzZvyn8xaU97+TKYv73GNla2B/qbF2Pic/nsoNsuqDeMDaABunbNOWBn5K9EQlX5tx",
-	"MdjPS95uuMVubDe30EsWDo+70aBjgn01/t3+Spd3tU9MScN0tcLo0QJP/eyjnc8BFurBPhQEewvoGbiW",
-	"nepvZS4rW93TlODULWW2Smsrrtq4Awcpy7oqgsNzdX0yBYZNCeFczV2EJeqGatz+QaJ3SfX47vUFmu0l",
-	"BaWnrcQjphHVLnHA/UNPQY1T1Wih2tuALDgUDpVxIVrUjGvT+nSWFDM2t0gDzI1MUVdb5zoFhHGWlUAR",
-	"IyJyPiXJOkmJ7/S1TxoDRtT8IBH2ppRBbidcs63RUIoDKziKw3dT1W8l1OWfYndM47KqMplYXHRpShT2",
-	"sMK2WixSHM2IoMNFflSg0ZJBb6EstAnEgoWlLmnA4FrsowH2MXOJxYAMA91CciHTXQdS75D/DQAA//8=",
+	"7L3pcuI6FwD4Kipmqr4lEHYIub/YkpCwBcjWl65E2DIYjORYYsutrpqnmXmPeZR5kilJtrHBrJ3u230/",
+	"vh/f7RgtR0fSOUdn/SukkLFJMMKMhi7/CqE5HJsGEv8uEGvCYNHQEWb8bzoZj6G1CF2G8kARXwGkQGdA",
+	"p2AMVQR6C6AiDU4MFgqHptCYIN5NhQzy/0JFQZS+MjJC+JUxI3R5kUnFYuEQnLABsfQPyHSCXxWiIvlz",
+	"Zv1HC71PEGXy96T3d/RKFWKi0KUGDYo831X5Aw1d/vk1HFIGSBm9mpOeoSuvchGvuur2UgjWdBVhpkPD",
+	"/ajyBnhiGOEQwhqxFPSqmsR0f3c+srkA3v3Ou4WyMKUltRiKXMBYL5LS0tlITov1IrHehZZSMlpSS6EQ",
+	"b2sjhup9DNnEQq/Q6IcuQ612Op7wNvBiToLKFq+mRaa6iiyOZzFtWospcZhORDK9XiySUhMoklPTicgF",
+	"zKlJGIcJJR4PhUMYjlHoMtRmUNNC38Kh4Yw5yBmhhbPqEVq8mlC3XtnCRPKUyCPzSvUP3j+TTiezoXBo",
+	"TNSJMaHO50QsdREKh2SvkEUhn8Kesqcbho77oXDIHClLnK3vjATBC1Qowv9XKF9X6qDVzoPmQ6FaKYK7",
+	"8ov4oYtrlUqh2L8r5u/L+fmXHEOdcu2MPtfgczl5X04+RVNX0UxdaTWHo2G0Xy1Y/QyBeXM4b93dTK7R",
+	"ootvzWrRTFzkPlrFyXuGamW1w+pjrclQTdHbybPF02OsmlKyTBvf9ktTlusj82XQeUAv8fcKbWS7+FHN",
+	"FZtoXlKyycfMS7oyGxqpISuUjVinNP6SnT/0E6PbZENn9fdhr117JtPbYXXcyjTIEN7eQNLFysO4cRZv",
+	"55+ncUJnxdoDi7PisNBIF7SaOkKV6tO8NB2y8sWI3tznrt41pmSu5te4EHt5T6BxuoszL5mrj9ubfvT5",
+	"tjJNRN+r/fdONcqUiytrNNNij4t8caCWR63F08vTzXW7HWdGunCV+pjGG7HK2aLaxfVeP5FJnFEt+RTP",
+	"lZMzVpu1jOxFkZDeZBivmsVZpZS/zxe6WKC+XC8F70gXh9w9tJBmITqQx3l14y00JaPlcbCQqltIYa8T",
+	"S+c3ODRgzKSX0ah9fM5tehVVoGH0oDIKfeWdPBPI+5JI5xIxfmMsRE2CKXodi5sasoc3CeU0iyLFQix0",
+	"GaqWyu/v2RZ5bF2VRmx62+lUnl9QNvdx35/E0++1ltFsF8bG/cuVdlV+fGo1rjT1olc3ckX6xVTaN18G",
+	"jX6xfX03VzXVnFboXSvO0i0+g3O96StUocn4lQ2VDX2uW+eS3p5XMEMWhsZ5223LO05Mk1gMqa99C2Im",
+	"rqLAiH1VFAvZdIu3NiGlM2KpoSDqyj/2RR/5h39DwiF9bBq6ojPxk9iOcEjHzCLURArz0CJO5U33n6aF",
+	"PETXP5EHuK/hkNwYhFWT6Ji98l6vY8QGRPWuSG7Gaw9SXQmFV76KDVsfitMvMZwknjftRDoTCocmFFk6",
+	"1oigrkh9dU+BaMYpzLdv38I+hlfV6QrTa2Bks7117vbnib2d2NuJvZ3Y24m9ndjbr8jevq7ytyedDUqV",
+	"kp/FdQYIlColQDQAsTjqnCL9495y/P8vR2hx+ZGZ5dK959R8XO8/lfG01l7kC9VEJ127KE0Xd63iy/Po",
+	"ppYv4fk8N8kNCovmtIbSt8Wsnhy1U/owMe3c3LfHySvziUzU+3uzhEYfSfSSjLdrV50vbe1xNMg/Fnp4",
+	"3qze4RmlxWucTqJWUk+R6jXpIdP6MtLKc5IyFfyoqzdfaCk3glk9kVdyg1a+f1GG163Z7E7RS6kczY7e",
+	"n9jd+/Cmms+y1ns/+c5SvXjqS3lWSmbS17OZ9fCYGL9c6KykldDodmrdPJRYvp+dPA3uR1ePKKnA+kf9",
+	"6uPJVC1480Ur6viqVBtO4o/zdjVRrt6Zi06f1L50RpqZqz7ctx5bqAUHVl9VMErDTimpta7UzBe9VDAX",
+	"6AVpX2aLeLGDsvqLiqnes4qL97g5iw9S9FpnReURvjfp1bytx5Uxa35ZDB4u8FU+OUSFi3riKmmpOP54",
+	"1cmmCr2rMrvNpa4eX8rtUflLadLOzXHptp9ta6Rz/Xw1mjw0hyPcyd8mbyl9QNXs3dCsTh/jaqFpdUas",
+	"cNusPeE5bOm3g3r8SdfG17dW9sv1U/Y5O6ta5PZFfyxPesPHadyq3faum1+sRPE2kX65Dp2knt9P6old",
+	"f1wPag9XD0+FYiNzcWbNXiZ36ZKRNStjlspM8jhR7T2mR6186aIzXixGxUKii42P4l2S3ui9fDOfVbFl",
+	"1s35XSNdH+DnWp2mH1NYH36Bqas7y5i069mU+tCbzR7KUzZ6tjJX2ryLbxrlyruWGebysXbfuDKTmWfT",
+	"ZPFKtJ74yLy0Jkbj9uEhXRnXLx6/1G46w+vCyCgNK4b6pT96fxk8dXE0Z91fNQuLSrTwcT+vPJYz8eHV",
+	"IPWMex8sO1zUjNbMqGTKpoYfHx+bxk08o87HVrGY0mvTRuGx0cVnN+1H5f4jq8cWg8cL/ZoWn3OdXqq9",
+	"KBjT52gNNWs0lYvFpjf1i3Tz7npciJq3ifdJHd73aOV+8tDF17cPd1o03qM3N7levF+tv98Zw8ntc/I5",
+	"WY9+oXfG/UnqOUk9/8RHPRd66mh2xwmOT5+NCRsg658p7Zye9r8nkzMvWlpsGC9NX+6v2ubzXPtoKcn8",
+	"x9RKdoyqQeOoev+kJ6eL1nvSasdiTzeDidnFg95c7RdK8LE4vy2Ma+w507q4L2jXuQfTLEcH9cd8MXN9",
+	"li+OEg1Wn3fK160sSYzm08WUxq6eevMuhqNcU53oZ7c9FL/QLhrP036lets6eyHkYfRST0X10nPJtJ4a",
+	"JGYMhh9tU53G759rH52Hp9tnWuh1cV9vPH6pnN2mmhm1lnvMZ9rkLtbPz40ke7xWHs4e0izTrDxXboxS",
+	"dtpiL330MdRgLaPc1a4HZ8VJF1dnN9POTe0j3z8rNd7R3cy8zZH+PVxotcKiuai0Kp3YAs+zA+262Wig",
+	"Wce4tW6b05uhWRtFM3PSxc2754tY86l80Tvr9ODjTb/+kI5bseRLeRAbpguF+InJnZjcP4zJlaTx9Q4t",
+	"mlC31p/2tnEWcIoYxOcE/Y0jVVOy6UQEpTLxSCqdTUZgOteLpHJZqCZzai6r8s3R6atj671k1gSddJi/",
+	"vw7Tc5QqNn9uetjz8jA9DZCFABqbBlkgRAE/nEDHQWeKkzaE1eXxUuJaAiZTkYteFnGpIhaBWTUdSSpp",
+	"NdbLwByKxTmztfu97t/JFZEcCuKKRgNCKHqliFKdYL/EZI1hz0DebxRh5vvmCkmErUtOM9Tjtxb7Radj",
+	"ZBhOsvo6ZZZvcj6p7wMnCK9I1f0wOmB4Pm7ZzGDbliOSAVckCzJznfbz79pPjwo3kMLnBV0HPUR1FQHm",
+	"ofcEo88k936550Tv/wn0vgp7yDCQ2pZPUT+xhwyYiJgGAtBCgA7IDG88Txcwrmb4BUnFlXQkpfBLDtPp",
+	"SK8XgylFy8Gswh+FBp+PPxIRVIGOp0RXhLBoXyHny6WFoOoK4FLS8EDdMBHezqmaEm4FYiCvI7JOXOrz",
+	"qJqU/D6FSbUQn0gNdDe01TO8AYBY5QQNSKXJL6mtOewq7DjyNvE/KYB+NQUQSJy8O07eHScV0EkF9Aup",
+	"gALkt7xklYBxOQ7iheO7P4YLAOkIaMT6JGlOUrv9RLhv4dAAQRVZnlCDKlHERgswEFUs3ZR/hpqQDQDR",
+	"wIyvYQZlvME5P1nKAI0FvDappszScT/Exy93YH99qM4AgSmyuJDFR+TvJImQMHifEIZU8O/WVRHk4vEY",
+	"+H//n4vzi/Pkf85BeYqsBVAGEPeRvxsYwxGiANoyCsE74WohZi3yGkPWA1aR9QQX61DekBkY882iSCFY",
+	"pYARMIM6Az2kEQsBZi04C4J9qOMw0G2ACNYMXREBGTOdDQAEtiDjgEy5BPVWUdHYJAxhZRG5Q4s3cTS6",
+	"WKdgwgECM7g4B/kelzGBWNVMp+hckMG1demYoT6y5FvChBYcI+bbVCnQVUpN/lvwdkhE/ovaKghNR1YY",
+	"QDCZ6CoHPJnhiLegwgcGOpaHGFKBaJuGHiCu8FlNyAYe0UsV1OJ9oltIdYTabTsYrFbZusY17cr3LndP",
+	"MenzlmsrHbaucoQWQgvxvYvbVyvxaYsTdHPr0gQR/d517UlPP2Nd8t5dc367x+UDgjGL5fkhVvrW64uZ",
+	"vR93krPqqKXmHvHNp0K4H2Vo5Cds4MG9H8j7cXLauVhUrcTouZetz77EzBslTUvabaqfR7mHYICXcvqB",
+	"cLsCwXbY3WZBaLWQ+prrPX8kq6P7cSc7ezFbauIR39DUBmDd0Q4HuKLVIFMGG2B943zyzeEQDmsU0gIX",
+	"EXrIZntqGBALvP33zeENl4IdoymyPL2QhYBO/YvthqbZbshZl2T7y5VVtIgAL7RrEXWC0TELQYAL2MgC",
+	"0OCyyAIM4KEA8qn3grKFKJlYCmoja7qDI1h2U0BFW3FIBIp15qUywESWgjCLIMzF0pVzlOFsIAFzvZQa",
+	"z6Jk8uICwlhc+Rzi+G355PAw9AJUW1Kq4N8UgpmtsIEmF72FBBcdUinGuZDyluLRUsiXXlvl+4dyu8Of",
+	"3YhS2EcuSqS0YkBlRMXOjdG4hyybDpzzR/gS3P/TQlroMvR/RJchrFH5K41KUMuWRWzRZB3/PaIuuKSE",
+	"CQO37UY9DHTvzAhPkUFMJLYEYu+O2J0k9RdA2aKOLX8dhZdio35VrRTXkWITaC712hcRjBHEs4FuoD+4",
+	"ICilwM9FTsCkvQWgZIwE2pBBERhOKAOYzPiJ9MjyQryNCPl2EyB262iAJOx5y1xB3ZhY6ChsVuqdcque",
+	"r762y63Hcuu13Go1Wj7U5jHQ7ccqQBwVgCjKxLKQ+rmYdM60BnUDqYANLDLpDwAmwDbOaB4S5TlMV8Tq",
+	"6aqK8FHrv2q0CpVSqVzn1IKDJ7bGITn8obogE6HO15x5+BND6k4BG+jUpU/noa/fvIh72b/jZ+LRmYG/",
+	"mT3XVIhl4o4yL03lLyBLZ4iL2wwpDHnvaZ2wvKIg01ZPH4HeeqPzmi8Wy81OvlAtr5wrOuMyIEcRJyuf",
+	"fC8lJ1MJsmmQWMdyIneBV2Qi7RlHre2q8VAvbaJE7uRortPPJcpCeOB3g06Ugf8gyc5NuDAIVDuEVKHV",
+	"P27zbO7zWq53Kp2X106j8VrNt67La+s15WQAzRWEVHneDH2si0sbj6Uu0tkM6C0Yoj+GMzFCgMGX6UWA",
+	"JRQCuqMnOXj1zVa52KiXKp1Ko/56la9Uyxs3euCh/lTH/FpJlsDFqB/Cb2zOuiaIOjIigHREOeXxYKRD",
+	"SA3ihS2T0KOQws9ALV9/cSSTth8lhEhljE3L6Q+50zoFhMvSXPyzIPNu+gNeKiePWt9DPf/QuWm0Kl/E",
+	"bm/nCBPPbIcyhf36/giK4eUPthjtHKc+IaoPm6ZFeOOjyf9DvdlqFMvtNqf+Nh3xoXXdBvlnSKdAx1No",
+	"6KrU868YB956UOV/vAFvw1UkW648oZCJoYrl9QSX4xN+puxSE5I3BT0LwRGwJgaif4A3ucQ3YOiUUamO",
+	"FayW4L5UOSKoDM7FU8ieJyiTDFQlAYNG0yImspjOHxiOzdIHhpNq5hy8MWtCGVJf7RPGO70Jc7D7y4BQ",
+	"xr9ZyH6JEmwsbKUmpymmRTTdQOBtDClD1tsf4qtQcVIAjRlcUKnmND1gBe3m6nuuqmuI6WOhGvYeRBoG",
+	"OnZ0uOdLg6KrNd1sld46hbcP4H0Onshn4d42lzmhA6SuTOkQwtVZ8cQwfJ4BG6Fw7eircz8NkFCkMx9X",
+	"EGzXJimrFvc/lkpqfuk9dg0gjQ5SSNwGYI8QA0HsA3Bp0N+oDqSSO/lB9RBAwajCIZ2hMd3vOso7Iq04",
+	"31zwoGXxp9FmH4BtSPQ8XKUJCMw4w2HAtBDlIHCgxcBSubCOEr9rwaa5kDCRCD0iwK68JE1eweOqQaB7",
+	"YpDFlZU7OEILMBsg4cWDMOL88VXVVSGNGJCTQ74mdcsWO1qNVU+IjagT9xeM+SO3x2WyCZbHT8DiNwFJ",
+	"i1EqlfvPfmdsze1iExCmhSKe8yRuukAugIBZEFOouCQgGMebUBxgc+EDaMQaQxa6DE0mQlm0hrxN3h6r",
+	"c+SNPqfRg7E8dLw1BZWSSxYJFtSl3E6kM6DcTl6kQLmdjidAS3xpiS/CgwQIQyi4EV9uxJeyWmrn/wAc",
+	"0fxUWMg1v6k6NJDCgDIgFIlJemhB+M4NkFTG7zwefneVbaTRs5xdxDfQ3WVfcrDm4hbg7rLJGiOwP0UW",
+	"32G6TNtGOXcjHPJmubYXWtY8aYKZuOy9bsyEAKOZax9yUsZ5kEV6Q6SwpZvN+pVYuiHyy+65f3vBLz11",
+	"Nl205l2xLIHCKmTEWux3kXdT4rx9Ljz37A/BmuDSfqwiaTHyHeGwlE2w4GkTiiiwOY3UgDheA/ut/eCD",
+	"4kh20udAAOy1lNuHZtNEK14ym5BuN9Nx32YY/OG/hV+suNlsHnZKRnsPuiKIBwxqIdCzyIxyIdG2iAjT",
+	"uDSx4zXRSGrMfYx/DVGrjD3A7Wcb5bGb701+VjyHgrwNpFBAART6q72OleNxtMWsKJv4SLWQySFQ9b7t",
+	"mCDbCDFkhMz9TnSQK1IgxRCMJ/CsbnBKChzF5+6xACrx7S7Ck/Hv6s20ipUNmHcP6lb3p6BztYI63oHP",
+	"rwgNx2Yk7nagWv04nDGxdH3KhUPOrviXoDXuWJPfD2uzYEO0dX4aeNICHq4BLk7lGlD4KJrADfW883gH",
+	"LnqKcWxarFP3YdwekBkOeOXKRy6Ahu2TtBEu8WwO2j3+xvcZgoWQfTwE+9PD7U5vewmbzhA2RaM2ERLP",
+	"QgPq2Faa7yQ237wm0z+lDXWN7298mtnijEssV15Tq/xnAwtd5X3r7+iVZ836GyO8rsbYqHzYpiwI4lUr",
+	"QrMtbPnkjlUBMpCEyydhkLQc9C7fRMI3PlJ2HKvthGA76VsTyFd57tcAQdcr4+cZs/TehG1kQQrEUvIQ",
+	"PNORHs+7uIsfoTFB0uKkQLr0ERyghfwoH/eXAIKeAfEIMDRngDKIVeqKdnZ4V9jTxHZkAuJW8pG6WLWI",
+	"aSI1DGzhQkpEChkjAKnd6d9v3VAm1g29/ScMbEGL8l/fupzioG7oLcz/LdR9zh/xbuhNuJd0Q7zn/lo4",
+	"OybNjio4RisHanCujydjoUp0QuYE2vhF7U8sqVYYy1buVGMdy7/jgWouwWyDYXX9ubdAy7sfCyyoC58c",
+	"Eaflg9ydeAfsWzSS9hIyO8DfoZ88FOWZQ4Fe027acCe3w72/rvPQFSRXV3CkptQfgvm9mtODNaKOCSeA",
+	"SLVc0ztWuQRDLCr1YhfZWPY/a4pSTjY4Z1w7rfvLCJ+tqQVVBKf83agzQCZMeNnw5yNGYuuh4/7NCDlQ",
+	"qyv0ucUB0RWh1R3DeUV2jovreIiWd98D8CO0vvvMfbgWeF0du9caf7Z6dh+gfoy6tgZVBCam1H9Lq6aB",
+	"NHFG/wB6HxMLqd4DGqTH3V/rOQoCoQ7HbtiDqyxa0ekG8Z0qwn024JwnfQgMAbplG/1uUOEh2uY/hFmI",
+	"n5Q+kVoboUdbmL41cdlUOFfaD9GyHX8jlNPiv3Lmlv29ZX93IHLidW7s7zf2d6Gs5vLfEZrnfaWbYE30",
+	"D5FsjtRkr+qwl9RwOBsdpk7uOIEskALoGIhun+7kPc+m49n/iB2f6dh2qfDL5msHdcPGLAX14WxE+fts",
+	"k3rQQ2vENHSAqPDjGKEFPQcV1xNBOM589z35+3T/GzTcA8hJkKvc92uLOVWeUKHiNg2oiPPKccNXv4qK",
+	"g8nWmlVi90m041g6C2liNUifBO9tU1c4DfIzk+/fvTFi0I1V3/vQ5/GCDXTc/wNYSKBRlcd/NiDGuhD1",
+	"OTaVg5e2tLHswy1/ps1FXELBiW2PmQnW3yfouFVuNHLss+pPMHrsN80nGkHyPUqMCUPgoVWhq3YPthD8",
+	"hX/lUrNmwf7YPkCuiLyK42PtIfu/oLdYSA5li3s+mwNsLI7Q4g/U3sf24gghThfPAF8/0zJzDvJAsRBk",
+	"yI5jJXiTrBmW+lNiSQ3RH8sH0QghU8r5woEei4xD/O/jCORhtp0jhbs9otb9bR6wPkUW9Tf6erIrfYZd",
+	"KRyS5Nh+FYsQ8f9RU5NDMpzXxKHGJ2dth71Svv50q9WPtEf9spamv+tp+W2H8aFsx7od6JvbwA6NHZ+v",
+	"qesdEXdfJ6c1Q5sYYM1sEg7NIypRJmPhSixXO4/0ScRuNqQEq0Q5byyb2z9G9DGnyxwmERV5GerrbDDp",
+	"nStkHLUIZcgavNv/iDqhYVF7vNBqKvGgtGMHoG713fgveYrcVJrnoEDYwA5/lKYd90y5nkPiCA6g1FGu",
+	"70CQaFxZqgVt7riWmOCod1jw+6LCqFTyHmdlFYPuMpw5ySwP8SnnYsyuc3uw0+46cfmtDrQnpjc4EECq",
+	"kflBJAyMMJlh8ZetgFxHpOK6+++LQY8NdBV39mC/LPbcvDsHhTZ4E/Ns9SA/5mKLwffy6d19eTe8gTf7",
+	"4AXnGQJ64Ptz491359lMBGT8yqHEd7GeGkcO5zoQyzA3bUKRyp88Mno34JBvcN/2xMWEpSBgkb4Fx8EO",
+	"Qp7AocBV/HWAPLMFkmWEjs1YzoEnggqLkF6QisXEwzgVSwVqktxwpH0WLVRLAUtevd3yJeEMvXm3v5Pr",
+	"5nEwu/PvqScZ6P76Obl6Jk1q1M2X2oc6piwQkd7cobtvs9068PisZhTdeCmB00ZQGTpaEpgA899KPtKN",
+	"IQq2+lA0B3DMzxkbIN0Cdle6xbzoJDbdCLGikAlmSzuf3WuLzXKZGXUHxJx5uTgAds/tJkqZXHXTuASj",
+	"iFA/OVhegj2hmyBeT9G6EWxI6Qgt9hn0EyW/z2AWvpSxu86RJ1Nv8OKW2WYP2AiP99TEDB53JWntHnDy",
+	"xvZZtw9q8Mj+xLc793cnrFv4pUO7fORljUKs3W4PVldO+wr0AQfWv7+rePTfSf+135/OH+od9zfS+Z3G",
+	"xKPp/k4lehAf2MdW8N18YS/fiM/iE3ut6Hv5xgEr+i4+ss88n8hX9lrW9/GZz/BWOZTpgIeN1rzdzOiQ",
+	"w3sgczpyd49jVgeu43jmddAh2oeZ7ckEbJeR/dJr+pykQUMA5dWmedQWqxT779Ki7Y+Jv1dfux6O+pso",
+	"ujbVwfkbVYdBob2/pRJxdSGfrk78JL+zLTrG9Rl+QTx7Sv8cpGp0nbME3iVdpNJz61gFo9euvjtvgKeA",
+	"0KYXkAOV40oifXmF7xg7yDdoo1ec7Sw4gIa2KYh5S7iXjOvxrGTzA8bepoOjerw4XdmTFQTuw4W/F6Hf",
+	"dq3v72VEzl34XWikDe8vwHZczP2m3MaG/9OZjONOehAWt7AUd7xfF4edI9N5rKXyAK12/hK8/dUVK+2G",
+	"LkE3ZFHYDYVB11deR/6UiKUu5G++kjzyR1GVpxv69hYG/CMFkHaxiC4MA94RMAJSsVwG9HRGz0HZMDh0",
+	"yur0SJEzKBNran9qRhLpjBwZGpSAZiR5kRIGj2YknYgHBR6K3utnrMg/29omZAPAsRJs4fGXHVodq2z/",
+	"bA/XaguGHQYqUvQxNAKH9FcsWh2xrX8g/2j80c3RtX1Ux4/aP9qdjlUP2/f6slgU8r8U6cQlXeQC/IlW",
+	"Lob4dTP7/A5z6o83l9rVTrY5U7t18s6Pd57g8oqoeCaImBOFyLn332qRlavfwzIr9vBgAeiAPdyiaRJu",
+	"rdI5dUymiP7gHT7YxTV4x6UWK+yKa7OBzhA1obKfZst7AvZSkh54Irbt8ybdjOPj0FvYae2dBPdSbycM",
+	"svKA+7MKi9/F3zLoAXquwkpLkVlU6uSC340/w1nCGyDnjrVjx3ag9O+Vre0UhL+JPCig/QXk6g2JG38n",
+	"LH66TO1Gr++Jvi3itBzqF8KcDLWYWDpbtPlK5IoJnLBBIoAYYn8We3HydAp0SifIEkmLbeOl+MB5mnCJ",
+	"pmE3pG4MMeyjsfD7nqg6wpI3aAaZeZzuih5nfGcHPD/TSznMJTSM0GWoRDgrEIRWegjZrUTQzLprVCgc",
+	"khEjlwFxCZehlk2LgT9cwd9FREZQeQHJzNVT2JGCK5VR1rr7p7E/uW2c3q9Ob0/jgJFVZKBNaymJ31ZW",
+	"4u/grsRp6ymntNZ6rZ2nRQDYdtMAoB1VZcRRVe7a0jX7xJbdtRBUN+0tVKXT8vLzMhKBrvR1USO6rSLG",
+	"23KEFr7hnYxw/FkmrEgb51iWOXQ7cwbN3zjuzQuDEX++QF9A4MYhVwCmYdCbMCcrvbBWC9jCEjA+qP94",
+	"yKEIxkjE+vvRtvwcML9B+r7W/IJzCgB1I8xlQWUgJE4pzDr0zjuQgCbfrFAJsggJhcBNPCUmIVYfYjdU",
+	"KGijRNpJTyvPDCu7F3jToBp0YC1ioF1nVLTZfCwlFdsxhmy0eZCJqW6kXEX5YPCebRHYKDBvSwlLP90J",
+	"FUFi/gFdTDpjraDN39o+9nZbPpdFGGRojzvgH0hGFU25zP9qWvpUN1Afqa+S2SxnmPkcjbnMz+AIAc0i",
+	"Y09mUTHM6hRra/IAEXAM7KYBB2FiUmYhON61kW67LXtJd9M90WbTEE481oPF+0YF247KWDevcC65uWD2",
+	"OtZIQOobIR/YYZCyUl3iXHrRigr1JVCUF993UVfpqEzX5YlZEys472Iu0dteC6IsiECmKiNap8iChrMg",
+	"+oeUJxzaYBPBnnz/jgE0jDCAgMG+TNPfxV383//mvdGD5//9L4fZsm++TOn3FoWm/gZmkEsdKzKMjsGb",
+	"b4RLUEDQQhb4//6v//vtvIuvkQwHFafsrdlod4AX02/LmM239Vv5ZmeScfDlyDzgzamlfNNodzh40Wki",
+	"yqfzZPwxOM9Xgah6C4izKOmvYwhRjulTRC/FQ5iDaOjLtxNHNMJk0h+EOd6cMcWvkMmmQghGSEWqjcqO",
+	"Pkb0v/8VP7SuiiCZTObE4XvoFMMiFo6LcLph6DIWOSx1F/b5saPHzkFlmXRKwqZpFEkkmBZSdFEXRafi",
+	"9mJ76iLBTvCtVHxQvpVOMSIZrDYgM7FOmwAo0LIWHDeycN45aCPOIpnwORMb65RdeeOwO8VvrS6WIos3",
+	"3lIkddU1gMmyPpi3fIzOlkXLwL9T8cQyZ/9/ZLUOOd2y0J6Yk7MZoLMudsbX/VVp/p2MpTwj2bio6mOd",
+	"yfW7Xv5OTR3IwJhQBuKgVhBaIll8xVd5BfQ54U0lcmFPQLE+Rm4RXg6sp8zZ2x9dTInQS9g90rEkv2n2",
+	"4LMBESnyKJDrZ4SA8UQZAG/FXaeEFX8c9iAVTjp2rgKL31ZxyELhkKErCFPxoLKr+uVN/nMkcR7jRFHQ",
+	"Mud2zGazcyh+PidWP2r3pdFqpViut8uiD6d0OhPVBOVBDIVDdvGd0GUofh6TbYiJMDT10GUoeR47T4oI",
+	"ZDYQr4ro+QwZRkS8BaPD2Yie26VTvoX9v4l7H/GFK0ckawhqbCKsqxEnKN+pDM2b8fvu8qW/Qv2gUHe7",
+	"YrMdVINtscbOULoAM2QhYbewRSshLDnBHzIlN/OFRwAT9oUqalnk2PfuFZvjUpmKKpRnoqq1TlnRI+l5",
+	"CiomYrH968/I+BDD2PSUdppF16Ljvh1YE8bXdUu5JlkHKRWLbxrWXWw0oI6R6Jrct+uyHJ7ol9m3n7/W",
+	"G++byO3bd7WylECFa4LfC2q7hKFXURC6/HOpIvgz6En+9dvXsKeAO98IwYOWkheDfVE0SJ4wUSZIBKoH",
+	"6MhFcXK3nqOsCu7a7iDnQRNscH4uUs1T0NenCIfdd8M5WNP7OEp2TibtR5GNFioIcN4wQM8S0oEoGyQ6",
+	"WUgmRQCM9IX62Vb+rrrtbdTw2t0FIyBcBLB1w10smI0TeLT5HhaFesCO1ZR6JURZgaiLA+/gDPVWK+zP",
+	"UA94unnr6S/DIAM9mESZ/b1qebu651CPSxC4HwqoIuUQfrvJuQ13lHMiztZDX2Xt/cPJgaMX/OZXytm5",
+	"GlbIWvw4lO5N1o4kaa5KfStZW6lnyoWjXYVMRZtv4VCVKA6f2tpeAuW2FuCkJDPYh6x4SvD+XQQ4dQAB",
+	"lrUov5dux/cGdbVIpKD6if1x5C0P91tyDFff6RD+IJaxIkhF/9LVb5KBcOF+e7F4Tp+lXpHRpUbM83Dz",
+	"qMek8mMzXZZaTpcuL8UrsewgnC2bRH2lzb99XSNEqcB1+MuMOnlU8AKMiYVsoeZ0Gbdexr2vk69g6W95",
+	"m2w1/La7FHbeIEEH/Bqxo0/3Ss37gBMe+59ktXzQ5Ibb7S1fy4XILSVsv2P2E4X4hz2zhOli+yU/7Pb6",
+	"0gWVlhfY5Pc5wJ9Qqu2kjnD1zUWRrQVd5tqTZUtthRPS7QgnNiCq0FuIqtVibM7r3taSpb9ddvEyCYbj",
+	"cqQzYCHXZUqojM9B3oZHgiM00NjWEkLqvVA2V1WWBg3duYIy0bh8HMrQLNloAE0TYQqIJVNQiOSwm4WF",
+	"B2Fy+Dxh4dg3oIUcPyDPM9Au4CY8lfji+Xqc6iwB78GA/PV/uko9HU+JriB6yfEqgPU//oCwSPz4l1zs",
+	"aMTswWFaorH6ExgNgBpzSiO4Yacn2v/rSYenV97eDMuxG29nWRN2YjVHsZqWzLN94jUnXnPiNSdec+I1",
+	"O3hNkD4x6i/XLv1sP+UNFWjt6vgLH2nEMMiMLh2cRmhxKZ2rONkcoYWwdtHlJ4KR5GgOs5I6BOE9sI1T",
+	"OIuUgJYqpe+39Nro2ltP86SzAZ/4l1XXnAjZDoXJ/xI9aaOlJ+K/KChVSvKW6ow6Qfoy2v5gMuMN4f2R",
+	"tEZEn0EK3nwlaN4AhQsqacibqqtvgDK4oLbwKvx9mG7Y/xZOXX2o40+gOU5E93fTHVEo4GDKU0ezO7Q4",
+	"EZ/flfjE9iYgRYI1Q5fes/9bNOtany4lIAABRrOlJ82yqNU2orUet+HxX9vkPLaawuanupEF5kw69Jpv",
+	"GCTwsm+JVAly3zu5oH3/0d8eTbTJG219o7Y7pm32yVpLgvU92hLKoKb5lSWy2AIamwZZIOTWWPBqSgJ9",
+	"s7yZOkNxJa4lYDIVuehlUSSlpWMRmFXTkaSSVmO9DMyhWDzkak7aAorDtSab0mj9EK8rF1VH0IHvpgG7",
+	"mH5gRj0P///fcbU6+Uz9ZBK3dJ8K8FA9jL3v9Kpq2TUGZGSAL7psq3ZaOqUEUs6DHaDWvXBPvlD/mw/3",
+	"g66J4xe15yXZ5SO1+yzH/uH87XTX/tGSs3Qw2vu2HKO8Wj2EP9ftaIfXzqeK+U4ab0cE9DxQkJukyckL",
+	"tFPS9yUFF8L1z5XcY9+5+j0InIhE/tuJXIBt9ET1TmL8D6G3bl6FvSnuD/aV2eVqciKQJwJ5IpAnAvmL",
+	"EkhHyzFCi4gJ9b1sF7ZZ8vNMFkvoG3iZgt5Lv2Tavj/t0No4UjUlm05EUCoTj6TS2WQEpnO9SCqXhWoy",
+	"p+ayqupP6u5kCvTmkg9F+P8K5etKXaTTbT4UqpUiuCu/iB+6uFapFIr9u2L+vpyff8kx1CnXzuhzDT6X",
+	"k/fl5FM0dRXN1JVWczgaRvvVgtXPEJg3h/PW3c3kGi26+NasFs3ERe6jVZy8Z6hWVjusPtaaDNUUvZ08",
+	"Wzw9xqopJcu08W2/NGW5PjJfBp0H9BJ/r9BGtosf1VyxieYlJZt8zLykK7OhkRqyQtmIdUrjL9n5Qz8x",
+	"uk02dFZ/H/batWcyvR1Wx61Mgwzh7Q0kXaw8jBtn8Xb+eRondFasPbA4Kw4LjXRBq6kjVKk+zUvTIStf",
+	"jOjNfe7qXWNK5mp+jQuxl/cEGqe7OPOSufq4velHn28r00T0vdp/71SjTLm4skYzLfa4yBcHannUWjy9",
+	"PN1ct9txZqQLV6mPabwRq5wtql1c7/UTmcQZ1ZJP8Vw5OWO1WcvIXhQJ6U2G8apZnFVK+ft8oYsF6sv1",
+	"UvCOdHHo29eDmZQ3RfsGku2cuZNd6hdJjeCtRUED6lscki8hv0yXTTSZalykGN+RVcDrfXG04crksK4k",
+	"FhC25R6iuirT7dhIBgT7HH29Ti9rpOzbsbfgxxqfnOXuIZp5Cz0csY5dQpi36MbJwnSSvH4QsarBEfIk",
+	"X9lLxNppPyo6qVM52ZOVXcRj1Elf5FIMQUmWOaXkeOouA9NGt7J97EqeNDMnc9LJD3RrbP22W7HLcvRp",
+	"vo+/JE86XZl/bKz59kN/jAHIPl172H3WeINuMxFPPmGZ+nYAp4jTdFsolhm/yAx70uMRjJzMirusQJ8h",
+	"Knu2bIW9ypqmvoXtIycfp9E8RkyOHb/UPYhSSbb+SbTppKs8Scw/U2JefQGHZSgvMAjuH2TT+fm0z7bw",
+	"nIjfifidiN+J+P0U4hesTIjKGgPHhscFCZgbY3EPi2gTcH3aW04uU/WTyY4T6CswKrPh2pkUZLjhihXp",
+	"7zMimRctLTaMl6Yv91dt83mufbSUZP5jaiU7RtWgcVS9f9KT00XrPWm1Y7Gnm8HE7OJBb672CyX4WJzf",
+	"FsY19pxpXdwXtOvcg2mWo4P6Y76YuT7LF0eJBqvPO+XrVpYkRvPpYkpjV0+9eRfDUa6pTvSz2x6KX2gX",
+	"jedpv1K9bZ29EPIweqmnonrpuWRaTw0SMwbDj7apTuP3z7WPzsPT7TMt9Lq4rzcev1TOblPNjFrLPeYz",
+	"bXIX6+fnRpI9XisPZw9plmlWnis3Rik7bbGXPvoYarCWUe5q14Oz4qSLq7Obaeem9pHvn5Ua7+huZt7m",
+	"SP8eLrRaYdFcVFqVTmyB59mBdt1sNNCsY9xat83pzdCsjaKZOeni5t3zRaz5VL7onXV68PGmX39Ix61Y",
+	"8qU8iA3ThUL8fn8j0rfTC//0wj82WNDZ5PCy5Me6wja8DCbcRsftMmTT+DL22a6Ywcm6nYX1cLq+GvB8",
+	"0HTRv+Q/Xm019XdNHQ7iIXL8f1Ggi3yNNokPXYZi8RyMoVQqkohBGMmq8Vikl9TSkWxWjSnxXgJmtBQn",
+	"ynwgUdzNDc5yQQ6tiqzei+6p3hiPxdarNwYgCk3tkgSbfopqSLAk5/dlZbYdfhRt2fDHeFGs5Q3yu1Bc",
+	"wLiaURMokoor6UhKSaYiFzCdjvR6MZhStBzMKgm3MOwlnhhGODiz0LJEqXgeHG6dX5Z53EBTV8o/nQzz",
+	"P4b8rZfi+sov77LBWmmmld8D6Wf4+2NSqXNNjopDbdv34Pi3+bIEr9eIL0vgSqfRwJq73rvnlsvc5wod",
+	"d4N+qF1/iYI9nuzLKrMHL2KXeOVW4T1Z9E9P9E+jcpvS7DssdKPwJgfbac6vMLewl0yIsyyNSnbZ6pfk",
+	"62BLvaRQJzP9P4slB1vaNx7VXWb2Decr9nsziNNRP0mf3yd92sb8LffqGEWrOMOfEb8ZBm+6+gZ0rBgT",
+	"FanhT4vn/H5x2X4y+nO1QDc6SaxgIFMqrcvHdmeJfkdKDv0MkTh27DL3IHhV3tZA6o8mfCfz1Uk2/pHi",
+	"hpswdhtZPCre8gfQM9s6fyJoJ4J2ImgngnYkQXOe+tOEbTGJ2HX/l/r+1Z9cfcAxdpNrPsS63SZwjiix",
+	"+hDbNZfpj5oxcKk+u9HnmaeCx48qstL+96xy/7mW9Q5/5lzRv5Z/fJbdbVcHd8K9AZb+FxFpa/tU9FiI",
+	"komlILt0+MqhW/31yCvWsodpi1H8cKhEcSYdIGiwwYf9lyAnUUZGyKlUbldN9xZEdz4t4Njwf4r+ZUKL",
+	"fbM/WgiqCzGyoFr2Uv8MspHKuu12lX/ekotCOgUqUSZjO3WyLAwfFU9Jm3RtiCVaKeTp1PwUxEQIWw6K",
+	"gQ0VgBTkJ2wQ+xcFNUFA+aQg36yAaUIIPLLEy/nSBMsRFQuw+AppiQ2czBTWQtaC7qEFwarIsGvXaKcg",
+	"AiiaIgsawNCnjp2Y2hVfBMxLozucqDoDzIK64QFCWmcDoHAR4dgTl+GlotLMWuZTjgHJav5FAVTHOnaz",
+	"Twg0BOLAZhzr03MeTSkQ54gCjVhgDJWBjl3ngeXC3CqrY8SgChkEGCFVlNkGU2Tp2mJ1VnFGAyZt8+tq",
+	"+7iKjdUVFBaTc7YPetCAWEE2BujE5C0osah3aJPyG/L/BwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
