@@ -44,6 +44,7 @@ var layers = map[string][]string{
 	"server":                    {module + "client", module + "internal/embedpg", module + "internal/postgrestest"},
 	"cmd/roster":                {module + "internal/postgrestest", module + "internal/servertest"},
 	"internal/abuse":            {module},
+	"internal/bench":            {module},
 	"internal/postgrestest":     {gin, module + "server", module + "client"},
 	"internal/postgrestest/run": {gin, module + "server", module + "client"},
 	"internal/servertest":       {module + "client"},
