@@ -18,13 +18,9 @@ var clientColumns = []column{
 	{head: "TYPE", member: "app_type"}, {head: "GRANT TYPES", member: "grant_types", flexible: true},
 }
 
-// clientSecrets are members that are or may hold secrets, of the client or of
-// other systems.
-var clientSecrets = []string{"client_secret", "encryption_key", "addons"}
-
-// hideSecrets takes all secrets out of a client.
+// hideSecrets takes all secrets out of a client or an API.
 func hideSecrets(object jsondoc.Object) {
-	maps.DeleteFunc(object, func(name string, _ json.RawMessage) bool { return slices.Contains(clientSecrets, name) })
+	maps.DeleteFunc(object, func(name string, _ json.RawMessage) bool { return slices.Contains(secretMembers, name) })
 	var keys []jsondoc.Object
 	if json.Unmarshal(object["signing_keys"], &keys) == nil {
 		for _, key := range keys {
@@ -41,11 +37,11 @@ func hidden(cmd *cobra.Command) (hide func(jsondoc.Object), fields *string, incl
 	if show, _ := cmd.Flags().GetBool("show-secrets"); show {
 		return func(jsondoc.Object) {}, nil, nil
 	}
-	return hideSecrets, new(strings.Join(clientSecrets, ",")), new(false)
+	return hideSecrets, new(strings.Join(secretMembers, ",")), new(false)
 }
 
 func addShowSecrets(cmd *cobra.Command) {
-	cmd.Flags().Bool("show-secrets", false, "print secrets too: "+strings.Join(clientSecrets, ", ")+", private signing keys")
+	cmd.Flags().Bool("show-secrets", false, "print what is or may be secret too: "+strings.Join(secretMembers, ", "))
 }
 
 func (a *app) clients() *cobra.Command {
@@ -54,7 +50,8 @@ func (a *app) clients() *cobra.Command {
 		Long: "List, make, change and delete the clients of a running Roster, over its API.\n\n" +
 			"`roster help connection` tells how Roster is found. Secrets are printed only where --show-secrets is given.",
 	}
-	cmd.AddCommand(a.listClients(), a.getClient(), a.deleteClients())
+	cmd.AddCommand(a.listClients(), a.getClient(), a.createClient(), a.updateClient(), a.rotateSecret(), a.deleteClients())
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return cmd
 }
 
@@ -97,20 +94,13 @@ func (a *app) listClients() *cobra.Command {
 
 func (a *app) getClient() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "get CLIENT_ID", Short: "Show a client", Args: cobra.ExactArgs(1),
+		Use: "get CLIENT_ID", Short: "Show a client", Args: cobra.ExactArgs(1), ValidArgsFunction: inOrder(false, a.offerClients()),
 		Example: "  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr\n  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr -o yaml",
 	}
 	addOutput(cmd)
 	addShowSecrets(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		hide, fields, include := hidden(cmd)
-		got, err := answer[jsondoc.Object](api.Auth0GetClient(ctx, args[0], &client.Auth0GetClientParams{Fields: fields, IncludeFields: include}))
-		if err != nil {
-			return err
-		}
-		hide(got)
-		return a.printOne(cmd, got)
+		_, fields, include := hidden(cmd)
+		return a.printAnswer(cmd)(api.Auth0GetClient(ctx, args[0], &client.Auth0GetClientParams{Fields: fields, IncludeFields: include}))
 	})
 }
-
-var appTypes = []string{"native", "spa", "regular_web", "non_interactive"}

@@ -44,8 +44,9 @@ func (a *app) deleteAll(ctx context.Context, cmd *cobra.Command, what string, id
 func (a *app) deleteClients() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "delete CLIENT_ID...", Aliases: []string{"rm"}, Short: "Delete clients with their credentials, secrets and grants", Args: cobra.MinimumNArgs(1),
-		Long:    "Delete clients with their credentials, secrets and grants. One that does not exist counts as deleted.",
-		Example: "  roster clients delete GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr\n  roster clients delete --yes $(roster clients list -o json | jq -r '.[] | select(.name | startswith(\"test-\")).client_id')",
+		ValidArgsFunction: inOrder(true, a.offerClients()),
+		Long:              "Delete clients with their credentials, secrets and grants. One that does not exist counts as deleted.",
+		Example:           "  roster clients delete GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr\n  roster clients delete --yes $(roster clients list -o json | jq -r '.[] | select(.name | startswith(\"test-\")).client_id')",
 	}
 	addYes(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, ids []string) error {

@@ -69,6 +69,19 @@ func answer[T any](resp *http.Response, err error) (T, error) {
 	return v, err
 }
 
+// printAnswer returns what prints the one object that a call was answered with.
+func (a *app) printAnswer(cmd *cobra.Command) func(*http.Response, error) error {
+	return func(resp *http.Response, err error) error {
+		got, err := answer[jsondoc.Object](resp, err)
+		if err != nil {
+			return err
+		}
+		hide, _, _ := hidden(cmd)
+		hide(got)
+		return a.printOne(cmd, got)
+	}
+}
+
 // given returns the value of a flag that was set, else nil.
 func given[T any](cmd *cobra.Command, name string, get func(string) (T, error)) *T {
 	if !cmd.Flags().Changed(name) {

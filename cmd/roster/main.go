@@ -47,7 +47,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.secrets(), a.health(), a.clients(), &cobra.Command{
+	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.secrets(), a.health(), a.clients(), a.credentials(), a.grants(), a.apis(), &cobra.Command{
 		Use: "connection", Short: "How commands find a running Roster and who they are to it", Long: connectionHelp,
 	}, &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,

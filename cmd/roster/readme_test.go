@@ -43,7 +43,8 @@ func TestReadmeTablesEveryVariable(t *testing.T) {
 // the program alone.
 func TestDocumentsNameOnlyVariablesThatExist(t *testing.T) {
 	t.Parallel()
-	known := []string{"TEST_DATABASE_URL", "DATABASE_URL_FILE", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE", "ROSTER_UID", "ROSTER_GID", "ROSTER_URL"}
+	known := []string{"TEST_DATABASE_URL", "DATABASE_URL_FILE", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE", "ROSTER_UID", "ROSTER_GID", "ROSTER_URL",
+		"ROSTER_CLIENT_ID", "ROSTER_CLIENT_SECRET", "ROSTER_CLIENT_KEY_FILE", "ROSTER_TOKEN"}
 	for _, f := range variables() {
 		known = append(known, f.Tag.Get("env"))
 	}

@@ -33,6 +33,8 @@ Who is calling, one of these:
 
   ROSTER_TOKEN                                 an access token
   ROSTER_CLIENT_ID and ROSTER_CLIENT_SECRET    a client with a grant on the management API
+  ROSTER_CLIENT_ID and ROSTER_CLIENT_KEY_FILE  the same, which signs with a private key in a PEM file; ROSTER_CLIENT_KEY_ALG
+                                               is how: RS256 (default), RS384 or PS256
   neither                                      the administrator that make run has made in ROSTER_DATA_DIR;
                                                its secret is sent to this machine only
 
@@ -51,7 +53,7 @@ const urlFile = "url"
 // online makes cmd a command that talks to a running Roster: fn gets a client
 // of the one that flags and environment name.
 func (a *app) online(cmd *cobra.Command, fn func(ctx context.Context, api *client.Client, args []string) error) *cobra.Command {
-	cmd.Flags().String("url", "", "where Roster is, such as https://roster.example; see `roster help connection`")
+	cmd.Flags().String("url", "", "`ADDRESS` of Roster, such as https://roster.example; see roster help connection")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		c, err := a.connection(cmd)
 		if err != nil {
@@ -59,7 +61,7 @@ func (a *app) online(cmd *cobra.Command, fn func(ctx context.Context, api *clien
 		}
 		api, err := client.New(c.url, c.config)
 		if err != nil {
-			return fmt.Errorf("--url, ROSTER_URL: %q: %w", c.url, err)
+			return fmt.Errorf("%s: %w", visible(c.url), err)
 		}
 		return c.explain(fn(cmd.Context(), api, args))
 	}
@@ -72,7 +74,7 @@ type connection struct {
 	config client.Config
 }
 
-// connection reads it from flags and environment. Every mistake is told.
+// connection reads it from flags and environment.
 func (a *app) connection(cmd *cobra.Command) (connection, error) {
 	environ, err := expand(a.environ, "ROSTER_CLIENT_SECRET", "ROSTER_TOKEN")
 	vars := env.ToMap(environ)
@@ -80,17 +82,19 @@ func (a *app) connection(cmd *cobra.Command) (connection, error) {
 	dir := cmp.Or(vars["ROSTER_DATA_DIR"], ".roster")
 	c := connection{url: strings.TrimRight(cmp.Or(flag, vars["ROSTER_URL"], vars["ROSTER_PUBLIC_URL"]), "/"), config: client.Config{
 		ClientID: vars["ROSTER_CLIENT_ID"], ClientSecret: vars["ROSTER_CLIENT_SECRET"], Token: vars["ROSTER_TOKEN"],
+		KeyFile: vars["ROSTER_CLIENT_KEY_FILE"], Algorithm: vars["ROSTER_CLIENT_KEY_ALG"], Attempts: 4,
 		Audience: vars["ROSTER_AUDIENCE"], UserAgent: "roster/" + version,
 	}}
-	mistakes := []error{err}
-	if (c.config.ClientID == "") != (c.config.ClientSecret == "") && err == nil {
-		mistakes = append(mistakes, errors.New("ROSTER_CLIENT_ID and ROSTER_CLIENT_SECRET: set both or neither"))
-	}
-	if c.config.Token != "" && c.config.ClientID != "" {
-		mistakes = append(mistakes, errors.New("ROSTER_TOKEN and ROSTER_CLIENT_ID: set one of them"))
-	}
-	if err := errors.Join(mistakes...); err != nil {
+	secret, key := c.config.ClientSecret != "", c.config.KeyFile != ""
+	switch {
+	case err != nil:
 		return c, err
+	case secret && key:
+		return c, errors.New("ROSTER_CLIENT_SECRET and ROSTER_CLIENT_KEY_FILE: set one of them")
+	case (c.config.ClientID != "") != (secret || key):
+		return c, errors.New("ROSTER_CLIENT_ID and ROSTER_CLIENT_SECRET (or ROSTER_CLIENT_KEY_FILE): set both or neither")
+	case c.config.Token != "" && c.config.ClientID != "":
+		return c, errors.New("ROSTER_TOKEN and ROSTER_CLIENT_ID: set one of them")
 	}
 	running, err := runningFrom(dir)
 	if err != nil {

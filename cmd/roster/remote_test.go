@@ -43,7 +43,7 @@ func TestConnectionMistakesAreExplained(t *testing.T) {
 		say  string
 	}{
 		"nobody there":             {[]string{"ROSTER_URL=http://127.0.0.1:1", "ROSTER_TOKEN=x"}, nil, "http://127.0.0.1:1 cannot be reached"},
-		"not an address":           {[]string{"ROSTER_URL=roster.example", "ROSTER_TOKEN=x"}, nil, `ROSTER_URL: "roster.example"`},
+		"not an address":           {[]string{"ROSTER_URL=roster.example", "ROSTER_TOKEN=x"}, nil, "roster.example: client: the base URL must be http"},
 		"no credentials":           {[]string{at}, nil, "no credentials"},
 		"an id without a secret":   {[]string{at, "ROSTER_CLIENT_ID=x"}, nil, "set both or neither"},
 		"a token and a client":     {[]string{at, "ROSTER_CLIENT_ID=x", "ROSTER_CLIENT_SECRET=y", "ROSTER_TOKEN=z"}, nil, "set one of them"},

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+)
+
+// member is one of a request's that has a flag of its own.
+type member struct {
+	flag, name string
+	kind       string // text, number, bool, list, pairs or scopes
+	help       string
+	values     []string // offered by the shell; the API decides
+}
+
+// addBody gives cmd the flags that make up a request.
+func addBody(cmd *cobra.Command, members []member) {
+	flags := cmd.Flags()
+	flags.StringP("file", "f", "", "read members from `FILE`, JSON or YAML in the API's own shape; - is stdin")
+	_ = cmd.MarkFlagFilename("file", "json", "yaml", "yml")
+	flags.StringArray("set", nil, "set `MEMBER=JSON`, such as 'sso=true' or 'logo_uri=null'; may be repeated; no secrets here")
+	for _, m := range members {
+		switch m.kind {
+		case "bool":
+			flags.Bool(m.flag, false, m.help)
+		case "text":
+			flags.String(m.flag, "", m.help)
+		case "number":
+			flags.Int(m.flag, 0, m.help)
+		default:
+			flags.StringArray(m.flag, nil, m.help+"; may be repeated")
+		}
+		if m.values != nil {
+			complete(cmd, m.flag, m.values...)
+		}
+	}
+}
+
+// body puts a request together: what --file holds, changed by --set, changed by
+// the flags of members. It may be empty only where more is to come.
+func body(cmd *cobra.Command, members []member, more bool) (jsondoc.Object, error) {
+	flags, object := cmd.Flags(), jsondoc.Object{}
+	if file, _ := flags.GetString("file"); file != "" {
+		text, err := readInput(cmd, file)
+		if err == nil {
+			object, err = parseDocument(text)
+		}
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--file: %w", err)}
+		}
+	}
+	sets, _ := flags.GetStringArray("set")
+	for _, set := range sets {
+		name, value, found := strings.Cut(set, "=")
+		switch {
+		case !found || name == "":
+			return nil, usageError{errors.New("--set: want MEMBER=JSON")}
+		case slices.Contains(secretMembers, name):
+			return nil, usageError{fmt.Errorf("--set: %s may be a secret, which others on this machine can read in a command line: use --file", name)}
+		case jsondoc.Check([]byte(value)) != nil:
+			return nil, usageError{fmt.Errorf(`--set %s: the value is not JSON; a text wants quotes, '%s="…"'`, name, name)}
+		}
+		object[name] = json.RawMessage(value)
+	}
+	for _, m := range members {
+		if !flags.Changed(m.flag) {
+			continue
+		}
+		value, err := m.value(flags)
+		if err != nil {
+			return nil, usageError{fmt.Errorf("--%s: %w", m.flag, err)}
+		}
+		object[m.name] = jsondoc.Must(value)
+	}
+	if len(object) == 0 && !more {
+		return nil, usageError{fmt.Errorf("nothing is given; see %s --help", cmd.CommandPath())}
+	}
+	return object, nil
+}
+
+// value returns what a member's flag says.
+func (m member) value(flags *pflag.FlagSet) (any, error) {
+	switch m.kind {
+	case "bool":
+		return flags.GetBool(m.flag)
+	case "text":
+		return flags.GetString(m.flag)
+	case "number":
+		return flags.GetInt(m.flag)
+	}
+	texts, err := flags.GetStringArray(m.flag)
+	pairs, scopes := map[string]string{}, []map[string]string{}
+	for _, text := range texts {
+		key, after, found := strings.Cut(text, "=")
+		if !found && m.kind == "pairs" {
+			return nil, errors.New("want KEY=TEXT")
+		}
+		pairs[key] = after
+		scopes = append(scopes, map[string]string{"value": key})
+		if found {
+			scopes[len(scopes)-1]["description"] = after
+		}
+	}
+	switch m.kind {
+	case "pairs":
+		return pairs, err
+	case "scopes":
+		return scopes, err
+	}
+	return texts, err
+}
+
+// reader gives a request's body to be sent.
+func reader(object jsondoc.Object) io.Reader { return bytes.NewReader(jsondoc.Must(object)) }
+
+// readInput reads a file, or stdin for "-".
+func readInput(cmd *cobra.Command, file string) ([]byte, error) {
+	if file == "-" {
+		return io.ReadAll(cmd.InOrStdin())
+	}
+	return os.ReadFile(file)
+}
+
+// parseDocument reads one object, JSON or YAML. Like the API it refuses members
+// that are there twice. Errors do not quote the text: it may hold secrets.
+func parseDocument(text []byte) (jsondoc.Object, error) {
+	const want = "want one object in JSON or YAML"
+	if !json.Valid(text) {
+		dec := yaml.NewDecoder(bytes.NewReader(text))
+		var value map[string]any
+		if err := dec.Decode(&value); err != nil {
+			return nil, errors.New(want + lineOf(err))
+		}
+		if err := dec.Decode(new(any)); !errors.Is(err, io.EOF) {
+			return nil, errors.New(want)
+		}
+		var err error
+		if text, err = json.Marshal(value); err != nil {
+			return nil, errors.New(want)
+		}
+	}
+	var object jsondoc.Object
+	if err := jsondoc.Check(text); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(text, &object); err != nil || object == nil {
+		return nil, errors.New(want)
+	}
+	return object, nil
+}
+
+// lineOf returns where a YAML error is.
+func lineOf(err error) string {
+	_, after, _ := strings.Cut(err.Error(), "line ")
+	number, _, _ := strings.Cut(after, ":")
+	if n, err := strconv.Atoi(number); err == nil {
+		return fmt.Sprintf(": line %d is neither", n)
+	}
+	return ""
+}
