@@ -267,7 +267,8 @@ var kinds = []*regexp.Regexp{
 	regexp.MustCompile(`^A[0-9A-Za-z_-]{60,}$`), // a cursor
 	regexp.MustCompile(`^[1-9]\d{0,5}$`),        // the number of an event
 	regexp.MustCompile(`^(\d{1,3}\.){3}\d{1,3}$`),
-	regexp.MustCompile(`^\d+\.\d+\.\d+$`), // a version
+	regexp.MustCompile(`^\d+\.\d+\.\d+$`),  // a version
+	regexp.MustCompile(`^/CN=[0-9a-z.]+$`), // the tests' services share keys, and the first one's name on them
 	regexp.MustCompile(`^-----BEGIN CERTIFICATE-----\r\n(?s:.+)\r\n-----END CERTIFICATE-----\r\n$`),
 	regexp.MustCompile(`^-----BEGIN PKCS7-----\r\n(?s:.+)\r\n-----END PKCS7-----\r\n$`),
 	regexp.MustCompile(`^-----BEGIN RSA PUBLIC KEY-----\n(?s:.+)\n-----END RSA PUBLIC KEY-----\n\n$`),
