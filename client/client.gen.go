@@ -1185,6 +1185,54 @@ func (e RosterClientSecretStatus) Valid() bool {
 	}
 }
 
+// Defines values for RosterImportRequestFormat.
+const (
+	RosterImportRequestFormatAuth0  RosterImportRequestFormat = "auth0"
+	RosterImportRequestFormatBoruta RosterImportRequestFormat = "boruta"
+	RosterImportRequestFormatHydra  RosterImportRequestFormat = "hydra"
+	RosterImportRequestFormatRoster RosterImportRequestFormat = "roster"
+)
+
+// Valid indicates whether the value is a known member of the RosterImportRequestFormat enum.
+func (e RosterImportRequestFormat) Valid() bool {
+	switch e {
+	case RosterImportRequestFormatAuth0:
+		return true
+	case RosterImportRequestFormatBoruta:
+		return true
+	case RosterImportRequestFormatHydra:
+		return true
+	case RosterImportRequestFormatRoster:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RosterImportResultOutcome.
+const (
+	RosterImportResultOutcomeCreated   RosterImportResultOutcome = "created"
+	RosterImportResultOutcomeFailed    RosterImportResultOutcome = "failed"
+	RosterImportResultOutcomeUnchanged RosterImportResultOutcome = "unchanged"
+	RosterImportResultOutcomeUpdated   RosterImportResultOutcome = "updated"
+)
+
+// Valid indicates whether the value is a known member of the RosterImportResultOutcome enum.
+func (e RosterImportResultOutcome) Valid() bool {
+	switch e {
+	case RosterImportResultOutcomeCreated:
+		return true
+	case RosterImportResultOutcomeFailed:
+		return true
+	case RosterImportResultOutcomeUnchanged:
+		return true
+	case RosterImportResultOutcomeUpdated:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SigningAlgorithmEnum.
 const (
 	SigningAlgorithmEnumHS256 SigningAlgorithmEnum = "HS256"
@@ -4303,6 +4351,72 @@ type RosterEvents struct {
 	Next *string `json:"next,omitempty"`
 }
 
+// RosterExportPage A page of the registry's records.
+type RosterExportPage struct {
+	// Next Cursor of the next page; absent if there is none.
+	Next *string `json:"next,omitempty"`
+
+	// Records The records.
+	Records []RosterRecord `json:"records,omitzero"`
+}
+
+// RosterImportNote What kept a record or a part of it from being taken over.
+type RosterImportNote struct {
+	// Code For programs. Of failures: `invalid`, `not_found` (something it refers to), `conflict`, `forbidden`, `unavailable`
+	// (try again), `internal`. Of warnings: `no_secret`, `no_key` (keys that the source does not show), `left_out` (a
+	// member that the registry has no place for), `skipped` (the whole record), `not_there_yet` (in a dry run).
+	Code string `json:"code"`
+
+	// Member The member that it is about; absent if it is the record.
+	Member *string `json:"member,omitempty"`
+
+	// Message For people; never a secret. The wording may change.
+	Message string `json:"message"`
+}
+
+// RosterImportRequest Records to take over.
+type RosterImportRequest struct {
+	// DryRun Whether nothing is to be done: the answer tells what would become of the records. What a record refers to may
+	// be missing then, with a warning, because it may come from a record that has not been taken over either.
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Format Whose records they are.
+	Format RosterImportRequestFormat `json:"format"`
+
+	// Records The records, each as its source shows it.
+	Records []RosterRecord `json:"records,omitzero"`
+}
+
+// RosterImportRequestFormat Whose records they are.
+type RosterImportRequestFormat string
+
+// RosterImportResult What became of a record.
+type RosterImportResult struct {
+	// Error What kept a record or a part of it from being taken over.
+	Error *RosterImportNote `json:"error,omitempty"`
+
+	// Kind `client`, `resource_server`, `client_grant`, `scope`, `identity_provider` or `key_pair`; empty if the record does not tell.
+	Kind string `json:"kind"`
+
+	// Outcome `unchanged`: the registry held it already, or it is none to take over, as a warning tells. Nothing was written.
+	Outcome RosterImportResultOutcome `json:"outcome"`
+
+	// Target The `client_id` of a client, the identifier of a resource server, the id of anything else; empty if the record does not tell.
+	Target string `json:"target"`
+
+	// Warnings What was not taken over. Absent if there is none.
+	Warnings []RosterImportNote `json:"warnings,omitzero"`
+}
+
+// RosterImportResultOutcome `unchanged`: the registry held it already, or it is none to take over, as a warning tells. Nothing was written.
+type RosterImportResultOutcome string
+
+// RosterImportResults What became of an import's records.
+type RosterImportResults struct {
+	// Results One for each record, in their order.
+	Results []RosterImportResult `json:"results,omitzero"`
+}
+
 // RosterNewClientSecret A secret that was just made.
 type RosterNewClientSecret struct {
 	// ClientSecret Its text.
@@ -4314,6 +4428,10 @@ type RosterNewClientSecret struct {
 	// ID Names the secret.
 	ID string `json:"id"`
 }
+
+// RosterRecord A record in the shape of its source. Those of the export have a `kind`: `client`, `resource_server`, `client_grant`,
+// `scope`, `identity_provider` or `key_pair`.
+type RosterRecord = json.RawMessage
 
 // RotateClientSecretResponseContent A client. Members that were never set, that have been removed, or that the token may not read are absent; only
 // `client_id` is always there, unless `fields` leaves it out.
@@ -4882,6 +5000,9 @@ type OpsFailure = Problem
 // OpsTooManyRequests A failure outside the dialects (RFC 9457).
 type OpsTooManyRequests = Problem
 
+// RosterBadPayload A failure outside the dialects (RFC 9457).
+type RosterBadPayload = Problem
+
 // RosterConflict A failure outside the dialects (RFC 9457).
 type RosterConflict = Problem
 
@@ -4900,11 +5021,17 @@ type RosterInvalid = Problem
 // RosterNotFound A failure outside the dialects (RFC 9457).
 type RosterNotFound = Problem
 
+// RosterPayloadTooLarge A failure outside the dialects (RFC 9457).
+type RosterPayloadTooLarge = Problem
+
 // RosterTooManyRequests A failure outside the dialects (RFC 9457).
 type RosterTooManyRequests = Problem
 
 // RosterUnauthorized A failure outside the dialects (RFC 9457).
 type RosterUnauthorized = Problem
+
+// RosterUnsupportedMediaType A failure outside the dialects (RFC 9457).
+type RosterUnsupportedMediaType = Problem
 
 // BorutaDeleteClientParams defines parameters for BorutaDeleteClient.
 type BorutaDeleteClientParams struct {
@@ -4983,6 +5110,18 @@ type RosterReadEventFeedParams struct {
 
 	// Limit How many events to show at most.
 	Limit *EventLimitParam `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
+// RosterExportRecordsParams defines parameters for RosterExportRecords.
+type RosterExportRecordsParams struct {
+	// Cursor The cursor, `next`, that came with the page before. Absent begins with the first record.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Take How many records to show at most.
+	Take *int `form:"take,omitempty" json:"take,omitempty"`
+
+	// IncludeSecrets Whether records have secrets and private keys.
+	IncludeSecrets *bool `form:"include_secrets,omitempty" json:"include_secrets,omitempty"`
 }
 
 // Auth0ListClientGrantsParams defines parameters for Auth0ListClientGrants.
@@ -5185,6 +5324,9 @@ type BorutaUpdateKeyPairJSONRequestBody = BorutaKeyPairRequest
 
 // BorutaReplaceKeyPairJSONRequestBody defines body for BorutaReplaceKeyPair for application/json ContentType.
 type BorutaReplaceKeyPairJSONRequestBody = BorutaKeyPairRequest
+
+// RosterImportRecordsJSONRequestBody defines body for RosterImportRecords for application/json ContentType.
+type RosterImportRecordsJSONRequestBody = RosterImportRequest
 
 // BorutaCreateScopeJSONRequestBody defines body for BorutaCreateScope for application/json ContentType.
 type BorutaCreateScopeJSONRequestBody = BorutaScopeRequest
@@ -6105,6 +6247,87 @@ type ClientInterface interface {
 	//
 	// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
 	RosterReadEventFeed(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterExportRecords Read the registry, record by record
+	//
+	// Everything that the import takes in the format `roster`, in the order in which it must come back: key pairs, scopes,
+	// identity providers, resource servers, clients with their credentials, client grants. What each Roster has of its
+	// own is left out: the management API, the global client, the keys that sign tokens, and the audit trail.
+	//
+	// Pages follow one another by `next`. Records that are made, changed or deleted meanwhile may or may not show.
+	//
+	// With `include_secrets=true`, which also needs `read:client_keys`, records have the live secrets of clients, private
+	// keys, signing secrets of resource servers, add-ons' settings and `encryption_key`. Each page that shows secrets is
+	// an event.
+	//
+	// Corresponds with GET /api/roster/v1/export (the `RosterExportRecords` operationId).
+	RosterExportRecords(ctx context.Context, params *RosterExportRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterImportRecordsWithBody Take over records from another product or another Roster
+	//
+	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	//
+	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+	// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+	// servers before clients, and clients before client grants.
+	//
+	// What a record is depends on `format`:
+	//
+	// - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+	//   `private_key_jwt` become its credentials.
+	// - `roster`: what the export shows.
+	//
+	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+	// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+	// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+	// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+	// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+	// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+	// `update:client_token_vault_privileged_access`.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+	RosterImportRecordsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterImportRecords Take over records from another product or another Roster
+	//
+	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	//
+	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+	// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+	// servers before clients, and clients before client grants.
+	//
+	// What a record is depends on `format`:
+	//
+	// - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+	//   `private_key_jwt` become its credentials.
+	// - `roster`: what the export shows.
+	//
+	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+	// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+	// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+	// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+	// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+	// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+	// `update:client_token_vault_privileged_access`.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+	RosterImportRecords(ctx context.Context, body RosterImportRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaListScopes List all scopes
 	//
@@ -7259,6 +7482,117 @@ func (c *API) RosterListEvents(ctx context.Context, params *RosterListEventsPara
 // Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
 func (c *API) RosterReadEventFeed(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRosterReadEventFeedRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterExportRecords Read the registry, record by record
+//
+// Everything that the import takes in the format `roster`, in the order in which it must come back: key pairs, scopes,
+// identity providers, resource servers, clients with their credentials, client grants. What each Roster has of its
+// own is left out: the management API, the global client, the keys that sign tokens, and the audit trail.
+//
+// Pages follow one another by `next`. Records that are made, changed or deleted meanwhile may or may not show.
+//
+// With `include_secrets=true`, which also needs `read:client_keys`, records have the live secrets of clients, private
+// keys, signing secrets of resource servers, add-ons' settings and `encryption_key`. Each page that shows secrets is
+// an event.
+//
+// Corresponds with GET /api/roster/v1/export (the `RosterExportRecords` operationId).
+func (c *API) RosterExportRecords(ctx context.Context, params *RosterExportRecordsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterExportRecordsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterImportRecordsWithBody Take over records from another product or another Roster
+//
+// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+//
+// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+// servers before clients, and clients before client grants.
+//
+// What a record is depends on `format`:
+//
+//   - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+//     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+//     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+//   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+//     `private_key_jwt` become its credentials.
+//   - `roster`: what the export shows.
+//
+// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+// `update:client_token_vault_privileged_access`.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+func (c *API) RosterImportRecordsWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterImportRecordsRequestWithBody(c.Server, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterImportRecords Take over records from another product or another Roster
+//
+// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+//
+// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+// servers before clients, and clients before client grants.
+//
+// What a record is depends on `format`:
+//
+//   - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+//     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+//     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+//   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+//     `private_key_jwt` become its credentials.
+//   - `roster`: what the export shows.
+//
+// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+// `update:client_token_vault_privileged_access`.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+func (c *API) RosterImportRecords(ctx context.Context, body RosterImportRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterImportRecordsRequest(c.Server, body)
 	if err != nil {
 		return nil, err
 	}
@@ -9535,6 +9869,124 @@ func NewRosterReadEventFeedRequest(server string, params *RosterReadEventFeedPar
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRosterExportRecordsRequest constructs an http.Request for the RosterExportRecords method
+func NewRosterExportRecordsRequest(server string, params *RosterExportRecordsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/export")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.Cursor != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "cursor", *params.Cursor, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Take != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "take", *params.Take, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.IncludeSecrets != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "include_secrets", *params.IncludeSecrets, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "boolean", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRosterImportRecordsRequest calls the generic RosterImportRecords builder with application/json body
+func NewRosterImportRecordsRequest(server string, body RosterImportRecordsJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRosterImportRecordsRequestWithBody(server, "application/json", bodyReader)
+}
+
+// NewRosterImportRecordsRequestWithBody constructs an http.Request for the RosterImportRecords method, with any body, and a specified content type
+func NewRosterImportRecordsRequestWithBody(server string, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/import")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPost, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -11913,6 +12365,89 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with GET /api/roster/v1/events/feed (the `RosterReadEventFeed` operationId).
 	RosterReadEventFeedWithResponse(ctx context.Context, params *RosterReadEventFeedParams, reqEditors ...RequestEditorFn) (*RosterReadEventFeedResult, error)
+
+	// RosterExportRecordsWithResponse Read the registry, record by record
+	//
+	// Everything that the import takes in the format `roster`, in the order in which it must come back: key pairs, scopes,
+	// identity providers, resource servers, clients with their credentials, client grants. What each Roster has of its
+	// own is left out: the management API, the global client, the keys that sign tokens, and the audit trail.
+	//
+	// Pages follow one another by `next`. Records that are made, changed or deleted meanwhile may or may not show.
+	//
+	// With `include_secrets=true`, which also needs `read:client_keys`, records have the live secrets of clients, private
+	// keys, signing secrets of resource servers, add-ons' settings and `encryption_key`. Each page that shows secrets is
+	// an event.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/roster/v1/export (the `RosterExportRecords` operationId).
+	RosterExportRecordsWithResponse(ctx context.Context, params *RosterExportRecordsParams, reqEditors ...RequestEditorFn) (*RosterExportRecordsResult, error)
+
+	// RosterImportRecordsWithBodyWithResponse Take over records from another product or another Roster
+	//
+	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	//
+	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+	// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+	// servers before clients, and clients before client grants.
+	//
+	// What a record is depends on `format`:
+	//
+	// - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+	//   `private_key_jwt` become its credentials.
+	// - `roster`: what the export shows.
+	//
+	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+	// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+	// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+	// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+	// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+	// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+	// `update:client_token_vault_privileged_access`.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+	RosterImportRecordsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RosterImportRecordsResult, error)
+
+	// RosterImportRecordsWithResponse Take over records from another product or another Roster
+	//
+	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	//
+	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+	// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+	// servers before clients, and clients before client grants.
+	//
+	// What a record is depends on `format`:
+	//
+	// - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+	//   `private_key_jwt` become its credentials.
+	// - `roster`: what the export shows.
+	//
+	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+	// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+	// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+	// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+	// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+	// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+	// `update:client_token_vault_privileged_access`.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+	RosterImportRecordsWithResponse(ctx context.Context, body RosterImportRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*RosterImportRecordsResult, error)
 
 	// BorutaListScopesWithResponse List all scopes
 	//
@@ -15298,6 +15833,238 @@ func (r RosterReadEventFeedResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RosterReadEventFeedResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterExportRecordsResult200Headers the declared response headers of an HTTP 200 response for RosterExportRecords
+type RosterExportRecordsResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterExportRecordsResult401Headers the declared response headers of an HTTP 401 response for RosterExportRecords
+type RosterExportRecordsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterExportRecordsResult429Headers the declared response headers of an HTTP 429 response for RosterExportRecords
+type RosterExportRecordsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterExportRecordsResultDefaultHeaders the declared response headers of an HTTP default response for RosterExportRecords
+type RosterExportRecordsResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterExportRecordsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterExportPage
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterExportRecordsResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterExportRecordsResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterExportRecordsResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterExportRecordsResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterExportRecordsResult) GetJSON200() *RosterExportPage {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterExportRecordsResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterExportRecordsResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterExportRecordsResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterExportRecordsResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterExportRecordsResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterExportRecordsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterExportRecordsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterExportRecordsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterExportRecordsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterImportRecordsResult200Headers the declared response headers of an HTTP 200 response for RosterImportRecords
+type RosterImportRecordsResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterImportRecordsResult401Headers the declared response headers of an HTTP 401 response for RosterImportRecords
+type RosterImportRecordsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterImportRecordsResult429Headers the declared response headers of an HTTP 429 response for RosterImportRecords
+type RosterImportRecordsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterImportRecordsResultDefaultHeaders the declared response headers of an HTTP default response for RosterImportRecords
+type RosterImportRecordsResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterImportRecordsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterImportResults
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterBadPayload
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *RosterPayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *RosterUnsupportedMediaType
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterImportRecordsResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterImportRecordsResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterImportRecordsResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterImportRecordsResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterImportRecordsResult) GetJSON200() *RosterImportResults {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON400() *RosterBadPayload {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON413() *RosterPayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON415() *RosterUnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterImportRecordsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterImportRecordsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterImportRecordsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterImportRecordsResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -19721,6 +20488,107 @@ func (c *ClientWithResponses) RosterReadEventFeedWithResponse(ctx context.Contex
 	return ParseRosterReadEventFeedResult(rsp)
 }
 
+// RosterExportRecordsWithResponse Read the registry, record by record
+//
+// Everything that the import takes in the format `roster`, in the order in which it must come back: key pairs, scopes,
+// identity providers, resource servers, clients with their credentials, client grants. What each Roster has of its
+// own is left out: the management API, the global client, the keys that sign tokens, and the audit trail.
+//
+// Pages follow one another by `next`. Records that are made, changed or deleted meanwhile may or may not show.
+//
+// With `include_secrets=true`, which also needs `read:client_keys`, records have the live secrets of clients, private
+// keys, signing secrets of resource servers, add-ons' settings and `encryption_key`. Each page that shows secrets is
+// an event.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/roster/v1/export (the `RosterExportRecords` operationId).
+func (c *ClientWithResponses) RosterExportRecordsWithResponse(ctx context.Context, params *RosterExportRecordsParams, reqEditors ...RequestEditorFn) (*RosterExportRecordsResult, error) {
+	rsp, err := c.RosterExportRecords(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterExportRecordsResult(rsp)
+}
+
+// RosterImportRecordsWithBodyWithResponse Take over records from another product or another Roster
+//
+// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+//
+// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+// servers before clients, and clients before client grants.
+//
+// What a record is depends on `format`:
+//
+//   - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+//     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+//     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+//   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+//     `private_key_jwt` become its credentials.
+//   - `roster`: what the export shows.
+//
+// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+// `update:client_token_vault_privileged_access`.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+func (c *ClientWithResponses) RosterImportRecordsWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RosterImportRecordsResult, error) {
+	rsp, err := c.RosterImportRecordsWithBody(ctx, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterImportRecordsResult(rsp)
+}
+
+// RosterImportRecordsWithResponse Take over records from another product or another Roster
+//
+// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
+// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+//
+// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
+// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
+// does not have stay. What a record refers to must be there: send key pairs, scopes, identity providers and resource
+// servers before clients, and clients before client grants.
+//
+// What a record is depends on `format`:
+//
+//   - `auth0`: an element of `GET /api/v2/clients`, `/api/v2/resource-servers` or `/api/v2/client-grants`. Identifiers
+//     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
+//     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
+//   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
+//     `private_key_jwt` become its credentials.
+//   - `roster`: what the export shows.
+//
+// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
+// Some records need more, and fail with the code `forbidden` without it: secrets `update:client_keys`, credentials
+// `create:client_credentials` and `update:client_credentials`, resource servers `create:resource_servers` and
+// `update:resource_servers`, client grants `create:client_grants` and `update:client_grants`, scopes
+// `scopes:manage:all`, identity providers `identity-providers:manage:all`, key pairs and what belongs to Boruta's
+// dialect alone `clients:manage:all`, `token_vault_privileged_access` the scope
+// `update:client_token_vault_privileged_access`.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with POST /api/roster/v1/import (the `RosterImportRecords` operationId).
+func (c *ClientWithResponses) RosterImportRecordsWithResponse(ctx context.Context, body RosterImportRecordsJSONRequestBody, reqEditors ...RequestEditorFn) (*RosterImportRecordsResult, error) {
+	rsp, err := c.RosterImportRecords(ctx, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterImportRecordsResult(rsp)
+}
+
 // BorutaListScopesWithResponse List all scopes
 //
 // Returns a wrapper object for the known response body format(s).
@@ -23331,6 +24199,298 @@ func ParseRosterReadEventFeedResult(rsp *http.Response) (*RosterReadEventFeedRes
 		response.Headers429 = &headers
 	case true:
 		var headers RosterReadEventFeedResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterExportRecordsResult parses an HTTP response from a RosterExportRecordsWithResponse call
+func ParseRosterExportRecordsResult(rsp *http.Response) (*RosterExportRecordsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterExportRecordsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterExportPage
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterExportRecordsResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterExportRecordsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterExportRecordsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterExportRecordsResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterImportRecordsResult parses an HTTP response from a RosterImportRecordsWithResponse call
+func ParseRosterImportRecordsResult(rsp *http.Response) (*RosterImportRecordsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterImportRecordsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterImportResults
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterBadPayload
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest RosterPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest RosterUnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterImportRecordsResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterImportRecordsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterImportRecordsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterImportRecordsResultDefaultHeaders
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

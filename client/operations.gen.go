@@ -36,6 +36,8 @@ var operations = map[string]operation{
 	"DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id}":  {id: "rosterRetireClientSecret"},
 	"GET /api/roster/v1/events":                                      {id: "rosterListEvents"},
 	"GET /api/roster/v1/events/feed":                                 {id: "rosterReadEventFeed"},
+	"GET /api/roster/v1/export":                                      {id: "rosterExportRecords"},
+	"POST /api/roster/v1/import":                                     {id: "rosterImportRecords"},
 	"GET /api/scopes":                                                {id: "borutaListScopes"},
 	"POST /api/scopes":                                               {id: "borutaCreateScope"},
 	"DELETE /api/scopes/{id}":                                        {id: "borutaDeleteScope"},

@@ -307,6 +307,7 @@ var callings = map[string]calling{
 	"rosterListEvents/page":                    {given: []string{theClient}, first: (*world).changeTwice, query: "?action=client.updated&limit=1"},
 	"rosterReadEventFeed/part":                 {first: (*world).changeTwice, query: "?limit=1&after=" + theCursor},
 	"rosterReadEventFeed/end":                  {query: "?after=latest"},
+	"rosterExportRecords/page":                 {given: []string{theScope}, query: "?take=1"},
 	"borutaListClients/all":                    {given: []string{theApplication}},
 	"borutaListScopes/all":                     {given: []string{theScope}},
 	"borutaListKeyPairs/all":                   {given: []string{theKeyPair}},

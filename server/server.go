@@ -23,7 +23,9 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/auth0"
 	"github.com/rosterhq/roster/server/boruta"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/docs"
+	"github.com/rosterhq/roster/server/hydra"
 	"github.com/rosterhq/roster/server/native"
 	"github.com/rosterhq/roster/server/ops"
 	"github.com/rosterhq/roster/server/problem"
@@ -37,7 +39,7 @@ var dialects = []struct {
 	mount  func(gin.IRouter, *registry.Registry, Config) error
 	fail   func(*gin.Context, error)
 }{
-	{native.Prefix, fixed(native.Mount), native.Fail},
+	{native.Prefix, mountNative, native.Fail},
 	{auth0.Prefix, fixed(auth0.Mount), auth0.Fail},
 	{boruta.Prefix, func(r gin.IRouter, reg *registry.Registry, c Config) error { return boruta.Mount(r, reg, c.Boruta) }, boruta.Fail},
 	{token.Prefix, fixed(token.Mount), token.Fail},
@@ -46,6 +48,25 @@ var dialects = []struct {
 // fixed is the mount of a dialect that has nothing to configure.
 func fixed(mount func(gin.IRouter, *registry.Registry) error) func(gin.IRouter, *registry.Registry, Config) error {
 	return func(r gin.IRouter, reg *registry.Registry, _ Config) error { return mount(r, reg) }
+}
+
+// mountNative tells the import of the dialects whose records it takes.
+func mountNative(r gin.IRouter, reg *registry.Registry, c Config) error {
+	var d native.Dialects
+	var err error
+	if d.Auth0, err = auth0.Importer(reg); err != nil {
+		return err
+	}
+	if d.Boruta, err = boruta.Importer(reg, c.Boruta); err != nil {
+		return err
+	}
+	d.Hydra = hydra.Importer(reg)
+	ofAuth0, err := auth0.Checker()
+	if err != nil {
+		return err
+	}
+	d.Checkers = []dialect.Checker{ofAuth0, boruta.Checker(c.Boruta), hydra.Checker}
+	return native.Mount(r, reg, d)
 }
 
 // maxBody is the largest request body.
@@ -87,7 +108,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		}
 		engine.Use(limit)
 	}
-	engine.Use(denials(reg), once(reg))
+	engine.Use(once(reg))
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})
@@ -136,16 +157,6 @@ func fail(c *gin.Context, err error) {
 		}
 	}
 	problem.Fail(c, err)
-}
-
-// denials has the registry remember changes that their callers may not make.
-func denials(reg *registry.Registry) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		c.Next()
-		if c.Writer.Status() == http.StatusForbidden && c.Request.Method != http.MethodGet {
-			reg.Denied(c.Request.Context(), c.Request.Method+" "+c.FullPath())
-		}
-	}
 }
 
 func limitBody(c *gin.Context) {

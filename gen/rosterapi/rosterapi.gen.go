@@ -18,6 +18,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/gin-gonic/gin"
+	"github.com/gin-gonic/gin/binding"
 	"github.com/oapi-codegen/nullable"
 	"github.com/oapi-codegen/runtime"
 )
@@ -37,6 +38,54 @@ func (e RosterClientSecretStatus) Valid() bool {
 	case RosterClientSecretStatusEnded:
 		return true
 	case RosterClientSecretStatusSuperseded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RosterImportRequestFormat.
+const (
+	RosterImportRequestFormatAuth0  RosterImportRequestFormat = "auth0"
+	RosterImportRequestFormatBoruta RosterImportRequestFormat = "boruta"
+	RosterImportRequestFormatHydra  RosterImportRequestFormat = "hydra"
+	RosterImportRequestFormatRoster RosterImportRequestFormat = "roster"
+)
+
+// Valid indicates whether the value is a known member of the RosterImportRequestFormat enum.
+func (e RosterImportRequestFormat) Valid() bool {
+	switch e {
+	case RosterImportRequestFormatAuth0:
+		return true
+	case RosterImportRequestFormatBoruta:
+		return true
+	case RosterImportRequestFormatHydra:
+		return true
+	case RosterImportRequestFormatRoster:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RosterImportResultOutcome.
+const (
+	RosterImportResultOutcomeCreated   RosterImportResultOutcome = "created"
+	RosterImportResultOutcomeFailed    RosterImportResultOutcome = "failed"
+	RosterImportResultOutcomeUnchanged RosterImportResultOutcome = "unchanged"
+	RosterImportResultOutcomeUpdated   RosterImportResultOutcome = "updated"
+)
+
+// Valid indicates whether the value is a known member of the RosterImportResultOutcome enum.
+func (e RosterImportResultOutcome) Valid() bool {
+	switch e {
+	case RosterImportResultOutcomeCreated:
+		return true
+	case RosterImportResultOutcomeFailed:
+		return true
+	case RosterImportResultOutcomeUnchanged:
+		return true
+	case RosterImportResultOutcomeUpdated:
 		return true
 	default:
 		return false
@@ -163,6 +212,72 @@ type RosterEvents struct {
 	Next *string `json:"next,omitempty"`
 }
 
+// RosterExportPage A page of the registry's records.
+type RosterExportPage struct {
+	// Next Cursor of the next page; absent if there is none.
+	Next *string `json:"next,omitempty"`
+
+	// Records The records.
+	Records []RosterRecord `json:"records"`
+}
+
+// RosterImportNote What kept a record or a part of it from being taken over.
+type RosterImportNote struct {
+	// Code For programs. Of failures: `invalid`, `not_found` (something it refers to), `conflict`, `forbidden`, `unavailable`
+	// (try again), `internal`. Of warnings: `no_secret`, `no_key` (keys that the source does not show), `left_out` (a
+	// member that the registry has no place for), `skipped` (the whole record), `not_there_yet` (in a dry run).
+	Code string `json:"code"`
+
+	// Member The member that it is about; absent if it is the record.
+	Member *string `json:"member,omitempty"`
+
+	// Message For people; never a secret. The wording may change.
+	Message string `json:"message"`
+}
+
+// RosterImportRequest Records to take over.
+type RosterImportRequest struct {
+	// DryRun Whether nothing is to be done: the answer tells what would become of the records. What a record refers to may
+	// be missing then, with a warning, because it may come from a record that has not been taken over either.
+	DryRun *bool `json:"dry_run,omitempty"`
+
+	// Format Whose records they are.
+	Format RosterImportRequestFormat `json:"format"`
+
+	// Records The records, each as its source shows it.
+	Records []RosterRecord `json:"records"`
+}
+
+// RosterImportRequestFormat Whose records they are.
+type RosterImportRequestFormat string
+
+// RosterImportResult What became of a record.
+type RosterImportResult struct {
+	// Error What kept a record or a part of it from being taken over.
+	Error *RosterImportNote `json:"error,omitempty"`
+
+	// Kind `client`, `resource_server`, `client_grant`, `scope`, `identity_provider` or `key_pair`; empty if the record does not tell.
+	Kind string `json:"kind"`
+
+	// Outcome `unchanged`: the registry held it already, or it is none to take over, as a warning tells. Nothing was written.
+	Outcome RosterImportResultOutcome `json:"outcome"`
+
+	// Target The `client_id` of a client, the identifier of a resource server, the id of anything else; empty if the record does not tell.
+	Target string `json:"target"`
+
+	// Warnings What was not taken over. Absent if there is none.
+	Warnings []RosterImportNote `json:"warnings,omitempty"`
+}
+
+// RosterImportResultOutcome `unchanged`: the registry held it already, or it is none to take over, as a warning tells. Nothing was written.
+type RosterImportResultOutcome string
+
+// RosterImportResults What became of an import's records.
+type RosterImportResults struct {
+	// Results One for each record, in their order.
+	Results []RosterImportResult `json:"results"`
+}
+
 // RosterNewClientSecret A secret that was just made.
 type RosterNewClientSecret struct {
 	// ClientSecret Its text.
@@ -174,6 +289,10 @@ type RosterNewClientSecret struct {
 	// ID Names the secret.
 	ID string `json:"id"`
 }
+
+// RosterRecord A record in the shape of its source. Those of the export have a `kind`: `client`, `resource_server`, `client_grant`,
+// `scope`, `identity_provider` or `key_pair`.
+type RosterRecord = json.RawMessage
 
 // BorutaClientIDParam defines model for BorutaClientIDParam.
 type BorutaClientIDParam = string
@@ -208,6 +327,9 @@ type IdempotencyKeyParam = string
 // ResourceServerIDParam defines model for ResourceServerIDParam.
 type ResourceServerIDParam = string
 
+// RosterBadPayload A failure outside the dialects (RFC 9457).
+type RosterBadPayload = Problem
+
 // RosterConflict A failure outside the dialects (RFC 9457).
 type RosterConflict = Problem
 
@@ -226,11 +348,17 @@ type RosterInvalid = Problem
 // RosterNotFound A failure outside the dialects (RFC 9457).
 type RosterNotFound = Problem
 
+// RosterPayloadTooLarge A failure outside the dialects (RFC 9457).
+type RosterPayloadTooLarge = Problem
+
 // RosterTooManyRequests A failure outside the dialects (RFC 9457).
 type RosterTooManyRequests = Problem
 
 // RosterUnauthorized A failure outside the dialects (RFC 9457).
 type RosterUnauthorized = Problem
+
+// RosterUnsupportedMediaType A failure outside the dialects (RFC 9457).
+type RosterUnsupportedMediaType = Problem
 
 // RosterRotateClientSecretParams defines parameters for RosterRotateClientSecret.
 type RosterRotateClientSecretParams struct {
@@ -292,6 +420,21 @@ type RosterReadEventFeedParams struct {
 	Limit *EventLimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// RosterExportRecordsParams defines parameters for RosterExportRecords.
+type RosterExportRecordsParams struct {
+	// Cursor The cursor, `next`, that came with the page before. Absent begins with the first record.
+	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
+
+	// Take How many records to show at most.
+	Take *int `form:"take,omitempty" json:"take,omitempty"`
+
+	// IncludeSecrets Whether records have secrets and private keys.
+	IncludeSecrets *bool `form:"include_secrets,omitempty" json:"include_secrets,omitempty"`
+}
+
+// RosterImportRecordsJSONRequestBody defines body for RosterImportRecords for application/json ContentType.
+type RosterImportRecordsJSONRequestBody = RosterImportRequest
+
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
 	// RosterListClientSecrets List a client's secrets
@@ -309,6 +452,12 @@ type ServerInterface interface {
 	// RosterReadEventFeed Follow the audit trail
 	// (GET /api/roster/v1/events/feed)
 	RosterReadEventFeed(c *gin.Context, params RosterReadEventFeedParams)
+	// RosterExportRecords Read the registry, record by record
+	// (GET /api/roster/v1/export)
+	RosterExportRecords(c *gin.Context, params RosterExportRecordsParams)
+	// RosterImportRecords Take over records from another product or another Roster
+	// (POST /api/roster/v1/import)
+	RosterImportRecords(c *gin.Context)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -578,6 +727,62 @@ func (siw *ServerInterfaceWrapper) RosterReadEventFeed(c *gin.Context) {
 	siw.Handler.RosterReadEventFeed(c, params)
 }
 
+// RosterExportRecords operation middleware
+func (siw *ServerInterfaceWrapper) RosterExportRecords(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RosterExportRecordsParams
+
+	// ------------- Optional query parameter "cursor" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "cursor", c.Request.URL.Query(), &params.Cursor, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter cursor: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "take" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "take", c.Request.URL.Query(), &params.Take, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter take: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "include_secrets" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "include_secrets", c.Request.URL.Query(), &params.IncludeSecrets, runtime.BindQueryParameterOptions{Type: "boolean", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter include_secrets: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterExportRecords(c, params)
+}
+
+// RosterImportRecords operation middleware
+func (siw *ServerInterfaceWrapper) RosterImportRecords(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterImportRecords(c)
+}
+
 // GinServerOptions provides options for the Gin server.
 type GinServerOptions struct {
 	BaseURL      string
@@ -610,7 +815,11 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.DELETE(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets/:secret_id", wrapper.RosterRetireClientSecret)
 	router.GET(options.BaseURL+"/api/roster/v1/events", wrapper.RosterListEvents)
 	router.GET(options.BaseURL+"/api/roster/v1/events/feed", wrapper.RosterReadEventFeed)
+	router.GET(options.BaseURL+"/api/roster/v1/export", wrapper.RosterExportRecords)
+	router.POST(options.BaseURL+"/api/roster/v1/import", wrapper.RosterImportRecords)
 }
+
+type RosterBadPayloadApplicationProblemPlusJSONResponse Problem
 
 type RosterConflictApplicationProblemPlusJSONResponse Problem
 
@@ -630,6 +839,8 @@ type RosterForbiddenApplicationProblemPlusJSONResponse Problem
 type RosterInvalidApplicationProblemPlusJSONResponse Problem
 
 type RosterNotFoundApplicationProblemPlusJSONResponse Problem
+
+type RosterPayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
 type RosterTooManyRequestsResponseHeaders struct {
 	RetryAfter          *int
@@ -651,6 +862,8 @@ type RosterUnauthorizedApplicationProblemPlusJSONResponse struct {
 
 	Headers RosterUnauthorizedResponseHeaders
 }
+
+type RosterUnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
 
 type RosterListClientSecretsRequestObject struct {
 	ClientID ClientIDParam `json:"client_id"`
@@ -1410,6 +1623,318 @@ func (response RosterReadEventFeeddefaultApplicationProblemPlusJSONResponse) Vis
 	return err
 }
 
+type RosterExportRecordsRequestObject struct {
+	Params RosterExportRecordsParams
+}
+
+type RosterExportRecordsResponseObject interface {
+	VisitRosterExportRecordsResponse(w http.ResponseWriter) error
+}
+
+type RosterExportRecords200ResponseHeaders struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type RosterExportRecords200JSONResponse struct {
+	Body    RosterExportPage
+	Headers RosterExportRecords200ResponseHeaders
+}
+
+func (response RosterExportRecords200JSONResponse) VisitRosterExportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterExportRecords400ApplicationProblemPlusJSONResponse struct {
+	RosterInvalidApplicationProblemPlusJSONResponse
+}
+
+func (response RosterExportRecords400ApplicationProblemPlusJSONResponse) VisitRosterExportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterExportRecords401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterExportRecords401ApplicationProblemPlusJSONResponse) VisitRosterExportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterExportRecords403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterExportRecords403ApplicationProblemPlusJSONResponse) VisitRosterExportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterExportRecords429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterExportRecords429ApplicationProblemPlusJSONResponse) VisitRosterExportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterExportRecordsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterExportRecordsdefaultApplicationProblemPlusJSONResponse) VisitRosterExportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecordsRequestObject struct {
+	Body *RosterImportRecordsJSONRequestBody
+}
+
+type RosterImportRecordsResponseObject interface {
+	VisitRosterImportRecordsResponse(w http.ResponseWriter) error
+}
+
+type RosterImportRecords200ResponseHeaders struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type RosterImportRecords200JSONResponse struct {
+	Body    RosterImportResults
+	Headers RosterImportRecords200ResponseHeaders
+}
+
+func (response RosterImportRecords200JSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecords400ApplicationProblemPlusJSONResponse struct {
+	RosterBadPayloadApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords400ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecords401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords401ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecords403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords403ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecords413ApplicationProblemPlusJSONResponse struct {
+	RosterPayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords413ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecords415ApplicationProblemPlusJSONResponse struct {
+	RosterUnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords415ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecords429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords429ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecordsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterImportRecordsdefaultApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
 	// RosterListClientSecrets List a client's secrets
@@ -1427,6 +1952,12 @@ type StrictServerInterface interface {
 	// RosterReadEventFeed Follow the audit trail
 	// (GET /api/roster/v1/events/feed)
 	RosterReadEventFeed(ctx context.Context, request RosterReadEventFeedRequestObject) (RosterReadEventFeedResponseObject, error)
+	// RosterExportRecords Read the registry, record by record
+	// (GET /api/roster/v1/export)
+	RosterExportRecords(ctx context.Context, request RosterExportRecordsRequestObject) (RosterExportRecordsResponseObject, error)
+	// RosterImportRecords Take over records from another product or another Roster
+	// (POST /api/roster/v1/import)
+	RosterImportRecords(ctx context.Context, request RosterImportRecordsRequestObject) (RosterImportRecordsResponseObject, error)
 }
 
 type StrictHandlerFunc func(ctx *gin.Context, request any) (any, error)
@@ -1618,116 +2149,226 @@ func (sh *strictHandler) RosterReadEventFeed(ctx *gin.Context, params RosterRead
 	}
 }
 
+// RosterExportRecords operation middleware
+func (sh *strictHandler) RosterExportRecords(ctx *gin.Context, params RosterExportRecordsParams) {
+	var request RosterExportRecordsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterExportRecords(ctx, request.(RosterExportRecordsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterExportRecords")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterExportRecordsResponseObject); ok {
+		if err := validResponse.VisitRosterExportRecordsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RosterImportRecords operation middleware
+func (sh *strictHandler) RosterImportRecords(ctx *gin.Context) {
+	var request RosterImportRecordsRequestObject
+
+	var body RosterImportRecordsJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterImportRecords(ctx, request.(RosterImportRecordsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterImportRecords")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterImportRecordsResponseObject); ok {
+		if err := validResponse.VisitRosterImportRecordsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
 // Base64 encoded, compressed with deflate, json marshaled OpenAPI spec.
 // Stored as a slice of fixed-width chunks rather than one concatenated
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7F17cxs3kv8qqLmr2mxuhhy+TJGuqzrFiW1tLFuWlDhO5BLBmSaJaAbgAhhRtEtV92nug90nuUID8yKH",
-	"EmXL+7r8s5E5eDQajX7h19hPXiTSpeDAtfLGnzy4oekyAfz7VCgN8odr4Po5QGx+UlmaUrn2xt4hJ2C+",
-	"+ITymKRCAtGCRCIFz/euaZIBDndtB/7tk0cjzQT3xl6UMOC6lS1jqiH2fPNFSG/s/eXqID7tXr9avR3c",
-	"nH8c8u/SXvR+OVq8UP3ZITz56b9sT5V3ubT/3qOn6RHHEpTyxl5n1G2FrW5r6PletKB8bldLM70Ix3bI",
-	"yxQ0jamm+GGmQZo/NNDUG3tLuvZ8TzPzozcXSezd3t76Hou9sdcfdjqe74koyqSE+JIa6rph90nQ6QTd",
-	"7nk4Gnd740GnNQgHv3q+J+GvGSh9aTvPOtFgFkLQm3Yg6MdP+sGIDiDoTIezMApnXTowg2sq52DGfZv2",
-	"rs8P1q9k9+qX6fD16tdw+TIaqO9nf+nPD2H0U9H2Uq+XUHDeu/3ge2bDvLGWGfgehxsz3OHs7Hh9/e79",
-	"Rzp7OV1Pl9drloS9Z+lPy+T81+9e//L++HmwOk7Xb+Kz8PTgx2X0/NX74e/p4Fh2b85Zdq4+vhjIk7+e",
-	"HL71DD8q0qM2RIdYthMxI5Q4ov7FhSYy/L71vSnMkPP7SlP3n0KavqYEnUEkYVuEpNDUyAbJeAySrJCN",
-	"hQipvNNvn7xIgpGZe7kHN0smQWE7niWJ24SwM6J02ukGo17cCYbRYBAc0EE/6MzCuDsdRiPohJ7vJVTp",
-	"y0y5eWx/panOjPTg/hle+U3khAdB2DkPh+MwHIdhKwzDTXJKsntbZBdEhtDvB92Q0mAYd8Jg2psNguEw",
-	"DqPOtEufzPr3EamyJUgFMcTe7QcUwgXQGKS1BVTDK5Yyjf9jfolBRZIt3fl8KVYkpXxNnAwqohdMkYgm",
-	"CUiS0jVJ6RUQxoleAHH8ICvGY7Fqeb6nogWkeHKcdDGuYQ7SCkI++SmklHHG53cQIGZmipRQCSSBmX7I",
-	"6AoalvZuAZZqSy0BHivfrERBJHisiGI8AtIZDcMg7OBWhnYrf71/btByfZjrih0ryufRgqwo08TqEKLl",
-	"mvE5oXPK+D0T3frekkqagnbb+Z2QmabP8AQffX9ivm0TcG52Cpv8SREWA9dsxkD6hJIsY7HhdO+J0eWS",
-	"RmZgwxNDb0QVtFCC0Zfwxt6Q9mc9o4sOaDgN+rPBMBjNwmkQTg9m/ejJrDfrG7eBcVSIeuH5HqcpriF2",
-	"eo1J44FYg7W1UqWlEQqzTruyI6RWr0+kuGYxyDvXyFxjsnStv3S5g1kYdeigGzyZTsOgH3chGMWDbnBA",
-	"R3GPdmg3Qi/h8Zb7I6xPKLt7lVewJkvKvnhxHYhn0XDQDaD/pBP0B8NeQAejadAfDWncG8WjYRw/6uLO",
-	"IrGEO5emTIsvXdcB7cRPzFb1O9Eg6Ee9vtHzg2A6DWk/mo3oMOo+0rrsuXsh6V6Hj8xNQ1xeneJoLi/f",
-	"L4dv0/Pe6tXVaTz6mb98VAr30wxvDjO9qPC+TuQebkUDwc6jejjdEpAOmtxNe9Gsia3G1RpNf/nYe3X1",
-	"Nj0frt4vT+Puz/yl6u8gthjt4QSjf4zWZwe5hRWwXrExAmohVoRqkgqF1g1J+msGcl3SlKCZrs4dw4xm",
-	"ifbGnTD0vZTesDRLvfEA/8W4/VfHb7JSLySN4MxaoTvITASfo6G03ldhp4wjIDiQhF2D+atqPJ+SEA0q",
-	"YdosSfAIWuRwqoDrMVktqMYBY1gmYp2aw6DoWvkXfLVg0YIwRUKS8QQUDmAcDsFnbJ5JiInQC5ArpqB1",
-	"wXdwaW4WdulIqXGr4M9wOHwS1ngUNvLoKIZ0KTTwaI3auJFLx/QKFK7IuUlkQZdL4PluuvU/F5J0+2Qh",
-	"MmlbK5pC7kvNQVd+pFytQJKZkOVvRtNTHl9wN8lTQjkyo5jV+szaWQWmiISZcQvJiukF6Xe7Pm6YNvw3",
-	"Ib0iqwVLAHvMmFTI6sLxdr3CkZ11gk5NgF7NxCd2p7iw+4HNFlRV9sR6meWmVDgZ/Ajr2rZUbOy0MwuN",
-	"SxHGg0HQp70DE97EQQf60RMI6UGMNjalN6+Az/XCG3cHA9zF/N+lrFfO4ykokUkj7fL6HrdBuqZEYVvU",
-	"JD4RkjBdNUVkCTICrgPgkYhhQ9k8Mb5Cl46m/bgzhF7v4IDSsBM9jgW9NY3VUnBVTeg8E3yWsAg93Uhw",
-	"jdHwJ48ulwmLMKZqL6WYJpD+x+/KrLaeFXLfzJ9FuBWDpixxfOGwMjLmlEBEORdGFxAJ2pD91IZuYA6s",
-	"ERyRaUIJnkTDKiZiwrjSQJFTeXTSD0cmStbItGIFuMRy/f8uYeaNvX9rlzmttv2q2ieObOyyvZl1opWm",
-	"a9Xyihj0OWVJZsP2x+bYISdGjUhOEwJSCknycL+6fNTS+fKP8vZWSMkPptsj8eLQRFB4UGd2zS1ySAY3",
-	"N0RDkihi9AgGHVOzbUbQI5pZT6oSLP4SnFpFExzF22fnNU03lKCLChMxb4xjSnkuNwQgPpcsTW1a8rE3",
-	"xWatCCZxXCCbSSUkWdBrIFMATiSk4hpiMgXkgAs7mSR0Di1ypqnUNjQrhFxwqEl0p7KlLwSHR9pBR7u2",
-	"thN1u9kYo3TN9hFlqF+BhLuXUBF+IacsjoF/LYWhxRVwwgFi6ydYOpTz69UYVzBOxFzVFEKvZF9J4uNp",
-	"BEtVLMCyDXde58FGhT1H/Jom7KuIIXorBF25MeFZOgVJ0kyhNs09hkEY1rhSEarvaEzcQXws7UCKNILx",
-	"AAxf0EdjGsVLCzKtsua10M9Fxr8Kb7ggKosWZfq4ZEG/ZMFroYkl4dEEQ4JdenV6Y/Wt6ais/lyIY8rX",
-	"bgfUVzk9QtSzbmObIaLKOuNUkYozhr5zTQV1K0bVjGXoJQXBj3eWnOtq4gBjsIzdkFRvmo0Kqbvmc63b",
-	"lbzZrW/sTZ7DC4r85J3d69nMjSFqWca9hil7bA3lUop7DmNaV8zcT5xmeiEk+/h17NwxUwrNeaYXxl+1",
-	"49UOU6eUkBo1j61omSKpo0bIitdowpINOXn37l1wWFIMzdGoFtVlwX2eRbEanOKk5NqmBnR+ERGZViy2",
-	"NiFmNIFIK/LN6fNnZNQfDP9s5ltKsQSpmd2JnOvb+WWK8dRKCj73MZRbglgmSPIGoSYqUJryCHbFJM6j",
-	"ihs759va1PXl+fkJsQ0qfYsQtxCDxtwi45hqc8KGSTYygxVZCRmrRlLsD7t9w40hW+R7m78Ykwk6n+Np",
-	"QvnVpGHsYnBPTH+HSJca2Wa17IVS09Y6779yLekX3pvRWRpu9Pa+Vi90Gu8OTKBDFUlpjFs6EzLFS52Y",
-	"agg0wxvz+hp87yaYi2D7R9NaaZoubfB3W78m2jU7JliENP818deEZ0kyKXIGLvRx7mkjdaYDnSbFjfFn",
-	"U8vujAdyE9ogLvWbq8aF5ntGTNva2Xd5DaZra+dwbZOVX3fJu87cxF2CTczZ39gHMikv4/D7XIiYZFyz",
-	"hEzKHZ+0yAT3dOJcEmP0QWJrTDPwLPXGvxXXj371js98Nv/90HSAyhzDbzbp4FbhV6W9JnwbW/Rhr0Oo",
-	"mk5hkVh2l7h+zhnMPG2fP7VrqPNCpFR5jm2EY04y6iWmIVX3GbAG7VEqGSolXW8xLSdqNx8wTtsm+kyk",
-	"YGNsjOBsfhDiFjnSVmLJQiSxIrTQVpJQErM5ys4sP8Z1FuUwikbTk0/hE2jNW2RSh1pMGo+jQ19sEZ/h",
-	"Il0El1t2q/5iE9qZXXhKJmqtNKT2GFpuGP0KycwnE8oFX6ciU/azEilMRbwmq4UgMYsx6Ng07M30FVCP",
-	"TTI3byxyep3+QMabqYzCgHSp14Rhg9z15zsmzdEiDepJQi3jEdEUyEyKtDKB49PO4Suwk/uFFaXrmetx",
-	"r+LFu4XGSWvYk132pRDSR7duVUTLlgKtppkm+R66hLgWVX4/gMs5HmZztqNaUvcpmXw7KaWCSqNprkHS",
-	"JE94T9x2TUjClFYmFJvYsdXkQVJVA900HuDcVbJqo7IfRIv6od7hLm1p++qu54d941D5uVKpU1gwsLZ3",
-	"5dm4Rx8+q0Cr4piZCWhyUtNlG5qtGTthVD+GOzaH95RQvFJq4HgNk7VrENtie5RSkhq9zoa9slJh7wkQ",
-	"NGkzqau6Ik4Bcz3Ttfursm1u9PoZMoFf65SujkEpOgf8KumqOEYNSM6GxE6ht2dgz3Kd1VBA+bbZBJWk",
-	"40wkiQX1PMC4Wmu4ZVVzoGKD5sEktfWbbrQlf0FVTglNJNB4XWHcVIgEKDdjWrjabi1djqg0lcZ7MJZo",
-	"gqK0xxFyjHLzuCXcI/iqeU8sSNIO+Dk78li70MyxZzYp7qTGcW0ONXbdcfT25ONuzr2G1Z4hHQqmOa2/",
-	"Z0oXkdhGHGcxB2rHWEeVAHDbNv9dY8DPjKqaNH+dCbWFbe+DiW4gyiTT6zMjR5aPwnhn3YbN4IRGESjl",
-	"/EJrsRRhSmUgUSOayJu7HwzLtMxUfvzMUlLK6RwQB0CzmAGPLDcTsapsYQkCsfEB3iKUn9XYDjOmSeKN",
-	"ve8FoXxtbSeGia6Vn19LWRRSnuMpeJKjfqPqbN4pzBn6s9WfN7sgoMe0PjSaMp/Q+CyZ2rpX3upen6ZA",
-	"N7s2ee/LvHelccPIMSSway3f47eNldQ7FCvJ21YQS1utt9pVWjSQ7Zo2EJ0D9oIcsHfflm4h/O7YXbxs",
-	"2rG3NLZxQvmzEdlyMdW+BWuw2yZjqi2vYF0b3sWOWFhhvu2eowREF505TcEnlZPnW//QDFaPeBqH3CBY",
-	"+WSaaYy5bOBcxNNImBm0Lh52KME5oHdYZ1v5c8P8eL9XaW0OuNEAlBU+tVqIldVpsYiyFA9NORBSc3hy",
-	"pCzJGCvnUXI+iZBzytlHTHNfNm6UGb3aqjLDxu41njQaNwmsFAncJ6PYZrdYurvQu8ewjXYPYmP6Zum2",
-	"rndNtg1DLecLUHXOikyB2hqw4GQ+1gbb6q2d2Lu2Zi4HDLn/DNQHQnNyeU2zRF8uJbtmCcyNyUJjU86A",
-	"PnaxgJSuiaZXNgqvZCtwmM0pttZUIaJBDFzTBkHIlkpLoOl9G1m0u2Mv1f16D9vsGsK4eWbJP0nTt41m",
-	"u42/1KIZa81tUQqfiW277hI4VwDLHAzabYW4c2+WwI++J8/swa8d1E09qhewruV1cAWtC/6GG04aCyYR",
-	"qobMjC2EECPu4vblqfUnct3glODUukEpoUniE0o0nROgkRn6gn/77aG70sLD3vr2W0OzdCffItwmbbpk",
-	"E7KixuvY8GEYJ5PaCGPyHVAJkvzvf//PpHXBXwBmdK2UTU7enJ2TKqcndp8MMybbp3Jij07Br9znIZOF",
-	"1ks1brdfvjk7N+S1r7ttM12BhlaYdoCYUCRa5IvCVAVNEECk2TWoMcKhLTyzwF6khtHARTZf+IZv+Zj4",
-	"lWrb1IzEAWKIHSvPjWP67bf44fT5M9Lr9UYofD+dP/PzjEzKkoRZxKVR68DzBKBN3KgWOeJlEYkt6Jgp",
-	"sExYSoiYMstgCk8vd1M/EzyvKXF5F7OVh3ZISzOiZs06nQKIqJRrw5vJD+d0PmmRMzAmUpMpja5wY49m",
-	"wTHV0WKClY2uZE1ecOuyVDOGgieYzeECU5WQKMBg1EX7ZtQUKLcgym/6nW4JTv2zhQza6V4LDpU5jZkh",
-	"TF/wfHyHs8iH/aYX9isjOV7gVbJdf5FvRLKYKlAjHXL8XYsc5hfztVt5izDtd0d+KZwm5ijqTwyxVYzn",
-	"0wuuBCJlXI9B2DMnzQ2+Wog6iFQIkmYWvVtiSJ2HH1NNp1RBDTdIowUKmed7CYuAK8wIOEzk4dJ8Drqt",
-	"0ChF1GX56VitVi2Kn1tCztuur2q/Onr2w+uzH7BPebHpFJnne0ZZW93WaYW2jVgCp0vmjb1eK2z1TPBI",
-	"9QKjinZrBUkSXHGx4u3fV1eq5e7hb/36Nzz3Aa2qi8CahqbGS+AsDnI8M3UJfNPMnPfCLm3+0v7E4lvM",
-	"k1UKfn5rDv7LJu2mgqDbD01jtyXMgRt1ApexjTz/FlNdwfpySZl87Pm2Y4kKT7c/fhF7d1UlldRcwTow",
-	"q6wSUfz2RXNvlAg1TOlYjj7Yo88i8Wy1rzvlBhc1HrftyhVeY/K9Vm/SeC3YfMFHzhdCORw7mqvaFakt",
-	"EbRmciZkjpK/4L2QxHStfItKpUZfhmHpkrrKCzKp3nhO0KOcGr2fzAglKeOZNr21qz8oTPBR7I09y49X",
-	"TOn6fegGYrsbhnfgfprwPkaVJ3S5K9+XN23Xi2v3B/M0XeLuAPY4hm2Dg//VwFp9u0tN3YrdbNfRotir",
-	"s2+vOvLKdO3t27UCjTX9+vv2K7Cbplt3tG+3TdAjCoYrPNqTYIe1r2YXUQHlecXftpMnH24/+JXqcHOs",
-	"ikiv1Bh4OTVXOII19R82CmPvV3ObZsT3lkLpXZU+1OgoIimPRZqnoo0faxMZTBsFBWWpzYrWkCB5vZRN",
-	"p9dqlSZPiQl+1kQkxoESHC44onxcDZVPlHBqL/dRHXiAKvdYx4JyolcCZymOKjmv1SYhqMT4jrtV2Cna",
-	"i1oa/qE83S4vu/Xv7dRUb2W2Y0N9dh6oPmcS1GLzrQGziUUeqUBRbtwXeN/fhG9/Pu4e0/7gIO1O3w0O",
-	"xZOTxdVotjrRx1SzePj7W/rml5P39Pns8t2B0slS/XxGR6/fBp3BXw5P6tn2O58q2P9hgtuHavbNO5Xd",
-	"9TKVi4U/1Psf6v3x1HtDmnBDwb8wOqvQbLQijZVCRZHEtbLTJvX/IPe0/cn+cenccJsHuAt3Vi2tzPOM",
-	"nAhu9WwJ+NuukiPf9MPRn8cbtXIbVuA/w0nrgp+aHoibzu0I3oPzGOL8GjxPiuT1W3eoc5x+Q51v6NT+",
-	"fUveRCL+fzhD4d5nqKxe/Gc8elZACCUllDTfeS5WX8HF8nfLWkPx/p4P4TTU1hZn+84S20o9MdbRb16p",
-	"NwS8JUqjMbat1uulVEcL59nN2TVwYs45s9d4jBMhY4dWZKmrEzfnG0s4kiRP3vqY37aldOgLZgpKXM+d",
-	"wegPOXRlY8vugI1uPJ6w+U5XU9l9gRzbn6/+g5FvTXTtoKcOYPsCoo5qF6xlaVxJFHnOjJueo5QQ/JXf",
-	"Yzh4INFCfN4bGo3LumNF+yxpL0hva/dGI3LwSwjYH6x7JxUlbrGRGHwc4F5azov3D1KBV0zuNY5dM+PL",
-	"ULUp9wD+7JjXzZjXJLvEFNr8u4nAsoFHIOK1c1ckBp1VPH7TrKiqmh8g8azjUylQKH6wIzfWJDTmBBGA",
-	"5pMJhxs98d2DFTSF8uYCMXQWv+kTqq5crq/4bp/WyLWs2ilDMw0Pl+R7LN3m4y8N8etD039muXvm/pyu",
-	"f2iAWHRrrA6uARbdvuDFkwUBCl4T3T9ix38cv/cfMceHmKANB/QMqIwWmxCh/YI7K5ftmcNA7/LHpHtt",
-	"icANjXSydm6Ug1FYJ4xxB43RknJFHaxpCnPK8aJUMg1PCXWv5BLjAlCp7I031hKW3S445bF14PJsnrLv",
-	"DWAQ1yI/Aizzs4TpQ3dTTVWOsrVvJWGGLy8QzS/U7QO9C7HCryYuu+B0LoqMo18tmzCahvHMQiYktMg7",
-	"jDpXlOHUebP8rsW5MUyRBSSxvTm3RTs40V1hJo1LOPo97map6Q1n5wJTolKkeHM+SagGpW2xkKMHQ22O",
-	"1/35Y1JmZxhXpd53NszujnYluFew1I9rAfZ80rFC/Mo9N+nKSnKodBNJpmuzia2+8NW99/Gqv4ehAr7x",
-	"oPRr97QMh1XjY8DFo8Uzmqiv9mrxkkr9EPuJ8vtZJtT13JFdzQsQqhUZVXOarOg6P6R/GNF/GCPa2ZvQ",
-	"6gtG/0zm9zlW9zzE/Bb4+/oPX4RmqL0JWiZdrrsufxvkUNRPuz595vQNT3funt4iKmpo4q81Y+NSa1ns",
-	"z535rklrWfIa6vtrz1Uv8fhbzdX+VHvr88t5er/p3X7R9F6C7Z1BUBYyPRp7ckRzUGCdP93x9TOPWPMT",
-	"jJaOWET5pAugiV58dP+qopfdLxaxVwXj5T+taZrUf2p/Mtb21v2IdyY4MipIt9RGv9SBVy3C1LRUdRBy",
-	"qwAlttFrclpyq5Iur7aoCJtfx89bhPwGpNyEAIeZXoR/UuS4LI46PDki192yXiJtVfxY09zbkVC1NdMO",
-	"bI1vn01hLTDaUOUrN0GRsqyCB+rvplQxy85IVIhwRmKbioIReSlD/my1qlSwVAt5DAesTfiTIjQ2jq7S",
-	"Duts2NDIgyl2aJj+sALuVuiVpzRasAI1rMqFFQUw+f/tgwNDG5/+GiSbrTdnRRltmPQMr/icp2c2lkWu",
-	"hjIR1ERViYnnHAfw2uWaKSFVdeilMifk/wIAAP//",
+	"7H3rctu40uCroLhbNcksJVOyFMdKfVXrySQTn5OLY3tuJ06ZEAlJiEmABwAta1Ku2qfZB9sn2UIDIEGK",
+	"kuXEObdv/szEIgE0Go2+d/NzkPC84IwwJYPJ54Dc4LzICPz7lEtFxItrwtRLQlL9kyzzHItVMAmOGCL6",
+	"SYgwS1HOBUGKo4TnJAiDa5yVBKa7NhN/+BzgRFHOgkmQZJQw1S+LFCuSBqF+wkUwCf5y9TQ9HV6/Xr4f",
+	"35z/ccB+yPeT34vDxU9yNDsiT37+32akdEMuzd87jNQj0lQQKYNJMDgc9qP+sH8QhEGywGxudotLtYgm",
+	"ZsrLnCicYoXhwUwRof+hCM6DSVDgVRAGiuofgznP0uD29jYMaBpMgtHBYBCEAU+SUgiSXmIN3TAaPukN",
+	"Br3h8Dw6nAz3J+NBfxyN/xaEgSB/L4lUl2bwbJCMZxHp7U8HpDdKn4x6h3hMeoPpwSxKotkQj/XkCos5",
+	"0fO+z/evz5+uXovh1W/Tg7fLv0XFq2Qsf5z9ZTQ/Ioc/V+9eqlVBKswHtx/DQB9YMFGiJGHAyI2e7mh2",
+	"9mZ1/evvf+DZq+lqWlyvaBbtP89/LrLzv/3w9rff37zsLd/kq3fpWXT69K9F8vL17wef8vEbMbw5p+W5",
+	"/OOnsTj5+8nR+0Djw6Me2SIdZNCO+AxhZIH6DyeaROP7NgymZAaY35Wahv8W1PQtKeiMJIKsk5DgCmva",
+	"QCVLiUBLQGNFQtIN+vA5SATRNHMn9shNQQWR8B4rs8weQjQ4xHg6GPYO99NB7yAZj3tP8XjUG8yidDg9",
+	"SA7JIArCIMNSXZbSrmPGS4VVqakHzk/jKuwCJ3raiwbn0cEkiiZR1I+iqA1ODfb+GtgVkBEZjXrDCOPe",
+	"QTqIetP92bh3cJBGyWA6xE9mo7uAlGVBhCQpSYPbj0CEC4JTIowswIq8pjlV8B/9S0pkImhh7+crvkQ5",
+	"ZitkaVAitaASJTjLiEA5XqEcXxFEGVILgiw+0JKylC/7QRjIZEFyuDmWuihTZE6EIQS3+CnJMWWUzbcA",
+	"wGd6iRxhQVBGZuo+s0vSsbVfF8RAbaBFhKUy1DuRJOEslUhSlhA0ODyIetEAjjIyR/m3u9cmSqyOHK/Y",
+	"sCO3juJoialChocgJVaUzRGeY8ruWOg2DAoscE6UPc4fuCgVfg43+PjHE/1sHYBzfVLwyncS0ZQwRWeU",
+	"iBBhVJY01Zjef6J5ucCJnljjRMObYEn6QMGgSwST4ACPZvuaFz3F0bQ3mo0PeoezaNqLpk9no+TJbH82",
+	"0moDZcAQ1SIIA4Zz2ENq+RoVWgMxAmttp1IJTRR6n2ZnxwCtWp0Ifk1TIrbukdqXUWHf/trtjmdRMsDj",
+	"Ye/JdBr1RumQ9A7T8bD3FB+m+3iAhwloCQ+33b+S1Qmm23d5RVaowPSrNzcg6Sw5GA97ZPRk0BuND/Z7",
+	"eHw47Y0OD3C6f5geHqTpg27uLOEF2bo1qd/42n09xYP0iT6q0SAZ90bJ/kjz+XFvOo3wKJkd4oNk+ED7",
+	"MvfuJ4F3unxorl+E7TUhTubi8vfi4H1+vr98fXWaHv7CXj0ohLtxhndHpVp4uG8CuYNa0QGw1ajuD7cg",
+	"AAfOtsNevdaFVq1qHU5/+2P/9dX7/Pxg+Xtxmg5/Ya/kaAOw1Wz3Bxj0Y5A+G8CtpIDRirUQkAu+RFih",
+	"nEuQbgDS30siVjVMGYhpf+2UzHCZqWAyiKIwyPENzcs8mIzhL8rMX4OwS0r9JHBCzowU2gJmxtkcBKXR",
+	"vio5pRUBzgjK6DXR//KF5zMUgUBFVOktcZaQPjqaSsLUBC0XWMGEKSkyvsr1ZZB4JcMLtlzQZIGoRBEq",
+	"WUYkTKAVDs5mdF4KkiKuFkQsqST9C7YBS3O9sUsLSgNbFX4ODg6eRA0cRZ04Ok5JXnBFWLICbtyJpTf4",
+	"ikjYkVWT0AIXBWHuNO3+X3KBhiO04KUwb0ucE6dLzYnyfsRMLolAMy7q3zSnxyy9YHaRZwgzQEa1qtGZ",
+	"lZUKVCJBZlotREuqFmg0HIZwYErjX5v0Ei0XNCMwYkaFBFRXircdFR2aVWNQanqg1cQhMifFuDkPeG2B",
+	"pXcmRsusD8XDZO+vZNU4Fk/GTgezSKsUUToe90Z4/6k2b9LegIySJyTCT1OQsTm+eU3YXC2CyXA8hlN0",
+	"f9e07t3HUyJ5KTS1i+s71AZhX0US3gVOEiIuEFW+KEIFEQlhqkdYwlPSYjZPtK4wxIfTUTo4IPv7T59i",
+	"HA2Sh5Ggt/plWXAmfYfODzg9wauMY/DoJJwpsIc/B7goMpqAVbVXCD7NSP6/Pkm936ZfyD7T/6wMrpQo",
+	"TLNgEkx5qo2AhItUTpC9RoiV+ZQILY2pIrnU5DOItNnkrI+RvmKKKkDKDzhFp4ZUzS7qLf5PQWbBJPgf",
+	"e7Xbas88lXsnFi4Ysn5ehdm0XptxJMtk4e5DH73laqGVaQAQLbFEKWekH1RW6HPOZhlN1LdAmQaOkaW+",
+	"mJZzJpgxrhkoEkTps35m7F0C0FG14KVCGAH70vRFeYook4pgIK8aqYc1UqsdPBxGm0BLhVfSQ9lLTLPS",
+	"+DoeGmNHDGneKxjOEBGCC+R8JP72xz5NHbv3zc1GL/SwB8LFkTY7gbvNzJ776AiNb26QIlmmqc0QF57q",
+	"Y9PcIcGlUT89C/u3niX53nG6znDe4rwlOawpnfF5p/FXM4H6QAhJzwXNc/JNbr5x9SHwfFnrvxSSC7TA",
+	"1wRNCWFIkJxfkxRNCWDA2upUIDwnfXSmsFDGnq2IHG6hR9ED70h/4ow80Ala2JVROEAg6oPRkkofH5Ia",
+	"+iURZPsWPOLnYkrTlLBvxTAUvyIMMUJSo1wZOKQ1huQEdjDJ+Fw2GMJ+jb4axIfjCAaqlBODNjh55Sw0",
+	"Dz3H7Bpn9JuQIah4CPTfiZM7eSmBmzo1a/yPlD1HqPK9GNmjjGJLFZCX4mjqo+YtVy95yb4Jbpzcq3zu",
+	"NQpGNQrecoUMCA9GGIL4YtfatVxY0eHt3mom55y/xmJOvtXtcboAuUngBgEn1SSj79EgGj0dHzxB05Ui",
+	"ssl9vOtjiQS9ML6jc86RAfnhbhPoUlSiTM+reSpmaIDe/ODh65zzN5itLDDym+CL86Zrd2LckFgaiw9L",
+	"5Gn8YKA1kDb0lBA9l4YXVQA/HLasfaSNTS3gtZwVWLXFrAfqpvXs23uec/Y21PLZOYp7lRN86/Cmy7w1",
+	"RcOVvdM09Yi1qazfesdp9NueWvAzw6VacEH/+DZ6wRsqJag/pVpoo8jM12A+g5pCGtA8tGCiEuUWGi48",
+	"LVvbvi06+fXXX3tHNcSk2+WhuL8tsqsm9jOTZVFwoUj6hqQUn8Ob35bVORkoNevFEvkL6ImbjG7sn0gF",
+	"LAJoEYD78GxOH0bcBivuB/VCsOOTesdtQWvVb8RLJWlqVI+U4owkSqJHpy+fo8PR+OCx3moheEGEogaL",
+	"DmPrsR8Mvo6l4GwegpulILzI4KRb56stdqkwS8gmf4FV3NPOwQ73XUNfnZ+fIPOCN7ZyP1Vn1en3pwzc",
+	"4JZQwAGOZmSJltpE7wRFWXLcZIK0puyjH41vcYJisHEm0wyzq7hj7mrygE8/kUR5BjboBCbY23W01sj0",
+	"UgbCykjQrF6RG7V+rn6wtTOuZ639HKdwpDMucgi4pliRnqKQzdLcQxjc9Oa8t/6jflsqnBfGMXPbDOFu",
+	"Wh2cn1zo/2szP2ZllsWVP89a2NYK6oROD8DTrMrm+GJo6Vaz02lqHeTSjCp3btSdGdLvNlim9TlS1dg7",
+	"I9cmkPBtt7zpzsU2QB3ru986BxTXgXJ4Puc8RSVTNENxfeJxH8VwprHVfLWuRAS8DS5AVubB5EOVGhD6",
+	"8Xf9WP//Y9cFqv1/H4xD0O4i9Km9QXytI/q40yWUXbewCvrYBIvQYQa8wuv3T26a6rwiKVnfY2NI65sM",
+	"fAlchXfJlg7uUTMZLARerSHNAbUZD+AOWAf6jOfEuHLAUWB89yTto2NlKBYteJZKhCtuJRBGKZ0D7czc",
+	"NW6iyKU4dYoet0SISH/eR3EzDSruvI42M2oN+BI2aR0FTiGqnZ1wCs9QLFdSkdxcQ4MNzV9JNgtRjBln",
+	"q5yX0jyWPCcgvJcLjlKaggRv60Pd8FVpWG0w29FEB6/lH4B4vZRmGCQv1ApReMFZmGzDoi6Tq4M9CdJw",
+	"rCU4J2gmeO4tYPG0cXovJexuYgXqem5H3Ml4Ie7XuWgjL2yTfKmI9MGlm59ttsZAfW9m7M7QBqsU9/F9",
+	"Dyy7XLX2aseNgMszFH8f11SBheY010TgzAWjYntcMcqoVFJrw7GZW8b3oqpGQlznBXaqkmEb3nkgxZuX",
+	"eoO6tMbt/VN3l711qULHVJoQVghsnF19N+7gh8+9tMc0pXoBnJ00eFmLs3XnNWnWD6aKcRU/QxjCvR0Y",
+	"b+RLbprEvLE+S01JnVpnx1kZqjAxPEhoNg77ZZMR5wRcitOV/Zd3bHb25h0C2+oUL98QKfGcwFOBl9U1",
+	"6siy7vAfVnx7RsxdbqKaVGm262ginm97xrPMJNzdQ7gaabgmVV0ScQfngViI0ZtulAF/gaWDBGeC4HTl",
+	"IW7KeUYw03OaVNLNXLqeUSostPagJVEMpLTDFbKIsuvYLdxB+LL7TEwCs5nwS07koU6hG2PPTezFUo3F",
+	"2pw00LXl6u2Ixy2Yuym4UCd4TrZhz8iBOZVKrL6TLm68js177fE+29K7gjU32ewVQPc4qlMYdace6lbe",
+	"jMTjXCPxLVcbxQspFMIWTKNuOmZBFSgxaEpAYcVa3ePWqmoZyTztmP8lF9rAnwucyz56N3POFTlBMTXh",
+	"mzhEMePqcsZLlsbokaz0Y6qQIDMiJFL8cYjixAaf9YiZizvpP0qGrzEFay6+YI+UWJkAoB7kQrwxLL/E",
+	"glE218szfmkUbAPA5RVZxejRFVlVETyCbG5GFYqSC77Uk2Zkpi55qWL0CF8wy8yrUY4WbeAPFRlOiL4y",
+	"eqi8okWhDbpHkA284JkjkMcWEUBtlyuiZwc/SypWSJTssUl3WaM9s3w36fmgmdwmEEc+cZufVUWn/e41",
+	"jNzpPmBwZj2z1ouzW/pIA7DkItVnmeOVFY13swUgpXrNuyjbBdo2qhQznEnSFtbmekHkTJP1BqpOxepS",
+	"lKyR+tY5nZNXLkxPbUwOrKJJQ3GFcD7oA0teZhAE5rnHyAyzQHA1q1tZXQSNyQs2JZUPWhtKxvpF2NF3",
+	"WEWWqTKo59YcqWe01qchbAis19cbEap30yA4T7w6E2Cdm3BZ7UADttKKs++oEHBuWl0s1SIKwmAK2blB",
+	"GCxWqcAdvordeGuICE4WWgenSrprq2+r/uGLGW+Ob47NuIFN3nN/3sGULYLCnbnzKZFAW538WZ9lbgud",
+	"6jva0hQgE2Wn/Xny4DYMtG3R5bsy5kSIYpehdmky1PRPNrEWUor13xCY1/9wSfCXLgk+1uIkviKrywJT",
+	"0bKLHCVW7FVfjW4jtVRQFLgOZ8mswh1PWryXZCnkgxo90ebUOSHeuPYhRDLc3TEXtM7m0ibAUlClCGu4",
+	"3IybLAiDupysAkabyZhmnc63zRaopue4SlqOm25qVdUYOIcGbicPupfgIVsZ8EkmyZei3UnLDXS5tMzD",
+	"Uwts1m2n0nSPK9gk0a1XDejXM0odqex24+TdV44hCgO2aZZi02TvGAh+w53M8NAmXVGBuEiN0Lk3aiy/",
+	"uFs5NHBtRsZbstwxaKLckX8qpapiHS0l0BCv3DDXsRdiWfd+/VOjLF8Yt+jyrTSR0NjY5nOwQqcD/fa2",
+	"2kw9ucAFMZq5k3Na0eJVEhkiYDOZrCmMYn0/4gm6D0O/YLtzdKMi7O6quA0DSZJSULU603Rt6IZrdWDY",
+	"sXuGcJIQKa2n2fjAJKJSlprfGbtNX1H4QZOIEqV0Br1GR44ZnhPI+sdlSglLDPVkfOmRbF3yYSIOkP5W",
+	"P5YTM80EZ1kwCX7kNX8Fxcu+5a42MjVHLmpc0YCr8U381YJTEFlEIP/n9hA4Gv32UZbxpVtQi7FSrmWR",
+	"rw1vLlPVMtt3WgTReLlj5pRkZNNefoRnrZ00B1Q7ce969Ulrb6+9573RAbZ9tQNoR8c9R8d3HelaPd+W",
+	"04UsyQ1ni1MTeah/1iRbb8YfW6EGhrUR47+pzVR/ehuNgjYKYMJuXKMuf64GM5yTEHk3LzQeZz1ZU+Xo",
+	"nLIFsAzRtFRGMQApV0XoADA9aZM8zFScMQL+5iba6p871ofEVO9tfcE1B8C08tIbGwBSOHhS5nBp6okA",
+	"mqOTY2lAbtivbhEu5pjRPyCZ5LLzoPTs/lveCq3T67xpOO0iWMEzcheNwjubydIm8W6fw7y0eRKj3XZT",
+	"t3HmN2hbI9RgviqhdqgoJZFrE1aYdHO10NZ825K9fVevZSsa7r4DzYlAnFxea4P+shD0mmZkrkU0CJt6",
+	"haWxwS1Q2pAGowEM6Tr+CdO0l1jbkwdEBxnYVzsIoSykEgTndx1k9d6Ws5R38z14Z9MUWt/UW/5Z6LF7",
+	"ILb34JdGfMRIc9OCgs34uly3IeErQgpX+jnsR3By7wrCjn9Ez83Fb1zUNh81DgYvUgw76F8wrXVXhiCV",
+	"BpmpKRiEGF6Vz/XM6BOON1gmODVqX45wloUII4XnoMH3L9gF+/77I5tbCJe9//33GmZhb76pZ4v3cEFj",
+	"tMRa62jpMJShuDHDBP1AsCAC/b//83+1PvUTgRwRQ2Xxybuzc+RjOjbnpDxj0UNKbK5OhS+n86B4oVQh",
+	"J3t7r96dnWvw9q6He3q5qvZZQiCTpAgD0NxtCoKfOAM3qqLXRE6g+NkUY1ZFA7lGNGG8nC9CjTc3JzzF",
+	"yryqZ2KEpCS1qDzXivj338OD05fP0f7+/iEQ38/nz0MX481pllFTX6nZOmEupcB41GQfHbO6ZYRp3zCT",
+	"xCChECShUm+DSmOp2qWfc+Y6SNhIrj7KIzOlgRlqZPU+LQNIsBArjZv4xTmex310Rhg4GaY4uYKDPZ71",
+	"3mCVLGLoY2Qb1IgLZlQWPweBswwMcsYh+UGb6eCNsx4EcNwRzEzJ5KPRYFiXoj42zgyz3FvOiLemFjOI",
+	"qgvm5rcFAm7aR/vRyJvJ4gJyes3+qwwGl1Dpyh0gZxwduQzpRnq0qScdDQ/Dmji1jVV1m9DA+hWdzy6Y",
+	"5OCBsCPG0b6+aXby5YI3S0Y5R3lpanXrilGr4adY4SmWpFHwhpMFEFkQBhlNCJPgPLIVkEeFftwb9iPN",
+	"FIGXuduxXC77GB73uZjv2bFy7/Xx8xdvz17AmFsvf9/5MzWzNrxt0I/MO7wgDBc0mAT7/ai/r41lrBZg",
+	"Vez1lyTLeleML9nep+WV7Nus3Nuw+QzufQ/77KJnREPXywVhNO256mVsU4L0a/q+V3Kp/cveZ5reQuTd",
+	"a+/xodsZUb+y19X+4/Zj19x7gswJ0+yEXKbG0v5HLOWM1Ideb92W8HC6/vCr0LupB0kNzRVZ9fQufSCq",
+	"375q7VZDkI4lLcpBB3vwVUysYO96UB9w5Ry93fOSAjc6U7cnGnanDFpnCvB/EFeNpEvTEMiIyRkXrib+",
+	"gu1HKMUraVywkJ86iKJaJbV9FlDs51DGoFFONd/PZgijnLJS6dHKdhuoRPBxGkxs7OQ1laqZYdmqzx5G",
+	"0ZYqgK7sf83KM1xs8j+6V/earbR2z9zvSgvdkMVvEbZe1fqfVjUzMqfUNaw6zb1mmSOMGuw6qlkCo4fu",
+	"7zrUq+nU40a7jquKDvWw4eGuw9rVZ0AYNta6I8C2SNz3LgIDcn7FD+vOk4+3H0OvF5y+VpWlV3MMiCzM",
+	"pRe6/Nhqg3U3m2uLkTAouFSb+npgzaOQwCzluXO9az22CmZCWL1qrLHEjdxy1x3FJOg0OpPEz5A2flaI",
+	"Z1qB4oxcMKgbsB1TQiS5ZXtOR7XpyFja1pwLzJBacliluqrovNGJBDIetO64mYWdgrxohB3ui9P1ZjK3",
+	"4Z2Durqr6ONosc/BPdnnTBC5aHcW1IdY+ZGqmqpWfCT48SZ6/8ub4Rs8Gj/Nh9Nfx0f8ycni6nC2PFFv",
+	"sKLpwaf3+N1vJ7/jl7PLX59KlRXylzN8+PZ9bzD+y9FJM7qwtTHh7m0Ib+/L2dsxpM2NHrxAyp/s/U/2",
+	"/nDsvcNN2GLwP1GIh1nOhj1q9NoS8SxtNJnqYv/3Uk/3Ppt/XFo13PgBtlWy+I2UnJ+RIc4Mn61LiNbb",
+	"u6BHo+jw8aTV5KUlBf4rivsX7FSPgAJWJ0cgs5alJHUJE84p4jKatrBzWL7Fzls8dXTXltu1Tf8d7lC0",
+	"8x2q2+78O149QyAIo7o4zZ0848tvoGKFm2mto1Xfjm1vOzppVXd7a0Mtr3sYpJG1Uwg6DN4677vTtvUb",
+	"zeRYJQur2c3pNWFI33NqwniUmRwT8MLS3HaF0/cbaumzzDlvbf4c9IABXbCUpK4U2GqMvnDJ8K0j21KI",
+	"1mqV2O7K3dVkr6pF2R2v4b1rabrg2gBPsyTmK4A6bgRY654uNVDoJdVquqt7gHISF8ewBUdIcf5lHTM7",
+	"t7VlR7tsaaciwf7mg4ZapK8BYPfyv61Q1JVQncBAK8A7YTmvuh3mHEJMtvfmppWhD3RjyR0SnTasa1d0",
+	"zbSsY8qmP24DAgqRHwCIt1ZdEWB0+hW+XasCq+puNxoYxcfLv6x+MDN3Vjl3+gSh3CNEMSM3Kg5te0qc",
+	"kzpyAXUlpiIsRFheWV9f9dw00nRcVm6koZki96fkOyRdu9Vrh/16X/dfYRP7d/D9WV5/XwOxGtbZ1qpR",
+	"AmXPxVQqSBMoa5Dun7bjv47e+6/o44OcoJYCekawSBbtFKHdjDtDl3szW1W5SR8TtrcyIjc4UdnKqlE2",
+	"jcIoYZTZ1BglMJPYpjVNyRwzCJQKqsgzhO03cZBWAbCQJuIN3UnqYRcMs9QocM6bJ03KJxhxffRXQgp3",
+	"l8B9aCPVWLq6PdMZGTx8ruWMC6ibz/Es+BKearvsguE5rzyOoV/PojkNZaVJmRCkj34Fq3OJKSztXnOx",
+	"FqvGUGky9CFybtoAwELbzEyc1gWud6ibNafXmJ1zcIkKnkPkPM6wIlKZ9gMWHjC1GYT7qyT2KZlTJmu+",
+	"b2WYOR1lm/pckUI9rATY8QMOHvBL+3EJW6heJdx3gKSHdotYv5/38M5W1f8MQUVY6/NRrkSDkWXnp3+q",
+	"TxTZkq1v84WZAgt1H/kJ9PtFItSO3OBddSXNfo23L06zJV65S/qnEP2XEaKDnQH1W+/+O4nfl9Av4AvF",
+	"L1QzbJe8XjcdKICCChnI9ZJOABvzBcVm4niTYKbKdLiDckktmibVF09k6FJlL1hXbng7czOsUhed/KCN",
+	"DP+wmepq6z3BC2Oz2xZY2kKPC8aXkL+WkZlCvFSTdmnD0cmxEcrzjE9x1qgaq0uaJZ0zY45bEd86EsgG",
+	"O8FzIm2PB7AVXd//6cpykz6qimddlkSOUxJWSWZcIOPoTr0cttxkbOn/uVJqWM+oC5QlWZkSGxqT/6VE",
+	"Saq+/ziT3HYpjtuB3DisCk6rRsF+fNLLAg5RIeg1VuSC6ZEh4EOTjvfq+jHiNO1xJr9DkihF2dzkosaE",
+	"JWIFZAiV4330Qh8dWDNV7mAVRkZUao3NtuHZqOKYdgcWuburOLsasxsVG+OfqEtLuxQHs9RDKTOirr7e",
+	"5UMk+i7v8h2Swd3fIdnUaKRBRH4quaUZuEab4GtRbzeoVglpl1M/oAVfaUAPr+h4ZdgfPptg8o7fOjIF",
+	"xqYYAZrITUnmPhtXoe+a04TIib7cmu7LaUYTWzH28d7xaK9ryFaXQ1Vq/6fP4U+fw9fnFcktlWCb6n86",
+	"67+6KnfuqmBbC7nZuiRXBuGkpJbi5l+76V9GmQImsyVpqVl5z7PUBDLKQjP4QRRV3FXildU8oAsGnxmN",
+	"Z9msuaaqj44afSqqYPcF87pUVBXsV4QURp/TvNxa81RBSlPtguAzNIwiU8ZDTOzLtaMBTeSMMBMXc0ub",
+	"r0i0AuGmxElQ5f30yOtD8PhZq8dGSmezCqildRssSJZesKUWwzaTXk9iOzI+rrsPUAj8VPrUpKlCGoIx",
+	"H0+GTi+AUqOuVS2Lld9I5II1v6sgFV5t6TVi2z2D0TgxTqR1hbijVtLUZllqv2CW3N3HvCp9DIoBrZrc",
+	"eOa0YlAQG8BRiVJSmIa3DPoA5VjFE/1iD8XQViSegBMtM6oxn6H4pxfnyNW82PXi0FTp6J8coDa1Xpoa",
+	"5+aAnoEo7qM6YicvGNJ7gKoUQVAhiAS1O24kesWgIoOjCHmFxlAUYV9stjW/zIla8FTG5ltYCMVaUyXp",
+	"peu4Z6rHzbzCluqS1HZdWFW13wXJ42foSOPEtt+s6yGpQDSVCGdavgHuTCuWLchrY84cv4esdRYVm6mh",
+	"ucvazO/ECr3ST76TbpU0p6xap49Oz46M+aJR9Wl5JRtNMSxlewVgEk1XgC+rtEEJwKelil2THfhuTn0E",
+	"BjprFHqfirM19IAsWyJzSucLUyLz3BKsNkhQ3KyzNs7WuFkJCIq5V6HvjFGLcEcEPj/XeDvTADvGCYvl",
+	"JiLFUuBbtf6e8JT4LbG8ntaTSpeN1xM14tBHxgWLN5apd+2r8XzdAK5Q0xZ6lqrjDcWQccsybqHYCslO",
+	"gOwjx5hcH4MGYju5VbxVuMZhzfRsgSuIq4xra1BxWyX5nbxglumaa9V5sCGKtxafxvWnbmoc7VK1Gm+2",
+	"K13PEGdXWjbyA09X97Q0TNum9ofYbU6dtKzGpSr7PtkqfuwaP/nmBC4K9z1wxtkltGzDiaLXpG6nASbH",
+	"2+XT/P0wOR+vTq8Gv/zx+uDmJB29kn95Mv9hdnhEfg7CAGgAZgPVpkMX+1jZHVOaZUaL/hwkOMumOLmC",
+	"UZ/wNTZazgRnRKhHg8d6mA9K+5up7SyL2jjUuMdZ8AWGTLO/2W2z20jVQPerTMeOA33HiNfSx3zE0WYk",
+	"+ida9bz58NnZeFW+RNWvyWuTVH0jfodDrBsPfXCdBYOqX19Qt7xb67VS9akzKV9+HzDGLSv0MyQVR3Ni",
+	"bbzbj5oOqkZadlnbpbCxqCOVD9HHxpr+gwkybhBQUtl3LlHL4/8X1fu9UmQXAXoE6pZWzUoJ6XLQIMVI",
+	"OVEy0+E/n5IUvlCqQNOATyFhiWqKBe8bVvhx3d2r62BsfyrvXO6k6K+gYEMqHdZ4q9tSR58kL4OtLjT4",
+	"0yL3zFTvW5z/rBjGzuPan+aC0ePdAe745M2/oFeg1XxnrTUEcBrv9fUmQy17/tz1qqsUQtPM0brmC8HT",
+	"MjGfCrA/VZXJG438qslR84evKhltfGa9zmxtW1Heou1HX7h8x9fQNy9vylYbLVu+1YqdW22UCnzpytsW",
+	"bZQiNFrrfOu1mn20/lFr7X1ufD7963F6d37D+kfi7wTYqB29ujveg6Gn7cBoEl376Rdese6vWhs4Up64",
+	"RRcEZ2rxh/3LbxFjfzFtEfyOB+6nFc6z5k97nwss1K39EQpTYGZgvXarnZExG0M1oTj9pmx2eulXnR/2",
+	"IDXFcsm15uDOU7U5cttwdVXGrzOGvpPoTSNMi66HtRMm73vJQqCJb8habzhYwYM3JSsOKV2y9vT1qrzw",
+	"dgS02Ue00SfLhsv1Lozbw4PJyox1oCq8OBdg00DucgjKykxG4ObRezH9ZTRWOlFimwOvL3/kNdSRkAmV",
+	"42RBWcu1WEW/jYNUYa0X2wY0WvW/JoLOVu1VgWQ7Fj0Do8HqofqcaWI74cOn8aY4wyxxvk8odbmmkgvp",
+	"T11IfWH+fwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

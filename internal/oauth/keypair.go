@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -141,4 +142,22 @@ func base58(data []byte) string {
 		text[i], text[j] = text[j], text[i]
 	}
 	return string(text)
+}
+
+// PublicHalf returns the public key of a private one, PKCS #8 PEM, as
+// PublicKeyPEM writes it.
+func PublicHalf(privatePEM string) (string, error) {
+	block, rest := pem.Decode([]byte(privatePEM))
+	if block == nil || block.Type != "PRIVATE KEY" || len(bytes.TrimSpace(rest)) > 0 {
+		return "", errors.New("no PKCS #8 private key in PEM")
+	}
+	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil {
+		return "", errors.New("no PKCS #8 private key in PEM")
+	}
+	signer, ok := key.(crypto.Signer)
+	if !ok {
+		return "", errors.New("no key to sign with")
+	}
+	return PublicKeyPEM(signer.Public())
 }

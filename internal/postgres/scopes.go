@@ -54,13 +54,13 @@ func (t *Tx) MakeScopes(ctx context.Context, list []oauth.Scope) ([]oauth.Scope,
 	if len(list) == 0 {
 		return nil, nil
 	}
-	ids, names := make([]string, len(list)), make([]string, len(list))
+	ids, names, public := make([]string, len(list)), make([]string, len(list)), make([]bool, len(list))
 	for i, s := range list {
-		ids[i], names[i] = s.ID, s.Name
+		ids[i], names[i], public[i] = s.ID, s.Name, s.Public
 	}
-	return all(ctx, t, scanScope, `INSERT INTO scopes (id, name, created_at, updated_at)
-		SELECT w.id, w.name, $3, $3 FROM unnest($1::uuid[], $2::text[]) w (id, name)
-		ON CONFLICT (name) DO NOTHING RETURNING `+scopeColumns, ids, names, list[0].CreatedAt)
+	return all(ctx, t, scanScope, `INSERT INTO scopes (id, name, public, created_at, updated_at)
+		SELECT w.id, w.name, w.public, $4, $4 FROM unnest($1::uuid[], $2::text[], $3::bool[]) w (id, name, public)
+		ON CONFLICT (name) DO NOTHING RETURNING `+scopeColumns, ids, names, public, list[0].CreatedAt)
 }
 
 // HoldScopes returns the scopes that have one of the ids or names, and keeps

@@ -26,23 +26,33 @@ var systemAPI = &oauth.Error{Kind: oauth.Invalid, Resource: "resource_server", D
 // CreateResourceServer registers an API. No API can take a spelling of the
 // management API's identifier.
 func (r *Registry) CreateResourceServer(ctx context.Context, api oauth.ResourceServer) (oauth.ResourceServer, error) {
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var err error
+		api, err = r.insertAPI(ctx, tx, api)
+		return err
+	})
+	return api, err
+}
+
+func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.ResourceServer) (oauth.ResourceServer, error) {
 	if slices.Contains(AudienceSpellings(r.ManagementAudience()), api.Identifier) {
 		return api, oauth.Invalidate(oauth.Violation{Member: "identifier", Rule: "not", Detail: "The identifier is reserved for the system API."})
 	}
-	api.ID = oauth.RandomText(oauth.Hexadecimal, 24)
-	api.Version, api.CreatedAt = 1, r.now()
-	api.UpdatedAt = api.CreatedAt
+	if api.ID == "" {
+		api.ID = oauth.RandomText(oauth.Hexadecimal, 24)
+	}
+	api.Version, api.UpdatedAt = 1, r.now()
+	if api.CreatedAt.IsZero() {
+		api.CreatedAt = api.UpdatedAt
+	}
 	if err := r.sealAPISecret(&api); err != nil {
 		return api, err
 	}
-	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		tx.InsertResourceServer(api)
-		e := r.event(ctx, "resource_server.created", "resource_server", api.Identifier)
-		e.Changes = changes(nil, api.Document)
-		tx.InsertEvent(e)
-		return nil
-	})
-	return api, err
+	tx.InsertResourceServer(api)
+	e := r.event(ctx, "resource_server.created", "resource_server", api.Identifier)
+	e.Changes = changes(nil, api.Document)
+	tx.InsertEvent(e)
+	return api, nil
 }
 
 // ResourceServer returns the API that has one of names as id or identifier.
@@ -76,20 +86,26 @@ func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.Re
 		if err := edit(&api); err != nil {
 			return err
 		}
-		if err := r.sealAPISecret(&api); err != nil {
-			return err
-		}
-		if err := r.dropGrantScopes(ctx, tx, before, api); err != nil {
-			return err
-		}
-		api.Version, api.UpdatedAt = api.Version+1, r.now()
-		tx.UpdateResourceServer(api)
-		e := r.event(ctx, "resource_server.updated", "resource_server", api.Identifier)
-		e.Changes = changes(before, api.Document)
-		tx.InsertEvent(e)
-		return nil
+		api, err = r.storeAPI(ctx, tx, before, api)
+		return err
 	})
 	return api, err
+}
+
+// storeAPI stores a locked API whose document was before.
+func (r *Registry) storeAPI(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, api oauth.ResourceServer) (oauth.ResourceServer, error) {
+	if err := r.sealAPISecret(&api); err != nil {
+		return api, err
+	}
+	if err := r.dropGrantScopes(ctx, tx, before, api); err != nil {
+		return api, err
+	}
+	api.Version, api.UpdatedAt = api.Version+1, r.now()
+	tx.UpdateResourceServer(api)
+	e := r.event(ctx, "resource_server.updated", "resource_server", api.Identifier)
+	e.Changes = changes(before, api.Document)
+	tx.InsertEvent(e)
+	return api, nil
 }
 
 // dropGrantScopes takes the scopes that an API no longer has from the grants on

@@ -12,6 +12,8 @@ import (
 // Actions of events that show a secret to the caller.
 const (
 	clientSecretRead = "client_secret.read"
+	clientKeyRead    = "client_key.read"
+	keyPairRead      = "key_pair.read"
 	apiSecretRead    = "resource_server_secret.read"
 	tenantKeyRead    = "tenant_key.read"
 )
@@ -120,9 +122,9 @@ func (r *Registry) trimEvents(ctx context.Context) error {
 }
 
 // Flush stores what was only noted so far: when secrets were used, and how many
-// requests for tokens and for changes were refused. Call it every half minute, and once at the end.
+// token requests were refused. Call it every half minute, and once at the end.
 func (r *Registry) Flush(ctx context.Context) error {
-	return errors.Join(r.flushSecretUses(ctx), r.flushRefusals(ctx, &r.refused), r.flushRefusals(ctx, &r.denied))
+	return errors.Join(r.flushSecretUses(ctx), r.flushRefusals(ctx))
 }
 
 // keepAudit forgets what the deployment no longer keeps of secrets and events.

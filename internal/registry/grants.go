@@ -37,9 +37,13 @@ func (r *Registry) CreateClientGrant(ctx context.Context, g oauth.ClientGrant) (
 }
 
 func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client string, g oauth.ClientGrant) oauth.ClientGrant {
-	g.ID = "cgr_" + oauth.RandomText(oauth.Alphanumeric, 16)
-	g.Version, g.CreatedAt = 1, r.now()
-	g.UpdatedAt = g.CreatedAt
+	if g.ID == "" {
+		g.ID = "cgr_" + oauth.RandomText(oauth.Alphanumeric, 16)
+	}
+	g.Version, g.UpdatedAt = 1, r.now()
+	if g.CreatedAt.IsZero() {
+		g.CreatedAt = g.UpdatedAt
+	}
 	tx.InsertClientGrant(client, g)
 	e := r.event(ctx, "client_grant.created", "client_grant", g.ID)
 	e.Changes = changes(nil, g.Document)

@@ -26,13 +26,17 @@ func (r *Registry) CreateIdentityProvider(ctx context.Context, p oauth.IdentityP
 	p.CreatedAt = r.now()
 	p.UpdatedAt = p.CreatedAt
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		tx.InsertIdentityProvider(p)
-		e := r.event(ctx, "identity_provider.created", "identity_provider", p.ID)
-		e.Changes = changes(nil, providerDocument(p))
-		tx.InsertEvent(e)
+		r.insertProvider(ctx, tx, p)
 		return nil
 	})
 	return p, err
+}
+
+func (r *Registry) insertProvider(ctx context.Context, tx *postgres.Tx, p oauth.IdentityProvider) {
+	tx.InsertIdentityProvider(p)
+	e := r.event(ctx, "identity_provider.created", "identity_provider", p.ID)
+	e.Changes = changes(nil, providerDocument(p))
+	tx.InsertEvent(e)
 }
 
 // IdentityProviders returns every identity provider in creation order.
@@ -58,14 +62,19 @@ func (r *Registry) UpdateIdentityProvider(ctx context.Context, id string, edit f
 		if err := edit(&p); err != nil {
 			return err
 		}
-		p.UpdatedAt = r.now()
-		tx.UpdateIdentityProvider(p)
-		e := r.event(ctx, "identity_provider.updated", "identity_provider", p.ID)
-		e.Changes = changes(providerDocument(before), providerDocument(p))
-		tx.InsertEvent(e)
+		r.storeProvider(ctx, tx, before, p)
 		return nil
 	})
 	return p, err
+}
+
+// storeProvider stores p over the locked one that was before.
+func (r *Registry) storeProvider(ctx context.Context, tx *postgres.Tx, before, p oauth.IdentityProvider) {
+	p.UpdatedAt = r.now()
+	tx.UpdateIdentityProvider(p)
+	e := r.event(ctx, "identity_provider.updated", "identity_provider", p.ID)
+	e.Changes = changes(providerDocument(before), providerDocument(p))
+	tx.InsertEvent(e)
 }
 
 // DeleteIdentityProvider removes an identity provider, unless a client uses it.

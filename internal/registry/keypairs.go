@@ -128,13 +128,18 @@ func (r *Registry) updateKeyPair(ctx context.Context, id, action string, edit fu
 		if err := edit(&k, tx); err != nil {
 			return err
 		}
-		tx.UpdateKeyPair(k)
-		e := r.event(ctx, action, "key_pair", k.ID)
-		e.Changes = changes(keyPairDocument(before), keyPairDocument(k))
-		tx.InsertEvent(e)
+		r.storeKeyPair(ctx, tx, action, before, k)
 		return nil
 	})
 	return k, err
+}
+
+// storeKeyPair stores k over the locked pair that was before.
+func (r *Registry) storeKeyPair(ctx context.Context, tx *postgres.Tx, action string, before, k oauth.KeyPair) {
+	tx.UpdateKeyPair(k)
+	e := r.event(ctx, action, "key_pair", k.ID)
+	e.Changes = changes(keyPairDocument(before), keyPairDocument(k))
+	tx.InsertEvent(e)
 }
 
 // DeleteKeyPair removes a shared key pair; clients that use it keep it. The

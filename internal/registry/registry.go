@@ -53,8 +53,7 @@ type Registry struct {
 
 	callers   *lru.Cache[string, rights]
 	used      secretUses
-	refused   refusals // of tokens
-	denied    refusals // of changes
+	refused   refusals
 	feed      feedWatch
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -22,13 +22,17 @@ func (r *Registry) CreateScope(ctx context.Context, s oauth.Scope) (oauth.Scope,
 	s.CreatedAt = r.now()
 	s.UpdatedAt = s.CreatedAt
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		tx.InsertScope(s)
-		e := r.event(ctx, "scope.created", "scope", s.Name)
-		e.Changes = changes(nil, scopeDocument(s))
-		tx.InsertEvent(e)
+		r.insertScope(ctx, tx, s)
 		return nil
 	})
 	return s, err
+}
+
+func (r *Registry) insertScope(ctx context.Context, tx *postgres.Tx, s oauth.Scope) {
+	tx.InsertScope(s)
+	e := r.event(ctx, "scope.created", "scope", s.Name)
+	e.Changes = changes(nil, scopeDocument(s))
+	tx.InsertEvent(e)
 }
 
 // Scopes returns every scope in creation order.
@@ -51,11 +55,7 @@ func (r *Registry) UpdateScope(ctx context.Context, id string, edit func(*oauth.
 		if err := edit(&s); err != nil {
 			return err
 		}
-		s.UpdatedAt = r.now()
-		tx.UpdateScope(id, s)
-		e := r.event(ctx, "scope.updated", "scope", before.Name)
-		e.Changes = changes(scopeDocument(before), scopeDocument(s))
-		tx.InsertEvent(e)
+		r.storeScope(ctx, tx, before, s)
 		return nil
 	})
 	return s, err
@@ -77,4 +77,13 @@ func (r *Registry) DeleteScope(ctx context.Context, id string, may func(oauth.Sc
 		tx.InsertEvent(e)
 		return nil
 	})
+}
+
+// storeScope stores s over the locked scope before.
+func (r *Registry) storeScope(ctx context.Context, tx *postgres.Tx, before, s oauth.Scope) {
+	s.UpdatedAt = r.now()
+	tx.UpdateScope(before.ID, s)
+	e := r.event(ctx, "scope.updated", "scope", before.Name)
+	e.Changes = changes(scopeDocument(before), scopeDocument(s))
+	tx.InsertEvent(e)
 }

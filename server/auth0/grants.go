@@ -41,32 +41,8 @@ func viewGrant(g oauth.ClientGrant) (jsondoc.Object, error) {
 }
 
 func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0CreateClientGrantRequestObject) (auth0api.Auth0CreateClientGrantResponseObject, error) {
-	var beside struct {
-		ClientID    string `json:"client_id"`
-		Audience    string `json:"audience"`
-		SubjectType string `json:"subject_type"`
-		DefaultFor  string `json:"default_for"`
-	}
-	if err := req.Body.Decode(&beside); err != nil {
-		return nil, err
-	}
-	if (beside.ClientID == "") == (beside.DefaultFor == "") {
-		return nil, oauth.Invalidate(oauth.Violation{Member: "client_id", Rule: "oneOf", Detail: "Exactly one of client_id and default_for must be set."})
-	}
-	if beside.SubjectType == "" {
-		beside.SubjectType = "client"
-	}
-	wire := jsondoc.Object{}
-	for _, name := range grantFields.Names() {
-		if raw, ok := (*req.Body)[name]; ok {
-			wire[name] = raw
-		}
-	}
-	g := oauth.ClientGrant{
-		ClientID: beside.ClientID, Audience: beside.Audience, SubjectType: beside.SubjectType, DefaultFor: beside.DefaultFor,
-		Document: jsondoc.Object{"scope": json.RawMessage(`[]`)},
-	}
-	if err := grantFields.Apply(g.Document, wire); err != nil {
+	g, err := readGrant(*req.Body)
+	if err != nil {
 		return nil, err
 	}
 	if g.ClientID != "" {
@@ -74,7 +50,7 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 			return nil, err
 		}
 	}
-	g, err := h.registry.CreateClientGrant(ctx, g)
+	g, err = h.registry.CreateClientGrant(ctx, g)
 	if err != nil {
 		return nil, err
 	}
@@ -82,13 +58,51 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 	return auth0api.Auth0CreateClientGrant201JSONResponse{Body: body}, err
 }
 
+// readGrant reads the grant that a create asks for.
+func readGrant(sent jsondoc.Object) (oauth.ClientGrant, error) {
+	var beside struct {
+		ClientID    string `json:"client_id"`
+		Audience    string `json:"audience"`
+		SubjectType string `json:"subject_type"`
+		DefaultFor  string `json:"default_for"`
+	}
+	if err := sent.Decode(&beside); err != nil {
+		return oauth.ClientGrant{}, err
+	}
+	if (beside.ClientID == "") == (beside.DefaultFor == "") {
+		return oauth.ClientGrant{}, oauth.Invalidate(oauth.Violation{Member: "client_id", Rule: "oneOf", Detail: "Exactly one of client_id and default_for must be set."})
+	}
+	if beside.SubjectType == "" {
+		beside.SubjectType = "client"
+	}
+	wire := jsondoc.Object{}
+	for _, name := range grantFields.Names() {
+		if raw, ok := sent[name]; ok {
+			wire[name] = raw
+		}
+	}
+	g := oauth.ClientGrant{
+		ClientID: beside.ClientID, Audience: beside.Audience, SubjectType: beside.SubjectType, DefaultFor: beside.DefaultFor,
+		Document: jsondoc.Object{"scope": json.RawMessage(`[]`)},
+	}
+	return g, grantFields.Apply(g.Document, wire)
+}
+
 // checkGrantee refuses clients that take no grants.
 func (h *handler) checkGrantee(ctx context.Context, clientID string) error {
 	c, err := h.registry.Client(ctx, clientRef(clientID))
-	if err == nil && jsondoc.String(c.Document["auth0:app_type"]) == "express_configuration" {
-		err = errGrantee
+	if err == nil {
+		err = takesGrants(&c)
 	}
 	return err
+}
+
+// takesGrants refuses a client that takes no grants.
+func takesGrants(c *oauth.Client) error {
+	if jsondoc.String(c.Document["auth0:app_type"]) == "express_configuration" {
+		return errGrantee
+	}
+	return nil
 }
 
 func (h *handler) Auth0GetClientGrant(ctx context.Context, req auth0api.Auth0GetClientGrantRequestObject) (auth0api.Auth0GetClientGrantResponseObject, error) {

@@ -60,18 +60,9 @@ var description = spec.Once(borutaapi.GetSpec, nil)
 // Mount registers the dialect's routes on r. Identifiers in config that are no
 // uuids are an error.
 func Mount(r gin.IRouter, reg *registry.Registry, config Config) error {
-	if config.ProtectedClient == "" {
-		config.ProtectedClient = adminUI
-	}
-	h := &handler{registry: reg, config: config, attributes: clientAttributes(config)}
-	var ok bool
-	if h.config.ProtectedClient, ok = readID(config.ProtectedClient); !ok {
-		return fmt.Errorf("the protected client %q is no uuid", config.ProtectedClient)
-	}
-	if id := config.DefaultIdentityProvider; id != "" {
-		if h.config.DefaultIdentityProvider, ok = readID(id); !ok {
-			return fmt.Errorf("the default identity provider %q is no uuid", id)
-		}
+	h, err := newHandler(reg, config)
+	if err != nil {
+		return err
 	}
 	api, err := description()
 	if err != nil {
@@ -87,6 +78,24 @@ func Mount(r gin.IRouter, reg *registry.Registry, config Config) error {
 		ErrorHandler: func(c *gin.Context, err error, _ int) { failBadRequest(c, err) },
 	})
 	return nil
+}
+
+// newHandler completes config and checks it.
+func newHandler(reg *registry.Registry, config Config) (*handler, error) {
+	if config.ProtectedClient == "" {
+		config.ProtectedClient = adminUI
+	}
+	h := &handler{registry: reg, config: config, attributes: clientAttributes(config)}
+	var ok bool
+	if h.config.ProtectedClient, ok = readID(config.ProtectedClient); !ok {
+		return nil, fmt.Errorf("the protected client %q is no uuid", config.ProtectedClient)
+	}
+	if id := config.DefaultIdentityProvider; id != "" {
+		if h.config.DefaultIdentityProvider, ok = readID(id); !ok {
+			return nil, fmt.Errorf("the default identity provider %q is no uuid", id)
+		}
+	}
+	return h, nil
 }
 
 func failBadRequest(c *gin.Context, err error) {

@@ -1,5 +1,6 @@
 // Package native serves what the registry does beyond its dialects, under
-// /api/roster/v1: the secrets of a client side by side, and the audit trail.
+// /api/roster/v1: the secrets of a client side by side, the audit trail,
+// import and export.
 package native
 
 import (
@@ -24,7 +25,7 @@ const Prefix = "/api/roster/"
 var description = spec.Once(rosterapi.GetSpec, nil)
 
 // Mount registers the routes on r.
-func Mount(r gin.IRouter, reg *registry.Registry) error {
+func Mount(r gin.IRouter, reg *registry.Registry, dialects Dialects) error {
 	api, err := description()
 	if err != nil {
 		return err
@@ -32,7 +33,9 @@ func Mount(r gin.IRouter, reg *registry.Registry) error {
 	audited := func(f rosterapi.StrictHandlerFunc, _ string) rosterapi.StrictHandlerFunc {
 		return dialect.Audited(reg, f)
 	}
-	strict := rosterapi.NewStrictHandlerWithOptions(&handler{reg}, []rosterapi.StrictMiddlewareFunc{audited}, rosterapi.StrictGinServerOptions{
+	h := &handler{registry: reg}
+	h.formats = map[string]dialect.Importer{"roster": h.importer(dialects), "auth0": dialects.Auth0, "boruta": dialects.Boruta, "hydra": dialects.Hydra}
+	strict := rosterapi.NewStrictHandlerWithOptions(h, []rosterapi.StrictMiddlewareFunc{audited}, rosterapi.StrictGinServerOptions{
 		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
 	})
 	// The guard is the group's: it asks for a token before parameters are read.
@@ -55,6 +58,9 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 		}
 		if err == nil {
 			err = op.CheckParameters(c)
+		}
+		if err == nil {
+			err = op.CheckBody(c)
 		}
 		if err != nil {
 			Fail(c, err)
@@ -79,7 +85,10 @@ func Fail(c *gin.Context, err error) {
 	problem.Fail(c, err)
 }
 
-type handler struct{ registry *registry.Registry }
+type handler struct {
+	registry *registry.Registry
+	formats  map[string]dialect.Importer
+}
 
 var _ rosterapi.StrictServerInterface = (*handler)(nil)
 

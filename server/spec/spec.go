@@ -30,6 +30,7 @@ import (
 // Description is an OpenAPI document, ready to check requests.
 type Description struct {
 	operations map[string]*Operation // by method and gin route
+	schemas    openapi3.Schemas
 	formats    openapi3.SchemaValidationOption
 }
 
@@ -41,6 +42,9 @@ func Load(doc *openapi3.T, formats map[string]func(string) error) *Description {
 		validators[name] = openapi3.NewCallbackValidator(check)
 	}
 	d := &Description{operations: map[string]*Operation{}, formats: openapi3.WithStringFormatValidators(validators)}
+	if doc.Components != nil {
+		d.schemas = doc.Components.Schemas
+	}
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {
 			open := *op
@@ -212,9 +216,7 @@ func (o *Operation) CheckBody(c *gin.Context) error {
 	}
 	c.Request.Body, c.Request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	c.Request.Header.Set("Content-Type", jsonType)
-	err = schema.VisitJSON(value, openapi3.VisitAsRequest(), openapi3.MultiErrors(), openapi3.EnableFormatValidation(),
-		openapi3.DisableSchemaErrorDetails(), o.description.formats)
-	return list(collect(err, Mismatch{In: "body"}))
+	return o.description.check(schema, value)
 }
 
 // The media types of request bodies.

@@ -1,0 +1,122 @@
+package registry
+
+import (
+	"context"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+// ExportedClient is a client with all that belongs to it but its grants.
+type ExportedClient struct {
+	postgres.PlacedClient
+	Credentials []oauth.Credential
+	Links       oauth.Links    // without a public key
+	Secrets     []SecretImport // the live ones, newest first; none unless secrets are asked for
+	PrivateKey  oauth.Secret   // its own, PKCS #8 PEM; zero unless secrets are asked for
+}
+
+// ExportClients returns a page of clients, all but the global one. With secrets,
+// it opens those of the clients and leaves a trace of that.
+func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace, limit int, secrets bool) ([]ExportedClient, error) {
+	page, err := r.Clients(ctx, postgres.ClientQuery{Global: new(false), After: after, Limit: limit})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]string, len(page))
+	for i := range page {
+		ids[i] = page[i].ID
+	}
+	credentials, err := r.store.CredentialsOf(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	links, err := r.store.Links(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	live, err := r.store.LiveSecretsOf(ctx, ids, r.now())
+	if err != nil {
+		return nil, err
+	}
+	keys, err := r.store.ClientKeys(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]ExportedClient, len(page))
+	for i, p := range page {
+		c := ExportedClient{PlacedClient: p, Credentials: credentials[p.ID], Links: links[p.ID]}
+		key := keys[p.ID]
+		if key.PublicKey != "" { // a shared pair that is deleted belongs to those that use it still
+			c.Links.KeyPair = ""
+			if secrets {
+				c.Document[oauth.MemberPublicKey] = jsondoc.Must(key.PublicKey)
+			}
+		}
+		if secrets {
+			if err := r.openExported(ctx, &c, live[p.ID], key); err != nil {
+				return nil, err
+			}
+		}
+		list[i] = c
+	}
+	return list, nil
+}
+
+func (r *Registry) openExported(ctx context.Context, c *ExportedClient, live []oauth.ClientSecret, key postgres.ClientKey) error {
+	for _, s := range live {
+		one := c.Client
+		one.Secret = &s
+		text, err := r.ShowSecret(ctx, one)
+		if err != nil {
+			return err
+		}
+		if !text.IsZero() { // else only its MAC is kept
+			c.Secrets = append(c.Secrets, SecretImport{text, s.CreatedAt, s.ExpiresAt})
+		}
+	}
+	sealed, location := key.Sealed, clientKeyLocation(c.ID)
+	if key.Pair != nil {
+		sealed, location = key.Pair, keyPairLocation(key.KeyPair)
+	}
+	if sealed == nil {
+		return nil
+	}
+	text, err := r.keys.Open(sealed, location)
+	if err != nil {
+		return err
+	}
+	c.PrivateKey = oauth.NewSecret(string(text))
+	return disclose(ctx, clientKeyRead, "client", c.ClientID)
+}
+
+// ExportKeyPairs returns a page of the shared key pairs.
+func (r *Registry) ExportKeyPairs(ctx context.Context, after postgres.MadeAt, limit int) ([]oauth.KeyPair, error) {
+	return r.store.KeyPairsAfter(ctx, after, limit)
+}
+
+// ShowKeyPair opens the private half of a shared key pair, PKCS #8 PEM, for the
+// caller and leaves a trace of that.
+func (r *Registry) ShowKeyPair(ctx context.Context, k oauth.KeyPair) (oauth.Secret, error) {
+	text, err := r.keys.Open(k.Sealed, keyPairLocation(k.ID))
+	if err != nil {
+		return oauth.Secret{}, err
+	}
+	return oauth.NewSecret(string(text)), disclose(ctx, keyPairRead, "key_pair", k.ID)
+}
+
+// ExportScopes returns a page of the scopes.
+func (r *Registry) ExportScopes(ctx context.Context, after postgres.MadeAt, limit int) ([]oauth.Scope, error) {
+	return r.store.ScopesAfter(ctx, after, limit)
+}
+
+// ExportProviders returns a page of the identity providers.
+func (r *Registry) ExportProviders(ctx context.Context, after postgres.MadeAt, limit int) ([]oauth.IdentityProvider, error) {
+	return r.store.IdentityProvidersAfter(ctx, after, limit)
+}
+
+// ExportAPIs returns a page of the resource servers, all but Roster's own.
+func (r *Registry) ExportAPIs(ctx context.Context, after int64, limit int) ([]postgres.PlacedAPI, error) {
+	return r.store.ResourceServersAfter(ctx, after, limit)
+}

@@ -1,0 +1,161 @@
+package registry
+
+import (
+	"context"
+	"errors"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+// Kinds of records, as events call their targets.
+const (
+	KindClient           = "client"
+	KindResourceServer   = "resource_server"
+	KindClientGrant      = "client_grant"
+	KindScope            = "scope"
+	KindIdentityProvider = "identity_provider"
+	KindKeyPair          = "key_pair"
+)
+
+// Import is a record to take over, as a dialect reads it.
+type Import struct {
+	Kind, Target string
+	Rights       []string // scopes that the caller needs, all of them
+	Warnings     []Note
+	Err          error // why it cannot be taken over
+
+	clientID, id string                                                    // of the client that it is about, by one of them
+	put          func(context.Context, *importTx) (Outcome, []Note, error) // nil: there is nothing to take over
+}
+
+// Note tells of a part of a record that was not taken over.
+type Note struct {
+	Code    string // NoteNoSecret, …
+	Message string // for people; never a secret
+	Member  string // wire name; "" for the whole record
+}
+
+// Codes of notes.
+const (
+	NoteNoSecret = "no_secret"     // the source shows none
+	NoteNoKey    = "no_key"        // the source shows no key, or half of it
+	NoteLeftOut  = "left_out"      // the registry has no place for it
+	NoteSkipped  = "skipped"       // the whole record
+	NoteNotThere = "not_there_yet" // what it refers to; in a dry run only
+)
+
+// Outcome is what became of a record.
+type Outcome string
+
+// The outcomes of an import.
+const (
+	Created   Outcome = "created"
+	Updated   Outcome = "updated"
+	Unchanged Outcome = "unchanged" // nothing was written
+	Failed    Outcome = "failed"
+)
+
+// ImportResult tells what became of a record.
+type ImportResult struct {
+	Outcome  Outcome
+	Err      error // of a Failed one
+	Warnings []Note
+}
+
+// ErrSkip is what Edit of a ClientImport returns to leave the client as it is.
+var ErrSkip = errors.New("the client stays as it is")
+
+// importTx is a transaction that takes over records.
+type importTx struct {
+	*postgres.Tx
+	clients map[string]*importedClient // those that exist, by client_id and by uuid
+	seen    map[string]bool            // identifiers of clients that were written in this transaction
+	dry     bool
+	flushes int
+}
+
+// flush sends what was collected, so that later reads see it.
+func (t *importTx) flush(ctx context.Context) error {
+	t.flushes++
+	return t.Flush(ctx)
+}
+
+// Import makes the registry hold what records say, in their order, and tells
+// what became of each. What is held already is not written again. Nothing is
+// deleted.
+//
+// A dry run writes nothing. What a record refers to may be missing then.
+func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]ImportResult, error) {
+	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
+	results := make([]ImportResult, len(list))
+	var todo []int
+	for i, one := range list {
+		results[i] = ImportResult{Outcome: Unchanged, Warnings: one.Warnings}
+		switch {
+		case one.Err != nil:
+			results[i] = ImportResult{Outcome: Failed, Err: one.Err}
+		case one.put != nil:
+			todo = append(todo, i)
+		}
+	}
+	// Many records are one transaction; when the database refuses one of them, each
+	// is its own.
+	err := r.importAll(ctx, list, todo, results, dry)
+	if err == nil || len(todo) == 0 {
+		return results, nil
+	}
+	for _, i := range todo {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if len(todo) > 1 {
+			err = r.importAll(ctx, list, []int{i}, results, dry)
+		}
+		if err != nil {
+			results[i] = ImportResult{Outcome: Failed, Err: err}
+		}
+	}
+	return results, nil
+}
+
+// importAll takes over the records that todo numbers in one transaction. An
+// error undoes all of them.
+func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, results []ImportResult, dry bool) error {
+	write := r.store.Write
+	if dry {
+		write = r.store.Try
+	}
+	return write(ctx, func(tx *postgres.Tx) error {
+		t := &importTx{Tx: tx, clients: map[string]*importedClient{}, seen: map[string]bool{}, dry: dry}
+		if err := r.readImported(ctx, t, list, todo); err != nil {
+			return err
+		}
+		for _, i := range todo {
+			one := list[i]
+			pending, flushes := tx.Pending(), t.flushes
+			outcome, notes, err := one.put(ctx, t)
+			if postgres.Refused(err) || ctx.Err() != nil {
+				return errors.Join(err, ctx.Err())
+			}
+			if errors.Is(err, ErrSkip) {
+				outcome, err = Unchanged, nil
+			}
+			if missing, ok := errors.AsType[*oauth.Error](err); ok && dry && missing.Kind == oauth.NotFound {
+				outcome, err = Created, nil
+				notes = append(notes, Note{NoteNotThere, "It refers to a " + missing.Resource + " that is not there yet.", ""})
+			}
+			results[i] = ImportResult{Outcome: outcome, Err: err}
+			if err != nil {
+				results[i].Outcome = Failed
+				if t.flushes != flushes {
+					pending = 0
+				}
+				tx.Forget(pending)
+				continue
+			}
+			results[i].Warnings = append(append([]Note(nil), one.Warnings...), notes...)
+		}
+		return nil
+	})
+}

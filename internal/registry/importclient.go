@@ -1,0 +1,385 @@
+package registry
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+// ClientImport is what a record says of a client.
+type ClientImport struct {
+	ID       string // uuid; "" for one that is made up
+	ClientID string // what it is found by, unless ByID
+	ByID     bool
+	Made     time.Time // zero: now
+
+	// Edit changes a document to what the record says. was is the client as the
+	// registry holds it, whose document is that; nil for a new one, whose document
+	// is empty. It must have no side effects.
+	Edit func(doc jsondoc.Object, was *oauth.Client) ([]Note, error)
+
+	Secrets     []SecretImport         // newest first; none keeps what the client has
+	Credentials []oauth.Credential     // to register unless the client has them; the document may name their ids
+	Scopes      *[]oauth.Scope         // replaces what it is authorized for; those that do not exist are made; nil keeps it
+	Provider    oauth.IdentityProvider // made if it has a name and does not exist
+	KeyPair     string                 // id of the shared one; "" keeps the key
+	Key         *oauth.NewKey          // its own; nil keeps the key
+}
+
+// SecretImport is a secret of a client. The newest one has no end.
+type SecretImport struct {
+	Text oauth.Secret
+	Made time.Time // zero: now
+	Ends *time.Time
+}
+
+// ImportOfClient returns the import of a client.
+func (r *Registry) ImportOfClient(w ClientImport, rights []string, warnings []Note) Import {
+	target := w.ClientID
+	if target == "" {
+		target = w.ID
+	}
+	one := Import{Kind: KindClient, Target: target, Rights: rights, Warnings: warnings}
+	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) { return r.putClient(ctx, t, w) }
+	if w.ByID {
+		one.id = w.ID
+	} else {
+		one.clientID = w.ClientID
+	}
+	return one
+}
+
+// importedClient is a client as the registry holds it, with what belongs to it.
+type importedClient struct {
+	oauth.Client
+	credentials []oauth.Credential
+	secrets     []oauth.ClientSecret // the live ones, newest first
+	links       oauth.Links
+}
+
+// readImported reads the clients that records are about, all at once.
+func (r *Registry) readImported(ctx context.Context, t *importTx, list []Import, todo []int) error {
+	var clientIDs, ids []string
+	for _, i := range todo {
+		if list[i].clientID != "" {
+			clientIDs = append(clientIDs, list[i].clientID)
+		}
+		if list[i].id != "" {
+			ids = append(ids, list[i].id)
+		}
+	}
+	return r.readClients(ctx, t, clientIDs, ids)
+}
+
+func (r *Registry) readClients(ctx context.Context, t *importTx, clientIDs, ids []string) error {
+	if len(clientIDs)+len(ids) == 0 {
+		return nil
+	}
+	found, err := t.LockClients(ctx, clientIDs, ids)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	known := make([]string, len(found))
+	for i := range found {
+		known[i] = found[i].ID
+		if err := r.openMembers(&found[i]); err != nil {
+			return err
+		}
+	}
+	credentials, err := t.CredentialsOf(ctx, known)
+	if err != nil {
+		return err
+	}
+	secrets, err := t.LiveSecretsOf(ctx, known, r.now())
+	if err != nil {
+		return err
+	}
+	links, err := t.Links(ctx, known)
+	if err != nil {
+		return err
+	}
+	for _, c := range found {
+		one := &importedClient{c, credentials[c.ID], secrets[c.ID], links[c.ID]}
+		t.clients[c.ClientID], t.clients[c.ID] = one, one
+	}
+	return nil
+}
+
+// putClient makes the registry hold what w says of a client.
+func (r *Registry) putClient(ctx context.Context, t *importTx, w ClientImport) (Outcome, []Note, error) {
+	key := w.ClientID
+	if w.ByID {
+		key = w.ID
+	}
+	if t.seen[key] { // a record before this one has written it
+		if err := t.flush(ctx); err != nil {
+			return Failed, nil, err
+		}
+		if err := r.readClients(ctx, t, []string{key}, nil); err != nil {
+			return Failed, nil, err
+		}
+		if w.ByID {
+			if err := r.readClients(ctx, t, nil, []string{key}); err != nil {
+				return Failed, nil, err
+			}
+		}
+	}
+	t.seen[key] = true
+	was := t.clients[key]
+	if was == nil {
+		notes, err := r.createImported(ctx, t, w)
+		return Created, notes, err
+	}
+	return r.updateImported(ctx, t, w, was)
+}
+
+func (r *Registry) createImported(ctx context.Context, t *importTx, w ClientImport) ([]Note, error) {
+	c := oauth.Client{ID: w.ID, ClientID: w.ClientID, Document: jsondoc.Object{}, CreatedAt: w.Made}
+	if c.ID == "" {
+		c.ID = uuid.NewString()
+	}
+	notes, err := w.Edit(c.Document, nil)
+	if err != nil {
+		return nil, err
+	}
+	d := oauth.Draft{Client: &c, Credentials: w.Credentials, KeyPair: w.KeyPair, NewKey: w.Key}
+	if d.Scopes, err = r.importedScopes(ctx, t, w.Scopes); err != nil {
+		return nil, err
+	}
+	if d.IdentityProvider, err = r.importedProvider(ctx, t, w.Provider); err != nil {
+		return nil, err
+	}
+	if _, err := r.createClient(ctx, t.Tx, d); err != nil {
+		return nil, err
+	}
+	for _, s := range w.Secrets {
+		secret, err := r.sealSecret(s.Text)
+		if err != nil {
+			return nil, err
+		}
+		if !s.Made.IsZero() {
+			secret.CreatedAt = s.Made
+		}
+		secret.ExpiresAt = s.Ends
+		t.InsertSecret(c.ID, secret)
+	}
+	if len(w.Secrets) == 0 {
+		notes = noSecret(notes, c.Document)
+	}
+	return notes, nil
+}
+
+// noSecret adds that a client which needs a secret has none.
+func noSecret(notes []Note, doc jsondoc.Object) []Note {
+	if method := oauth.AuthMethodNow(doc); method == "none" || method == oauth.AuthMethodKeys || strings.HasPrefix(method, "private_key") || strings.Contains(method, "tls") {
+		return notes
+	}
+	return append(notes, Note{NoteNoSecret, "The source shows no secret: rotate it to get one.", "client_secret"})
+}
+
+func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImport, was *importedClient) (Outcome, []Note, error) {
+	c := was.Client
+	c.Document = maps.Clone(was.Document)
+	notes, err := w.Edit(c.Document, &was.Client)
+	if err != nil {
+		return Failed, notes, err
+	}
+	d := oauth.Draft{Client: &c}
+	outcome := Unchanged
+	if d.Credentials, outcome, err = r.importedCredentials(ctx, t, w, was, c.Document); err != nil {
+		return Failed, nil, err
+	}
+	for member, raw := range c.Document {
+		if old := was.Document[member]; old != nil && sameJSON(old, raw) {
+			c.Document[member] = old
+		}
+	}
+	if w.Scopes != nil && !slices.EqualFunc(*w.Scopes, was.links.Scopes, func(a, b oauth.Scope) bool { return a.Name == b.Name }) {
+		if d.Scopes, err = r.importedScopes(ctx, t, w.Scopes); err != nil {
+			return Failed, nil, err
+		}
+	}
+	if w.Provider.ID != "" && w.Provider.ID != was.links.IdentityProvider.ID {
+		if d.IdentityProvider, err = r.importedProvider(ctx, t, w.Provider); err != nil {
+			return Failed, nil, err
+		}
+	}
+	if w.KeyPair != was.links.KeyPair {
+		d.KeyPair = w.KeyPair
+	}
+	if w.Key != nil && (was.links.KeyPair != "" || jsondoc.String(was.Document[oauth.MemberPublicKey]) != w.Key.PublicPEM) {
+		d.NewKey = w.Key
+	}
+	if len(w.Secrets) > 0 && (len(was.secrets) == 0 || !r.keys.VerifyMAC(was.secrets[0].MAC, []byte(w.Secrets[0].Text.Reveal()), macLocation(was.secrets[0].ID))) {
+		d.NewSecret = w.Secrets[0].Text
+	}
+	if len(w.Secrets) == 0 && len(was.secrets) == 0 {
+		notes = noSecret(notes, c.Document)
+	}
+	if equalDocuments(was.Document, c.Document) && d.Credentials == nil && d.Scopes == nil && d.IdentityProvider == "" && d.KeyPair == "" && d.NewKey == nil && d.NewSecret.IsZero() {
+		return outcome, notes, nil
+	}
+	return Updated, notes, r.updateClient(ctx, t.Tx, was.Client, d)
+}
+
+// importedCredentials returns those credentials that the client does not have,
+// and puts the ids of those that it has into doc. It stores new ends of
+// credentials, which is Updated.
+func (r *Registry) importedCredentials(ctx context.Context, t *importTx, w ClientImport, was *importedClient, doc jsondoc.Object) ([]oauth.Credential, Outcome, error) {
+	var fresh []oauth.Credential
+	outcome := Unchanged
+	for _, cred := range w.Credentials {
+		i := slices.IndexFunc(was.credentials, func(have oauth.Credential) bool { return sameCredential(have, cred) })
+		if i < 0 {
+			fresh = append(fresh, cred)
+			continue
+		}
+		have := was.credentials[i]
+		rename(doc, cred.ID, have.ID)
+		if have.Type == oauth.TypePublicKey && !sameTime(have.ExpiresAt, cred.ExpiresAt) {
+			before := have
+			if err := have.SetExpiry(cred.ExpiresAt, r.now()); err != nil {
+				return nil, Failed, err
+			}
+			t.SetCredentialExpiry(have.ID, have.ExpiresAt, have.UpdatedAt)
+			e := r.event(ctx, "credential.updated", "credential", have.ID)
+			e.Changes = credentialChanges(was.Client, &before, &have)
+			t.InsertEvent(e)
+			outcome = Updated
+		}
+	}
+	return fresh, outcome, checkCredentials(slices.Concat(was.credentials, fresh))
+}
+
+// sameCredential reports whether two credentials prove the same.
+func sameCredential(a, b oauth.Credential) bool {
+	if a.Type != b.Type {
+		return false
+	}
+	switch a.Type {
+	case oauth.TypePublicKey:
+		return a.KeyThumbprint == b.KeyThumbprint && a.Alg == b.Alg
+	case oauth.TypeX509Cert:
+		return a.ThumbprintSHA256 == b.ThumbprintSHA256
+	}
+	return a.SubjectDN == b.SubjectDN
+}
+
+func sameTime(a, b *time.Time) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Equal(*b)
+}
+
+// rename puts another credential in the place of one that doc names.
+func rename(doc jsondoc.Object, from, to string) {
+	if from == to {
+		return
+	}
+	for _, member := range []string{oauth.SlotsOfAuthentication, oauth.SlotSignedRequest, oauth.SlotTokenVault} {
+		if raw := doc[member]; raw != nil {
+			doc[member] = bytes.ReplaceAll(raw, jsondoc.Must(from), jsondoc.Must(to))
+		}
+	}
+}
+
+// importedScopes finds the scopes of a client by name, then by id, and makes
+// those that do not exist.
+func (r *Registry) importedScopes(ctx context.Context, t *importTx, wanted *[]oauth.Scope) (*[]oauth.ScopeChoice, error) {
+	if wanted == nil {
+		return nil, nil
+	}
+	choices := []oauth.ScopeChoice{}
+	if len(*wanted) == 0 {
+		return &choices, nil
+	}
+	var names, ids []string
+	for _, s := range *wanted {
+		names = append(names, s.Name)
+		if s.ID != "" {
+			ids = append(ids, s.ID)
+		}
+	}
+	found, err := t.HoldScopes(ctx, ids, names)
+	if err != nil {
+		return nil, err
+	}
+	var missing []oauth.Scope
+	for _, s := range *wanted {
+		i := slices.IndexFunc(found, func(f oauth.Scope) bool { return f.Name == s.Name })
+		if i < 0 {
+			i = slices.IndexFunc(found, func(f oauth.Scope) bool { return f.ID == s.ID })
+		}
+		if i >= 0 {
+			s = found[i]
+		} else {
+			if s.ID == "" {
+				s.ID = uuid.NewString()
+			}
+			s.CreatedAt = r.now()
+			missing = append(missing, s)
+		}
+		choices = append(choices, oauth.ScopeChoice{ID: s.ID})
+	}
+	slices.SortFunc(missing, func(a, b oauth.Scope) int { return strings.Compare(a.Name, b.Name) })
+	made, err := t.MakeScopes(ctx, missing)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range made {
+		e := r.event(ctx, "scope.created", "scope", s.Name)
+		e.Changes = changes(nil, scopeDocument(s))
+		t.InsertEvent(e)
+	}
+	for i, s := range *wanted { // made by somebody else just now, with another id
+		if !slices.ContainsFunc(made, func(m oauth.Scope) bool { return m.ID == choices[i].ID }) && !slices.ContainsFunc(found, func(f oauth.Scope) bool { return f.ID == choices[i].ID }) {
+			choices[i] = oauth.ScopeChoice{Name: s.Name}
+		}
+	}
+	return &choices, nil
+}
+
+// importedProvider returns the id of an identity provider. One that has a name
+// and does not exist is made.
+func (r *Registry) importedProvider(ctx context.Context, t *importTx, p oauth.IdentityProvider) (string, error) {
+	if p.ID == "" || p.Name == "" {
+		return p.ID, nil
+	}
+	_, err := t.HoldIdentityProvider(ctx, p.ID)
+	if oauth.KindOf(err) != oauth.NotFound {
+		return p.ID, err
+	}
+	p.CreatedAt = r.now()
+	p.UpdatedAt = p.CreatedAt
+	r.insertProvider(ctx, t.Tx, p)
+	return p.ID, t.flush(ctx)
+}
+
+func equalDocuments(a, b jsondoc.Object) bool {
+	return maps.EqualFunc(a, b, func(x, y json.RawMessage) bool { return bytes.Equal(x, y) || sameJSON(x, y) })
+}
+
+// sameJSON reports whether two values differ in nothing but spaces, escapes and
+// the order of members.
+func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	canonical := func(raw json.RawMessage) []byte {
+		dec := json.NewDecoder(bytes.NewReader(raw))
+		dec.UseNumber()
+		var v any
+		if dec.Decode(&v) != nil {
+			return raw
+		}
+		return jsondoc.Must(v)
+	}
+	return bytes.Equal(canonical(a), canonical(b))
+}

@@ -1,0 +1,232 @@
+package registry
+
+import (
+	"context"
+	"crypto/subtle"
+	"strings"
+
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+// apart makes what put reads see the writes before it, and the other way round:
+// only clients are written many at a time.
+func apart(put func(context.Context, *importTx) (Outcome, []Note, error)) func(context.Context, *importTx) (Outcome, []Note, error) {
+	return func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+		if err := t.flush(ctx); err != nil {
+			return Failed, nil, err
+		}
+		outcome, notes, err := put(ctx, t)
+		if err == nil {
+			err = t.flush(ctx)
+		}
+		return outcome, notes, err
+	}
+}
+
+// ImportOfAPI returns the import of a resource server, which is found by its
+// identifier. A NewSecret replaces the one that it has.
+func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnings []Note) Import {
+	one := Import{Kind: KindResourceServer, Target: api.Identifier, Rights: rights, Warnings: warnings}
+	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+		api := api
+		was, err := t.LockResourceServer(ctx, api.Identifier)
+		if oauth.KindOf(err) == oauth.NotFound {
+			terms, err := api.Terms()
+			if err != nil {
+				return Failed, nil, err
+			}
+			var notes []Note
+			if terms.SigningAlg == "HS256" && api.NewSecret.IsZero() {
+				api.NewSecret = oauth.NewSecret(oauth.RandomText(oauth.Alphanumeric, 32))
+				notes = append(notes, Note{NoteNoSecret, "The source shows no signing secret: the API has a new one.", "signing_secret"})
+			}
+			_, err = r.insertAPI(ctx, t.Tx, api)
+			return Created, notes, err
+		}
+		if err != nil {
+			return Failed, nil, err
+		}
+		if was.System || was.Identifier != api.Identifier { // it may be the id of another
+			return Failed, nil, systemAPI
+		}
+		secret, err := r.openAPISecret(was)
+		if err != nil {
+			return Failed, nil, err
+		}
+		is := was
+		if subtle.ConstantTimeCompare([]byte(secret.Reveal()), []byte(api.NewSecret.Reveal())) == 0 {
+			is.NewSecret = api.NewSecret
+		}
+		if equalDocuments(was.Document, api.Document) && is.NewSecret.IsZero() {
+			return Unchanged, nil, nil
+		}
+		is.Document = api.Document
+		_, err = r.storeAPI(ctx, t.Tx, was.Document, is)
+		return Updated, nil, err
+	})
+	return one
+}
+
+// ImportOfGrant returns the import of a client grant, which is found by whom it
+// is for and its audience. takes says why a client takes no grants.
+func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) error, rights []string, warnings []Note) Import {
+	one := Import{Kind: KindClientGrant, Target: g.ID, Rights: rights, Warnings: warnings}
+	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+		g := g
+		api, err := t.HoldResourceServer(ctx, AudienceSpellings(g.Audience)...)
+		if oauth.KindOf(err) == oauth.NotFound && strings.HasSuffix(g.Audience, "/api/v2/") {
+			return Unchanged, []Note{{NoteSkipped, "A grant on the management API of its source. Grant the client " + r.ManagementAudience() + " if it is to manage Roster.", "audience"}}, nil
+		}
+		if err != nil {
+			return Failed, nil, err
+		}
+		g.Audience = api.Identifier
+		client := ""
+		if g.ClientID != "" {
+			c, err := t.LockClient(ctx, oauth.ClientRef{ClientID: g.ClientID})
+			if err != nil {
+				return Failed, nil, err
+			}
+			if err := takes(&c); err != nil {
+				return Failed, nil, err
+			}
+			client = c.ID
+		}
+		if err := checkGrant(g, api); err != nil {
+			return Failed, nil, err
+		}
+		was, err := t.LockGrant(ctx, client, g)
+		switch {
+		case oauth.KindOf(err) == oauth.NotFound:
+			r.insertGrant(ctx, t.Tx, client, g)
+			return Created, nil, nil
+		case err != nil:
+			return Failed, nil, err
+		case equalDocuments(was.Document, g.Document):
+			return Unchanged, nil, nil
+		}
+		before := was.Document
+		was.Document = g.Document
+		r.storeGrant(ctx, t.Tx, before, was)
+		return Updated, nil, nil
+	})
+	return one
+}
+
+// ImportOfScope returns the import of a scope, which is found by its id, or else
+// by its name. writable says why one must not be changed.
+func (r *Registry) ImportOfScope(s oauth.Scope, writable func(oauth.Scope) error, rights []string) Import {
+	one := Import{Kind: KindScope, Target: s.ID, Rights: rights}
+	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+		found, err := t.LockScopes(ctx, s.ID, s.Name)
+		if err != nil {
+			return Failed, nil, err
+		}
+		if len(found) == 0 {
+			s.UpdatedAt = r.now()
+			if s.CreatedAt.IsZero() {
+				s.CreatedAt = s.UpdatedAt
+			}
+			r.insertScope(ctx, t.Tx, s)
+			return Created, nil, nil
+		}
+		was := found[0]
+		for _, one := range found {
+			if one.ID == s.ID {
+				was = one
+			}
+		}
+		is := was
+		is.Name, is.Label, is.Public = s.Name, s.Label, s.Public
+		if equalDocuments(scopeDocument(was), scopeDocument(is)) {
+			return Unchanged, nil, nil
+		}
+		if err := writable(was); err != nil {
+			return Failed, nil, err
+		}
+		r.storeScope(ctx, t.Tx, was, is)
+		return Updated, nil, nil
+	})
+	return one
+}
+
+// ImportOfProvider returns the import of an identity provider, which is found by
+// its id.
+func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string) Import {
+	one := Import{Kind: KindIdentityProvider, Target: p.ID, Rights: rights}
+	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+		was, err := t.LockIdentityProvider(ctx, p.ID)
+		if oauth.KindOf(err) == oauth.NotFound {
+			p.UpdatedAt = r.now()
+			if p.CreatedAt.IsZero() {
+				p.CreatedAt = p.UpdatedAt
+			}
+			r.insertProvider(ctx, t.Tx, p)
+			return Created, nil, nil
+		}
+		if err != nil {
+			return Failed, nil, err
+		}
+		if was.Name == p.Name && equalDocuments(was.Document, p.Document) {
+			return Unchanged, nil, nil
+		}
+		is := was
+		is.Name, is.Document = p.Name, p.Document
+		r.storeProvider(ctx, t.Tx, was, is)
+		return Updated, nil, nil
+	})
+	return one
+}
+
+// ImportOfKeyPair returns the import of a shared key pair, which is found by its
+// id. private is zero where the record does not show it.
+func (r *Registry) ImportOfKeyPair(k oauth.KeyPair, private oauth.Secret, rights []string) Import {
+	one := Import{Kind: KindKeyPair, Target: k.ID, Rights: rights}
+	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+		was, err := t.LockKeyPair(ctx, k.ID)
+		missing := oauth.KindOf(err) == oauth.NotFound
+		switch {
+		case err != nil && !missing:
+			return Failed, nil, err
+		case !missing && was.PublicKey == k.PublicKey && was.Default == k.Default:
+			return Unchanged, nil, nil
+		case private.IsZero() && (missing || was.PublicKey != k.PublicKey):
+			return Failed, nil, oauth.Invalidate(oauth.Violation{Member: "private_key", Rule: "required", Detail: "private_key is needed: export with secrets."})
+		}
+		is := k
+		is.Sealed, is.UpdatedAt = was.Sealed, r.now()
+		if !private.IsZero() {
+			if is.Sealed, err = r.keys.Seal([]byte(private.Reveal()), keyPairLocation(k.ID)); err != nil {
+				return Failed, nil, err
+			}
+		}
+		if missing {
+			if is.CreatedAt.IsZero() {
+				is.CreatedAt = is.UpdatedAt
+			}
+			r.insertKeyPair(ctx, t.Tx, is)
+			return Created, nil, nil
+		}
+		if is.Default && !was.Default {
+			t.UnsetDefaultKeyPair(is.UpdatedAt)
+		}
+		action := "key_pair.updated"
+		if was.PublicKey != is.PublicKey {
+			action = "key_pair.rotated"
+		}
+		is.CreatedAt = was.CreatedAt
+		r.storeKeyPair(ctx, t.Tx, action, was, is)
+		return Updated, nil, nil
+	})
+	return one
+}
+
+// Skipped returns the import of a record that is none to take over.
+func Skipped(kind, target, why string) Import {
+	return Import{Kind: kind, Target: target, Warnings: []Note{{NoteSkipped, why, ""}}}
+}
+
+// Unfit returns the import of a record that cannot be taken over.
+func Unfit(kind, target string, err error) Import {
+	return Import{Kind: kind, Target: target, Err: err}
+}

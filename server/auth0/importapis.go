@@ -1,0 +1,93 @@
+package auth0
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/dialect"
+)
+
+// Scopes that taking over takes.
+var (
+	apiRights   = []string{"create:resource_servers", "update:resource_servers"}
+	grantRights = []string{"create:client_grants", "update:client_grants"}
+)
+
+var apiID, grantID = pattern(`^[0-9a-f]{24}$`), pattern(`^cgr_[0-9A-Za-z]{16}$`)
+
+func (im *importer) api(record jsondoc.Object) registry.Import {
+	identifier := jsondoc.String(record["identifier"])
+	if string(record["is_system"]) == "true" {
+		return registry.Skipped(registry.KindResourceServer, identifier, "A system API of Auth0's.")
+	}
+	one, err := im.readAPI(identifier, record)
+	if err != nil {
+		return registry.Unfit(registry.KindResourceServer, identifier, err)
+	}
+	return one
+}
+
+func (im *importer) readAPI(identifier string, record jsondoc.Object) (registry.Import, error) {
+	secret, err := dialect.ImportedSecret(record, "signing_secret")
+	if err != nil {
+		return registry.Import{}, err
+	}
+	// client_id comes with the client that stands for the API, which names it.
+	wire, notes := im.choose(record, append(apiFields.Names(), "identifier"), "id", "is_system", "client_id", "signing_secret")
+	if wire, notes, err = im.fit("CreateResourceServerRequestContent", wire, notes); err != nil {
+		return registry.Import{}, err
+	}
+	api := oauth.ResourceServer{Identifier: identifier, Document: maps.Clone(apiDefaults)}
+	if err := applyAPI(&api, wire); err != nil {
+		return registry.Import{}, err
+	}
+	if id := jsondoc.String(record["id"]); apiID(id) == nil {
+		api.ID = id
+	}
+	api.NewSecret = secret
+	return im.registry.ImportOfAPI(api, apiRights, notes), nil
+}
+
+// choose returns the members of a record that are among names. Of others but
+// those of rest it notes that they are left out.
+func (im *importer) choose(record jsondoc.Object, names []string, rest ...string) (jsondoc.Object, []registry.Note) {
+	wire, notes := jsondoc.Object{}, []registry.Note(nil)
+	for _, name := range slices.Sorted(maps.Keys(record)) {
+		switch {
+		case slices.Contains(names, name):
+			wire[name] = record[name]
+		case !slices.Contains(rest, name):
+			notes = append(notes, leftOut(name))
+		}
+	}
+	return wire, notes
+}
+
+func (im *importer) grant(record jsondoc.Object) registry.Import {
+	id := jsondoc.String(record["id"])
+	one, err := im.readGrant(record)
+	if err != nil {
+		return registry.Unfit(registry.KindClientGrant, id, err)
+	}
+	return one
+}
+
+func (im *importer) readGrant(record jsondoc.Object) (registry.Import, error) {
+	beside := []string{"client_id", "audience", "subject_type", "default_for"}
+	wire, notes := im.choose(record, slices.Concat(grantFields.Names(), beside), "id", "is_system")
+	wire, notes, err := im.fit("CreateClientGrantRequestContent", wire, notes)
+	if err != nil {
+		return registry.Import{}, err
+	}
+	g, err := readGrant(wire)
+	if err != nil {
+		return registry.Import{}, err
+	}
+	if id := jsondoc.String(record["id"]); grantID(id) == nil {
+		g.ID = id
+	}
+	return im.registry.ImportOfGrant(g, takesGrants, grantRights, notes), nil
+}

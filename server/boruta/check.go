@@ -1,0 +1,55 @@
+package boruta
+
+import (
+	"encoding/json"
+	"strings"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/dialect"
+)
+
+// Checker returns the rules of this dialect for stored documents of clients.
+func Checker(config Config) dialect.Checker {
+	attributes := clientAttributes(config)
+	return func(doc jsondoc.Object, member string) (bool, error) {
+		raw := doc[member]
+		for i := range attributes {
+			a := &attributes[i]
+			if a.canonical() != member {
+				continue
+			}
+			value, ok := a.cast(raw)
+			tokens := []string{tokenInvalid}
+			if ok && value == nil {
+				tokens = nil
+			} else if ok {
+				tokens = a.verdict(value)
+			}
+			if tokens != nil {
+				return true, dialect.ImportRefused(member, ruleOfDialect, strings.Join(tokens, ", "))
+			}
+			return true, nil
+		}
+		check, known := beside[member]
+		if known && !check(raw) {
+			return true, dialect.ImportRefused(member, ruleOfDialect, tokenInvalid)
+		}
+		return known, nil
+	}
+}
+
+// beside are members of a document that no attribute stands for alone.
+var beside = map[string]func(json.RawMessage) bool{
+	methodThen:                      isText,
+	didMember:                       isText,
+	storedAsPrefix + "enforce_dpop": func(raw json.RawMessage) bool { return jsondoc.IsNull(raw) },
+	oauth.MemberPublicKey: func(raw json.RawMessage) bool {
+		return isText(raw) && !oauth.HidesPrivateKey(jsondoc.String(raw))
+	},
+}
+
+func isText(raw json.RawMessage) bool {
+	var s string
+	return json.Unmarshal(raw, &s) == nil && len(s) <= 10_000
+}

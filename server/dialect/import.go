@@ -1,0 +1,103 @@
+package dialect
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
+)
+
+// Importer reads a record of the product that a dialect is modelled on.
+type Importer func(record jsondoc.Object) registry.Import
+
+// Checker holds a member of a stored document against the rules of a dialect.
+// known is false for one that the dialect has no word for.
+type Checker func(doc jsondoc.Object, member string) (known bool, err error)
+
+// Canonical lists the members of a document that the table's are kept in.
+func (t *Table) Canonical() []string {
+	names := make([]string, len(t.fields))
+	for i, f := range t.fields {
+		names[i] = f.Canonical
+	}
+	return names
+}
+
+// ByCanonical returns the field that is kept in a member of a document.
+func (t *Table) ByCanonical(member string) (Field, bool) {
+	for _, f := range t.fields {
+		if f.Canonical == member {
+			return f, true
+		}
+	}
+	return Field{}, false
+}
+
+// Has reports whether the table names a member.
+func (t *Table) Has(wire string) bool {
+	_, ok := t.byWire[wire]
+	return ok
+}
+
+// ImportedClientID reads a client's OAuth identifier, RFC 6749 §A.1.
+func ImportedClientID(record jsondoc.Object) (string, error) {
+	id := jsondoc.String(record["client_id"])
+	if id == "" || len(id) > 255 {
+		return id, ImportRefused("client_id", "required", "must be a text of 1 to 255 characters")
+	}
+	for i := range len(id) {
+		if id[i] < ' ' || id[i] > '~' {
+			return "", ImportRefused("client_id", "pattern", "must be printable ASCII characters")
+		}
+	}
+	return id, nil
+}
+
+// ImportedUUID returns id in lower case if it is the canonical form of a uuid,
+// else "".
+func ImportedUUID(id string) string {
+	u, err := uuid.Parse(id)
+	if err != nil || len(id) != 36 {
+		return ""
+	}
+	return u.String()
+}
+
+// maxSecret bounds secrets that come from elsewhere, in bytes.
+const maxSecret = 1024
+
+// ImportedSecret reads a secret in plain text. "", null and a row of asterisks,
+// which some tools put in its place, are none.
+func ImportedSecret(record jsondoc.Object, member string) (oauth.Secret, error) {
+	raw := record[member]
+	if raw == nil || jsondoc.IsNull(raw) || string(raw) == `""` {
+		return oauth.Secret{}, nil
+	}
+	text := jsondoc.String(raw)
+	switch {
+	case text == "" || len(text) > maxSecret:
+		return oauth.Secret{}, ImportRefused(member, "maxLength", "must be a text of at most 1024 bytes")
+	case hides(text):
+		return oauth.Secret{}, nil
+	}
+	return oauth.NewSecret(text), nil
+}
+
+// hides reports whether a text stands for one that is not shown.
+func hides(text string) bool {
+	if text == "REDACTED" || text == "[REDACTED]" || text == "[redacted]" {
+		return true
+	}
+	for _, r := range text {
+		if r != '*' && r != '•' {
+			return false
+		}
+	}
+	return true
+}
+
+// ImportRefused says what is wrong with a member of a record.
+func ImportRefused(member, rule, detail string) error {
+	return oauth.Invalidate(oauth.Violation{Member: member, Rule: rule, Detail: detail})
+}
