@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"context"
+	"crypto"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -14,30 +15,30 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/oapi-codegen/nullable"
 
 	"github.com/rosterhq/roster/client"
-	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/client/clienttest"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // Register a client, give it a public key, and let the key expire.
 func Example() {
-	ctx, url, id, secret, publicKey, stop := exampleService()
+	ctx, url, id, secret, privateKey, stop := exampleService()
 	defer stop()
 
 	api, err := client.New(url, client.Config{ClientID: id, ClientSecret: secret})
 	check(err)
-	billing, err := api.Auth0CreateClientWithResponse(ctx, client.CreateClientRequestContent{Name: "billing"})
+	billing, _, err := api.CreateClient(ctx, client.CreateClientRequestContent{Name: "billing"})
 	check(err)
-	clientID := *billing.JSON201.ClientID
-	key, err := api.Auth0CreateClientCredentialWithResponse(ctx, clientID, client.PostClientCredentialRequestContent{
-		CredentialType: client.ClientCredentialTypeEnumPublicKey, Name: new("2026"), PEM: &publicKey})
+	key, err := api.RegisterKey(ctx, billing, privateKey.Public(), client.KeyOptions{Name: "2026"})
 	check(err)
-	until := nullable.NewNullableWithValue(time.Date(2027, time.January, 31, 0, 0, 0, 0, time.UTC))
-	changed, err := api.Auth0UpdateClientCredentialWithResponse(ctx, clientID, key.JSON201.ID, client.PatchClientCredentialRequestContent{ExpiresAt: until})
+	_, err = api.SetExpiry(ctx, billing, key.ID, time.Date(2027, time.January, 31, 0, 0, 0, 0, time.UTC))
 	check(err)
-	fmt.Println("key", *changed.JSON200.Name, "expires at", changed.JSON200.ExpiresAt.MustGet())
+	for key, err := range api.Credentials(ctx, billing) {
+		check(err)
+		at, _ := key.Expiry()
+		fmt.Println("key", *key.Name, "expires at", at)
+	}
 
 	// Output: key 2026 expires at 2027-01-31 00:00:00 +0000 UTC
 }
@@ -49,13 +50,10 @@ func check(err error) {
 }
 
 // exampleService starts a Roster with an administrator and makes a key.
-func exampleService() (ctx context.Context, url, id, secret, publicKey string, stop func()) {
-	t := &exampleTB{ctx: context.Background()}
-	s := servertest.New(t)
-	id, secret = "administrator", oauth.RandomText(oauth.URLSafe, 64)
-	_, _, err := s.Registry.Administrator(t.ctx, id, oauth.NewSecret(secret))
-	check(err)
-	return t.ctx, s.URL, id, secret, publicPEM(t), t.end
+func exampleService() (ctx context.Context, url, id, secret string, privateKey crypto.Signer, stop func()) {
+	t, stop := servertest.ForExample()
+	s := clienttest.NewServer(t)
+	return t.Context(), s.URL, s.AdminID, s.AdminSecret, testKey(t), stop
 }
 
 func publicPEM(t testing.TB) string {
@@ -69,29 +67,6 @@ func publicPEM(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-}
-
-// exampleTB stands in for the test that an example does not have.
-type exampleTB struct {
-	testing.TB // nil: what is not below must not be called
-	ctx        context.Context
-	cleanups   []func()
-}
-
-func (t *exampleTB) Helper()                   {}
-func (t *exampleTB) Context() context.Context  { return t.ctx }
-func (t *exampleTB) Cleanup(f func())          { t.cleanups = append(t.cleanups, f) }
-func (t *exampleTB) Failed() bool              { return false }
-func (t *exampleTB) Fatal(args ...any)         { log.Fatal(args...) }
-func (t *exampleTB) Fatalf(f string, a ...any) { log.Fatalf(f, a...) }
-func (t *exampleTB) Errorf(f string, a ...any) { log.Fatalf(f, a...) }
-func (t *exampleTB) end() {
-	for len(t.cleanups) > 0 {
-		last := len(t.cleanups) - 1
-		f := t.cleanups[last]
-		t.cleanups = t.cleanups[:last]
-		f()
-	}
 }
 
 // TestReadmeShowsTheExample keeps the snippet in README.md the same as the

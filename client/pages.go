@@ -34,7 +34,6 @@ const (
 // out unless its page has been fetched already.
 func (c *Client) Clients(ctx context.Context, filter *Auth0ListClientsParams) iter.Seq2[GetClientResponseContent, error] {
 	params := copied(filter)
-	params.Page, params.PerPage, params.IncludeTotals = nil, nil, nil
 	return pages(params.From, func(from *string) ([]GetClientResponseContent, *string, error) {
 		params := params // ranging twice, or at once, shares nothing
 		params.From, params.Take = from, or(params.Take, maxPage)
@@ -52,7 +51,6 @@ func (c *Client) Clients(ctx context.Context, filter *Auth0ListClientsParams) it
 // [Client.Clients], and so is the rest.
 func (c *Client) ClientGrants(ctx context.Context, filter *Auth0ListClientGrantsParams) iter.Seq2[ClientGrantResponseContent, error] {
 	params := copied(filter)
-	params.Page, params.PerPage, params.IncludeTotals = nil, nil, nil
 	return pages(params.From, func(from *string) ([]ClientGrantResponseContent, *string, error) {
 		params := params
 		params.From, params.Take = from, or(params.Take, maxPage)

@@ -6,7 +6,15 @@ import (
 
 	"github.com/rosterhq/roster/client"
 	"github.com/rosterhq/roster/client/clienttest"
+	"github.com/rosterhq/roster/internal/servertest"
 )
+
+// run is what go test does for a test, for the example.
+func run(test func(testing.TB)) {
+	t, end := servertest.ForExample()
+	defer end()
+	test(t)
+}
 
 func TestEachTestHasARosterOfItsOwn(t *testing.T) {
 	t.Parallel()
