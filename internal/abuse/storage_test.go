@@ -57,7 +57,8 @@ func foreign(key string) object {
 
 // writeForeign stores keys of other systems with clients in every way there is,
 // and returns the keys and one of the clients.
-func writeForeign(s *servertest.Server) (keys []string, id string) {
+func writeForeign(t testing.TB, s *servertest.Server) (keys []string, id string) {
+	t.Helper()
 	next := func() object {
 		keys = append(keys, fmt.Sprintf("key-%d-", len(keys))+strings.Repeat("QUJDREVGR0hJSktM", 3))
 		return foreign(keys[len(keys)-1])
@@ -73,6 +74,13 @@ func writeForeign(s *servertest.Server) (keys []string, id string) {
 	other := s.Do(s.Admin, "POST", "/api/clients", boruta(newProvider(s), nil)).Want(201).Object()["data"].(object)["id"].(string)
 	s.Do(s.Admin, "PATCH", clientPath(other), next()).Want(200)
 	s.Do(s.Admin, "PUT", "/api/clients/"+other, object{"client": object{"name": "changed in the other dialect"}}).Want(200)
+	for _, outcome := range []any{"created", "updated"} {
+		record := merged(object{"client_id": "imported", "name": "imported", "client_secret": strings.Repeat("s", 32)}, next())
+		results := s.Do(s.Admin, "POST", "/api/roster/v1/import", object{"format": "auth0", "records": []object{record}}).Want(200).Object()["results"].([]any)
+		if got := results[0].(object)["outcome"]; got != outcome {
+			t.Fatalf("the record was %v, not %v: %v", got, outcome, results)
+		}
+	}
 	return keys, id
 }
 
@@ -95,7 +103,7 @@ func TestT27(t *testing.T) {
 	api := s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": "urn:api", "signing_alg": "HS256"}).Want(201).Object()["signing_secret"].(string)
 	once := s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "x"}, "Idempotency-Key", "k").Want(201).Object()["client_secret"].(string)
 	s.Do(s.Admin, "POST", "/api/clients", boruta(newProvider(s), nil)).Want(201)
-	others, holder := writeForeign(s)
+	others, holder := writeForeign(t, s)
 	var l leaks
 	for i, key := range others {
 		l.add(fmt.Sprintf("key %d of another system", i), []byte(key))
