@@ -153,7 +153,7 @@ func createThroughFaults(t *testing.T, n int, p *faulty, config client.Config, e
 	t.Cleanup(front.Close)
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)
-	config.Token, config.HTTPClient, config.Timeout = s.Admin, &http.Client{Transport: transport}, 2*time.Second
+	config.Token, config.HTTPClient, config.Timeout = s.Admin, &http.Client{Transport: transport}, 5*time.Second
 	api := newClient(t, "http://"+toxic(t, front.Listener.Addr().String()), config)
 
 	told, there = map[string]string{}, map[string][]string{}

@@ -1,11 +1,17 @@
 package server_test
 
 import (
+	"context"
+	"crypto/rand"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -88,4 +94,42 @@ func TestKeptAnswersAreSealed(t *testing.T) {
 	if err := s.Pool.QueryRow(t.Context(), "SELECT position($1::bytea IN sealed) > 0 FROM idempotency_keys", []byte(secret)).Scan(&found); err != nil || found {
 		t.Errorf("the kept answer shows the secret: %v %v", found, err)
 	}
+}
+
+// TestPostsDoNotWaitForKeysThatWaitForThem: a POST under a key holds a database
+// connection, and whoever reads the token keys anew needs one.
+func TestPostsDoNotWaitForKeysThatWaitForThem(t *testing.T) {
+	t.Parallel()
+	var ahead atomic.Int64
+	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) {
+		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	}})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	var workers sync.WaitGroup
+	for range 10 {
+		workers.Go(func() {
+			for range 4 {
+				ahead.Add(int64(61 * time.Second)) // the keys are old again; the token lives for an hour
+				req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/api/v2/clients", strings.NewReader(`{"name":"busy"}`))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				for name, value := range map[string]string{"Authorization": "Bearer " + s.Admin, "Content-Type": "application/json", "Idempotency-Key": rand.Text()} {
+					req.Header.Set(name, value)
+				}
+				resp, err := http.DefaultTransport.RoundTrip(req)
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_ = resp.Body.Close()
+				if resp.StatusCode != http.StatusCreated {
+					t.Errorf("status %d", resp.StatusCode)
+				}
+			}
+		})
+	}
+	workers.Wait()
 }

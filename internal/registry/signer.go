@@ -22,29 +22,38 @@ import (
 const retiredKeyLife = 31 * 24 * time.Hour
 
 const (
-	keyRefresh     = time.Minute     // instances learn of a new key within this time
-	publishAhead   = 5 * time.Minute // a new key is published for so long before it signs
-	unknownKeyWait = 5 * time.Second // between reloads for a kid nobody knows
+	loadTime       = 5 * time.Second        // for reading keys, while others do with the old ones
+	keyRefresh     = time.Minute - loadTime // instances learn of a new key within a minute
+	publishAhead   = 5 * time.Minute        // a new key is published for so long before it signs
+	unknownKeyWait = 5 * time.Second        // between reloads for a kid nobody knows
 )
 
 // cached keeps a value that is read anew when it is older than asked for.
 type cached[T any] struct {
-	mu     sync.Mutex
-	loaded time.Time // zero: never
-	value  T
+	mu      sync.Mutex // not held while loading: loading takes a connection, and who waits may have the last one
+	loaded  time.Time  // zero: never
+	loading bool
+	value   T
 }
 
+// get returns the value, at most maxAge old, or loadTime more while another
+// caller loads it.
 func (c *cached[T]) get(now time.Time, maxAge time.Duration, load func() (T, error)) (T, error) {
 	c.mu.Lock()
+	if age := now.Sub(c.loaded); !c.loaded.IsZero() && (age <= maxAge || c.loading && age <= maxAge+loadTime) {
+		defer c.mu.Unlock()
+		return c.value, nil
+	}
+	c.loading = true
+	c.mu.Unlock()
+	value, err := load()
+	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.loaded.IsZero() || now.Sub(c.loaded) > maxAge {
-		value, err := load()
-		if err != nil {
-			return value, err
-		}
+	c.loading = false
+	if err == nil && !now.Before(c.loaded) {
 		c.value, c.loaded = value, now
 	}
-	return c.value, nil
+	return value, err
 }
 
 // tokenKeys sign and verify tokens.
