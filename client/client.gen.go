@@ -4866,6 +4866,9 @@ type ResourceServerIDParam = string
 // TakeParam defines model for TakeParam.
 type TakeParam = int
 
+// Auth0BadRequest Why a request of the Auth0 dialect was refused or failed.
+type Auth0BadRequest = Auth0Error
+
 // Auth0ClientConflict Why a request of the Auth0 dialect was refused or failed.
 type Auth0ClientConflict = Auth0Error
 
@@ -4877,9 +4880,6 @@ type Auth0ClientGrantNotFound = Auth0Error
 
 // Auth0ClientNotFound Why a request of the Auth0 dialect was refused or failed.
 type Auth0ClientNotFound = Auth0Error
-
-// Auth0CredentialConflict Why a request of the Auth0 dialect was refused or failed.
-type Auth0CredentialConflict = Auth0Error
 
 // Auth0CredentialInUse Why a request of the Auth0 dialect was refused or failed.
 type Auth0CredentialInUse = Auth0Error
@@ -4914,6 +4914,9 @@ type Auth0InvalidQuery = Auth0Error
 // Auth0InvalidResourceServer Why a request of the Auth0 dialect was refused or failed.
 type Auth0InvalidResourceServer = Auth0Error
 
+// Auth0KeyReused Why a request of the Auth0 dialect was refused or failed.
+type Auth0KeyReused = Auth0Error
+
 // Auth0NamedClientNotFound Why a request of the Auth0 dialect was refused or failed.
 type Auth0NamedClientNotFound = Auth0Error
 
@@ -4935,6 +4938,9 @@ type Auth0TooManyRequests = Auth0Error
 // Auth0Unauthorized Why a request of the Auth0 dialect was refused or failed.
 type Auth0Unauthorized = Auth0Error
 
+// Auth0UnderWay Why a request of the Auth0 dialect was refused or failed.
+type Auth0UnderWay = Auth0Error
+
 // Auth0UnsupportedMediaType Why a request of the Auth0 dialect was refused or failed.
 type Auth0UnsupportedMediaType = Auth0Error
 
@@ -4949,6 +4955,9 @@ type BorutaFailure = BorutaError
 
 // BorutaForbidden Why a request of the Boruta dialect was refused or failed.
 type BorutaForbidden = BorutaError
+
+// BorutaKeyReused Why a request of the Boruta dialect was refused or failed.
+type BorutaKeyReused = BorutaError
 
 // BorutaNotAcceptable Why a request of the Boruta dialect was refused or failed.
 type BorutaNotAcceptable = BorutaError
@@ -4967,6 +4976,9 @@ type BorutaTooManyRequests = BorutaError
 
 // BorutaUnauthorized Why a request of the Boruta dialect was refused or failed.
 type BorutaUnauthorized = BorutaError
+
+// BorutaUnderWay Why a request of the Boruta dialect was refused or failed.
+type BorutaUnderWay = BorutaError
 
 // BorutaUnprocessable Why a request of the Boruta dialect was refused or failed.
 type BorutaUnprocessable = BorutaError
@@ -5016,6 +5028,9 @@ type RosterForbidden = Problem
 // RosterInvalid A failure outside the dialects (RFC 9457).
 type RosterInvalid = Problem
 
+// RosterKeyReused A failure outside the dialects (RFC 9457).
+type RosterKeyReused = Problem
+
 // RosterNotFound A failure outside the dialects (RFC 9457).
 type RosterNotFound = Problem
 
@@ -5027,6 +5042,9 @@ type RosterTooManyRequests = Problem
 
 // RosterUnauthorized A failure outside the dialects (RFC 9457).
 type RosterUnauthorized = Problem
+
+// RosterUnderWay A failure outside the dialects (RFC 9457).
+type RosterUnderWay = Problem
 
 // RosterUnsupportedMediaType A failure outside the dialects (RFC 9457).
 type RosterUnsupportedMediaType = Problem
@@ -12983,26 +13001,19 @@ type GetJWKSResult429Headers struct {
 	XRateLimitReset     *int
 }
 
-// GetJWKSResultDefaultHeaders the declared response headers of an HTTP default response for GetJWKS
-type GetJWKSResultDefaultHeaders struct {
-	XRequestID *string
-}
-
 type GetJWKSResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *JSONWebKeySet
-	// JSON429 the response for an HTTP 429 `application/json` response
-	JSON429 *OAuthTooManyRequests
-	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *OAuthFailure
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetJWKSResult200Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetJWKSResult429Headers
-	// HeadersDefault the parsed response headers for an HTTP default response
-	HeadersDefault *GetJWKSResultDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13010,14 +13021,14 @@ func (r GetJWKSResult) GetJSON200() *JSONWebKeySet {
 	return r.JSON200
 }
 
-// GetJSON429 returns the response for an HTTP 429 `application/json` response
-func (r GetJWKSResult) GetJSON429() *OAuthTooManyRequests {
-	return r.JSON429
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetJWKSResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
-// GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r GetJWKSResult) GetJSONDefault() *OAuthFailure {
-	return r.JSONDefault
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetJWKSResult) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
 }
 
 // GetBody returns the raw response body bytes
@@ -13062,26 +13073,19 @@ type GetAuthorizationServerMetadataResult429Headers struct {
 	XRateLimitReset     *int
 }
 
-// GetAuthorizationServerMetadataResultDefaultHeaders the declared response headers of an HTTP default response for GetAuthorizationServerMetadata
-type GetAuthorizationServerMetadataResultDefaultHeaders struct {
-	XRequestID *string
-}
-
 type GetAuthorizationServerMetadataResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AuthorizationServerMetadata
-	// JSON429 the response for an HTTP 429 `application/json` response
-	JSON429 *OAuthTooManyRequests
-	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *OAuthFailure
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetAuthorizationServerMetadataResult200Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetAuthorizationServerMetadataResult429Headers
-	// HeadersDefault the parsed response headers for an HTTP default response
-	HeadersDefault *GetAuthorizationServerMetadataResultDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13089,14 +13093,14 @@ func (r GetAuthorizationServerMetadataResult) GetJSON200() *AuthorizationServerM
 	return r.JSON200
 }
 
-// GetJSON429 returns the response for an HTTP 429 `application/json` response
-func (r GetAuthorizationServerMetadataResult) GetJSON429() *OAuthTooManyRequests {
-	return r.JSON429
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetAuthorizationServerMetadataResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
-// GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r GetAuthorizationServerMetadataResult) GetJSONDefault() *OAuthFailure {
-	return r.JSONDefault
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetAuthorizationServerMetadataResult) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
 }
 
 // GetBody returns the raw response body bytes
@@ -13141,26 +13145,19 @@ type GetOpenIDConfigurationResult429Headers struct {
 	XRateLimitReset     *int
 }
 
-// GetOpenIDConfigurationResultDefaultHeaders the declared response headers of an HTTP default response for GetOpenIDConfiguration
-type GetOpenIDConfigurationResultDefaultHeaders struct {
-	XRequestID *string
-}
-
 type GetOpenIDConfigurationResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *AuthorizationServerMetadata
-	// JSON429 the response for an HTTP 429 `application/json` response
-	JSON429 *OAuthTooManyRequests
-	// JSONDefault the response for an HTTP default `application/json` response
-	JSONDefault *OAuthFailure
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetOpenIDConfigurationResult200Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetOpenIDConfigurationResult429Headers
-	// HeadersDefault the parsed response headers for an HTTP default response
-	HeadersDefault *GetOpenIDConfigurationResultDefaultHeaders
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13168,14 +13165,14 @@ func (r GetOpenIDConfigurationResult) GetJSON200() *AuthorizationServerMetadata 
 	return r.JSON200
 }
 
-// GetJSON429 returns the response for an HTTP 429 `application/json` response
-func (r GetOpenIDConfigurationResult) GetJSON429() *OAuthTooManyRequests {
-	return r.JSON429
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetOpenIDConfigurationResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
 }
 
-// GetJSONDefault returns the response for an HTTP default `application/json` response
-func (r GetOpenIDConfigurationResult) GetJSONDefault() *OAuthFailure {
-	return r.JSONDefault
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetOpenIDConfigurationResult) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
 }
 
 // GetBody returns the raw response body bytes
@@ -13207,11 +13204,21 @@ func (r GetOpenIDConfigurationResult) ContentType() string {
 	return ""
 }
 
+// BorutaListClientsResult429Headers the declared response headers of an HTTP 429 response for BorutaListClients
+type BorutaListClientsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaListClientsResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BorutaClientList
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *BorutaUnauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -13222,11 +13229,18 @@ type BorutaListClientsResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaListClientsResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r BorutaListClientsResult) GetJSON200() *BorutaClientList {
 	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaListClientsResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
 }
 
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
@@ -13289,6 +13303,19 @@ type BorutaCreateClientResult201Headers struct {
 	Location *string
 }
 
+// BorutaCreateClientResult409Headers the declared response headers of an HTTP 409 response for BorutaCreateClient
+type BorutaCreateClientResult409Headers struct {
+	RetryAfter *int
+}
+
+// BorutaCreateClientResult429Headers the declared response headers of an HTTP 429 response for BorutaCreateClient
+type BorutaCreateClientResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaCreateClientResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13304,6 +13331,8 @@ type BorutaCreateClientResult struct {
 	JSON404 *BorutaNotFound
 	// JSON406 the response for an HTTP 406 `application/json` response
 	JSON406 *BorutaNotAcceptable
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *BorutaUnderWay
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *BorutaPayloadTooLarge
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -13314,6 +13343,10 @@ type BorutaCreateClientResult struct {
 	JSONDefault *BorutaFailure
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *BorutaCreateClientResult201Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *BorutaCreateClientResult409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaCreateClientResult429Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -13344,6 +13377,11 @@ func (r BorutaCreateClientResult) GetJSON404() *BorutaNotFound {
 // GetJSON406 returns the response for an HTTP 406 `application/json` response
 func (r BorutaCreateClientResult) GetJSON406() *BorutaNotAcceptable {
 	return r.JSON406
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r BorutaCreateClientResult) GetJSON409() *BorutaUnderWay {
+	return r.JSON409
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -13395,6 +13433,14 @@ func (r BorutaCreateClientResult) ContentType() string {
 	return ""
 }
 
+// BorutaDeleteClientResult429Headers the declared response headers of an HTTP 429 response for BorutaDeleteClient
+type BorutaDeleteClientResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaDeleteClientResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13414,6 +13460,8 @@ type BorutaDeleteClientResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaDeleteClientResult429Headers
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
@@ -13495,6 +13543,14 @@ type BorutaGetClientResult304Headers struct {
 	ETag *string
 }
 
+// BorutaGetClientResult429Headers the declared response headers of an HTTP 429 response for BorutaGetClient
+type BorutaGetClientResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaGetClientResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13518,6 +13574,8 @@ type BorutaGetClientResult struct {
 	Headers200 *BorutaGetClientResult200Headers
 	// Headers304 the parsed response headers for an HTTP 304 response
 	Headers304 *BorutaGetClientResult304Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaGetClientResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13594,6 +13652,14 @@ type BorutaUpdateClientResult200Headers struct {
 	ETag *string
 }
 
+// BorutaUpdateClientResult429Headers the declared response headers of an HTTP 429 response for BorutaUpdateClient
+type BorutaUpdateClientResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaUpdateClientResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13621,6 +13687,8 @@ type BorutaUpdateClientResult struct {
 	JSONDefault *BorutaFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *BorutaUpdateClientResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaUpdateClientResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13712,6 +13780,14 @@ type BorutaReplaceClientResult200Headers struct {
 	ETag *string
 }
 
+// BorutaReplaceClientResult429Headers the declared response headers of an HTTP 429 response for BorutaReplaceClient
+type BorutaReplaceClientResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaReplaceClientResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13739,6 +13815,8 @@ type BorutaReplaceClientResult struct {
 	JSONDefault *BorutaFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *BorutaReplaceClientResult200Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaReplaceClientResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13830,6 +13908,19 @@ type BorutaRegenerateClientDIDResult200Headers struct {
 	ETag *string
 }
 
+// BorutaRegenerateClientDIDResult409Headers the declared response headers of an HTTP 409 response for BorutaRegenerateClientDID
+type BorutaRegenerateClientDIDResult409Headers struct {
+	RetryAfter *int
+}
+
+// BorutaRegenerateClientDIDResult429Headers the declared response headers of an HTTP 429 response for BorutaRegenerateClientDID
+type BorutaRegenerateClientDIDResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaRegenerateClientDIDResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13845,6 +13936,8 @@ type BorutaRegenerateClientDIDResult struct {
 	JSON404 *BorutaNotFound
 	// JSON406 the response for an HTTP 406 `application/json` response
 	JSON406 *BorutaNotAcceptable
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *BorutaUnderWay
 	// JSON422 the response for an HTTP 422 `application/json` response
 	JSON422 *BorutaUnprocessable
 	// JSON429 the response for an HTTP 429 `application/json` response
@@ -13853,6 +13946,10 @@ type BorutaRegenerateClientDIDResult struct {
 	JSONDefault *BorutaFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *BorutaRegenerateClientDIDResult200Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *BorutaRegenerateClientDIDResult409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaRegenerateClientDIDResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -13883,6 +13980,11 @@ func (r BorutaRegenerateClientDIDResult) GetJSON404() *BorutaNotFound {
 // GetJSON406 returns the response for an HTTP 406 `application/json` response
 func (r BorutaRegenerateClientDIDResult) GetJSON406() *BorutaNotAcceptable {
 	return r.JSON406
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r BorutaRegenerateClientDIDResult) GetJSON409() *BorutaUnderWay {
+	return r.JSON409
 }
 
 // GetJSON422 returns the response for an HTTP 422 `application/json` response
@@ -13939,6 +14041,14 @@ type BorutaRegenerateClientKeyPairResult409Headers struct {
 	RetryAfter *int
 }
 
+// BorutaRegenerateClientKeyPairResult429Headers the declared response headers of an HTTP 429 response for BorutaRegenerateClientKeyPair
+type BorutaRegenerateClientKeyPairResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaRegenerateClientKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -13966,6 +14076,8 @@ type BorutaRegenerateClientKeyPairResult struct {
 	Headers200 *BorutaRegenerateClientKeyPairResult200Headers
 	// Headers409 the parsed response headers for an HTTP 409 response
 	Headers409 *BorutaRegenerateClientKeyPairResult409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaRegenerateClientKeyPairResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14047,11 +14159,21 @@ func (r BorutaRegenerateClientKeyPairResult) ContentType() string {
 	return ""
 }
 
+// BorutaListIdentityProvidersResult429Headers the declared response headers of an HTTP 429 response for BorutaListIdentityProviders
+type BorutaListIdentityProvidersResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaListIdentityProvidersResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BorutaIdentityProviderList
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *BorutaUnauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -14062,11 +14184,18 @@ type BorutaListIdentityProvidersResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaListIdentityProvidersResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r BorutaListIdentityProvidersResult) GetJSON200() *BorutaIdentityProviderList {
 	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaListIdentityProvidersResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
 }
 
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
@@ -14128,6 +14257,19 @@ type BorutaCreateIdentityProviderResult201Headers struct {
 	Location *string
 }
 
+// BorutaCreateIdentityProviderResult409Headers the declared response headers of an HTTP 409 response for BorutaCreateIdentityProvider
+type BorutaCreateIdentityProviderResult409Headers struct {
+	RetryAfter *int
+}
+
+// BorutaCreateIdentityProviderResult429Headers the declared response headers of an HTTP 429 response for BorutaCreateIdentityProvider
+type BorutaCreateIdentityProviderResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaCreateIdentityProviderResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14141,6 +14283,8 @@ type BorutaCreateIdentityProviderResult struct {
 	JSON403 *BorutaForbidden
 	// JSON406 the response for an HTTP 406 `application/json` response
 	JSON406 *BorutaNotAcceptable
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *BorutaUnderWay
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *BorutaPayloadTooLarge
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -14151,6 +14295,10 @@ type BorutaCreateIdentityProviderResult struct {
 	JSONDefault *BorutaFailure
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *BorutaCreateIdentityProviderResult201Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *BorutaCreateIdentityProviderResult409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaCreateIdentityProviderResult429Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -14176,6 +14324,11 @@ func (r BorutaCreateIdentityProviderResult) GetJSON403() *BorutaForbidden {
 // GetJSON406 returns the response for an HTTP 406 `application/json` response
 func (r BorutaCreateIdentityProviderResult) GetJSON406() *BorutaNotAcceptable {
 	return r.JSON406
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r BorutaCreateIdentityProviderResult) GetJSON409() *BorutaUnderWay {
+	return r.JSON409
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -14227,6 +14380,14 @@ func (r BorutaCreateIdentityProviderResult) ContentType() string {
 	return ""
 }
 
+// BorutaDeleteIdentityProviderResult429Headers the declared response headers of an HTTP 429 response for BorutaDeleteIdentityProvider
+type BorutaDeleteIdentityProviderResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaDeleteIdentityProviderResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14246,6 +14407,8 @@ type BorutaDeleteIdentityProviderResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaDeleteIdentityProviderResult429Headers
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
@@ -14317,6 +14480,14 @@ func (r BorutaDeleteIdentityProviderResult) ContentType() string {
 	return ""
 }
 
+// BorutaGetIdentityProviderResult429Headers the declared response headers of an HTTP 429 response for BorutaGetIdentityProvider
+type BorutaGetIdentityProviderResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaGetIdentityProviderResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14336,6 +14507,8 @@ type BorutaGetIdentityProviderResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaGetIdentityProviderResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14407,6 +14580,14 @@ func (r BorutaGetIdentityProviderResult) ContentType() string {
 	return ""
 }
 
+// BorutaUpdateIdentityProviderResult429Headers the declared response headers of an HTTP 429 response for BorutaUpdateIdentityProvider
+type BorutaUpdateIdentityProviderResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaUpdateIdentityProviderResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14430,6 +14611,8 @@ type BorutaUpdateIdentityProviderResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaUpdateIdentityProviderResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14511,6 +14694,14 @@ func (r BorutaUpdateIdentityProviderResult) ContentType() string {
 	return ""
 }
 
+// BorutaReplaceIdentityProviderResult429Headers the declared response headers of an HTTP 429 response for BorutaReplaceIdentityProvider
+type BorutaReplaceIdentityProviderResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaReplaceIdentityProviderResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14534,6 +14725,8 @@ type BorutaReplaceIdentityProviderResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaReplaceIdentityProviderResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14615,11 +14808,21 @@ func (r BorutaReplaceIdentityProviderResult) ContentType() string {
 	return ""
 }
 
+// BorutaListKeyPairsResult429Headers the declared response headers of an HTTP 429 response for BorutaListKeyPairs
+type BorutaListKeyPairsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaListKeyPairsResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BorutaKeyPairList
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *BorutaUnauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -14630,11 +14833,18 @@ type BorutaListKeyPairsResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaListKeyPairsResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r BorutaListKeyPairsResult) GetJSON200() *BorutaKeyPairList {
 	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaListKeyPairsResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
 }
 
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
@@ -14696,6 +14906,19 @@ type BorutaCreateKeyPairResult201Headers struct {
 	Location *string
 }
 
+// BorutaCreateKeyPairResult409Headers the declared response headers of an HTTP 409 response for BorutaCreateKeyPair
+type BorutaCreateKeyPairResult409Headers struct {
+	RetryAfter *int
+}
+
+// BorutaCreateKeyPairResult429Headers the declared response headers of an HTTP 429 response for BorutaCreateKeyPair
+type BorutaCreateKeyPairResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaCreateKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14709,6 +14932,8 @@ type BorutaCreateKeyPairResult struct {
 	JSON403 *BorutaForbidden
 	// JSON406 the response for an HTTP 406 `application/json` response
 	JSON406 *BorutaNotAcceptable
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *BorutaUnderWay
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *BorutaPayloadTooLarge
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -14719,6 +14944,10 @@ type BorutaCreateKeyPairResult struct {
 	JSONDefault *BorutaFailure
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *BorutaCreateKeyPairResult201Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *BorutaCreateKeyPairResult409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaCreateKeyPairResult429Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -14744,6 +14973,11 @@ func (r BorutaCreateKeyPairResult) GetJSON403() *BorutaForbidden {
 // GetJSON406 returns the response for an HTTP 406 `application/json` response
 func (r BorutaCreateKeyPairResult) GetJSON406() *BorutaNotAcceptable {
 	return r.JSON406
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r BorutaCreateKeyPairResult) GetJSON409() *BorutaUnderWay {
+	return r.JSON409
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -14795,6 +15029,14 @@ func (r BorutaCreateKeyPairResult) ContentType() string {
 	return ""
 }
 
+// BorutaDeleteKeyPairResult429Headers the declared response headers of an HTTP 429 response for BorutaDeleteKeyPair
+type BorutaDeleteKeyPairResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaDeleteKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14814,6 +15056,8 @@ type BorutaDeleteKeyPairResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaDeleteKeyPairResult429Headers
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
@@ -14885,6 +15129,14 @@ func (r BorutaDeleteKeyPairResult) ContentType() string {
 	return ""
 }
 
+// BorutaGetKeyPairResult429Headers the declared response headers of an HTTP 429 response for BorutaGetKeyPair
+type BorutaGetKeyPairResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaGetKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14904,6 +15156,8 @@ type BorutaGetKeyPairResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaGetKeyPairResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -14975,6 +15229,14 @@ func (r BorutaGetKeyPairResult) ContentType() string {
 	return ""
 }
 
+// BorutaUpdateKeyPairResult429Headers the declared response headers of an HTTP 429 response for BorutaUpdateKeyPair
+type BorutaUpdateKeyPairResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaUpdateKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -14998,6 +15260,8 @@ type BorutaUpdateKeyPairResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaUpdateKeyPairResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15079,6 +15343,14 @@ func (r BorutaUpdateKeyPairResult) ContentType() string {
 	return ""
 }
 
+// BorutaReplaceKeyPairResult429Headers the declared response headers of an HTTP 429 response for BorutaReplaceKeyPair
+type BorutaReplaceKeyPairResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaReplaceKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15102,6 +15374,8 @@ type BorutaReplaceKeyPairResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaReplaceKeyPairResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15183,6 +15457,19 @@ func (r BorutaReplaceKeyPairResult) ContentType() string {
 	return ""
 }
 
+// BorutaRotateKeyPairResult409Headers the declared response headers of an HTTP 409 response for BorutaRotateKeyPair
+type BorutaRotateKeyPairResult409Headers struct {
+	RetryAfter *int
+}
+
+// BorutaRotateKeyPairResult429Headers the declared response headers of an HTTP 429 response for BorutaRotateKeyPair
+type BorutaRotateKeyPairResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaRotateKeyPairResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -15198,10 +15485,18 @@ type BorutaRotateKeyPairResult struct {
 	JSON404 *BorutaNotFound
 	// JSON406 the response for an HTTP 406 `application/json` response
 	JSON406 *BorutaNotAcceptable
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *BorutaUnderWay
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *BorutaKeyReused
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *BorutaRotateKeyPairResult409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaRotateKeyPairResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -15232,6 +15527,16 @@ func (r BorutaRotateKeyPairResult) GetJSON404() *BorutaNotFound {
 // GetJSON406 returns the response for an HTTP 406 `application/json` response
 func (r BorutaRotateKeyPairResult) GetJSON406() *BorutaNotAcceptable {
 	return r.JSON406
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON409() *BorutaUnderWay {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r BorutaRotateKeyPairResult) GetJSON422() *BorutaKeyReused {
+	return r.JSON422
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -15401,6 +15706,11 @@ type RosterRotateClientSecretResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// RosterRotateClientSecretResult409Headers the declared response headers of an HTTP 409 response for RosterRotateClientSecret
+type RosterRotateClientSecretResult409Headers struct {
+	RetryAfter *int
+}
+
 // RosterRotateClientSecretResult429Headers the declared response headers of an HTTP 429 response for RosterRotateClientSecret
 type RosterRotateClientSecretResult429Headers struct {
 	RetryAfter          *int
@@ -15427,6 +15737,10 @@ type RosterRotateClientSecretResult struct {
 	ApplicationProblemJSON403 *RosterForbidden
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
 	ApplicationProblemJSON404 *RosterNotFound
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *RosterUnderWay
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *RosterKeyReused
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *RosterTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
@@ -15435,6 +15749,8 @@ type RosterRotateClientSecretResult struct {
 	Headers201 *RosterRotateClientSecretResult201Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *RosterRotateClientSecretResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *RosterRotateClientSecretResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RosterRotateClientSecretResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -15464,6 +15780,16 @@ func (r RosterRotateClientSecretResult) GetApplicationProblemJSON403() *RosterFo
 // GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
 func (r RosterRotateClientSecretResult) GetApplicationProblemJSON404() *RosterNotFound {
 	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSON409() *RosterUnderWay {
+	return r.ApplicationProblemJSON409
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RosterRotateClientSecretResult) GetApplicationProblemJSON422() *RosterKeyReused {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -16069,11 +16395,21 @@ func (r RosterImportRecordsResult) ContentType() string {
 	return ""
 }
 
+// BorutaListScopesResult429Headers the declared response headers of an HTTP 429 response for BorutaListScopes
+type BorutaListScopesResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaListScopesResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *BorutaScopeList
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *BorutaUnauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -16084,11 +16420,18 @@ type BorutaListScopesResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaListScopesResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r BorutaListScopesResult) GetJSON200() *BorutaScopeList {
 	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaListScopesResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
 }
 
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
@@ -16150,6 +16493,19 @@ type BorutaCreateScopeResult201Headers struct {
 	Location *string
 }
 
+// BorutaCreateScopeResult409Headers the declared response headers of an HTTP 409 response for BorutaCreateScope
+type BorutaCreateScopeResult409Headers struct {
+	RetryAfter *int
+}
+
+// BorutaCreateScopeResult429Headers the declared response headers of an HTTP 429 response for BorutaCreateScope
+type BorutaCreateScopeResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaCreateScopeResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16163,6 +16519,8 @@ type BorutaCreateScopeResult struct {
 	JSON403 *BorutaForbidden
 	// JSON406 the response for an HTTP 406 `application/json` response
 	JSON406 *BorutaNotAcceptable
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *BorutaUnderWay
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *BorutaPayloadTooLarge
 	// JSON422 the response for an HTTP 422 `application/json` response
@@ -16173,6 +16531,10 @@ type BorutaCreateScopeResult struct {
 	JSONDefault *BorutaFailure
 	// Headers201 the parsed response headers for an HTTP 201 response
 	Headers201 *BorutaCreateScopeResult201Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *BorutaCreateScopeResult409Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaCreateScopeResult429Headers
 }
 
 // GetJSON201 returns the response for an HTTP 201 `application/json` response
@@ -16198,6 +16560,11 @@ func (r BorutaCreateScopeResult) GetJSON403() *BorutaForbidden {
 // GetJSON406 returns the response for an HTTP 406 `application/json` response
 func (r BorutaCreateScopeResult) GetJSON406() *BorutaNotAcceptable {
 	return r.JSON406
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r BorutaCreateScopeResult) GetJSON409() *BorutaUnderWay {
+	return r.JSON409
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -16249,6 +16616,14 @@ func (r BorutaCreateScopeResult) ContentType() string {
 	return ""
 }
 
+// BorutaDeleteScopeResult429Headers the declared response headers of an HTTP 429 response for BorutaDeleteScope
+type BorutaDeleteScopeResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaDeleteScopeResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16266,6 +16641,8 @@ type BorutaDeleteScopeResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaDeleteScopeResult429Headers
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
@@ -16332,6 +16709,14 @@ func (r BorutaDeleteScopeResult) ContentType() string {
 	return ""
 }
 
+// BorutaGetScopeResult429Headers the declared response headers of an HTTP 429 response for BorutaGetScope
+type BorutaGetScopeResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaGetScopeResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16351,6 +16736,8 @@ type BorutaGetScopeResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaGetScopeResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16422,6 +16809,14 @@ func (r BorutaGetScopeResult) ContentType() string {
 	return ""
 }
 
+// BorutaUpdateScopeResult429Headers the declared response headers of an HTTP 429 response for BorutaUpdateScope
+type BorutaUpdateScopeResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaUpdateScopeResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16445,6 +16840,8 @@ type BorutaUpdateScopeResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaUpdateScopeResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16526,6 +16923,14 @@ func (r BorutaUpdateScopeResult) ContentType() string {
 	return ""
 }
 
+// BorutaReplaceScopeResult429Headers the declared response headers of an HTTP 429 response for BorutaReplaceScope
+type BorutaReplaceScopeResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
 type BorutaReplaceScopeResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
@@ -16549,6 +16954,8 @@ type BorutaReplaceScopeResult struct {
 	JSON429 *BorutaTooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
 	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaReplaceScopeResult429Headers
 }
 
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
@@ -16788,6 +17195,8 @@ type Auth0CreateClientGrantResult struct {
 	JSON413 *Auth0PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *Auth0UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Auth0KeyReused
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *Auth0TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
@@ -16842,6 +17251,11 @@ func (r Auth0CreateClientGrantResult) GetJSON413() *Auth0PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r Auth0CreateClientGrantResult) GetJSON415() *Auth0UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r Auth0CreateClientGrantResult) GetJSON422() *Auth0KeyReused {
+	return r.JSON422
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -16905,7 +17319,7 @@ type Auth0DeleteClientGrantResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
 	// JSON400 the response for an HTTP 400 `application/json` response
-	JSON400 *Auth0InvalidClientGrant
+	JSON400 *Auth0BadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Auth0Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -16923,7 +17337,7 @@ type Auth0DeleteClientGrantResult struct {
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
-func (r Auth0DeleteClientGrantResult) GetJSON400() *Auth0InvalidClientGrant {
+func (r Auth0DeleteClientGrantResult) GetJSON400() *Auth0BadRequest {
 	return r.JSON400
 }
 
@@ -17006,6 +17420,8 @@ type Auth0GetClientGrantResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *GetClientGrantResponseContent
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Auth0BadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Auth0Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -17029,6 +17445,11 @@ type Auth0GetClientGrantResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r Auth0GetClientGrantResult) GetJSON200() *GetClientGrantResponseContent {
 	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r Auth0GetClientGrantResult) GetJSON400() *Auth0BadRequest {
+	return r.JSON400
 }
 
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
@@ -17490,6 +17911,8 @@ type Auth0CreateClientResult struct {
 	JSON413 *Auth0PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *Auth0UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Auth0KeyReused
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *Auth0TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
@@ -17544,6 +17967,11 @@ func (r Auth0CreateClientResult) GetJSON413() *Auth0PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r Auth0CreateClientResult) GetJSON415() *Auth0UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r Auth0CreateClientResult) GetJSON422() *Auth0KeyReused {
+	return r.JSON422
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -18107,6 +18535,8 @@ type Auth0ListClientCredentialsResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *[]ClientCredential
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Auth0BadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Auth0Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -18130,6 +18560,11 @@ type Auth0ListClientCredentialsResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r Auth0ListClientCredentialsResult) GetJSON200() *[]ClientCredential {
 	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r Auth0ListClientCredentialsResult) GetJSON400() *Auth0BadRequest {
+	return r.JSON400
 }
 
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
@@ -18230,11 +18665,13 @@ type Auth0CreateClientCredentialResult struct {
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *Auth0ClientNotFound
 	// JSON409 the response for an HTTP 409 `application/json` response
-	JSON409 *Auth0CredentialConflict
+	JSON409 *Auth0UnderWay
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *Auth0PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *Auth0UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Auth0KeyReused
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *Auth0TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
@@ -18277,7 +18714,7 @@ func (r Auth0CreateClientCredentialResult) GetJSON404() *Auth0ClientNotFound {
 }
 
 // GetJSON409 returns the response for an HTTP 409 `application/json` response
-func (r Auth0CreateClientCredentialResult) GetJSON409() *Auth0CredentialConflict {
+func (r Auth0CreateClientCredentialResult) GetJSON409() *Auth0UnderWay {
 	return r.JSON409
 }
 
@@ -18289,6 +18726,11 @@ func (r Auth0CreateClientCredentialResult) GetJSON413() *Auth0PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r Auth0CreateClientCredentialResult) GetJSON415() *Auth0UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r Auth0CreateClientCredentialResult) GetJSON422() *Auth0KeyReused {
+	return r.JSON422
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -18453,6 +18895,8 @@ type Auth0GetClientCredentialResult struct {
 	HTTPResponse *http.Response
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *GetClientCredentialResponseContent
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *Auth0BadRequest
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Auth0Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
@@ -18476,6 +18920,11 @@ type Auth0GetClientCredentialResult struct {
 // GetJSON200 returns the response for an HTTP 200 `application/json` response
 func (r Auth0GetClientCredentialResult) GetJSON200() *GetClientCredentialResponseContent {
 	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r Auth0GetClientCredentialResult) GetJSON400() *Auth0BadRequest {
+	return r.JSON400
 }
 
 // GetJSON401 returns the response for an HTTP 401 `application/json` response
@@ -18675,6 +19124,11 @@ type Auth0RotateClientSecretResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// Auth0RotateClientSecretResult409Headers the declared response headers of an HTTP 409 response for Auth0RotateClientSecret
+type Auth0RotateClientSecretResult409Headers struct {
+	RetryAfter *int
+}
+
 // Auth0RotateClientSecretResult429Headers the declared response headers of an HTTP 429 response for Auth0RotateClientSecret
 type Auth0RotateClientSecretResult429Headers struct {
 	RetryAfter          *int
@@ -18694,13 +19148,17 @@ type Auth0RotateClientSecretResult struct {
 	// JSON200 the response for an HTTP 200 `application/json` response
 	JSON200 *RotateClientSecretResponseContent
 	// JSON400 the response for an HTTP 400 `application/json` response
-	JSON400 *Auth0InvalidClient
+	JSON400 *Auth0InvalidQuery
 	// JSON401 the response for an HTTP 401 `application/json` response
 	JSON401 *Auth0Unauthorized
 	// JSON403 the response for an HTTP 403 `application/json` response
 	JSON403 *Auth0Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *Auth0ClientNotFound
+	// JSON409 the response for an HTTP 409 `application/json` response
+	JSON409 *Auth0UnderWay
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Auth0KeyReused
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *Auth0TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
@@ -18709,6 +19167,8 @@ type Auth0RotateClientSecretResult struct {
 	Headers200 *Auth0RotateClientSecretResult200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0RotateClientSecretResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *Auth0RotateClientSecretResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0RotateClientSecretResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -18721,7 +19181,7 @@ func (r Auth0RotateClientSecretResult) GetJSON200() *RotateClientSecretResponseC
 }
 
 // GetJSON400 returns the response for an HTTP 400 `application/json` response
-func (r Auth0RotateClientSecretResult) GetJSON400() *Auth0InvalidClient {
+func (r Auth0RotateClientSecretResult) GetJSON400() *Auth0InvalidQuery {
 	return r.JSON400
 }
 
@@ -18738,6 +19198,16 @@ func (r Auth0RotateClientSecretResult) GetJSON403() *Auth0Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r Auth0RotateClientSecretResult) GetJSON404() *Auth0ClientNotFound {
 	return r.JSON404
+}
+
+// GetJSON409 returns the response for an HTTP 409 `application/json` response
+func (r Auth0RotateClientSecretResult) GetJSON409() *Auth0UnderWay {
+	return r.JSON409
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r Auth0RotateClientSecretResult) GetJSON422() *Auth0KeyReused {
+	return r.JSON422
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -18935,6 +19405,8 @@ type Auth0CreateResourceServerResult struct {
 	JSON413 *Auth0PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
 	JSON415 *Auth0UnsupportedMediaType
+	// JSON422 the response for an HTTP 422 `application/json` response
+	JSON422 *Auth0KeyReused
 	// JSON429 the response for an HTTP 429 `application/json` response
 	JSON429 *Auth0TooManyRequests
 	// JSONDefault the response for an HTTP default `application/json` response
@@ -18984,6 +19456,11 @@ func (r Auth0CreateResourceServerResult) GetJSON413() *Auth0PayloadTooLarge {
 // GetJSON415 returns the response for an HTTP 415 `application/json` response
 func (r Auth0CreateResourceServerResult) GetJSON415() *Auth0UnsupportedMediaType {
 	return r.JSON415
+}
+
+// GetJSON422 returns the response for an HTTP 422 `application/json` response
+func (r Auth0CreateResourceServerResult) GetJSON422() *Auth0KeyReused {
+	return r.JSON422
 }
 
 // GetJSON429 returns the response for an HTTP 429 `application/json` response
@@ -19246,11 +19723,6 @@ type Auth0UpdateResourceServerResult401Headers struct {
 	WWWAuthenticate *string
 }
 
-// Auth0UpdateResourceServerResult409Headers the declared response headers of an HTTP 409 response for Auth0UpdateResourceServer
-type Auth0UpdateResourceServerResult409Headers struct {
-	RetryAfter *int
-}
-
 // Auth0UpdateResourceServerResult429Headers the declared response headers of an HTTP 429 response for Auth0UpdateResourceServer
 type Auth0UpdateResourceServerResult429Headers struct {
 	RetryAfter          *int
@@ -19277,8 +19749,6 @@ type Auth0UpdateResourceServerResult struct {
 	JSON403 *Auth0Forbidden
 	// JSON404 the response for an HTTP 404 `application/json` response
 	JSON404 *Auth0ResourceServerNotFound
-	// JSON409 the response for an HTTP 409 `application/json` response
-	JSON409 *Auth0ResourceServerConflict
 	// JSON413 the response for an HTTP 413 `application/json` response
 	JSON413 *Auth0PayloadTooLarge
 	// JSON415 the response for an HTTP 415 `application/json` response
@@ -19291,8 +19761,6 @@ type Auth0UpdateResourceServerResult struct {
 	Headers200 *Auth0UpdateResourceServerResult200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *Auth0UpdateResourceServerResult401Headers
-	// Headers409 the parsed response headers for an HTTP 409 response
-	Headers409 *Auth0UpdateResourceServerResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *Auth0UpdateResourceServerResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -19322,11 +19790,6 @@ func (r Auth0UpdateResourceServerResult) GetJSON403() *Auth0Forbidden {
 // GetJSON404 returns the response for an HTTP 404 `application/json` response
 func (r Auth0UpdateResourceServerResult) GetJSON404() *Auth0ResourceServerNotFound {
 	return r.JSON404
-}
-
-// GetJSON409 returns the response for an HTTP 409 `application/json` response
-func (r Auth0UpdateResourceServerResult) GetJSON409() *Auth0ResourceServerConflict {
-	return r.JSON409
 }
 
 // GetJSON413 returns the response for an HTTP 413 `application/json` response
@@ -21425,18 +21888,18 @@ func ParseGetJWKSResult(rsp *http.Response) (*GetJWKSResult, error) {
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
-		var dest OAuthTooManyRequests
+		var dest OpsTooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
-		response.JSON429 = &dest
+		response.ApplicationProblemJSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest OAuthFailure
+		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
-		response.JSONDefault = &dest
+		response.ApplicationProblemJSONDefault = &dest
 
 	}
 
@@ -21482,16 +21945,6 @@ func ParseGetJWKSResult(rsp *http.Response) (*GetJWKSResult, error) {
 			headers.XRateLimitReset = &value
 		}
 		response.Headers429 = &headers
-	case true:
-		var headers GetJWKSResultDefaultHeaders
-		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.XRequestID = &value
-		}
-		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -21519,18 +21972,18 @@ func ParseGetAuthorizationServerMetadataResult(rsp *http.Response) (*GetAuthoriz
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
-		var dest OAuthTooManyRequests
+		var dest OpsTooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
-		response.JSON429 = &dest
+		response.ApplicationProblemJSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest OAuthFailure
+		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
-		response.JSONDefault = &dest
+		response.ApplicationProblemJSONDefault = &dest
 
 	}
 
@@ -21576,16 +22029,6 @@ func ParseGetAuthorizationServerMetadataResult(rsp *http.Response) (*GetAuthoriz
 			headers.XRateLimitReset = &value
 		}
 		response.Headers429 = &headers
-	case true:
-		var headers GetAuthorizationServerMetadataResultDefaultHeaders
-		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.XRequestID = &value
-		}
-		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -21613,18 +22056,18 @@ func ParseGetOpenIDConfigurationResult(rsp *http.Response) (*GetOpenIDConfigurat
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
-		var dest OAuthTooManyRequests
+		var dest OpsTooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
-		response.JSON429 = &dest
+		response.ApplicationProblemJSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
-		var dest OAuthFailure
+		var dest OpsFailure
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
-		response.JSONDefault = &dest
+		response.ApplicationProblemJSONDefault = &dest
 
 	}
 
@@ -21670,16 +22113,6 @@ func ParseGetOpenIDConfigurationResult(rsp *http.Response) (*GetOpenIDConfigurat
 			headers.XRateLimitReset = &value
 		}
 		response.Headers429 = &headers
-	case true:
-		var headers GetOpenIDConfigurationResultDefaultHeaders
-		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
-			var value string
-			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.XRequestID = &value
-		}
-		response.HeadersDefault = &headers
 	}
 
 	return response, nil
@@ -21705,6 +22138,13 @@ func ParseBorutaListClientsResult(rsp *http.Response) (*BorutaListClientsResult,
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest BorutaUnauthorized
@@ -21741,6 +22181,40 @@ func ParseBorutaListClientsResult(rsp *http.Response) (*BorutaListClientsResult,
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaListClientsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -21802,6 +22276,13 @@ func ParseBorutaCreateClientResult(rsp *http.Response) (*BorutaCreateClientResul
 		}
 		response.JSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest BorutaUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest BorutaPayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -21850,6 +22331,47 @@ func ParseBorutaCreateClientResult(rsp *http.Response) (*BorutaCreateClientResul
 			headers.Location = &value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 409:
+		var headers BorutaCreateClientResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaCreateClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -21928,6 +22450,40 @@ func ParseBorutaDeleteClientResult(rsp *http.Response) (*BorutaDeleteClientResul
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaDeleteClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22029,6 +22585,37 @@ func ParseBorutaGetClientResult(rsp *http.Response) (*BorutaGetClientResult, err
 			headers.ETag = &value
 		}
 		response.Headers304 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaGetClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22138,6 +22725,37 @@ func ParseBorutaUpdateClientResult(rsp *http.Response) (*BorutaUpdateClientResul
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaUpdateClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22247,6 +22865,37 @@ func ParseBorutaReplaceClientResult(rsp *http.Response) (*BorutaReplaceClientRes
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaReplaceClientResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22308,6 +22957,13 @@ func ParseBorutaRegenerateClientDIDResult(rsp *http.Response) (*BorutaRegenerate
 		}
 		response.JSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest BorutaUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
 		var dest BorutaUnprocessable
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22342,6 +22998,47 @@ func ParseBorutaRegenerateClientDIDResult(rsp *http.Response) (*BorutaRegenerate
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 409:
+		var headers BorutaRegenerateClientDIDResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaRegenerateClientDIDResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22454,6 +23151,37 @@ func ParseBorutaRegenerateClientKeyPairResult(rsp *http.Response) (*BorutaRegene
 			headers.RetryAfter = &value
 		}
 		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaRegenerateClientKeyPairResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22479,6 +23207,13 @@ func ParseBorutaListIdentityProvidersResult(rsp *http.Response) (*BorutaListIden
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest BorutaUnauthorized
@@ -22515,6 +23250,40 @@ func ParseBorutaListIdentityProvidersResult(rsp *http.Response) (*BorutaListIden
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaListIdentityProvidersResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22569,6 +23338,13 @@ func ParseBorutaCreateIdentityProviderResult(rsp *http.Response) (*BorutaCreateI
 		}
 		response.JSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest BorutaUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest BorutaPayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -22610,6 +23386,47 @@ func ParseBorutaCreateIdentityProviderResult(rsp *http.Response) (*BorutaCreateI
 			headers.Location = &value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 409:
+		var headers BorutaCreateIdentityProviderResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaCreateIdentityProviderResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22690,6 +23507,40 @@ func ParseBorutaDeleteIdentityProviderResult(rsp *http.Response) (*BorutaDeleteI
 
 	}
 
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaDeleteIdentityProviderResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
 	return response, nil
 }
 
@@ -22763,6 +23614,40 @@ func ParseBorutaGetIdentityProviderResult(rsp *http.Response) (*BorutaGetIdentit
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaGetIdentityProviderResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -22854,6 +23739,40 @@ func ParseBorutaUpdateIdentityProviderResult(rsp *http.Response) (*BorutaUpdateI
 
 	}
 
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaUpdateIdentityProviderResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
 	return response, nil
 }
 
@@ -22943,6 +23862,40 @@ func ParseBorutaReplaceIdentityProviderResult(rsp *http.Response) (*BorutaReplac
 
 	}
 
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaReplaceIdentityProviderResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
 	return response, nil
 }
 
@@ -22966,6 +23919,13 @@ func ParseBorutaListKeyPairsResult(rsp *http.Response) (*BorutaListKeyPairsResul
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest BorutaUnauthorized
@@ -23002,6 +23962,40 @@ func ParseBorutaListKeyPairsResult(rsp *http.Response) (*BorutaListKeyPairsResul
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaListKeyPairsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -23056,6 +24050,13 @@ func ParseBorutaCreateKeyPairResult(rsp *http.Response) (*BorutaCreateKeyPairRes
 		}
 		response.JSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest BorutaUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest BorutaPayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23097,6 +24098,47 @@ func ParseBorutaCreateKeyPairResult(rsp *http.Response) (*BorutaCreateKeyPairRes
 			headers.Location = &value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 409:
+		var headers BorutaCreateKeyPairResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaCreateKeyPairResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -23177,6 +24219,40 @@ func ParseBorutaDeleteKeyPairResult(rsp *http.Response) (*BorutaDeleteKeyPairRes
 
 	}
 
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaDeleteKeyPairResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
 	return response, nil
 }
 
@@ -23250,6 +24326,40 @@ func ParseBorutaGetKeyPairResult(rsp *http.Response) (*BorutaGetKeyPairResult, e
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaGetKeyPairResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -23341,6 +24451,40 @@ func ParseBorutaUpdateKeyPairResult(rsp *http.Response) (*BorutaUpdateKeyPairRes
 
 	}
 
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaUpdateKeyPairResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
 	return response, nil
 }
 
@@ -23430,6 +24574,40 @@ func ParseBorutaReplaceKeyPairResult(rsp *http.Response) (*BorutaReplaceKeyPairR
 
 	}
 
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaReplaceKeyPairResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
 	return response, nil
 }
 
@@ -23489,6 +24667,20 @@ func ParseBorutaRotateKeyPairResult(rsp *http.Response) (*BorutaRotateKeyPairRes
 		}
 		response.JSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest BorutaUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest BorutaKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest BorutaTooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23503,6 +24695,50 @@ func ParseBorutaRotateKeyPairResult(rsp *http.Response) (*BorutaRotateKeyPairRes
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 409:
+		var headers BorutaRotateKeyPairResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaRotateKeyPairResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -23703,6 +24939,20 @@ func ParseRosterRotateClientSecretResult(rsp *http.Response) (*RosterRotateClien
 		}
 		response.ApplicationProblemJSON404 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest RosterUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest RosterKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest RosterTooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -23754,6 +25004,16 @@ func ParseRosterRotateClientSecretResult(rsp *http.Response) (*RosterRotateClien
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers RosterRotateClientSecretResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers RosterRotateClientSecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -24523,6 +25783,13 @@ func ParseBorutaListScopesResult(rsp *http.Response) (*BorutaListScopesResult, e
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest BorutaUnauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24558,6 +25825,40 @@ func ParseBorutaListScopesResult(rsp *http.Response) (*BorutaListScopesResult, e
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaListScopesResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -24612,6 +25913,13 @@ func ParseBorutaCreateScopeResult(rsp *http.Response) (*BorutaCreateScopeResult,
 		}
 		response.JSON406 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest BorutaUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest BorutaPayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -24653,6 +25961,47 @@ func ParseBorutaCreateScopeResult(rsp *http.Response) (*BorutaCreateScopeResult,
 			headers.Location = &value
 		}
 		response.Headers201 = &headers
+	case rsp.StatusCode == 409:
+		var headers BorutaCreateScopeResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
+	case rsp.StatusCode == 429:
+		var headers BorutaCreateScopeResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -24724,6 +26073,40 @@ func ParseBorutaDeleteScopeResult(rsp *http.Response) (*BorutaDeleteScopeResult,
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaDeleteScopeResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -24799,6 +26182,40 @@ func ParseBorutaGetScopeResult(rsp *http.Response) (*BorutaGetScopeResult, error
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaGetScopeResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -24890,6 +26307,40 @@ func ParseBorutaUpdateScopeResult(rsp *http.Response) (*BorutaUpdateScopeResult,
 
 	}
 
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaUpdateScopeResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
 	return response, nil
 }
 
@@ -24977,6 +26428,40 @@ func ParseBorutaReplaceScopeResult(rsp *http.Response) (*BorutaReplaceScopeResul
 		}
 		response.JSONDefault = &dest
 
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaReplaceScopeResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
 	}
 
 	return response, nil
@@ -25191,6 +26676,13 @@ func ParseAuth0CreateClientGrantResult(rsp *http.Response) (*Auth0CreateClientGr
 		}
 		response.JSON415 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Auth0KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest Auth0TooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25316,7 +26808,7 @@ func ParseAuth0DeleteClientGrantResult(rsp *http.Response) (*Auth0DeleteClientGr
 		break // No content-type
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Auth0InvalidClientGrant
+		var dest Auth0BadRequest
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -25429,6 +26921,13 @@ func ParseAuth0GetClientGrantResult(rsp *http.Response) (*Auth0GetClientGrantRes
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Auth0BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Auth0Unauthorized
@@ -26062,6 +27561,13 @@ func ParseAuth0CreateClientResult(rsp *http.Response) (*Auth0CreateClientResult,
 			return nil, err
 		}
 		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Auth0KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest Auth0TooManyRequests
@@ -26819,6 +28325,13 @@ func ParseAuth0ListClientCredentialsResult(rsp *http.Response) (*Auth0ListClient
 		}
 		response.JSON200 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Auth0BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Auth0Unauthorized
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -26987,7 +28500,7 @@ func ParseAuth0CreateClientCredentialResult(rsp *http.Response) (*Auth0CreateCli
 		response.JSON404 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Auth0CredentialConflict
+		var dest Auth0UnderWay
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -27006,6 +28519,13 @@ func ParseAuth0CreateClientCredentialResult(rsp *http.Response) (*Auth0CreateCli
 			return nil, err
 		}
 		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Auth0KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest Auth0TooManyRequests
@@ -27245,6 +28765,13 @@ func ParseAuth0GetClientCredentialResult(rsp *http.Response) (*Auth0GetClientCre
 			return nil, err
 		}
 		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest Auth0BadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
 		var dest Auth0Unauthorized
@@ -27546,7 +29073,7 @@ func ParseAuth0RotateClientSecretResult(rsp *http.Response) (*Auth0RotateClientS
 		response.JSON200 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
-		var dest Auth0InvalidClient
+		var dest Auth0InvalidQuery
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}
@@ -27572,6 +29099,20 @@ func ParseAuth0RotateClientSecretResult(rsp *http.Response) (*Auth0RotateClientS
 			return nil, err
 		}
 		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest Auth0UnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON409 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Auth0KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest Auth0TooManyRequests
@@ -27631,6 +29172,16 @@ func ParseAuth0RotateClientSecretResult(rsp *http.Response) (*Auth0RotateClientS
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers Auth0RotateClientSecretResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0RotateClientSecretResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -27878,6 +29429,13 @@ func ParseAuth0CreateResourceServerResult(rsp *http.Response) (*Auth0CreateResou
 			return nil, err
 		}
 		response.JSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest Auth0KeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest Auth0TooManyRequests
@@ -28292,13 +29850,6 @@ func ParseAuth0UpdateResourceServerResult(rsp *http.Response) (*Auth0UpdateResou
 		}
 		response.JSON404 = &dest
 
-	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
-		var dest Auth0ResourceServerConflict
-		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
-			return nil, err
-		}
-		response.JSON409 = &dest
-
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest Auth0PayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -28364,16 +29915,6 @@ func ParseAuth0UpdateResourceServerResult(rsp *http.Response) (*Auth0UpdateResou
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
-	case rsp.StatusCode == 409:
-		var headers Auth0UpdateResourceServerResult409Headers
-		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
-			var value int
-			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
-				return nil, err
-			}
-			headers.RetryAfter = &value
-		}
-		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers Auth0UpdateResourceServerResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {

@@ -46,6 +46,8 @@ type world struct {
 	*servertest.Server
 	t    *testing.T
 	made map[string]string // by the identifier in the document the real one
+
+	token string // to call with instead; "" for none
 }
 
 func newWorld(t *testing.T, more ...func(*servertest.Options)) *world {
@@ -54,7 +56,7 @@ func newWorld(t *testing.T, more ...func(*servertest.Options)) *world {
 	for _, m := range more {
 		m(&o)
 	}
-	return &world{servertest.NewWith(t, o), t, map[string]string{}}
+	return &world{servertest.NewWith(t, o), t, map[string]string{}, ""}
 }
 
 // things are what examples name, in the order in which they are made.

@@ -2752,6 +2752,9 @@ type ResourceServerIDParam = string
 // TakeParam defines model for TakeParam.
 type TakeParam = int
 
+// Auth0BadRequest Why a request of the Auth0 dialect was refused or failed.
+type Auth0BadRequest = Auth0Error
+
 // Auth0ClientConflict Why a request of the Auth0 dialect was refused or failed.
 type Auth0ClientConflict = Auth0Error
 
@@ -2763,9 +2766,6 @@ type Auth0ClientGrantNotFound = Auth0Error
 
 // Auth0ClientNotFound Why a request of the Auth0 dialect was refused or failed.
 type Auth0ClientNotFound = Auth0Error
-
-// Auth0CredentialConflict Why a request of the Auth0 dialect was refused or failed.
-type Auth0CredentialConflict = Auth0Error
 
 // Auth0CredentialInUse Why a request of the Auth0 dialect was refused or failed.
 type Auth0CredentialInUse = Auth0Error
@@ -2800,6 +2800,9 @@ type Auth0InvalidQuery = Auth0Error
 // Auth0InvalidResourceServer Why a request of the Auth0 dialect was refused or failed.
 type Auth0InvalidResourceServer = Auth0Error
 
+// Auth0KeyReused Why a request of the Auth0 dialect was refused or failed.
+type Auth0KeyReused = Auth0Error
+
 // Auth0NamedClientNotFound Why a request of the Auth0 dialect was refused or failed.
 type Auth0NamedClientNotFound = Auth0Error
 
@@ -2820,6 +2823,9 @@ type Auth0TooManyRequests = Auth0Error
 
 // Auth0Unauthorized Why a request of the Auth0 dialect was refused or failed.
 type Auth0Unauthorized = Auth0Error
+
+// Auth0UnderWay Why a request of the Auth0 dialect was refused or failed.
+type Auth0UnderWay = Auth0Error
 
 // Auth0UnsupportedMediaType Why a request of the Auth0 dialect was refused or failed.
 type Auth0UnsupportedMediaType = Auth0Error
@@ -4349,6 +4355,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.PATCH(options.BaseURL+"/api/v2/resource-servers/:id", wrapper.Auth0UpdateResourceServer)
 }
 
+type Auth0BadRequestJSONResponse Auth0Error
+
 type Auth0ClientConflictResponseHeaders struct {
 	RetryAfter *int
 }
@@ -4370,15 +4378,6 @@ type Auth0ClientGrantConflictJSONResponse struct {
 type Auth0ClientGrantNotFoundJSONResponse Auth0Error
 
 type Auth0ClientNotFoundJSONResponse Auth0Error
-
-type Auth0CredentialConflictResponseHeaders struct {
-	RetryAfter *int
-}
-type Auth0CredentialConflictJSONResponse struct {
-	Body Auth0Error
-
-	Headers Auth0CredentialConflictResponseHeaders
-}
 
 type Auth0CredentialInUseJSONResponse Auth0Error
 
@@ -4408,6 +4407,8 @@ type Auth0InvalidCredentialJSONResponse Auth0Error
 type Auth0InvalidQueryJSONResponse Auth0Error
 
 type Auth0InvalidResourceServerJSONResponse Auth0Error
+
+type Auth0KeyReusedJSONResponse Auth0Error
 
 type Auth0NamedClientNotFoundJSONResponse Auth0Error
 
@@ -4445,6 +4446,15 @@ type Auth0UnauthorizedJSONResponse struct {
 	Body Auth0Error
 
 	Headers Auth0UnauthorizedResponseHeaders
+}
+
+type Auth0UnderWayResponseHeaders struct {
+	RetryAfter *int
+}
+type Auth0UnderWayJSONResponse struct {
+	Body Auth0Error
+
+	Headers Auth0UnderWayResponseHeaders
 }
 
 type Auth0UnsupportedMediaTypeJSONResponse Auth0Error
@@ -4738,6 +4748,20 @@ func (response Auth0CreateClientGrant415JSONResponse) VisitAuth0CreateClientGran
 	return err
 }
 
+type Auth0CreateClientGrant422JSONResponse struct{ Auth0KeyReusedJSONResponse }
+
+func (response Auth0CreateClientGrant422JSONResponse) VisitAuth0CreateClientGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type Auth0CreateClientGrant429JSONResponse struct {
 	Auth0TooManyRequestsJSONResponse
 }
@@ -4803,9 +4827,7 @@ func (response Auth0DeleteClientGrant204Response) VisitAuth0DeleteClientGrantRes
 	return nil
 }
 
-type Auth0DeleteClientGrant400JSONResponse struct {
-	Auth0InvalidClientGrantJSONResponse
-}
+type Auth0DeleteClientGrant400JSONResponse struct{ Auth0BadRequestJSONResponse }
 
 func (response Auth0DeleteClientGrant400JSONResponse) VisitAuth0DeleteClientGrantResponse(w http.ResponseWriter) error {
 
@@ -4935,6 +4957,20 @@ func (response Auth0GetClientGrant200JSONResponse) VisitAuth0GetClientGrantRespo
 		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
 	}
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Auth0GetClientGrant400JSONResponse struct{ Auth0BadRequestJSONResponse }
+
+func (response Auth0GetClientGrant400JSONResponse) VisitAuth0GetClientGrantResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5658,6 +5694,20 @@ func (response Auth0CreateClient415JSONResponse) VisitAuth0CreateClientResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Auth0CreateClient422JSONResponse struct{ Auth0KeyReusedJSONResponse }
+
+func (response Auth0CreateClient422JSONResponse) VisitAuth0CreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6423,6 +6473,20 @@ func (response Auth0ListClientCredentials200JSONResponse) VisitAuth0ListClientCr
 	return err
 }
 
+type Auth0ListClientCredentials400JSONResponse struct{ Auth0BadRequestJSONResponse }
+
+func (response Auth0ListClientCredentials400JSONResponse) VisitAuth0ListClientCredentialsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type Auth0ListClientCredentials401JSONResponse struct{ Auth0UnauthorizedJSONResponse }
 
 func (response Auth0ListClientCredentials401JSONResponse) VisitAuth0ListClientCredentialsResponse(w http.ResponseWriter) error {
@@ -6624,9 +6688,7 @@ func (response Auth0CreateClientCredential404JSONResponse) VisitAuth0CreateClien
 	return err
 }
 
-type Auth0CreateClientCredential409JSONResponse struct {
-	Auth0CredentialConflictJSONResponse
-}
+type Auth0CreateClientCredential409JSONResponse struct{ Auth0UnderWayJSONResponse }
 
 func (response Auth0CreateClientCredential409JSONResponse) VisitAuth0CreateClientCredentialResponse(w http.ResponseWriter) error {
 
@@ -6671,6 +6733,20 @@ func (response Auth0CreateClientCredential415JSONResponse) VisitAuth0CreateClien
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Auth0CreateClientCredential422JSONResponse struct{ Auth0KeyReusedJSONResponse }
+
+func (response Auth0CreateClientCredential422JSONResponse) VisitAuth0CreateClientCredentialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -6874,6 +6950,20 @@ func (response Auth0GetClientCredential200JSONResponse) VisitAuth0GetClientCrede
 		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
 	}
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Auth0GetClientCredential400JSONResponse struct{ Auth0BadRequestJSONResponse }
+
+func (response Auth0GetClientCredential400JSONResponse) VisitAuth0GetClientCredentialResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7205,7 +7295,7 @@ func (response Auth0RotateClientSecret200JSONResponse) VisitAuth0RotateClientSec
 	return err
 }
 
-type Auth0RotateClientSecret400JSONResponse struct{ Auth0InvalidClientJSONResponse }
+type Auth0RotateClientSecret400JSONResponse struct{ Auth0InvalidQueryJSONResponse }
 
 func (response Auth0RotateClientSecret400JSONResponse) VisitAuth0RotateClientSecretResponse(w http.ResponseWriter) error {
 
@@ -7262,6 +7352,37 @@ func (response Auth0RotateClientSecret404JSONResponse) VisitAuth0RotateClientSec
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Auth0RotateClientSecret409JSONResponse struct{ Auth0UnderWayJSONResponse }
+
+func (response Auth0RotateClientSecret409JSONResponse) VisitAuth0RotateClientSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Auth0RotateClientSecret422JSONResponse struct{ Auth0KeyReusedJSONResponse }
+
+func (response Auth0RotateClientSecret422JSONResponse) VisitAuth0RotateClientSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -7584,6 +7705,20 @@ func (response Auth0CreateResourceServer415JSONResponse) VisitAuth0CreateResourc
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type Auth0CreateResourceServer422JSONResponse struct{ Auth0KeyReusedJSONResponse }
+
+func (response Auth0CreateResourceServer422JSONResponse) VisitAuth0CreateResourceServerResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8000,25 +8135,6 @@ func (response Auth0UpdateResourceServer404JSONResponse) VisitAuth0UpdateResourc
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(404)
-	_, err := buf.WriteTo(w)
-	return err
-}
-
-type Auth0UpdateResourceServer409JSONResponse struct {
-	Auth0ResourceServerConflictJSONResponse
-}
-
-func (response Auth0UpdateResourceServer409JSONResponse) VisitAuth0UpdateResourceServerResponse(w http.ResponseWriter) error {
-
-	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
-		return err
-	}
-	w.Header().Set("Content-Type", "application/json")
-	if response.Headers.RetryAfter != nil {
-		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
-	}
-	w.WriteHeader(409)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -8992,531 +9108,545 @@ func (sh *strictHandler) Auth0UpdateResourceServer(ctx *gin.Context, id Resource
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37cts4sgf8KiidrZqZHcmW5btT+4diO4kT32I7k5mssxJEQhIikmAIyrIylarvab7zHudRvif5Cg2A",
-	"BClQomQ7yczy1KmdmCJxbfQN3b/+s+YwP2QBCWJeO/izRu6xH3oE/n04xMGAuFeEs3HkkGsS3ZFI/MDH",
-	"vo+jae2gdsNGJODIo3cE9VmEcICGbBzV6rU77I2JeBl7Hpt0WL/v0YB0sOMQzmsHfexxUq9Rt3ZQ29nu",
-	"N50W3u9tuRu7ZHNzbw/j5obj1sTvJIhpn4p+a8M4DvnB+joN7hh1CF9Tg12v1WsB9kntoHaifqrVa9xh",
-	"oZjHv/+suYQ7EQ1jyoLaQe2aEETT99RAaxHB7kHy/Gs9/9kZHhGEAxc5sCy2JiYRjYnRxsd6jdNBQINB",
-	"B3uD2kHt6rq1vSPGNqJhx2EBJ0Hc6bOoc0ci2qe455FOn0Y87oQ4iqcdx6NyY9Ry8XHvE3HiTjwNSQeP",
-	"4yGL6BcsB/hnTb4t/hUyjzpTmNTnMY2IaqgziHAQ177Wa2MudzJ5Ue4S9rza16/1Wiy2tePRPompWNfN",
-	"nWYz/xTGPSG92sFuq9kUXx0m/acE0uYII/gQTWg8RLDKalqIE8IRjTPUEoYwu9pBLWBBhwYxibAT0ztS",
-	"q9cc7Hk97Iw648jrxMQPPRyTZHHUHIGk3vqbdzd709OoNfq9t3s++dAMXznb/Kj/emvQJvvvRGMR47zD",
-	"IjqgAaxl2lD+F0GDjlpm/c6Yx8zveEy8E+IB6Ygf42hM6rWBx3rYS16FRYdJCWrUw3QiArSNPV77WK9R",
-	"bm68bonyjlx0Ergho2J2YWdIsEuiThyNeUzcpJtPk1iQVJ8OxlFCEslm0aDDicMCl8vdbNZrnDgRiTsk",
-	"cJibtPM1OUo96nk0GNTqNUZdB5pmkS/oR/cYkX5E+FAOUTKPkMq+jT1swFPZEnU90skTV2t7vwUDokGf",
-	"BjQmHetrakX0O/afPUImeFo7aNZrEYtnhiKfwVBmSHxje3t3p9n8Wq9xzjou5eI0pssbkwDmXosYj0mU",
-	"tJDsjCCUjk/iIRMEqHZZrXHIeFxLj8hhsve5w4LCcc+jDhqRaZaFmszDiQiOidvBYjStZmunsbHRaLVu",
-	"mvsHrc2D7Y217eb2B/me6kUvgWy9I1uHbSE8aWa30dxobG7cNJsH8P9rzWbzQ02xaNFWZ7/3+5fN09Fb",
-	"/2Z38kd45bZ+C17xrVq9NoJ3vhwdfb6I7+K9MfUvvoS/+5+2z/n5pzZp0Vfu5fkhjlsvL0lr8M4/Thl2",
-	"iKcR8zwk5lGr18ahW2Ju6Uq+BIaWFUkThiTvR6yP4iFBPg7wgPgkiFH78iSzsGOXksAhhnCR25uIFhzS",
-	"9buWkDBLshe5bIOo80e4+9a/2Zycjq7c/d+CV1o0CV5gcsNk9smDj1mGn1CVMf/3NB4WUdPNkCD5ATKY",
-	"GOGSEWMUkQEVcyUuSknlcXlxlnmq0wG6RRjROxwTQYudTxPYQpMjCqm9kPC+fhQLUbH9iu0/DttXqtqI",
-	"TCUBOiQSbKgh/u/58cuTc3R4fHVz8uLksH1zDE9vo9vg7OTksPXl8LDtXAzak5Pn7cHJ5fXda3pyFzbP",
-	"Js7z4zdH63jrzYuzdvPl4fXnl9cnvc2jt8fPDyfv2mfPR/eijRdf2r89H5z/9rx9dnMUvL5zNq88h257",
-	"5OWL2Hl575093/r96OakdXZzPD37dPzl7NNgcvYb+/3o5u1EPINxfDpuqueTlzfHv589f/eyvfHuuH1/",
-	"duH4+1/cl79NT/3ftv54vzHpvXw3GQyOqTkm0YYYV/vtu3Z76+T50aQt3nnTZifP22+P3Pbu6PXl6zev",
-	"X3w+HcXOaP+N2xxMdsON0fZm3Lwg4b036ok2ts/a179P77c/7O7uHG7j9rt3+/Hk8Bgf7/8+wid/HO3s",
-	"Olfbp83jsH8R997y4QfMgs+/nm7dvXyxfsPfYNHG+frrnfv2a3fz/p64AXN/2zu9+HI2fv+c/dpqffDu",
-	"N/64/O23tn/96zu8/r79skd9N2y5IT13rz5vbj6/Em28Ppy+/PWPt8O9nRe9335/u/nu1zvy8svW2ebp",
-	"8YsX7enrt1t7z6dvrj+dTw/XxzjsXbSPpuPeeKvZ62/6X1qwL8HV8y3eO3t/fYE/4bMPp6eTX+9/5YfP",
-	"353il2d7+94fF5e7zuejLxetG7Z/1b707z+9/OPlrzdvJocv75otWI+7z7+2Tw53TsdvP/3x9v3wArvX",
-	"G6297bEbue77u6Pwev/m9N17crK5ub7Pf7vstwdnz9vtl59OjtrkrL31UrTR3njnHk2On69P3h63Jyev",
-	"BkftM0Evr67Onrf7e8ftT+22jb7EPrbfHrZhTT/0Ntun78PR7svg7twhp5ON9Xd75CQYRBfN8Zf9m+nh",
-	"5u7R5DI+2zj7dYP4W+O7kXt0fn3hbW7+8Wb8WbTxx6u4+fYyuD89cT+8HQ7d6W/kbL39vOmwk7eb/tkp",
-	"fXn5ajT849XV8atpf/Jb/xWZto7CcDK8mLrx+dkn0cbWhnOIX/+6fR7EG+f8Nz5439rsN/ExOw1P4pPP",
-	"u83t07enfP3q05vDjevr8/OT/u7lnnPUbDqXe4fO+gfRxueb8/b9r3+ML15evpiM21tvX53g/WiId9z+",
-	"zafX99HJ1dnZ5enp8Ci8Jy/evX3zYbLXvGpeOfu/juP1rReBaOPi5XX4ajM4/d350Lzfes8uT0evnP4+",
-	"WT961bv4vf9uQI9Gh/vnrwZ06rdet3ufT97tHQ83x8PjweDt9mgMtB43f2uF78b70/2r9ffv4+e7G0A3",
-	"wByOz4+sDKNWr4Ujh+9mWcvlm8PrXZOpHB21/3j9hn04Gd455+23ziE7OTlcvzk8bN+NDttvj+/bR+3T",
-	"54PR5+GIvtyfNJ8/n7wcDAanfcGQRBsPYUqCIYk2HsKUBEOSjGl1piTGBAfgAUxJMCTRxkOYkmBIoo2H",
-	"MCXBkEQbD2FKgiGJNh7ClARDEm08hCkJhgQC4wFMSTAk2NsHMCXBkEQbD2FKgiGJNh7ClARDAvp4AFMS",
-	"DEm08RCmJBgSnP0cU2Jv2/ft9r/+lWFOWZZTS6yN2kFt/fD8X1lLSHqzyljGWevkDWhTpV1COHDNB6CM",
-	"fWc/kWnJ1w5qHzYG+/5hy/OPLlvu3ZfrncZJm46PX757vvfhgn3e3Rgfv95qhI299733+8OtD87e/fb7",
-	"a297t93ePd1/7VY2SGWDVDZIZYNUNkhlg1Q2SGWDVDZIZYNUNojFBnFJGBEHC0WztO3xkFs5Ya2ckRi7",
-	"OMZZi+UiIMhXv6ARmaIJFkZJDNYKDlg8JBFyiUfEWL+nkeIbw48J9sWUWURqXyubo7I5vsd1t7yqtgaG",
-	"IE6iO+oQFA9xwQ2lsrkrs3/RESSBE01DOB7Vmaz8AJUfoPIDVH6Ayg9Qyg8wIkIc/xwPCVJBOaDi0gBd",
-	"Hp/9UjkKKkdB5SioHAV/18vKB9k1b8h0deMmH+P7fYMtnyTE+EcMHZ6JGX21GVx++X2n99tk783nq3j7",
-	"D+fUP/rU4i/7u+M22bqpDLflDTe1NU9vuG209ne+v+GmzMfKbqvstspuq+y2ym6r7LbKbqvstspue+Ig",
-	"U2mlXILJYTfDehGbcBIhHIae0svB/mLjOLlfQqyPaMwRmwQFBhkP8WIjTP0KerpOJuRDFiaphPoNobKb",
-	"Bsjd/hv3/eet+Op+99T/w2ndfDkfvutts5fh6z3eJpuWy6ij++bb385aZ3hre89v9d5vt9nO5XC03xdE",
-	"jGPq7n56iy9+v/wDv+h33u/x2Av5b9d4//xtY2P7dfvyR7JpMmnsHWFPCGXfF/sFIb9ZS+GHNHfENle2",
-	"TmXrVLZOZetUtk5l61S2TmXrVLZOZet8mzuqgAVCZZ6QnlLaC02QGlx+nFIeG+gp/IbFcAuUxw7h2Cfy",
-	"skrw3WDs90gkbCXsefJay8exMzRNJhNlSl0r/UUBVj7Wax71aVw72Bbqf4yFZgsQWLGwZDbEOs7DRWsH",
-	"qH15olYvAaSpYNH+XrBoeztbZXDRroQ1Zb8oNjB6gFZozFFAJj9U5OsP7WyoAl2r4HNrkMbXek1uHki2",
-	"4xs8EP/N8i5x+u5IxCkLNFaYbKuOPo9ZTFz089WLQ7S/sdFE//e/e2t7a5u/rKHjOxJNNbvLfIZ8PCI8",
-	"yQhhAVkDjjskvkzJUO7EGLYIWAOOyakQNKdS2uRH+IpNkI+DKRIci/CYo3hIORLnnUTIx1PoUhhCMIpx",
-	"FElWErhsYu1b8I2B8p8mnV8RH1PBj+cMQE7URzgiyCP9eJnWObFM7f2QyFHL0SISuLwuZqLODuI0cAja",
-	"2N9tNpobjWaKTPdhcd8kjqbtfiy5ecGMdD8xQxNMY9QjfRYRFEdTGgwQHmAaLNHRu8Al0XtxHh7SYR1R",
-	"RVAs6HvUiRE18NqABDTJgXrWPXGJH7KYBM608YZMu6CZ3QaUo7EYEJrg6Rpq94RERUCVE8rJmlROiyf2",
-	"tV4LcYR9Eqvz85xF4xhLCXZydCl+sx8neRB+4ihVUeoIo/GYumLgmzvi4AjBRSIuNlusi4M5HBStpR7U",
-	"dvFWf7PfJI093Ow1tvrbu439frPXaPb2+lvOTn+zvwVe4gBiTeJhqulQF1zGIN4TB/S8EyhndgKjjaeX",
-	"EbujLonmzpGql1Go3n7odIWit4G3W42dXq/Z2HJbpLHvbrcae3jf3cQbuOVsbDzqdN+Q6SWm82c5IlMU",
-	"YvrgyW0Qt+/sbrcaZGtno7G1vbvZwNv7vcbW/i52N/fd/V3XfdTJXQsNd+7UQAd+6Lz28Ia7I7Zqa8PZ",
-	"bmw5m1uNPby93ej1mnjL6e/jXaf1SPMyrLUShw+BEgTTy464wFh6vBGW4wwX7bHQdJO1zw6yjOU3O+BU",
-	"xV1y3IlmOH/syWu2ZZ0b4GgbbBo1ufSAX1DiubxoqCxseOSOeMgnwloHUcOHbFJHLBL/HlJXmfRdGjje",
-	"2BV2lWjwX6B5deuIE8H4herTmyKH+T7ma+jYD+OpaAJLQSKa5LcB9jwpSYy10PtQh7mq6X8ek2iazl92",
-	"uUAzehExf96OjCPOojrqBuQ+7talQ8LJeCyEpaBk7Bo6AUk6YMwFnPLWFuCU87WiIUbMzwzQx/enJBgI",
-	"y2UDFOjZEb+MsEOupYwvGLlQBTwWDKQAl7fPWgsQeh0LCGCpi3+ZutAz1AT9CNEY4RixwCFaqh+giZi6",
-	"aNAlocemgHPL8ZTXb4PJkDpDMfEmGgce4dCA0B+V7ULcvFJgW4yBmFhi0uRWhfpjv3awu7srDR2fBvJJ",
-	"ukSmvmSoKyCDrKt0Blq0mJFWeYY4DEkgpu4zruf/wtjHVCNSqvGAxMZDHPAJiWDnk2dCvuHAvQ1UJ88S",
-	"vV33KjWoWMlCylFE+mNOXEliW61WHTZMkh7zCUeTIfUIfAEGJjLVMPVVc1/22gXVsQG6Y7eO5E4FTO4H",
-	"vDbE3NgTacwYLp2s4pfZFkOz6G30m0KRarrb240tvLnX2MfbbmODbDk7pIn3XNAsDOpubW/DLibUbiP1",
-	"k/4Zjp1hwf51hbXV1XqqNrCUy3CKekQZTy6wpe4/u1laJnckMr4iEUGUZ1nube1u97ZWuDT9xplyTc7j",
-	"MCf9cxaQVSaSUBn2IoLdKWzVcgMUXZcbpeTTc/n++yEBqulKztpFoh9J/jlBgH7uChnT/cUUCD93Jff/",
-	"pYgbZmVFZsAu6eOxF2vRpcbfY8wjODAnIL3MRROIcMhTpg06F2Lg1FMZFB5nKCaex9FQm1PgfoZ3PW/R",
-	"yGPp47aOXDsdZod+iQekcMnFeYXRJjLWYeNASE4hPNAXErGiUYnP7GNZzEEvSSSGJcTjBxKxOYIGFgnL",
-	"MQ6Z5/I1JL5AmI94wgrlwiDsKWeFdbgk6hQPebtZT+XARrP0DJYa+WOPbKNut+ZNj/5cjTBSr0Kij7IA",
-	"gZ3R2LQrUEgihwRxQ3n+slxinof/EZTyGzxauMqaLwDNxoliBfoHi9LHcAWShM4JYkFtk474EIdEeypk",
-	"G0WbFuPR42zYV7EcPGQBl/VqhF3RVBUWlPsE/P8siJXj3QgDXP/EWZCveIM9iuEfidudRBGLage1pMG6",
-	"fHTIXNB308c+4VyQ4kGtrfQIZY6Re8pjnuqlUiMRPYF7KcbxmMvmtpr7YlJjw5X0sIEkqozqnHKU0xsy",
-	"Kop1PF/NrfpHRPq1g9r/rKdVg9blr3wdlv8YhglfZSkutyhDLLVdJVthOQgHmuMxFqqupqzcSdMyV4zV",
-	"cPAa2lTRONXb6xafHYzXIB8wtVekoYEuSfHArYN21CoIlV1VcghcpC9VNWUZK/LfQk2Gt0NQElarBdoZ",
-	"KOrfiWbOWfyCjQP30WjmnMVItpjdIRrA5sPtlnmJaW6YWCS5Li4jHAVM8aLZjdl6zI0BfV2YMnzsDDM+",
-	"qbVadslWXK30Qnf15ZpZKDXO7Ep9+4UylijxEq3IiCBo7oFn3rg5RaJrTANuFCniWjuXZhCsmdDIkzX+",
-	"L+VHMJZ0mZ6a/6ROzOAdJ8vqPHGMnSFxrfvxHLvoSq5yZu0PcSAOicS8M9yjiMfU8xDmnDkU3IhaJbRT",
-	"RPMpdkCOIbWB0+HZTtdfkgmZqfcrj8Es+mRsbbqZ35sZKoMKjlTyi2UzX2DqjaNlCR9CaIKC9TtRPyJp",
-	"CyI59KyWj3QLCL5CzIELeLeeMCbqoubG66O9Dztvt85z67f9iMTfDqbKcdiXS7GG2mj7/l65TITqDVfM",
-	"PWG8CQvVwWNOUG8cZ9ys1BX2oMfYCPROFVXgsUGOcf3eUDyhceLO2pbnycFL2s00VGyyJhztBYt61HVl",
-	"pMsSW6ri/iz7mbaYPw983O9TR0aQwOfmJp8YP8trwzoi9yFxBGuTYREHKBtVWM/8KbNj8idn81HZnqyl",
-	"4GFnJDRhGOWBNqxYSGSUEJwl1kdYuQSl5KYcydCACGE+InA5kp6rlxBclcatLaPRqrishTIluxl32KNu",
-	"p8fc6awmCy1qFulIAdQjGnd17Ylly8Luk0UTmu4NjgYk/ouKlmgmsHWVcehWOtIGmxlQ3kb73sJGnAH9",
-	"JDe2dHNPJIWudCRCHAtx8Vhn4hJPPYZdBD/LzFb47gD9dA0MNV1R6SlX/aP//Ps/t+Nmc9OB/yUff/3H",
-	"AZIPevLJT8KODiPBOuIp6FHo5/eCW4SEhZ68/DCi3n6xHr26ggI6w86QBuSxZt02Enn9MY9hfkN8RxCU",
-	"okbHKkQQtTOxpOgMggUBtDlm6BaC5m9raDIk2loxo0SV2SzkkyAUEsj4ROs0x8EoYJPgDLjqN9jctutS",
-	"8QB7eo+o2mYIVibuATIzM+symPKnp+aPYgryUMXo9fXFeT2VNL2IYBBN0dgjMhTBuJlyGXwzYChmA7jH",
-	"KjhuSa3XZXQ83x/HYvN+jI3Rnrt6EifxU8HhKdZkHnXQ0I08SD0ilIdxj8uM+Dx7TjIYnoqI2vPJJT8e",
-	"0yaAsc1STcZCWoJo+mPv0TSXtqExSD6FkbriEKu8ZdgzvIAUfMq5is19Ygo+kz0hfcmUCIEDlEN6e1J2",
-	"UkQJOhKDRcgRp6sPgHqGLjbmKqYAbpIZ8wRDErs5Qxtv4UpqObKIGTsVat2KGwG3YB1l65gbAmOxbcdv",
-	"ohO00dyA0CUAuwC1PUgoaKPZzAprfSGKfrbeo/7ytNsGU0RJ5LAWBxCgpMz4mKFeeqhDPBD0RvnMBs0m",
-	"Vy2xU2mmwZMfGblHMq2ieJ9U2kV2r7JZEXLHIDhMV8eDSDAzDOyX73XqjAttebsidiU9atkC62jCxp5r",
-	"hPlAjAaEQFFtOd0GPQg407t+jn2dIFUZTT+o0SRVPOlWxYbRhGdGBa6F/J2T3mp1mG4MbrrM0S7kwPqQ",
-	"3jCGZMv5xQvVG+TeIcSVLirI8hSSeKO5tbe9u4N605jMSuKNzSdRlmE2ildsoLPnxipFcORBoXyBqUeW",
-	"PQ88xgVar9k0Um1nCTI03uj09RvWoyF4uj7mMmGHxlAeJyJ41iez0XqqG5fsGMxwPUGwwIK6Oi6wmy5z",
-	"VsyseNFmZuM+wp1W9ixlw0YMRvzfe/nfTuJ0Z00CGFg2t+AJbtyyZLOixPpvc7MVOtVuGDvDwVQpZXzZ",
-	"ZYRUZ8viCUEg2kVJw9lFjBnrCA25E6W/p2snfd9KPgjK6hESCK4Gd6W5ZWs98k2yjC6mHDGxZTTmSMzy",
-	"MYhZLPrvjSQ3s5Hknc79PJulmmsikz1aqpn0i5mmVKpoyWbE2+mpfBfo3P+lpSXkTefuwHEcR7Q3jtUb",
-	"iqqO5ZtKRY+IQ+idvDcBtxd6T3rKFZlaC2Ka+vvMIE2CW6nh/PHdWOQwKOxe2/65HHxLB0/AHyT8hZy6",
-	"vvRVxmOSsgOcXbOOzEF4//59w3D3Elu0trzrmkTCvkpEqlxqyPHe2d1uov/7381fSt5Qvgv4OAxZFBP3",
-	"jLgU30zDZVXZPov8gj1K2kbQOILWi9RZ7b2DizzMUb7fWS1s+8k8v91850LXSvqSUbp8GjjtMIzYHQRf",
-	"SDcOZQE/HOIgIB4/DsaWkOW26CB5GalEDBJEzPOIi1xyRx3pWcABIg0fU8gKINDYv2uDMY5cioNGOOZD",
-	"8Vy8UPs4k91Sr7VVQEzWf5gfjBHzEusELKWPjjnha0gsjco7ihmKyIDyWF7Fyvw5UJSHTJjYBBAFEtAA",
-	"ZXKroHxZrDdxKMsw5cGibVNh0Mkg296ARTQe+rC4X7MlHqyp+YkeLwZOIKzh3c1hXUwGbH7qeVT6JcQy",
-	"A14FVO3EMWmA8yW/tPXafWPAGrMPxds8xn4og9q/WupKLDdZcVz0PCVn53PnyWMWCgEP/M9xSBjPm22S",
-	"Th+hbjD2vO4BCojiStZlEC/JO4hMkszyy0It0RZdSD/tQmBwq4U8EkPasvjTpQMagy07Q+MjW1Mq6/sn",
-	"gMIFu2kNXQTeFHXTqh5dHbltbVZG+Fu578zdoRHHY2lJQ/q4QUEKt/xdZuAlkhph5NEgGbZDoriTtjR/",
-	"7PFw7PfCiAZxhw9xa3tntuPrV+1Ga3snAf1IndA/cXR0fFVHPczJztY48vQQ7reb+x3x4vzOzeIl806j",
-	"h3mcZs99o/P41Uw7+begwpRtyiStRJWXgsIyheksgAV8gFyKPeJoXiPzK5mMY5JBHTnWl1HKygmudvpN",
-	"qojZiAquujW8BkhM62YZRsRcRaMOeksYsUGEfZ7wjQkoPrGh/jjMtZNFIvDL9AMHTMqdCYtcwcx8rIFq",
-	"7IfM0Aps6/Hq5uZydiHMjCmTLozW9CqnM5hPMe3MrmYHckRiTD0uY5c0hYDmNksdpIj8itU/y8J8tYz1",
-	"MD3r15KhHJ0vUBAy3EFxoVQVMF07KvQbHVOZxmmyLCFlQuJ3ZydrEZJ50ZDjf6Y+lPvNqgmtxs7ROSEu",
-	"0ldyAf08BuozM+hbe5beQuIvWEcF+AosD4+knqQXth8xP9fNVnN/Z0Euc2lBIxRraZTADRYSDAeDUmQT",
-	"QAkgU4YGWORKLSGTbr2zON3aPGX5XbcdLKkPtV2XBe2J5Ui1ffyFBWBRXss6ZXyWvKxwZoWABu331+ZV",
-	"NtxdmVdXatoymW9rs5VJ7ttvWjJFxXho4NDQdryKYHjaV+d12KoAdXEUHOAJP6DYPzhobjR3NnaarY3d",
-	"7Y0Djn2vob9ap24oCL1rZZER8wqYo/ildI/i5fU+Y92y7MbYwS/jiDz3WM+yj+InJH5D1zGLsGTzOYHp",
-	"QFryufUoA4HLL5F6EVrQkWq1//wbN740G/sf/9yst7a+/sO2RD2P9YqbF78KZYhIzSzHCJqtrUx3a78W",
-	"dtGRkZbF2e/iJa4RBoyo0Hxit2ouItgt2Zi+yyhoCfAtSzYl3o0zUsdoTWXYkKh4OZNXCvZJ/bfx8c9W",
-	"fadl37CkjYVLGps9llratG2P8njJlsUnixuev3HWhos3MG12wS5a2527mylC4xy+yekgwPE4IhyQ9QaM",
-	"ucA2fRqM1UXkvHR6iaRK3JPMFZT9kBNX+9kkvKn0WxgDiEgfnBUFuiKwiTa08IZM7f0oJvIT112NyFRb",
-	"RXmKbTc+SGL9df3jn3s7X//1r3+sxhyvC1mjkm7o+dgi4BTiGxaMyDYXJV2kd0eoinKL+jKzfdYqKLPd",
-	"Rju2rZ7dXrhuD7FDii0W+Nm+Z7h4pyQN/MRRGFEfR1OxU3MamSM/hniGtJaXcs/ZPUirJIby0tgr6TbJ",
-	"dv2c3QOqk44DJHFMg4G5itZ+Dj02dp8TJRtL95Z8tlKfLHDG0ZIdwjer9HYUsbC37Gqqj1bp79gZsms6",
-	"sFB922U9gsRvs4fPZT6mwSImIt9anpqOB8HUxszl8289mhc0IoIFzravfzFMPwAF69YT+APmuSRCIxoA",
-	"NmF6Q4KTEsPpANURzpmJMtRY+rvtJ3imIek+R9h1I8LtTpDlzAPF92xWgVXv1+WKyw54tiqIddBmIeQi",
-	"D2iuceURpa6dOSqQbFtDcucUe5QvLk87p3hqk+nw2CLSHkEGzVc3RmR6Mtd1XLBQC2w5FXoIPp4xB1Mu",
-	"jFhfoqnh2EjmhZnDO/N2uFjslSUUhQPrFjVjIL/ad9U02o3m9BJmhrrAiD/jTmTDyaNOxDjrx+hoGmCf",
-	"OhwdXp3NUsU4mnPwYQ7GQU8cx+KrRfMS7ywY+zmZXBGPOpY8UTJB8FOh0bqIIcuaFMsfqgsJBm4XjwoO",
-	"LNvvxSjGSOq+6CWOCcAq22VlwW2PfSD9PnXI5s72vM3d3Nm2cHUWBMSxn3RlJ6rfVaJnzOHQcFD4BelP",
-	"aDy00v48YbiqCLzybW4oKF+AjmhEnJhFU3RFB8OYo7MknPgHo+Vr7BHeZ5FNG09/Q5wGA4/AQjdYUGR4",
-	"FAogZXdQt45wsNR0yo29HdK5w29fnhRpEUVDVtQmzID0/v8ngAzhY1/oLwXGhcN8fxzQeDrP46Femd8A",
-	"lL7g84+EelUIFxwl91DztJxHE1vG+hbIrtL7d40Dt8fuS2yjHBiX71d7+gPuqV/k2+Z8TCKI5kHX7bNT",
-	"1Fprzjq8LYIzqbdklZwaOExMjnPxGQv4GjqSAHwHJmiD0GxgENY1xON4KOzamNzHhx7m/Ir0i/rM5OE6",
-	"8pvcCKw+Xxq41pIU4FWWP4pmPDaAar4QamNO5tXNzWXjirggXuyEBjEw78Lg0MN0Dq4qRu8uz41LHsqR",
-	"j11iLlw0JnYvoEt4TANcTMLGC7AqM/PIbso8ynbpgPA4CfUpuLqTb/E66vIh3pA3jDLioWv0Kn+0dqNA",
-	"VZNLW3HOXyjZVLiEyQ0vcnAUTcWsaCRv3KVcK7WakiTnnpnFlKVN15PgeqHhmjaVNZi0AZsOenOn2bTb",
-	"s5JCywUxJXzhVH70tV7zcajKU1Db/bjpoFb8iiavw6A5XC6XWF0fh+9kNjscCN7mJ3M61AncaT1tH4eh",
-	"OJUjQkJjg81VAu26sHfx9ZKeOeCO6dGU3Lk3TUZn4eNWj5b4MPWiF5GzoDNJrkmciLwfNk/OOAoOGOaU",
-	"H8BoDmLnQIzyYGNtA55QtyHbOBgHPCSO6NHtFgZUpaO6jFjPRgJp+ETx1TjEhUhUco38IkNQwJiSCLsx",
-	"kWr6gitz9QBHEZ6CQMWcx8OIjQdDSTfvaTw8Z2dyP1chIE21CMDlvFLEGxGHhjoH0AbYq34uKfzm8Vmh",
-	"2V8p5Nn5B1IFgFJpdkEeEo8JdhM9RQ+k3BFJLmsW8XjxouDwEceNlMurv/KcPnmpcLI0GBxCcW+rDmYJ",
-	"0BBjSEpWid10hsQZKTg4e/jdNCTuvDigBZLk97NTwOsoQSsltLLThGXnuI007SRHt2jUusS/bfQRyekq",
-	"KXO2rrvHOhp4ZC6NaYclxKZ4rsQ0kT9wyIAjWU9r+XUI7TZG+xJdHOEYr2QppvWhxOG+bl+W4HvLc2Pr",
-	"gmpIjYKCQMA8MQfss1whFLhiK+AFcvUvMecTFrmlHdbqfftZYCMSaCSbdzaPx3X78ieVL4F0VbzFLgJZ",
-	"4FKsbXLQHmwDtS9XNX5IEEcWL618PktXPcxJp7T7p67CLNNEEtmuDG62rjqLBh3ujQssDhYNcKCqiv7E",
-	"ER+ySK7DCjMf4ohcii2zzD75zebdl3CDehXKapNJk8eqgXdXp0AMRYup1lAIK+o+aIJmj3O7YpH+J+ES",
-	"dZ6NY907C8hFH0rW5jftz1RpWaCmfMwN0bOyaXg8u/IxKaoDIH5Z7P+H7xc5F0Px6aGlH/XLmc1Pzq2b",
-	"KKVNznbhgKg5cyxU4yrqv1jtWbTnnJ0Ik6fo+imFqFzkHg2KQw1YP57giPzEi05evabSvgtMxHSEP3Gd",
-	"Ib78XN9jqzsbQk5kwlZxWKWPeUyiwqtN+XOBb23RsPgLqSuUt57yvqb3140XxFWQkRaHk+XOQ0gJGufZ",
-	"qnWAH0jgEm45duqHFaIXjajF5RbrA2OWoyaernYdtfwI+JJ3UNeZcyNoWVeL0ueiLnQVKCENuTttXaQ2",
-	"IqEnFBhEsDMURxy+12IcktDWUBsec2k+KtPsNugRwYSFrGdcB+ghyV0CNzH0fWuW2oQvIaXaE8jOwOIQ",
-	"dXoq3LXst0mIbNICX/r7a/haRc6U/PA5uwc/osfGbo+QZeabBiLJKEQVIVT2a/nB13rNTcN9Sn6rA4S+",
-	"1mvEGTKuYndKfp2E+4jPkzCbsh/LD77Wa30jJqbkx0kYzdd6zdNhESW/lWEUX+s1X1+ll/xQXr0Li4RM",
-	"In2PXfLb5OpbKJd4sMSXF1hqpOb1cNlPk2+EDuIvQ5JXPpcBf+YtZ2mXZfJRpokOlibk0s0I0zPbkrrH",
-	"WrlF494MGva9cEmfrPwuXHoEoe4zMXnKfio/EJ8KlTrUNsPSmr90KCiVt+zX8L74EFREZ5ljkyizqsQ7",
-	"zaqGZVvJ6pRf67UJXoqiQVETn/G+1IzKfgea1Nd67UuqsZT8VOs44mOlYpT9Ury+UGm4iM4VPOUSqsNN",
-	"gh8UIKy0Am0KyBxmFBGf3QkVAXLRpY5gC2epZHwl4ysZX8n4SsZXMr6S8Y8u48MwAS+x3+zpTAAjKMvE",
-	"nqEyQ0WKePDTqOqadaj20odrwCxkXFcVpCb3YUQ47+ji4NC2eVEYJHA0Ook8wDG9g2KeIYbipIOxh6PO",
-	"hPSE5sACoIkIO+qtWaw6a581ydSkoDYlbyJEU5Goub0h5xKZZTB0k89muF9yYDPHTx8k41ykdKI2fZbo",
-	"pQSwJdKrzc2EQsmKBCsocmaatbHzRqAVUdVGwY8esAliwQEi99iJvSnkq/vQdz0pqB5PWKZZeZt2GyS3",
-	"dSFj3hq6JoGLuhK3WN86dUS/HdlgF2Gu9UkYAI3X9N8DRjjqYWekAUtU+XscuCgAOFZ8G8xtO2nxPEFv",
-	"lfD13WzFHWMiXUmuPr43V3YDkhxyT+bruWbiyKdJWf5s2e8UM0LKYeL1OzI0oBN7XNdyFPN+tD6ept05",
-	"PGzBpw+jeFXCSNJvb6rSL4qQMXjBLXQWdD+5Q5q7LmmVPVeGK92fyO9a+bumQsgGPucS6JD5oUdx4JBT",
-	"ckc8uwiQV53OOFJe+fRKNjYv1zOhF0PiuShmB+hF+/IEbaw1Udu9E/0A0A48bK016ykciUTqvg2yHEUc",
-	"1B4NXA4eZplEtJa3HtPCHjlBwQLBa/s4pBsd7N51wtGnToijzDNfUGr6sNXhIbwnnpvP4D14+HERuFa6",
-	"uhDq+UgcGCpfZqsQLGLFRtwPVqxvIUu+DUw6Rcf3EHbJ53JgC3eUUa4P446PwA2Ld+AySYR6PYkfhSsW",
-	"93VNvP41tHxzep3yq5X5ZHFPufaL+WXZhVmOTtvp5a8KPVOVOFNAP0iCA/TL3e2WRL5cko+Kg1CagV4C",
-	"iNwbMjVwk56Cjy6998st7Nk4HmMP3ZxeW1bUjIWDld3bbW6j//vf1lprlfU1GUzpdf59u7lvwFV9r9V+",
-	"3DU2Fxai5JHCsY2nuYXeeOhC/6SjyJbQDeajgz3NupcDJwWBo8up6khbIcFnK+msVUCjFdBoBTRaAY3+",
-	"OECjsyc0w1Ay8ynDLLPcyR7Po19J7aqhhHJQuyEYJ8TXS9mkFKiNPfR//7uppI82e66uxfbWa1fXm3tb",
-	"tXrtEv7+OM9KyXMWO5Fjk8VTfpA9OXJ0Zvhf4Kboq1K21TMkQ3lOxoYREbyHuLcBDZCfyOO6hdgpz6Sb",
-	"SIljtAXrmJHYd2zsDAkHLKWMnZjOQhCIHp/Y9BJwlXINlbvywojXXcHEM8N9k4QZn2CJ3xoYaLYyiAp8",
-	"o9oaFu+pRwtvUPsem/CiCM4Y8gNhPrKAW3mNpGgtXoj+tMzKZ/KYs7bmp3dZNFAyYGOnQAYkHMFsrQGH",
-	"eX6UbL73ulqc4oM9d34WvQjKumZQUGeM4jmUdRw40RQaK4QXEbxh1h1jIK4Q2YYyx55ZKAZdEQy5rTRW",
-	"jtHElr8NuhHBrllavFuXXFp90J0tPq6s/PlU6CyR3bNWK+F1Cce9AuQUOOE5/JWFzamTv3CIKdJuiWaL",
-	"TXIdtn5GYuziGEsrx30+LWLJDA2xKzbAxy5RuA0+DSTkP4t0oTx9SRNz4vVNOoS34a4DMtjm0GBuZAvk",
-	"hNGpkOpidHArcJBWcKMu8lVjyGXO2AdLgUXIlaAymdIFmbNDfXFGXSeaM14o2quO6QsWFQ2VJmW4hSCS",
-	"1ZfTtMBuUi63i3iMA5drFD49lnhII7cT4iieKh8OXzQok2mcK0J5x/GgcDkNHEi5cj6e1mX1DRalxagh",
-	"pRkHGQkyz09qzMIlgZB7UC64lvDGJbycMxN7qglJIUhjhPkINkMXrSw3nXnD14mVh2klFbsClIwZuSx1",
-	"xeRqTM1atB6bdLDndVRB45LrImv3yuAo6VdV2qClx9m8TdVrMO2wnFpS3Lc8BCD1YYFVkRCTqux9zYWA",
-	"MArILZxAFu6BRVo0uxKRHfTxAn8K/ASaoPklUl/m11Yl3WWUm4VZxwlPmJdomAPd7yplqtNnkclKoFKu",
-	"HVIh/aCcymVjeIUW9SBapEzNgi/wDp/y2IaVfj0U5nSS/ikJqEc8Fgy4tt4UM58aMmiWhDKK2FhXICg5",
-	"dzv7KZd/OXvkjA2kHkHd/PmV1odK9C1PPNqSKO/0gbkp517q9rFZrMkBnNFbhc2rRazm5KZp/ImzwGXO",
-	"2kX6uvqxQf2QSRUtBMDa2oDGw3FvzWH+esR4TKLhZ/WPdQi6CLC3rtqDYc6ZRTEbknqrLOqYkpRCwZ3V",
-	"aKBwB8iCMYe6dQg78YysTmrtipfmSAMFejFNbjLaJi+BmdipSY5SquF4BFeXaSpTYhVLN7JMoEmRbvKJ",
-	"PxC5UlZGjDlBNC5ItTbpRLVbbNiUmHsaCLxyrC/gixZqyz/IUryexIeZ6CArWEucyy03TK4cVM/mTrPZ",
-	"1PgtdY242iGBw1zidhX8AtI1Qwb0Tmg6HI1ImFaBqN8GSThVrgGx1kKdpZCLTFwjD2tESGjqflxj86VV",
-	"OcEZulrJr2sJ1DDjgF8OqbWw+Lgd2ybVopYBU8bUB5AW+Fpi3Sq0VJXJZs0kzC70IlAEiC6iXHlK5Uon",
-	"FeiRS6AR1CN9JvNhwWlWBoaj2Gw8Yz1aVC7Ch9/MsD2euHfV7QxncpQeDUYcOTgQA70jEeDDWMko9HDc",
-	"Z5FvktBtUEhDgRsxWjJGUs6lrT4Rigfjy3xJL64XL1U7HdHsiqkfzSWzcOgw7ITYGeEB6RQnDmcR7NT7",
-	"9usA8MiD17HTp8GAROCp58U+evMtnQurMFMy14p1NCT32CUO9bEn7RWHeQqjqiz0jk8DdY24YblGnLvW",
-	"YkPsJsHF9eI17o0D1yMduqDOQHah5Uf2SxCC/ULdXfyYVifgWUGy2HtzNjV10BnhsYQnWJqapieHq9vn",
-	"jDGsbFCFgWSWdLLbn8TtQHNkYEX0egNRVqyfBXElU+jHxyOypBd4znq05XCuk9EUeYbTociiIeIfPTLE",
-	"d7SsYZQdxZFq5LlqI7ktTvtR4W12P7TDwkV3kYkfOm2zodq0eqPrNRrc0VhaPR4GgMFOKStTiXHxNXEV",
-	"zC6OInpHEM7Cssj3C7oXH3aSK8b58x/j8vMX7TaSdueuQV45m6XWBaTwcZVTaadCi/9eB7+nQzANi5AG",
-	"g75ELyDCDnP7YrgTjMVEB4wNPNLAYSgeslGMxX+o69R0nkixJTJn6E+djreUil7xloq3VLzFvv+F1kLa",
-	"Zb542AHC3gRPOdyGsMCbJlcSsA2Z+xvl45buKdrvED+Mp3NYysXJ0eFz7IwcWfNa4s2dBDSmoGUU3ZGQ",
-	"O7giyST8SNQ31rdgzajKnosP0ILhnDE3deMRD2ChO3TOaAHHHMZqxJWL4aCuM+Yxk/Usl+AzCwZoZy3F",
-	"KmKZ5iwQRnJO8kgSwUixBtkziSEKGwrytV6jrvGHBn1rqMAayD6Czxsyesx8EpE7NoInCmGmochSFy9v",
-	"pMq40aDfx41wyALSGAe6OHqmDXC4YNHOytSZkMPsEnlesu/gIWRc2OKSYjJOQKACeWKWHci1XCF9BVqU",
-	"JQEv/cTT200aaADGXPbCMvEaCvy4mJ9kulAQlYWesGXI81oBLhXCfQUG9mOOO8gQHI3lZwBDEhf9fBGS",
-	"4OQIHUpGiETHDVWLH8muf0m9D7dBgiYEuSJD5mkN5RlU3heMD4LltApDY5szopdOryOXLMdQHswTINV/",
-	"thc1+Y5vkM+KfeUJ0d7hOPL4AkBQw1spwZovAoKGcRxmcGgTdplIX9zjzBNyF95tjCPaENy2ARsko9Z4",
-	"g0UNKY0WQvmuSJCmJzqMiAPMpRBuTDr6dKntrlDB1Up1TX34IPGRareoi3gMl4VSYQW8K3WAWWSQnoxC",
-	"U9R3G/RYPCwTAlMR5F+KIE19j3KH3ZGoIDrn+VTG0UHpGu1zVZwwW+gMZFZPvp7D+9R4g1p+yXJquatS",
-	"cEDOEWbGu1dSE16oogbJZRpHmI+ImxaGM1rTxqNgu1Sm/wltYg3d4JFogqNuwITS74dxVwUw9jTycJqj",
-	"p94AXk0EtdDAeMR4nH220kwvcewMHzjdkuE0q0yoZKDNkjE20myzh9foekx9ycSy80z3zyXBtHDrlo60",
-	"mRn//G152CS+TeyTrvRBWXAJRUjnzwYjiBlrQMyYeXPZ09DzCqRb23yaayBOIH8DTlxyXwQzF0NyYrNh",
-	"nULPD1CXhSToRGqUguRiOdpuNgRaRzgIy1MwmIKv5mzuFelHhA9vBA9/iPd75l41kg2b1RzXEJxaj/Rj",
-	"BMF6cSZe8EC/K2GjiaxyGbEYxwQFLELS7pGt3AZw2VrP3JAmLQ9IbMZDc4hsmSTUZagONudZCQUgLZ5Y",
-	"KizEXOXj5FMzI4i6HunIXF19B1v24jWhOpkrNOakqOzIRmt/pykrjySVGzdsN7U06At9hnRKDUsfk67l",
-	"bYi5cSmPyABHcMOdgdyXLNvYdpcBj1Bbba/rogdXelxPPiSPkAmezt0wZQmpaAPgHjymnid4yJwtay4u",
-	"swlllK0O3BfjSJ6hbNiempe0u4xTCiEMjIEcLbB3l/DCmDQvmezMpWQBt06cvXD2VzljV+pD84StdrgK",
-	"tqW1vd/SJwnfq5O0vbu7t9dsNuefrpxrMzvH+gxnKXZkWhbYcg2S23tt3Rdv/JJ1wnLtJxWF+lTKbB/f",
-	"60vqHbU08y6tywT+4VgHPAxlqf70RjztrLW3uLO5ubXJtPWg5u2EXINrCVW0ZPL9zBbhwNWThRiB2S1Z",
-	"dLW+aFPsy24LXMgNo2zU5Nd5awUh20XwGrYCE+K3BZgZYs1ozDNoLTocVDB0nTCgYr9VieU8AIYtaUZW",
-	"wzGezqJiPAEe0LxlemxcoCX6etr2V6OawyUQfExIoG+EBdSOY+wMiZvN8V/2uEgsiiuZR3hRkOCkovpm",
-	"Y+kTjB9IQN3faK4GfPBEszf5bqFBGShkkgxcUUT6Qnd6WCSeXmIQpL+JZi4jekc9MiCuLOO8OGFKqHMA",
-	"hg8wauIHKVjvwN5Ls5N0+ZsfZuUh/rlogjSdGDj10zAAFjgkxR9qNbW8EpaV5y2pKRYvvAzczkBibM/O",
-	"gYYdMIQ9yuMiX6WQDQnpiEk5zJe7VUcnl3dbgsufXN7tGJVlWIQiQEacL/jSoW00y59r5X29iXDA+yRS",
-	"8Q829lZwwXgCNixjI0rAFUnlXc7nMZEFkZLLM3ilVq/BL3M8AbkRPcQZcIijaAq4Fcn1EZwLjCQIZAaQ",
-	"EmpTiKH3IjYRxyMJpy5yFAjzXiKLKfv+GcK3QSbg1QATXM3Al54VpSVLS3Ouf0itWkTcZMpJJljWFVKu",
-	"ep+OeMiWxFXIXXxRXLvOZUjGpRLuTHzOpGDicod1WcL9utjMc3DQkUANyf2GHveilbcnh82b+Jw1d4lH",
-	"Bktg0uaW4ij5PHt2vorDKCGLHcwd7JJORO6YsyCvD+70xSGSHm06oAH2cnYbxBWAtJmlP16qEqYemUvu",
-	"qEM6RiHlFeYvmnguW0iQblT7LPBoQLIHak5CJR87w7wLkQRuGh+iQykeUsGx5P4tWXlHrT5iwkIdYq+f",
-	"lsZbe3DEXkfRqOAMharJzNGQ3ADW1EIcc07Eo1KHXl0LnaywR7OtFGc3gb997r6kBU5p2DXFJw1r9Rrm",
-	"QXnBWWJgIOCS+xAluHoknhDwDI6k6MyyMLBwx1xiNxyYhevrsowTiScsGoEuELB4SIPB2m2QnVfm7iCZ",
-	"WV0ibs6Z4Kzt8Z7GwwzI6bLlqRYZKqve7q8m7b83COx3toAKNjgBYXz03TXMUGSY74BhUhKOdDUAyjRT",
-	"5AmhKH+A3aTBoBB3ZgZuSSbOSL1J55cJc2LCoGKupTDhshAws1BvRYNTzjIT80WClin7RhXJjtkM1Mgs",
-	"rMzI4bvzc14v3xxeo//ZrReOc3ksGWDA3TS4qavCLbARZhcR7C6VpXQzpJF7iaN4eq0AnYvDKsESoINh",
-	"7E3tF9eUA8zzGromM6bVM4T7MYkmOHK5DGOO9XLdYW8sC0fjjEZ9G3RDEvmUc3pHuioGI98pr6tIBPgd",
-	"Ssur31lAeFYwyZtxQXNJs3OE041Z/1iYIdL4mLM2RX5k5dHJFkrWSPI8AWJOLae6Jsoec6ew7/Dyq5ub",
-	"S/Qcc+qYAjhI4m0cFrnErUuQbBYP0QRPwTHJCegMGcT7iKj1tkFkK76ocl1DxuOZhz0xjuWXT4bp/SiL",
-	"qGR7zAaSecIbXcMPPWshd58lfl4d6Mo4UUFqseAfstEHr2vJiBN19S81mofYFzfp6t7ryh0S1HZnf/OX",
-	"OWgpVmybYJqkd7B+cs1akAakOxT/nugUgyjFlqccKbfFKg5AvTiZO9uS3rTi1f3hcq7+nmtejA+SJuJl",
-	"qXY2wD93kqGWd0eaarBQEshefb6Ipc1xJ9swkFPP9uLL1/TlArUg+X1e7emiG9f0pnvJ+9YMLnQ6xKSn",
-	"j/N30rpgDzTzlrolqWdtPux5KfKFYvz1FN5YaoDiDGZNvQX1XiQRQX+dMJms8qV0/xqmYnVl88RXNkUI",
-	"67lhJzux6sla1b5+0OUjalsOli0QYvmD8yB7PLPdT2qcV+fnr3B+koV/waJT6yzN3VlDV4Bnpq7/hB7/",
-	"LBMaDIYUmAAqfszzxONRwCa28KoSkp26S6DNL6EXyBTn6YKSfglGWRixO+pKBDWPYHGIWVnfAnjXMnCa",
-	"QC0GmuZScWyKHSlINSYhAtC5UKRVMLewgc36EiZaKwh3nMI2aL+BfM8EY7RjXj0tVmcdYQ8wl8CKdF3i",
-	"Ig/H3xjDs9zN8cMxPReETT42wqf0Bm/u7/xSBuzTjPHc3l4yxrMsFOjiRXgssM8fCj/zGDtDeTHVIwjP",
-	"B6/N1fp8tDDcJwPc/EGxNmeZcIVpXGEaV5jGFaZxhWn8RHz2cfTc5A5SCENZWElo9V0zq/pZJnZBmD3E",
-	"RfI+0LjuneXSrsuCZQqbczNmUBc1mI0ZTZhfDk9U2eGC6BKHczwkNEmEM3Li4EOaVI0qi0aZp0A92BI4",
-	"A0kycZpv24+llJjqgpVsHNtRBsaRNwsrUFtigDL0zjK4C/kDmkjgGvhFGdq6npjEiq6jHuHUhQMuXmV9",
-	"1BWv9LAz4t3HHnYYLnGqzRry4mM+DZwODoVRib1OwNT9tuCDChiiIPZUg40RlYofMySbIYgzn0A8UnLT",
-	"h53RIGLjwIWVieV9cPnAdjHIthrjuTFEroBoksDTOQio9VqyA+XJTpcknyU/GqCfu0nm9TiivPvLAXp3",
-	"dQo+ldTBotOPxFS0CkWj24BNgjXUFh+kylb3n12JIS0jocHtpIApPNwjnjSDZ0lHT6wxjrxaeYsIexRz",
-	"mz5zASqZLF2V4Rpr6JwhCYqeVxTjIfEfwh3m3u0+tNqu0YGJo2KXAbMGp0VHymgh8ByWasrGEZQt7E3R",
-	"iEzXUFt5Dzea4P18Jn2gQuOB6AouFy/xMW5vI2eII+wIxUistoIOgCtobq/I3LQ4ejJX1zZHmoo2MIZs",
-	"mHc7WyjCgct8raLVlX5WR92GVN+6ne4aOjRqSwUL3MlGsakFlOEkpc47HrkjXsnNtxRIhxKejHPF0ZME",
-	"thWAiGbaSUmsa1cp53xRAkUjxcyQaRQhHhCzJoFst5x/KDMSjzkWepDsSh926Ex6TYfEGfFseA+kl0gF",
-	"AVpuyJZhxA0aZAEg7QxJXf8qeBWlbedEzM3ZqQbMhvdgVCXcNDNtdxbZnWnzEjVCqHO5oLzicPrZ7sKI",
-	"3FEyKTslpedTCUcvwUNYJCSqtHdLeqXyZvZK5f9meNuiLDia1O8weObGVtMyUJLUx+uoWMDFQ8zW1JNl",
-	"dAWhdpx8PM28to7lRzM5Gn3iOmrnFjXxgriHZ6fw5ldJ3p2Y+KGH4zmkK9YJ8PfVBUQUUUjReX/deCGB",
-	"iGX4AZ+UcsKCdTvPBSEvV2y1NqwxWnWZH4A56ma9HQ5zSbeOupnUjS5i0W3QtQXmGrH09oaoYM0OjS2N",
-	"giyxNAowL7cBFJplAVEAq0nZSzU/R9UN1dFoz2TQXV8mcEsvT0d6ebrPrKMTA7BPS7ZiJbiituwoP9ri",
-	"ymlvS+pH+vqnk5So6WSHMNChLouPVZnaOQC7Ath0GhprHNFCcEnFzxRIA49xJMxekF1sHAtTaA21A4UR",
-	"J3Te9I66H+GBT4L4mULo60M6gzQ1Hw85jvIO2ByyCmCxPKAZ/9FkyMgdiVA0DnjGmVRKNFCuQ5jUievQ",
-	"sDMk2CVRJ47GPF5UpiRlsj3iUXJH3KSyXkw85VVUWHXK4rAfdeWtMGERBE+6DczDM6NMAL3OTuvTJF6O",
-	"/xZU6vlar3lswObRlZKUDFG+ho5LkIcgjHlk4Cc1WMpWKoGvsl7sVWY/r+rEkhXLtSVGiAs+ph5B44B+",
-	"llQYYqGwi4//8+//3I6bzU0H/pd8/PUf9svrmN6RDmcOxV45WXgOn1zDF4lIBKDOWTRJdQFx0a8d/PsB",
-	"uJUK2vbrx/pDQUStpYPgBbGpgp7sFzAJd+gzz2MTjnKwuMrZLO2l/El6ZsBMzcoFkIEayHBEA5cDKElW",
-	"eklBaZdGRQfVmPeDUEP16ufc5K4G1pyfo5zgCmeKooDiOA6SEkuG8bAM7nchzuciX1BmJsp3u2RZgUWA",
-	"nQ+4Vii8UQhx1FERPh3AjZoPQRaO+ZC49pwsG9pVBgEsdWeKzZsECEiOZBCwdrLYV83C6HgDvSxKoRg7",
-	"YYJiVQZUxgbhCA3mcvaXgyqbYcaaHMKIMQhEDhlXyaTzWENSyVtfp/eAwGOGMCQ3yZj93eZ2HUH4w9bW",
-	"/i/lDPhkQLCdOb1PB3wVD03eo9qJQI9VUQroSDpZr7VTenwZZrWwDtTCK1mNWaYUINaXQUKzXDFb73lJ",
-	"5LFca7yMa0jBY/WmlnAhlZw6EZoL1ANUvM2MkuJr6A2UCgxcxIdsEtRBhutLoaXQ9jIQZLYrvxy0wkpZ",
-	"3DOnQ+FOaS7EknS5Ek0vyjoVzY9o2AlY0JGl7QQr6Wj/tlAVpewTep+q1OKH8SJ/WqBVJfUthE3E4yiA",
-	"wxkkurOkumDaY+4UydI3SCbCI4eNPRc5HqZ+ajcLW1P692+D1MEvOAGbBEVSmXM2V8GQqftCQwDWTIOB",
-	"p8QjC9bQhSerreIAdTlnQgiLJXILnJDmK3N7NcFXWH+m2zJcwKyyzlXSYqd8kZE5GY8JlmNiSAlmptSO",
-	"ZZJf7EmDafM61WT5fJqZYyJb/DxmiyHboaG38GbyYUHc9UNjjWeO24T0Ft93JlfFEXEIoPko9GNd0w5r",
-	"KB/kE86Vn/bRrjhzIQc5HPUfLtJgQTBXO7HgzswyryA1AvA2cBLXdUXSO4J6hAQq88VVdVMyRr7YGMHc",
-	"IoJdeR8L8SPPwGeW+rao25W5Y5B8Ks49qaNx4AnG1+1T4rm8izyCZVEOuF63Rd3+BeMUvndkwo8ZeFAi",
-	"roAW5Cqea40FJQFYskruBHMkT5NQZ6rYhExsQlE4gqC3ObcJbXlg593vPW5cw0pBiSvEEqzUzQPCA+bi",
-	"0JYNr/yJowvRgAmvi86BbavcbGsMYxV8ULCYAZmIM6fRebOhj/Pz/YU0A1GpSltFGkNBnnxhgd0GQyzs",
-	"2plsNzSL+vtsDtoImGqyuHsgDATk4Jx//KnCF0Ct7ERsHD+ID1dhEN8jDOJx4x5KRDo4zC2IPViCVGbj",
-	"J/r9R27wLx2Q8cOGYBSFXNhM/5toTOYjLCX4PcTjRJazKUAM/NHiOsi9tNEWldDF2eOeVILUZqSmZh3z",
-	"rW607Uut+9StKHxTt9MruyaqBV2eTRqV7vPEzT3bRXnNOt+4qWb/aGEws4EvHuthb5H7ChJA4M004RTg",
-	"U2RC0URBDDvM95l0/Mkc7lmKfuxAm+U03b98oEcVfvHE4RcjvihmIgQXn1L3I/uWfKcwjr93VEYVYlGF",
-	"WPwXhVj8TaIq2CQg9qr6DPnYJbO6xXIi/WmjNmpV0EUVdPEYQRc0zsVTVBET3ztiYl4xKNUyDQbgwCyE",
-	"3MpDPueDSOe7RUsUQ1umlkiKVF2iTMiPHwuy9l8W4kECq/ImKE3rgnAFmxhq1tv9KlDkBwkUKVEI7RvF",
-	"iCxbXfL7h3tkpckDASZm4h9nkSZS+Z3BmygC/GH9PtTfWVQ0JldyR10SD7G0l2i8RPEqXfJnyS6BcjKl",
-	"fpQ1Y5bVyo6p7Bg6oskOCYfEJxH2dLEpXlwjoJ4tHTM7Nl2zrACJyIIatBJeEI3ROHBJJBWyh9RmztJp",
-	"xgF4BJ2VkcTZiZUzIOZ0nFaHdgT7CeKVmjyU32btEl3AqLhGduLik+Tn4Cia6vxCbFTyH2IuY6+g7jwo",
-	"sMwr8jUuUL41Qo6+bZJ919GYj7EHZRveXZ2uoUPmhzgiLupNY+nMgH8I1TcwYgzcFYKdS/qy5OEyYxBE",
-	"28tmFRUYceW39lI0cNG/TD+fA6D93qgP7SYxuRnWpesjrXZowISx2gtK/8bewhJZSvNtewMW0XjoJxhR",
-	"qomiaAmY3Kvr1vaOUuHF5OpoY8eI1RA6us+i1IWsKiqIrw6EgivBHBTXMAllx4ZHKrRufS77LDK1b8OJ",
-	"XxzMpw+YWfRDO+KU+o1U+9oUzdXkmiNpTByrrFG+5J6mwFYZ1pRqVi7FXglDLdssaFJH8su8SqrvPFdo",
-	"Mb0wffTC9ns7W7my9qrUvZHY07S5lLKjAEqZkF7Z0egUD60UDpgJXO0wlxSMd7fVbCaxSEsMeAa4LOHY",
-	"H3985XJRTHGA2pcnKjBYijUcqZhQd145kEpLrLTEv4KWWCY0c06amPSApeCX1H5T97dRRmf7aW2hIbnH",
-	"LnGoj725cJsrqbIPQO5Mwzd8HOABgdAbwc7mOJOM2S6l2P6omurfRC/VwYCSgBMd1A57X6mZf381s/bd",
-	"FcdaCU2wVv+R1cFVazG1jcJE2dSLnzgKGfPKlcHoilYUaHOrVQDanEJRJl02YF1ni1Lklt5WCsQa2Lls",
-	"UW4ZUqEnLhWDguAOS5abDzHiAxp0JACnXRYqcE5JkeIbGT3LIp4EruMypQXSQiFJoTj7VrCw/E4kbTZU",
-	"m9YdEUqKvFgD0ihms9gsjaOiIihHEzwF8T2OIPUtyF8xFsQMQ5floOGVfjDTwWJg+Nm4xjnhqtkAR8qt",
-	"wY26OMmfmRgU6n7t1vMPhV7yVaGm/WlssHou+lAZlsmWEaehh9yAYQCekR5yEbqrR4PRvNzKF+PIQGzl",
-	"tvUsrX+cQl86ZSV/k5WPBqJBh497UNEVVqng4nDs99KghPQDHfAFfFtFCaua5zYf5YIjxkYx7ogRlbMl",
-	"khxbS+/5Aqi5cwcNFJw1oYB0cBxHtDeOyfzDPsblD7tot5G0O/fA51nwnDMyb7xFTCvPT+yH3bofdRvf",
-	"LSsffqiyn5X4qMRHJT4q8VGJjx9RfBhZTMuJi0tVeS9TxDJIIlwMxy/6GTr5BXKwPaJQbBUrzyRQ52XH",
-	"gLHB4lyIdAp6TPaCf8Z7OHaGjyAeDwQDiAgguEipqOsR8rpFZvr2Oc+Xn6uugdIBFq2EXrFlzemk8CJE",
-	"z0EwvW3vy+wy5R1J1wtD9mI8IqWi88pN+luoSXqdVtn6b7QwL0mc1IxQ/ooywD0ZfwrOFLZk4xjc4SMy",
-	"RSxCjphSXyZ2We7eBqUrWqgOZ/yzOr0U23WuYDZ5tY7e3RzWtVj0qedR6STLiAJXqArg78uz/qzTy3go",
-	"3uYx9kO5pXJwatxL5KimkzWzUyFfgvC58+QxC3WqNnYcEsbzZqtBJpLK4gcyuKZwGQquvZZflpXdazOK",
-	"wKhI/xiRqULrhHqzKnZQ5gN2RmTahZskJYtWDRKKM0XP7d595T93C0wf9XsdMPQSDUHozzRIhi0OUSdt",
-	"af7Y4+HY74URDeIOH+LW9o7l0ulVu9Ha3kmcoekZ/Ymjo+OrOuphTna2xpGnh3C/3dzviBfndy5rnSw+",
-	"jYBnr4K4vtl5tPm78yc0w1Ay8/k4j31W9Sur+pVV/cqqfmVVv/Lxr/4SJltBSlaQkhWkZAUpWUFKVpCS",
-	"FaRkBSlZQUpWkJIVpGQFKVlBSlaQkhWkZAUpWUFKVpCSFaRkBSlZQUpWkJIVpGQFKVlBSlaQkhWkZAUp",
-	"WUFKVpCSFaRkBSlZQUr+8JCSL0lcQf5UkD8V5E8F+VNB/lSQPxXkTwX5U0H+/JdC/hQnSRcG/uoFMlLs",
-	"bTnaWXVwjoQ9ibkZjVYyPzm3yGn7thSSU8rjZI5q0Nyi9S6XoaliecAfkTabzT0Zc0tKnvG2XQaGefNi",
-	"rimUtPaCRWKmNo4dkPuiULZxxFniUxPvye6TzDXpO/CMtOIFW2HMbv5mwAVuWwyxRNS5Xu6Mbw1hbxkt",
-	"dE4ekWXNcgO96Pc5iS/xgAY4Ju7KQ06U+BRMQN7CgQEaO0Op/Xdp4Hhjl3RiFmOP/0vwhW7hwZJtPwY1",
-	"LbVEHvVpbOesPg6mOuIN0jWY5x6gbkgiiGrq2nk33MjPadBhPtFeVlDeRFuiWdEkgmS0hX3Ags7pAzZB",
-	"0L3YFtGOUEIHoAyUYPdyBnppdG/13EaVOBjmdQ9f9pSYd0zLnpJ8ONeic2F2tfohyY7YfkiWOhmPTpuZ",
-	"ET7CUVu0zn/fs5BdyWXPwjzqWkmCF5DerGRU9BfjEVHX7f2I+Rbae0px+60JMbenD9u7JRhCHjeJmzgI",
-	"UpjWdQgoH+KQpIlloaCQAQpxhH0i0ybTHFIWkBLBJksz46/11RtcwDUf0nRxox9nrYy1Kzw5k95tMDMi",
-	"PEnwBHKdPPohLFCSHnAIv69q9C017mVVi1V112933h7liD3qqXqCg8RXs32W1ecKc3vn6nb8ofbO01g6",
-	"j3GQl1mQysJZ0sJZxID4E0mOx5QZ35rIvrmsWLhJy5/2byIbHqp6PZ6m9biKVe6WckmxkAtMW1Y+LI4r",
-	"mx3i6sJhZrCPKyUenV/bYwYfxBpKBPL9bYXEzHIWMaJlQ1QKCczGmHLE1BU8iS/PlEoc2zIcZamjtSx7",
-	"mc3FWBWHVKJ3sEmSI5yLK0xxEpfFIcVhuDh/ZmYiKRppvdbHDukxNnpQI+WgQOc0YUN/nH390cBREzBU",
-	"CAgNsE9cxGNAzJKByTgiMzip2IAWjXQS4bLImQ/bMA2d+gjbljb1wM2bB+davOMPQXWVeVVmWsuiY/It",
-	"wEoXLdAPC+b6LRbnYi48XzvI4u+hK7h4RyNCQhku90wlakvcLAzCW/BUlVnseeLxKGCTWb3GpTz08LTz",
-	"sHCkogg3c9w/cUTdJRA7Ld8DHKjVFJlZUuCGs/C4DyhwLgEGmKI25TTOAIguPGeLYGCzmKQFkLBXLw7R",
-	"5ubmfj5s8gHwr8usYAUwXAEMVwDDFcBwBTC8CGD4kvH4USVQhrcmsDQkWkPvAdFDKwASKkK8QWPkkpAE",
-	"rtgUGfY8DcnBbXAbNDIED/4KvytBw1goByS2FnuDbh11R9QV/0n5jHJ3hjjiRCXvdvoR8yUZPIP2U7JQ",
-	"zcvHeYI9QISCJtU1qVgwHvHNmhjsMWSNirGnqMgYdcVJ7FrhOB9Hdnwz9ryk4E+0TGDJz6QfyziECRiv",
-	"cXhvA0EGuWo7xedmGfaZgo4MCdLsI+U0SflCnXe8u7O59wsIfCz4uGj2P/9uNvZx40u78aHT+PjnRrO+",
-	"s/X1H4/HfSGjE8zZHkHjgH6W6CgGqOBGa88WZ2+l73n5EGAJZE8KwMDktkNYLvJMAHNXriSdCe0wn3CF",
-	"uFkS/yS0pSvoVNesriV6uzw+O5B0Y4o9bECkoJ+vL9+ciE8v3xxeo//Z+AUM+0xDEo0XgIRoXL8NkrpU",
-	"cjEgCyj7hVAJFbDiVnN/J4OsCMLk6roNAC2SFUnkX4zCiN6Jz0dkqgAX55c6KilZEU5qQTFBGeJcY9AC",
-	"bRJX71JWJLJIW5YmQuXOgiHmr09yzKa8PKn08Uofr/TxSh+v9PGF+jjQ0xsyTc+s9b4nlYCGjm1EASRI",
-	"N99E58wdPONQrEFhubEvlid9bEzdhGGsFNBKAf1OCqhxoKTiOatZ1heolmtCLVxYRHaBTiWHaOMMJgLT",
-	"sVg3cDgnAn1R9jMJ3BQxnkZIpwiaBxS2Q/K6gAWN5E/baTWHc8XikoMh2BkC2GamsCEM0RxIBA0mA0n+",
-	"tA8kE1BQ4TdU+A0VfkOF31DhN1T4DRV+Q4XfUOE3/G3xGxbLZYvlDPczhUqDBPLc3N/5ZVYrtBu7WhMx",
-	"Ij/yVYAW2QMWVX+R3LfbMPCbpAHKVfksFSiryYRypfkWKETz44xkD4W6hvy5KIZm8Uxn9QQLY6POEAHG",
-	"J04wJ0ALAGBWPIiIsCcKZqftC+N77DUypNAQ56Xh97Gg9QURKfnxz8q7RTqNsERyqLfZQlvZeejARmGj",
-	"L94tnzhDHFBuWcbnU6OTnzi6Ob3OGLYJ9C7cp/Sm6OiSXarTATC8xmL6scdr9ZobstBqoKX8pBDdM9Br",
-	"kCxKRPoaJbYQ3tfVpUdtJKKlncTrFaqvWXrQ4pbSshTMoM5sqkiBAZ8usvH840JSv7ZX/LxOKtzFVnWo",
-	"RBnfxQVoaIzA0uPSVJOaYI5xbTeblq2E0mNz6pRC8K2prUv1zWSIe83lHCSyyxILWqRMFCCDqwt6sxKl",
-	"veKvLUfqcfQc6WkFJzdfjFdcrs13vCgWe6kxzW5xuk5pGQzic+LdybJ5NkEx20yiXnY1RLeZv5vxFrsk",
-	"mHaw56XnKvOu/WSuOOt33GrRpXMG/OFVppkU5c3MLXkq+OYTzHNGBS6oFB4g6eXROiRjI448OiJJYT4d",
-	"PaxL/4hD0g1J5FPp3+lKLGX0c1dI0S/djGRQLiQJM1/P/Al2wxcx576z39zZ64QR61OPzD5Rby52/eW1",
-	"dHu5BWO+UtIkhbYKmUBel4gRjnXywKK47GXqa82djoLd1pcSs4qtqgGq1LyAU1dofa/fH9dlxIATm1uj",
-	"HjUCwmPiNj5NyGJRp/qeKRv2sRw9ZueyyAtfXILdeqM1u9MKmiwWJi649bmx1fKGZXtjD/3f/25laPbq",
-	"ut24aB9fNlrbO7V6+ufm3pb55/ZGy0qSZa+DHnhpMyLTcjcz8wJu5EXHQ698rVdYmfve1O+xOEVXbOec",
-	"OxAW45ho5H4nIlXJ7qpkd1WyuyrZXZXsrkp2VyW7q5LdVcnuqmR3VbK7KtldleyuSnZXJburkt1Vye6q",
-	"ZHdVsrsq2V2V7K5Kdlclu6uS3VXJ7qpkd1WyuyrZXZXsrkp2VyW7q5LdVcnuH79ktzULx24mSq6beAT4",
-	"gcrCwYgPcURcdWNVT/FfuHGb/xOX93jqaEokkpwUPUBXkLUDnFjHDEEnEB2k/7u90arVa5fwty1MyCCt",
-	"5eC1EoRqHcFmusR6Oq21sB6MIU3KU38eEYAXFWExW7eF78xrckVsVS1huxZxKRWaLCKzwh8rhzgLCYoL",
-	"Y/h7ZMpkeDkCtmLGr0MAEWR8eWwwKIpnD0nUcfF0Dh55stsu1oFf1BfE19rY2t3a29zZ2oUJyYcbNpNE",
-	"dDJk46hELwESL67Uz9e52/4tcHRlv4tjM3+IE/EO0EAy1YkeG/3V0O1LwZHr0OROcaLmjM82CaeXZphU",
-	"bgsiOG17lh7KAh11JkkdB9OZC8DiYcLs1c2E4BhymFnA4ocOy5a4Pu9WY0H6epqJll9oo4RIIs+XSjlb",
-	"4EhawsUzU3LtXK1Txt/D7bkuSdYIt5ISXHIEbKKuga1TXZhMssjo+aEUHQszWBDc+l5Vo06XzmWlE4We",
-	"/KTXvuHxLQCTkOn4K3porNbUY5/zEoe7bLTe/FA6I9oLJKcOo+izqGviPwhNYG7cRb+sbxloWCnTL1J/",
-	"sh2rbRApqLaNnbJQbeUgFFICMq46zdtNRGNOvL6dhB6NMz6cI+bD9fLnFyL09P1seeIxs/mXmJuRSiVn",
-	"ZcscTw7gxx+Vzz6RvpXLNhAWQeIMylcpeaZUj3oa1AWJAxCkXk9rl9wGSh+xGTTPVAR6wGLkUR4TF8kI",
-	"AiOXVmOSztf/ls44SMuQfN+8gyV1nifOQkjQ48aRJ3PKAfBqCDe5vFb/QdMUHmHYf9kchPkmwCOnJ/g0",
-	"OJEtbiz2zD9yygH6uasvKDvjiPLuLwfo3dUpB4A76ZAnXOuRMDWt49HoNmCTYA21xQepNtj9Z1fCFEun",
-	"NwS4u8zHNEAe7hEvd3ORUJmeWGMceWWIa/X0B3TOFOJzXpONh8R/CCN5hFyJBTkSq+QxLISuyC7cocym",
-	"SDBTVY8HggDgE8RJzDUOc1JYyyUeiSGDrS7Dn7LFuNZQO0DED+OpcsvoD24D7HkPzJh4rASJtvIKmzkd",
-	"xv3MzhaKcOAyX6uldaWT1lG3oaJYOt01BCsITCaGWy/jnu826ErY18xVXymM8MdNb6jSEr51WkJepkhA",
-	"jIyUZVFDvFMrcWafOqGhyhR4kkwBM017q1mcOfCDBPUbJQpXiVWXNR6/ZcD6IweQ1xEfO0Ohz3Sz3h6H",
-	"uaRbR91MMFYXsShN+86EayADB8TaEBVs2qGxpVGQK5ZG4e7yNtBFrzUeJomIOT8HB8iMdn4GEFgSAjsf",
-	"iPnMOjoxAPu0ZCv2wM2CtiCvMY6oE9vCRXPK4ZLq1zcO4E8Px+OG8QtNaRjHIQfFOgXt60d44AO+gNSj",
-	"xFJqOLNEjOAeZ944Jg1ooTGO6KztJuQMNFElDDxxwsB3CfRHxyXIQxDGPDL4ETMD0gO3fH5AAaC9iaj/",
-	"n9txs7npwP+Sj7/+46lSChKpOCev4IHx7OlKVeH/P0z4/yM4lUpkBizlTXratAEg9EfPHci0+rQB/jOQ",
-	"m2l4GJsECOiUZIJjdppNMyqmWWUIVBkCVbT+k0frW6L039N4mIZlnbh/kbB2i5BIbvtAFi6OP/r7BsH/",
-	"BcPXpSb2NEHsqZa3Uih7/vMHBbQXB7LbDuK3CGx/6P3l1x83UKECOqyADiugwwrosAI6rIAOK6DDCuiw",
-	"AjqsgA4roMMqfKECOqyADiugwwrosAI6rOIWKqDDCuiwAjqsIh0qoMMK6LACOqzCGCqgwyp0ogI6rIAO",
-	"K6DDCuiwAjr8S4R7ZKXJo+NTWDBuykGCsX7fowEx6MDOEZQCl+hP8nZ4iKWhRONyHEH1GazSJZAMCVyZ",
-	"wW44U5QYtoyp7Bg6oskOCYfEJxH2OqrFAiHJsU/q6q5TvmcZm6LeIgQjC9rQSjhDNEbjwCWR1MRmahrn",
-	"QlvKlynOeP6OoLMyIjg7sXKWw5yOpQ2hbja5UCdWafJQfps1SBQMpGyQzoXJMivfq7w85bcTBIiGmMug",
-	"qwG9I3CbHjGvgP5Luohm6+s3m8vntxTYRuUX7lI0cNG/TD/XIEe8YBLK0euygMijkGEMAYNQmhVJEiwD",
-	"qxqu1FpVM3pei1bQWaOJoiAEmJwEnZWasZhcHW3sGCEQQvX1WZR6ZuUKwFcHgkVLuAF1Js10yB3L5oEy",
-	"q6m+zyJTqTV848Uxcpp84eWcf0tptUi1ry08Qc7l+LiJLpW1dZfc04LK/anC4spy9ysUWTcL5RuanllI",
-	"fuWy7WmDHu2TmNpOteGiUXX4Z3NSkrXe29lqNrPQrNv7rWYmA6Vp89RkRwGUMiG9sqNRdkuiaw1YbCSp",
-	"OswlBePdbTWbSYjPEgP+C2hmiwJyA9S+PFFRtQpZN9IIzdoVUmlalab1V9W0ysQ1imUa0cCdhR1Q7qMU",
-	"eJLar7n+JgqdbZlaW2hI7rFLHOpjby7U5QInrAZa1FFHcuQPQM1MYx98HOABgbgVwc7meGJWVV9/VH30",
-	"b6J96kg6ScCJpmld+UqZ/C9QJmvfXT2sWfW9GfhYg+v9UACyv2839w+F1gY5GSTNc7NmZaUvpqGQJErV",
-	"kvTmN1egIGm2IF2me7/d3O+I9sGFr6uRJE+tlUeWiT1JBlAEpGECW7X2bJzcJmZAOzBWhQbo8vgs195W",
-	"c39nATpevuRCbr1k77NVF+A+Tjr4rwHbElabCX7SsmrxUiFV5K7ln86LYpGMG1cP4BomGvOY15NLMUOC",
-	"ajkN8CwemxiVKHLFUFJppdjngWzmAHte7aB2xBAOpjLhCChJvVXXwbfPWTSOMdKMrF6TcaMHtrIXtStN",
-	"lObj/Cfy1hQyhzw2SSPOGEQo5vzKM59nu1GPkndmL4DTly0tSxRJ+1yO4LfcTLIfJDPR75rXwvm3Z94z",
-	"3rAMW71qGbQOwGyEEbujwkBYsKX6A5R8ULy7BTepsI7YzR1nMF7SyZjfJksDn+UXJn+Lazaf5MgErgwQ",
-	"LOyDj30fR1Pz4wDsN+Pk1aXVIBrLBhhYm8wNmNdRbxwDu5I5nWps9TRRKUsesikZDyaNTGPZ0seW/j02",
-	"yLwtDrjgAJh6Ok5Y5vjAPa+SV2ZDMJr25QmXQ4a4VKwGrDvJhiPaNgoK3xhvGT3kds960rBrI1hhzCyi",
-	"UXinmCwlF1vQhnypuJEsdmqWuiVubYa2ZdqWWHmpYPpphYwxJ3ymwWQldVu5ZZuFbk3fFX1FLAbZvvAM",
-	"ZBtacM2qe5jMlPiI8UhVR0kjgqGZfBczczIGYSED9aqFEMYhjyOC/UUbmbw3Zy/5Yr4H7xQ1oVXVd5H4",
-	"dh3E9roMFjN9hlKaf/0KUeh9S9jEFeh3aERIqFMvW2tN2LlcfKh5UPN8VGL4G9HW0uK6DS4Cs8AEl4vp",
-	"Sh34jkRg7cOE+DOpTyTJIXKYPYkC4iPseXWha+MBItgRTd8G//xnxmxZ++c/xZgjdfLB+YS66zikXTTB",
-	"QuvI6TA0QN1MCwfoOcERidD/9//8v9212+AlkeCSQGXdy4vrG2SudDdVXovrriXrlfgmuoBOeLC+/uri",
-	"+kYMb/2utS66M+peqNoFECODWJhkcUQEYQ9U8VjYGweQLSmG6NGAJAedckQCNh4M62LddJvwK47lqxjg",
-	"EIgL9RDEUt5Qn/B//hN+uHpxiDY3N/eB+N7dHNYTPGzqeVRaL3XpIFH0o6IR1tBJEobH5dj6fU7kIoQR",
-	"cShXobPi9Aaq60MWOOMoAsBOleT7z3+idhLggGMQHjDPBNgziqZibbrHN3jQXUPXRIhIlXktNvak3zjD",
-	"sTPsmjf/0W0gVRYzAQEcArSPAgbBSMTjBFxa8iNo1Sc4kGlrP29ttCSA+oRy8gsovqq7cxYQo0/Ai6Dx",
-	"baDbp3Gm2Z83m1tGS2otTqlPYzn/JJ4RhkV5kkm8gc6er6E2WChCG7hToZqROHgDwXi3Wvv1lDiFJQv5",
-	"Hlhm2HavSBxNG+1+TKLus9uAM+QyIXngi+3mpjhpqvHJkCGH+YSrtL2YMeSPnSHkDMIJm+ApUhq+i2Pc",
-	"w1zYToEykiJxWnXRDY86JOBgd0n7q9YOxc+N1lpTMEXgZfp0TCaTNQw/r7FosK6+5eunJ4fH59fH8I3g",
-	"dDT2SMLIavWaYNaSt22sNeU7LCQBDmntoLa51lzblNCHQ7Aq1tcmxPMao4BNgvVPkxFfExZu7eDPr/Xs",
-	"b3DuGxlvS0OKBtvLIQmo28inTIjXxHlP3Ua5J+t/UvertMgj7JMYJFJB2kH6yrqUDSon6ehS/FD7+tHW",
-	"9npEBiQQ7IR0XOmL/RZdjci0E2IaPXZ/s7aEsaazPz5oeXWy16VqbXY0IzJtiFmag0iePajvN2R6iem8",
-	"LtWSgw726L0oJ9DdRrrBya3H13Wl7S3fa9Gulupu/U/5j85Ky5rrum69TIP2f+KIQiQ0ucd+CKymubGP",
-	"m2Rrq9FqYtzYdTeajd5mf7uxu+s2nY1eC+/0t4ShKxoC15p2N9WSIddMn4302knXZw6iYqM5i5NuWyhy",
-	"l2Mo+Z/W+wTiVy2/3ys34OxPiYdQ/5R4Y7IPHkTbcFEwSwR3LbX7DW2Y/Fkb2Jz9h6adorVlFrkaeAWi",
-	"333skjX0gnqyoJrronG4hmCXhzgt3adStXWGlEIpEBp5OuzbAHMz1/AAdYUyIyO5haYosckD1KWB441d",
-	"0olZnECWBwijHqhxUYSnUiwm+t2JWzuAi8rmKeWxUWWMg8haZm0vASxUE/eil0m01PsncmI3MK/SX72I",
-	"mF/65Rs8IkWH8zrxJKhNh/hxuIzLZUD0oKqdCSajz+XnMYmm6cFMKrSZ53DGz7p4IMoramQxWTpLb4yX",
-	"6q0r+ETX8KMkedJYVoUsrOkqQYIUKA1o/izWldUKV8ReoNIcsfK0i2F9nL2nWmK5RjQoHEemLp/Z++oF",
-	"+haOK72SN5Y0vchfOGazROQKQ87Xivz6EVKDIMwG+GCr2QSPuBENHYaegn1ZVwqsFlgyogZuXw/+rKVO",
-	"x5vMPmjXilCgBZ0Aj0kLhyZauRQOa6ptzalrmTCI2lt/8+5mb3oatUa/93bPJx+a4Stnmx/1X28N2mT/",
-	"XU3GAdScQdT5I9x9699sTk5HV+7/z96VNieOa+2/4sqX+74VEoxZEtLVH8wawhLWhGSY6ggswMFIxDaL",
-	"udX//ZYlecWAIUl3eoapqa5usI0ly+fonPOc50k/oNszWxbyL29qcyOr87dftJHdA3Uig7mq0aZIZ8ii",
-	"TXCDEXQTG5HcK1zptONecybB1se2nNCfPCuRM3OM5jwMW1Vj8fi0BsPbvtGfLQxZ4ePZaWemtJ8zte5T",
-	"tXCxrE6Ne6nFN6/Ls0Gh8nT1Ok1WVWHVludtbV1MqvW3utigySbiB7YtcGsZRv0+jboPWogK9Yr4LuBH",
-	"npEsl7/saD1wb8vbWeSMMhWQu+5eNIEOSeR9Qf7cdiPsnKh9OD36Z8RziSacAhmZRjzsZZwzNi6lQf2A",
-	"y5hHk2lIUAsRdJptSaKiudMooQVQZKlBLBg5MxbyzA6yomEo0TPjIc8sYLUvSxIklfyEkA55WhvjKkBG",
-	"02oOdbiBwv4ukJW5Cj21T/JKW1XPv4KKQH//JO+UZUTMVbiRHNfByDQOdPN2ZtqfGdaCOrlcgEFXCgpo",
-	"E7qnZDkbWXPShSzVxXI/upMjZHtWKmnfQxbxKUkyYWSp/RIHBgbjjXZU0vBJLQWB8m3di1KmHNeLd/Bm",
-	"tCTB6QzrEA0MEmPSnT4NgaCmZ7BkHOjP+rKisDfM5dGW2Dc3XtCW26x/ohEPa6h/Wr16dWCDHdy+iraM",
-	"Uvwm2YFsMi+4ZOIxzQGSosGegcpogeUB1OyhnvlUrT0thM4AvAOzrhLgccyboHYo5N7Hv8J87V4/vRgH",
-	"c8P5c2NLFDt+Ce10W+6F/6c9MXs/8axeP6KysHrot9+SlcHdL36aex21vRk9ueYN1+xbgL/eQfOJkKeR",
-	"e2wDdQT1GtYLeI7Y74b18K6hZjEaKjKtdCZiYW+8DgwFA6mNccW8DXpyMvR8afMZZVasQkkmLG5fb4cS",
-	"iEby7VEoNMkulzNs0kbXa8DGZVv6zU7x0frZTqw7KUEhzCG49NCIb3JifLO+Z7UxoEJuhLHEzZEuKzR/",
-	"RxhdzN0JgRTJBHJJtzbE0EoYUrlduDI3Ztp8MKCkCxhv3dFQcJJ3R+PzJonAEZK+FXNoRBnRqu8atI3t",
-	"7I98ub/U2g7Ep/nWNkOWAc8ePHALHpgupskeVynZdjsBC6UI9Z2rhP8Ve47Qjtd7tyev6/W6X9Zrup6Z",
-	"x2v+YXExgc+FeCuPKdSRyXFqRKR+PxhvvtweyQ/TmdiMLJoODJsQCagwQgsw1OWokKijSLQiZMXkftyO",
-	"A2pgEI6t/sUtWOJYjmNjXQcC7Z5scseudIA7ggiOQP8+YA+/MYJjIjL+AwbqwkSRQp71qH5RLH94QnZ7",
-	"/vVdsx/eljuiE2ydnkKqPzik2uYcThGR45sCccw+72QBlff5p53xT9SDLd+KSPBgahH2ItIjnMaIVs1w",
-	"hfbMkNDFjGzoCyxrVOSauiMH/SlrHAlBCPiAwPNsomNtEhZKcO8Zwr8YVvBZRVWVgWsxgq5i6raSpPcE",
-	"C7QJJtDt4HzL7q+/vVW3PVfzwlDc11Wo+U/ykc2fiJyRWiglpTDPPLvhfx5dq/OsuoMKd54bO7myr1S4",
-	"+wdGODtajILKgIH9Rr8mBtpwVPsQcjuxcZFNDmZOAZpfRXGHKqIVaREcezhgnTXAG2qn/DA6kqQhZsBu",
-	"OSEG1Lomgis90kM2hJ5dxWvuvlPQ1Mal0NwcFnlciuIXQ9QH44gDzfcj9h7HEHF9rI85ohyHhxZG0BHE",
-	"G2I1Yo2H0J7TAS1ldMkx0zYDbP2QxgXL4+934of77AIRnzzUCx941jEbA9NzP0MV/ym4Qw8Aj3R1BIii",
-	"vBDihhduTGQiZVt07cbiiKWdPXZzBllm2jYkmaz9YPIsAVDBHVA7z60GkVCYt+/crLtOiRGkX++4J7fY",
-	"yGE3VpaRRK2ks7nidEzuNMJp0HwU5vz0DSIlAzQv9Jr2PUW0GdgGW7QUMY8EcloVE6IZ6xUnou0uBJyx",
-	"oWXkSJRsm7UA1aRtmG+B39vxv0ETi0iHLqVE5TDyAlRu7P40mu31eDlZurlvFl9Ic5T3sGAIKEn2vFxy",
-	"bcKybIY3jOlEMYMeqo9qrnXT7iFSivEbdkZrHTBJbzsf26fs2C3nSBz3REaS6QpVCLkpc3x4SPAzXmCk",
-	"rbt6hswpRDpUwcBcmoenmNjQrdKAwwJ9RpNYnwFn1H7HKD4ffuhLG4IpdOys1+E7jv7LTI4rGNuIvGJH",
-	"RV7aEQjJU4h1wkaGqAGZ4VBkW32IcAPs+N5NXbDjMOtt3o6/PAR5SSTCXsw3kSjbWrWLb0x5wD7UsvfM",
-	"/jMpMipvp3N9aDXDQuQOedpOjKP59hKEBnKgQiKYB3TCbOGNo8xBO1rx+1V5Cc3eTQ8REIIdbbrb7zWL",
-	"vE1zqD7ofSFsiQGbcdq+Hwvq9ZcR8fAvgbIb5JQeetnJ6vDCAUXDlAfNpY2xlZnn5Ru354I9xHYaB3BL",
-	"vJAZEGl3tfkYyE3ZsvMaB6is4v+9uHcVq4vlcnlhfnExVxWIBliC0sv/39Cl9RddNH9/Jy7lhWRq6cRo",
-	"kR6ih3i+pEXIS66FqQY/bd4hGyqqjMG6TRhLQiiM7heA506gQdUyPOhIqBJ9D1qc3VytRFHIU9cL4YK3",
-	"K5abD9zqPX5d6l4qMebjldHZzVmzJSRTlIPJSzR2RnX+ftDbYk58BgwVKwon8EKKcWvdnF2Y/2XyxVKN",
-	"q3cylVKWK+efyIc9VC2VMqVXsZYZTd7GE7mYXvIZsZEviOJ9Vmxci+b32VE5KzbyImriaDmVjj7wk0H/",
-	"rVmEePzWQyhfKstP46ZSqZ9n5OLk6nU4nUuiqKbS561ydDqsFDrx2V19OBg08mpLS6+ecjCzGgow2Y2d",
-	"J2c99DSDWr7fSmek7n10LczyC6FZikE9306uF3NpHe/qYg3oqepsnCpORNzgJ6UmiHczuM8/yZ1YDz2c",
-	"J7WKANa1p+fy86r+rC8TV1dPM3D9BNIGLDxeXdULMXEhDd+S4iKdfO2s7/RW7vUalF5H54v7RQ9N1fwk",
-	"d7We3WeF+VXxelictWJyallcN98em61OBjev7xbio56JPi6vjEqsener10ZoOH9WYvxsfdtDVWEwm8SM",
-	"qlDIpEp6NMY3F3elYal61zoHRiFWVWJv83Iu0XrSVupgHTVSyX5pmcobc+O8En2e6j20bJRyYkPM9BB5",
-	"OPlabvN5mfttv0rpX2dBrsu/JojvnILBWEbw8MVvcx2FW/+H3J9r47lDvsUrLP+DuFGyGyBKNnWmA+ce",
-	"lEVz6I7lHbpDeh2LihUv0Zax0WDeEh4io7HK+NoYz+wivnWEa2Dm9/tGxQoxHpWV4F84CCHhtri/Aq5u",
-	"m9TdwDGqalw2D2bewLsmw5ztnOh99GHOrROTaV3hyNkMBXawW2dcOZoIxza9GjeUFYUwDUWcvRBbkdau",
-	"hnkIbgyUobVMGbWs6Yp8kVC+DfZGLeQYX5zy78ZYfPHKVA1MrfX+HsT6CaweBqweABlk3Jau7uO9gAwP",
-	"G8guRHpJ19yBS8RDS+fJj3Ij7FZfsWHm7mTwbpx5e6N65qAF6f1JodDoh+/dh4RxaiumIQyO3QY8HgVk",
-	"L5Jh/863PSaEfeFUaCfJzcULpS8Ogd8Hfg8Pez+0jPuNQ2BqvgXYzSuHuJchqQuyHMpwrlm1rAQfvySq",
-	"zxsJnI2KGWU59eVdIrZ4tO2fvYyn1pgvnbQFfaEtZWmbH9wM2F5oemFTcDPChUl6vLilP1l6gc7dfr3O",
-	"XX0EX7N4WxrWMIK7DQl/+H5VC9nn8Cjr47J5+CFbVWePChXKS7tZAZi6Fz1duGTxBRE8hM3lHxN3/Tyi",
-	"h+OgXfBpq+reqsa3eD3L0ckap+myonDMFDLGQLI0pAA2x0uuhkk67uhp/ocju/6ItpXfWLLwtMZ8GCDs",
-	"Q/thLrnWAChApbvjwN6Yl9el/sNDaWk60ynuywp8oeltXV7AHxoeyED5oeCRTI7wq367PGxA/WAC4Yxy",
-	"N/h3LBYdqrUT7yHzhf3GvQBJwkh7YYBrAjeTpAtM20rtfTsRUCZE1XREmgt+wy3HWDEvxZ6jhe8g25wp",
-	"VEeQEFn3UN8gmQHukeyhmaSVrFlkWuYPqnCKF+zqdAy2qotDvrXE6gRK5EmAEZApE+4jwa95aSJeaE2A",
-	"0kIzGTGLQbY/17kwWyGLgd3cxPTQyyaR9/5NkfsSG2UW9xYoEqoAtPNye6s2O36eFnEYi/C2NUahEi/b",
-	"s4bmZTCj4d5bJLvkSgSAYRUMZc1NrxaxRDzNzw/pG/uISPDY8o21/L07qhZjw7bBTxPTdCCJBbgcoFDM",
-	"gL2V+3o6BNOzm7MBVqFpCYmUl/ka/aRQjnKg1P7OZ0VoxWkmkL2QfTgAc81D8jwGElESJVPvymH7OctJ",
-	"k7wN+XKWFicjTTfNOAOfbmbrP6IgRdvNVCj9SPe763hl0pi2r5ZPs6YkPKBbLcFqE7vy3XQuzWNatjqW",
-	"M94ipgzZjM/74FGYVz+minBU69uv6Dl0L82QoUrVOsWzYEOe7BJJ8j2kUOHOkfN4UEJ9d/vgKQ3+D0yD",
-	"f3QG/J0JuVMGfUtz40bwESDKsvOIHXHMIbIsu5srD87iRz2aQyG7Kl3n7OypdIL+T2mqzLpufWPLtgX7",
-	"7ty6BX2/5Kp0b6/CGamjbqXD1VWgw5EXdm/Lc24Iz3nFNz+3WeLzM5nvz0oSMECojk1yWWdR/vX3URBc",
-	"1+o4DIzrnHcC5J4yY5+WGfMYr/3Jsm2H78Tq+tXjPCpecw1+QkJsn7vxakwGuhtRUay6V4QDuk5kbDis",
-	"mvF8ZLfMgLvASlsDv23KCFAR/BHC6o6EgMuQ+IT63mUFZxgrG60kGCuslcSLwwzCSZoe6gfQz27OBF5I",
-	"XcRiF4LQ5tM3QvwmGbtM8snn/XhKyuum2Ze5uuBjF/FYm+dvyP+XPM8/2xQsO2LiyNmEHLPO5d7u9YV+",
-	"PZen9+tZd/qarGm1VxEK8q1Ur2WBLhTrUBh1pvmtcE66Cdo3NhqFB/jf/QTvvvjP656DwzLnyZ9ouk4G",
-	"PRRDl3ebv2mSgdOb4FUA/YTKRGA3Rn2um46AGgTT3hDJMZcYMla9H/xHs8mqZcSyV/YYTNt1yZXIJp8g",
-	"EjAauLN/tFKgMS0QUuHbl+7eVp7A6r5eBELFTazpGCuSo9o2xHPVi0cCSKKN6fYsUIyEefehkP4uY/L7",
-	"Mf+uh+X3LR7tbx/1+UyFmsVOMJ3rc6Bw7UrLsw/f8COOtPeGHR8BHS6BsRWen80326VCKSu28w4+P/e0",
-	"zmbFyXwkLksZcVTq1MfNfGUtaIn2EBZwYtAXmtnaUy3PC4NlrvF0V8bPpfFiUBMb+UoPZRristHOV6ri",
-	"pCjGOvnMuJptPlRX+Zx4nxnVHjIirmZimTHs3i36xeWqlBMh/bxaLQjSuIek4kP8qTuZD4qF5GCa1vrZ",
-	"pAKLBX1QXCnVTKKba5eEajtvVF/zfPW1Y1QLuJtrV83PVvftPN9D7NOj76OHzDvZeR97+hhop4PVyaDf",
-	"pa/zzXRFnyswJScNo/48vjsXG3p/JPWv241G7Ll1XcovxKT6itb5+lVNyvaQfJ2pFFY8P5vF66XJVauc",
-	"ktuZaPw1KddfE+vsPJY0HpP1YfkVSXwnNjX4ava8kO50yi2xDXi10ENCVs9385VhfF25u+3oSkuZR4uL",
-	"zljXMo9y4U1dG1XYX1bkeOytVHm7jcWEGXgWtPyiNl83U8VRD6XK/fXrqtMdqZPH7NVzengXv70trs6r",
-	"i3u9X47zkyi/WKVktMzNs2kF9VOrsnJ1rutyO38ebeb1HhrKxXlcTI5WfOM1mkt05eXsthztT4QHkIUq",
-	"37/VEMwY0et6vq9m1Fkttuhm+m93q8f7eaIqF6Y91H+Lj2uT1XqRqA5qo3G/U3vEd7nu63W0WutG24sa",
-	"62PAseqy0xYl8yneNhL5wqjRaRlCs4cGi2xmORMarbaWaDTv+IlgzO7Pr5e3y6fcQ5N/zWRGywIWydFB",
-	"x/aQeXSOHt0WG7fRjNhZist8Jrr2rwGNrYG8WJNjSiahdsS3QraHtKvzREPUJ3W+seiPb9siqJTVkXy7",
-	"TNRSXTlVep2kG0KikjDqqeSK797WcP+5za+K9zjzBiqDZA/189KqOX96bF3Vc4u71H0nKz485kb89TI2",
-	"7lYfut3kI1/Kq4/P5zM10Z8KBkjE8q+tyuP9snlb5aUeKoo5XM88lRe5Vjab758PV+dDdTQtXgF+3r3q",
-	"wnFhWjfOo5mUInbSWXm9jMupdX7V4OWH3LAwbfZQtpaR+oPXp/pIvo9LpfhQOFezt6M3CXevVrfX/Qp+",
-	"PH/VH3VQXgnF3FjC6LkTT4/v+GT9epxNgB6KV7CqSCKfSffv+oucso4+RzPJ4rlYFfEA18C0umgVp4vG",
-	"OtOaCIb2vC7XrsvR50lMEPuptJrqoYE0VlPdpZ4Wv3939a5sGjOyQaD+pAyNjT2+42ioxJE8QpoDpNdM",
-	"M01jO6dP45AWqbBb+lMr1b+lleqnzYYZ0J9viY8waW/XJoFt7XWDW+D5YAwJgfjuPYF5+g+LeVNCW3cG",
-	"Zw4/p0TIkb5DrYfuv9fpYeb7/t069ICUXx1vRuq/oi0o3K7rGyfrjEid9S7LOqcBQ/PN6ZFxvXs/5rMB",
-	"cXKVWLodS9wIyRshIKxPjR+1eG5YfntKo/a6q8Ye+pXp9d6tnT6eT/szVUb6D20MTPt0c1auoLZsCA9C",
-	"JbvMgdTt8G2Qeb4wYNuoTmbD/P3FuKJXL1bL5mAQPtj3W9QQhVpvlB/4BojB0c3HPJDNl8GZ7oReXFw3",
-	"141+TZh0lxXjqjq7GyQ/5H0JP6XvfK/C1bMd8AbQuAmc6Zfco8XrQxAjZiA4g9MXC7OjjfESMUDWKeu+",
-	"Ucn2LOp/ajXbHuSppyuUAMmOVJO7vcudqTi0OOz8QvS/Llu3p/2raXWnUN16J+NAsd9WRugbYVs1/SGe",
-	"6xa6ix1JaM68yiMuo/Ih8iOeFM4xvVsuI3dc/5ZzByXU0eCJ58anQrJjgTvdWLuW934hEucZetYfy2xG",
-	"7J56xufCYdW9edinXbJriR1cOXrHRujwHph3uPxTqeR3OmD7Mfzx5RKrdWP3C/6uIsl+LIzLRO/v+agx",
-	"vDlUNMj6Jh37MgDI1UHwzcY6W+BtYo8Y1PlyP0jdZ1qOLR0guIA+bsMa4cmiwaQ7JnKHlxbUmYiFeU/P",
-	"k8OsBi+ICG77DqA5UI1tl9uesTokXjEfykckAvj3z2FJ55BrGnfn9T6ipP8VS/Xu9fFZDmvLQz84Sj0J",
-	"t/xzYtBgF3iKI8Mhk4PgxSRv6fFmjl07MKRUsQ50eKHZzRefg3KoEopkQIQwVYAkPHVTEFFWBFmniGSr",
-	"u3EMSHBH2o25NuY06OXSMvBc5fASRZiR2GRDsNw3BTorknWyi7FhqOKpaWgQh5HDPDlSwQCal8FI0gjU",
-	"gXI0zBRsEA1tBermDfeQIi8ghxGlMKQR9tZot0nmmk5Zy+o3Omy+i+aNteh9hQcQb0U4vMvPDlWojfc6",
-	"Ezpo6eC2nc3JOqx5x6a6MpccI/o89e/8G/t3vrCpZ20qHhtfNC2Kw2XrWr+7rbslKHxBBYV3tI94lYdD",
-	"qKFMAQIjSAyfWC9xYIrRiOCBqWVldL+y5tEHiRAe/eOVSBxi8p2gYGs0LTbqPZ0njr6B6p8GiyBdc/Pt",
-	"aKH7UVznhGxJmYJViX4Z449oUPmKCmRfobMlQNrgHkGubzDUo/WYAuQNZN2D9iYRWio55AcCSPcTUuwK",
-	"xuPX1wDwsYFEojzrWi7BTRktsDyAms3W6SyREvuK4vKD2PpZ30swV/8WwTJrIf+wX3zr1pOpQTI+lPj0",
-	"dSIlJIfXQj8uCLH4YNutb9UKZfdPjBxX9VgD8pw/caICNACEAxuQvCbioO4jv5E4BaInTYBdadSNdzEI",
-	"c+5fVAdw94v+k4nXRcQtUzwxnkDEWmo0bU4VuC65ksfymSd5BJ1JsQVrjAtPu9wFuPa+TV8Abm3ZEZ8l",
-	"pZNCLekSB2hDH22UIrY+8+b2AkJOdo5jv0XXhv35pmiRGR5TMk4a4AdcYqnKOnRd43CGZr8Z/HxIlvvJ",
-	"7A4SvWvqvSMLFSf6XqQgwuSTtd+w9v4n9VuCwbBm33uzJxjLbhjLPt/lArH43p3DAlMiIL0Lr+LK4jBW",
-	"Ykxgmlu4if0eMSRJsS+oPZSleMMNHgFZ8d/5kbiVL/RqfkX0yr51bWNX9q/qvQAW3yUuHfpcOyetMXAl",
-	"aXBjKnXOpo0229nrfCug5b27sE+JvD/f32+M/Dhnf3LsfySThPfRf3FEzX53SvA0YYzOYe+2d5Y+lBs1",
-	"EsSHGrHIBi2+T2ARQFLrRtV+GQskc76uWNRxvBYpJCcyITRyQ2asCiYQcWAJDOdfVuEucKewC3NKUTsB",
-	"7vvY+FORh1CXp342HWrTyRBIkZBUCBE3xnNP/w5toXauEU/x/MEsge8P7fh3DHo3mIQ+1KMtfvAAjzH6",
-	"J1TJHxLefYA7OIWIn1K23OfTbPq7cAGihAfmm2f+dQyBoo/X7F/kh6PENFqfzCACM/mS2SL3RwaYKt6P",
-	"ov+dAVX/yT40vbFBrkzG59RINi0GY9ajLcHmkRoTnWTi5qbFmKvK2c1ZlDhUNij/pZjocMRLcuF1VJR/",
-	"21eCBBpHnsh/NF+VhVsIjpzq9NKl8k6mczOj+OhwhZtRu2rQiLgPDYwkUghjQpoad8FpcAFVoFA/ZWkD",
-	"uYRGIna2WOd0FchKhJOn5polo4Ar86+ue7KknCNb54XmTyMEwj8DMuNap5sC3eBmKl7IEpuQDFbnOiCy",
-	"8lMZyYT2T8Y0uxs4JX1yQsDPi4SWxIq2TH/MNDYsEd2IXYq2tWJtimcEoQQlTsfcAqry0PD/KlmyAT/a",
-	"0gmJi8WVTLQPI+THTZvB9YEC0ACyGdDmM/MIDdNKk3XpGcn3/i8AAP//",
+	"7P3rcts4tj+AvgpK/6nq7mnJkeW7U/NBviRxx7fYTqe7xxkJIiEJEQmwCcqyMpWq8zRnv8d+lPMkp7AA",
+	"kiAFUpQvSbo3p6Y6CUXiurBuWOu3/ttwuB9wRlgkGvv/bZB77Acegb8fjjEbEfeKCD4NHXJNwjsSyh/E",
+	"1PdxOG/sN274hDCBPHpH0JCHCDM05tOw0WzcYW9K5MvY8/isx4dDjzLSw45DhGjsD7EnSLNB3cZ+Y3tr",
+	"2HY6eG+w6a7vkI2N3V2M2+uO25C/ExbRIZX9NsZRFIj9Fy8ou+PUIWJND/ZFo9lg2CeN/caJ/qnRbAiH",
+	"B3Ie//5vwyXCCWkQUc4a+41rQhBN39MDbYQEu/vJ8y/N/GdneEIQZi5yYFlsTcxCGhGjjY/NhqAjRtmo",
+	"h71RY79xdd3Z2pZjm9Cg53AmCIt6Qx727khIhxQPPNIb0lBEvQCH0bzneFRtjF4uMR18Ik7Ui+YB6eFp",
+	"NOYh/YzVAP/bUG/LvwXco84cJvXnlIZEN9QbhZhFjS/NxlSonUxeVLuEPa/x5UuzEclt7Xl0SCIq13Vj",
+	"u93OP4Vxz8igsb/TabflV4dJ/ymBdAXCCD5EMxqNEayynhYShAhEowy1BAHMrrHfYJz1KItIiJ2I3pFG",
+	"s+FgzxtgZ9Kbhl4vIn7g4Ygki6PnCCT1zt+4u9mdn4adyW+DnfPZH+3gjbMljoa/bI66ZO+9bCzkQvR4",
+	"SEeUwVqmDeV/kTTo6GWO35mKiPs9j8t3AjwiPfljFE5JszHy+AB7yauw6DApSY3xMJ2QAG1jTzQ+NhtU",
+	"mBsft0RFTy06YW7AqZxd0BsT7JKwF4VTERE36ebTLJIkNaSjaZiQRLJZlPUEcThzhdrNdrMhiBOSqEeY",
+	"w92knS/JURpQz6Ns1Gg2OHUdaJqHvqSfuMeQDEMixmqIinkEVPVt7GELnqqWqOuRXp64Olt7HRgQZUPK",
+	"aER61tf0isTv2H/2CJnheWO/3WyEPFoYinoGQ1kg8fWtrZ3tdvtLsyEE77lUyNOYLm9EGMy9EXIRkTBp",
+	"IdkZSSg9n0RjLglQ77Je44CLqJEekcNk73OHBQXTgUcdNCHzLAs1mYcTEhwRt4flaDrtznZrfb3V6dy0",
+	"9/Y7G/tb62tb7a0/1Hu6l3gJVOs91TpsCxFJMzut9nprY/2m3d6H/6+12+0/GppFy7Z6e4PfPm+cTt75",
+	"Nzuz34Mrt/MreyM2G83GBN75fHT050V0F+1OqX/xOfjN/7R1Ls4/dUmHvnEvzw9x1Hl9STqj9/5xyrAD",
+	"PA+55yE5j0azMQ3cCnNLV/I1MLSsSJpxpHg/4kMUjQnyMcMj4hMWoe7lSWZhpy4lzCGGcFHbm4gWHNAX",
+	"dx0pYVZkL2rZRmHv92DnnX+zMTudXLl7v7I3sWiSvMDkhsnskwcfsww/oSpj/h9oNC6ippsxQeoDZDAx",
+	"IhQjxigkIyrnSlyUksrT8uIs89SnA3SLIKR3OCKSFnufZrCFJkeUUnsp4X35KBeiZvs1238atq9VtQmZ",
+	"KwJ0SCjZUEv+7+D49ck5Ojy+ujl5dXLYvTmGp7fhLTs7OTnsfD487DoXo+7s5KA7Orm8vvuFntwF7bOZ",
+	"c3D89ugF3nz76qzbfn14/efr65PBxtG744PD2fvu2cHkXrbx6nP314PR+a8H3bObI/bLnbNx5Tl0yyOv",
+	"X0XO63vv7GDzt6Obk87ZzfH87NPx57NPo9nZr/y3o5t3M/kMxvHpuK2fz17fHP92dvD+dXf9/XH3/uzC",
+	"8fc+u69/nZ/6v27+/mF9Nnj9fjYaHVNzTLINOa7uu/fd7ubJwdGsK9952+UnB913R253Z/LL5S9vf3n1",
+	"5+kkciZ7b932aLYTrE+2NqL2BQnuvclAtrF11r3+bX6/9cfOzvbhFu6+f78XzQ6P8fHebxN88vvR9o5z",
+	"tXXaPg6GF9HgnRj/gTn78+fTzbvXr17ciLdYtnH+4pft++4v7sb9PXEZd3/dPb34fDb9cMB/7nT+8O7X",
+	"f7/89deuf/3ze/ziQ/f1gPpu0HEDeu5e/bmxcXAl2/jlcP7659/fjXe3Xw1+/e3dxvuf78jrz5tnG6fH",
+	"r15157+829w9mL+9/nQ+P3wxxcHgons0nw6mm+3BcMP/3IF9YVcHm2Jw9uH6An/CZ3+cns5+vv9ZHB68",
+	"P8Wvz3b3vN8vLnecP48+X3Ru+N5V99K///T699c/37ydHb6+a3dgPe7+/Ll7crh9On336fd3H8YX2L1e",
+	"7+xuTd3QdT/cHQXXezen7z+Qk42NF3vi18thd3R20O2+/nRy1CVn3c3Xso3u+nv3aHZ88GL27rg7O3kz",
+	"OuqeSXp5c3V20B3uHnc/dbs2+pL72H132IU1/WOw0T39EEx2XrO7c4ecztZfvN8lJ2wUXrSnn/du5ocb",
+	"O0ezy+hs/ezndeJvTu8m7tH59YW3sfH72+mfso3f30Ttd5fs/vTE/ePdeOzOfyVnL7oHbYefvNvwz07p",
+	"68s3k/Hvb66O38yHs1+Hb8i8cxQEs/HF3I3Ozz7JNjbXnUP8y89b5yxaPxe/itGHzsawjY/5aXASnfy5",
+	"0946fXcqXlx9enu4fn19fn4y3LncdY7abedy99B58Yds48+b8+79z79PL15fvppNu5vv3pzgvXCMt93h",
+	"zadf7sOTq7Ozy9PT8VFwT169f/f2j9lu+6p95ez9PI1ebL5iso2L19fBmw12+pvzR/t+8wO/PJ28cYZ7",
+	"5MXRm8HFb8P3I3o0Odw7fzOic7/zS3fw58n73ePxxnR8PBq925pMgdaj9q+d4P10b7539eLDh+hgZx3o",
+	"BpjD8fmRlWE0mo1g4oidLGu5fHt4vWMylaOj7u+/vOV/nIzvnPPuO+eQn5wcvrg5POzeTQ67747vu0fd",
+	"04PR5M/xhL7em7UPDmavR6PR6VAyJNnGY5iSZEiyjccwJcmQFGN6OFOSY4ID8AimJBmSbOMxTEkyJNnG",
+	"Y5iSZEiyjccwJcmQZBuPYUqSIck2HsOUJEMCgfEIpiQZEuztI5iSZEiyjccwJcmQZBuPYUqSIQF9PIIp",
+	"SYYk23gMU5IMCc5+jinxd937bvdf/8owpyzLaSTWRmO/8eLw/F9ZS0h5s6pYxlnr5C1oU5VdQpi55gNQ",
+	"xr6xn8i05Bv7jT/WR3v+Ycfzjy477t3n6+3WSZdOj1+/P9j944L/ubM+Pf5lsxW0dj8MPuyNN/9wdu+3",
+	"Plx7Wzvd7s7p3i9ubYPUNkhtg9Q2SG2D1DZIbYPUNkhtg9Q2SG2DWGwQlwQhcbBUNCvbHo+5lZPWyhmJ",
+	"sIsjnLVYLhhBvv4FTcgczbA0SiKwVjDj0ZiEyCUekWP9lkaKbww/ItiXU+YhaXypbY7a5vgW193qqtoa",
+	"GIIECe+oQ1A0xgU3lNrmrs3+ZUeQMCecB3A86jNZ+wFqP0DtB6j9ALUfoJIfYEKkOP4xGhOkg3JAxaUM",
+	"XR6f/VQ7CmpHQe0oqB0Ff9fLykfZNW/J/OHGTT7G99sGWz5LiPH3GDq8EDP6ZoNdfv5te/DrbPftn1fR",
+	"1u/OqX/0qSNeD3emXbJ5Uxtuqxtuemue33Bb7+xtf3vDTZuPtd1W22213VbbbbXdVttttd1W22213fbM",
+	"QabKSrkEk8Nuhg1CPhMkRDgIPK2Xg/3Fp1Fyv4T4ENFIID5jBQaZCPByI0z/Cnp6nEwoxjxIUgnjN6TK",
+	"bhogd3tv3Q9/bkZX9zun/u9O5+bz+fj9YIu/Dn7ZFV2yYbmMOrpvv/v1rHOGN7d2/c7gw1aXb1+OJ3tD",
+	"ScQ4ou7Op3f44rfL3/GrYe/Droi8QPx6jffO37XWt37pXn5PNk0mjb0n7Qmp7PtyvyDkN2spfJfmjtzm",
+	"2tapbZ3a1qltndrWqW2d2tapbZ3a1qltna9zR8U4kyrzjAy00l5ogjTg8uOUishATxE3PIJboDx2iMA+",
+	"UZdVku+yqT8gobSVsOepay0fR87YNJlMlCl9rfQXBVj52Gx41KdRY39Lqv8RlpotQGBF0pJZl+tYhovW",
+	"Zah7eaJXLwGkqWHR/l6waLvbm1Vw0a6kNWW/KDYweoBWaCQQI7PvKvL1u3Y21IGudfC5NUjjS7OhNg8k",
+	"2/ENHsk/s7xLnr47EgrKWYwVptpqoj+nPCIu+vHq1SHaW19vo//9n9213bWNn9bQ8R0J5zG7y3yGfDwh",
+	"IskI4YysAccdE1+lZGh3YgRbBKwBR+RUCppTJW3yI3zDZ8jHbI4kxyIiEigaU4HkeSch8vEcupSGEIxi",
+	"GoaKlTCXz6x9S74x0v7TpPMr4mMq+XHJANREfYRDgjwyjFZpXRDL1D6MiRq1Gi0izBVNORN9dpCgzCFo",
+	"fW+n3Wqvt9opMt0fy/smUTjvDiPFzQtmFPcTcTTDNEIDMuQhQVE4p2yE8AhTtkJH75lLwg/yPDymwyai",
+	"mqA4G3rUiRA18NqABGKSA/Wsf+ISP+ARYc689ZbM+6CZ3TIq0FQOCM3wfA11B1KiIqDKGRVkTSmnxRP7",
+	"0mwEOMQ+ifT5OeDhNMJKgp0cXcrf7MdJHYQfBEpVlCbCaDqlrhz4xrY8OFJwkVDIzZbr4mABByXWUvcb",
+	"O3hzuDFsk9Yubg9am8OtndbesD1otQe7w01ne7gx3AQvMYNYk2icajrUBZcxiPfEAV12AtXMTmC00fwy",
+	"5HfUJWHpHKl+GQX67cdOVyp663ir09oeDNqtTbdDWnvuVqe1i/fcDbyOO876+pNO9y2ZX2JaPssJmaMA",
+	"00dPbp24Q2dnq9Mim9vrrc2tnY0W3tobtDb3drC7sefu7bjuk07uWmq4pVMDHfix89rF6+623KrNdWer",
+	"telsbLZ28dZWazBo401nuId3nM4Tzcuw1iocPgRKEEwvO+ICY+npRliNM1x0p1LTTdY+O8gqlt/igFMV",
+	"d8VxJ5ph+diT12zLWhrgaBtsGjW58oBfUeK5omioPGh55I54yCfSWgdRI8Z81kQ8lH8fU1eb9H3KHG/q",
+	"SrtKNvgv0Lz6TSSIZPxS9RnMkcN9H4s1dOwH0Vw2gZUgkU2KW4Y9T0kSYy3ifWjCXPX0/5yScJ7OX3W5",
+	"RDN6FXK/bEemoeBhE/UZuY/6TeWQcDIeC2kpaBm7hk5Ako44dwGnvLMJOOVirWiIIfczA/Tx/SlhI2m5",
+	"rIMCvTji1yF2yLWS8QUjl6qAx9lICXB1+xxrAVKv44wAlrr8m6kLvURt0I8QjRCOEGcOiaX6PprJqcsG",
+	"XRJ4fA44twLPRfOWzcbUGcuJt9GUeURAA1J/1LYLcfNKgW0xRnJiiUmTWxXqT/3G/s7OjjJ0fMrUk3SJ",
+	"TH3JUFdABllX6Qy0aDmjWOUZ4yAgTE7d5yKe/ytjH1ONSKvGIxIZDzETMxLCzifPpHzDzL1lupOXid4e",
+	"96o0qEjLQipQSIZTQVxFYpudThM2TJEe94lAszH1CHwBBiYy1TD9VXtP9doH1bEFumO/idROMa72A14b",
+	"Y2HsiTJmDJdOVvHLbIuhWQzWh22pSLXdra3WJt7Ybe3hLbe1TjadbdLGuy5oFgZ1d7a2YBcTareR+snw",
+	"DEfOuGD/+tLa6sd6amxgaZfhHA2INp5cYEv9f/aztEzuSGh8RUKCqMiy3NvG3c5to3Bphq0z7Zos4zAn",
+	"w3POyEMmklAZ9kKC3Tls1WoDlF1XG6Xi06V8/8OYANX0FWftI9mPIv+cIEA/9qWM6f9kCoQf+4r7/1TE",
+	"DbOyIjNglwzx1Iti0aXHP+DcI5iZE1Be5qIJhDgQKdMGnQtxcOrpDApPcBQRzxNoHJtT4H6Gdz1v2cgj",
+	"5eO2jjx2OiwO/RKPSOGSy/MKo01krMOnTEpOKTzQZxLyolHJz+xjWc5BL0kohyXF4x8k5CWCBhYJqzGO",
+	"ueeKNSS/QFhMRMIK1cIg7GlnhXW4JOwVD3mr3UzlwHq78gxWGvlTj2y9abfmTY9+qUYY6lch0UdbgMDO",
+	"aGTaFSggoUNY1NKevyyXKPPwP4FSfoMnS1c55gtAs1GiWIH+wcP0MVyBJKFzklhQ16QjMcYBiT0Vqo2i",
+	"TYvw5Gk27ItcDhFwJlS9GmlXtA+we6XkN/j+OYu0090IAXzxSXCWr3ajmfSCe77fNS8U+ki9J0U744kz",
+	"5oDgkIQI5kRMtz0JQx429hsH2EXxuJrq6SF35XzUp1IIEyEkLauX39zcXKKsQzzuGnzDshkR4WgqVDub",
+	"6q4BSGZhDvKpFFIIo/P3p6l5u9pIKbvDHnV705BmhnspW4ef1DDhm330ww25VxJfLpTcCUxZtn8haczH",
+	"npwRcdH7m1et3R8QZygIeUDCaK6NrYWJfjHp5x8hGTb2G//vRVrK6IX6VbwAmjiGqcFXiye5YH81XcPK",
+	"OZjJKQwIQJOuNb40Fa3pah7aVbcivWGP4jwyqlZAtR0vN0yOQb1p2aqk5+w+OenjdJNybZN7KiKRGktK",
+	"TZYdLa73nj5pJbedmbZFhKWtErOGHKt87EQs3FeTdlzsQillBfOYGn5ay313rPubmvujlz5pVS83FSin",
+	"vmf6s478iSjeQmLShtFsDAiACGD95btorrJxz2IYNUXj1G+/sLjOYbzGyQKP1wOP18hSGSZ1kSmCgXeQ",
+	"VumfmEy7unW1ftLm1tTJXBRHRcSnsKbYJTy6aNfAJv9GdHnOo1d8ytwnoUuwcaX5L6bOWM3QtofnPEKq",
+	"07xkBkqCu24zpCHPN9XSuZwo5QU+Wty7zafcu+zMTA91Xo4+cEEde1iFrd9HLenCYuq5ZFfz6y+msYyp",
+	"M5u9F2RVfSSKsDMmbiHPFBH1PO1aoNFy1TFdrUOlPymERMOZrpvEQnCHgtM5NiDiFX9Oxc8yrSjj67et",
+	"7N+WSE0wh1KxmYzWWjNslRGbDRjEkpLHtz5a2qAvmHZKHq8w9abhqgduMBV5mc458qfKY18qy681ush7",
+	"hu8w9fDAI9mdlw1lwkZwSNIm91EUzo0IB2NVt9obcnkgvIzlKeGa+yQaUzZCMwgzCTkbIcoEda0274lu",
+	"BCmbAanlzxolKO5JWY2IOxDE4i6Oq/2EOvBcu9mHauPWUBdt3d9rB6PUkCEgY8CnEfhzHDwVBA2mUeZS",
+	"groo4sjjfAJKno7B8fgop3v81tI8sXXiLnpizhPGk7SbaajYwZMoJa94OKCuq+LCViBA5RvOp0yqp8rt",
+	"SgWCCz9GiGsaCoJYIlrjbU+Hkz/6YjocUkcFa0GErkkLJ8bPqvUmIvcBcaRcUBFI+ygTwKsyz/JcYUOR",
+	"CQQA59kYD4iKmftOZySaixPMPTJiGXO/qBi5Ozz1ol4Q0jvqkRFx49BiyzI9oSxV5Vw87Eykhg5z3Y+N",
+	"ymTRgZ3yIcJWGuMhwmJC4H42Za2vIb4zDZ1dRdPWoaF5IlDPDWfFXDzMDzbg7nxRxc60nnqONDz0c3uz",
+	"lnafLKxUwW9wOCLR31inKfNaLYy1ggegwqDjVnpJK+W+q2+t5MiDV7ACKbWcKJJ/0DlkPPrl+uJ88SDK",
+	"8xP70eGNpzuFAZ57HLtx6/Am9LFW6DaXakheFkbkPvY6JD7rhGvJhiE/IAv6/oiRX+pRW3zp1yD1U2JR",
+	"l5962Og///7P7bTd3nDgv+Tjz//YR+rBQD3JOtWlsYN+/CDnERAeeOo+2whk/qlgmSI+gpvmxYrL8T2z",
+	"y2F4I46Sd59mbboGgoM/FRF0M8Z3BN2A7DnWseGom70zOYMocUDrjzi6hWyp2waajQlDiyJVe0ikqiW3",
+	"mDAVmG5djCmbMD5jZxYtauGoaVXr2cmk67pUPsBevNuUZCh1H5lp+00Vaf/Dc0ul/ElvpjrAICQYlIZw",
+	"6pFmfO1STE4FPCkpBL4CYyL3QQhZV9lDH7PFoXIwTihzUQQhSYwXu+aK9zHdph5ZsIAO084kzekhZZNL",
+	"DDE+FUXUWKDx2m5KYqKMNdbnpUnoRR3ZAZHK4XQgFOhKfmyJAm6Z3mzMRW5654QaVxk96iLGQ6Qvk3tg",
+	"kgk0oneEPdEcj++xE3nz2GpI+8XMzfQbT1aQ6DlPVrf8DC3d+sWjlPEArXCShlPPs3FAHBI05NPEK/9U",
+	"ssDQb5UMwEjHDciN2TScNKJAkgHrLvVzqcNP5k88dlPY6DtxgRRqKoJilzreSQWWgU6IKCvxiDYbPhVC",
+	"J+9YDHkqUPzCs4ufM9URiqNUEpVjH+WgYn/4FgcjDuXkIXKkaBwCIm+OvSbnJ+Dck6sniXvhqLyDmJYV",
+	"DSYIi8luU38Ycr+vVQX9woO2CYJseto5tGAxqaAeylRAT0Yr5oozQOYgcV/qSB9wDibxPjQqOEZ/j6CZ",
+	"iPNTaQnnT5DOeacCQdCTggkbSPNPPPEmATnZTtSvshO03l4HYQaAZ2CBsIThrbfbWe0+DopDP1pj6X56",
+	"3pMHU0RJ9li85RCkrl3pEUeDVEwFeCRZBhULZ2wxwX6Fw5Zmmz7znq7CH9VuqiTc4h3VSbrZXc3m0Kq9",
+	"hVSCuJYy5A2YSQNFRlxIQCGwXPQZcYsDIhuHvQJ9HDM8IpBa0L08eUJD3ehSXebD0NKwwrmIiC/7LJiM",
+	"emFxKtkBKy8fwjr/4QnHnw7QECM6vP1biTj7mqa2VXZpZnzqucaoIaIaEhZo7EC8ZQNID4nP51syvyJg",
+	"iqx2JsPko+xmSZlshBvl8jBsu/WeBSF35E4MPIKOIR0ztzeWkJUZFiDibb0sbFan87RhhguZuuWjidf6",
+	"HPsxdMQz+Wlz9q6BLfK9e23zFs6TTeF79uEqZ4qKV8CGDxcvjAosiXywT0xXWkrdGKrPKtJ1UV0y/TwR",
+	"50i9Yll/zWX1qUU3nKNT/a7diUvuHbitg1tR6lOg1fX25u7WzjYazCOyaOStbzyL/wrmpKX1Ojo7MJYz",
+	"BKELzrdXmHor80YRYY8sXrdDz8QTBnuOVHKZbWnNUSA9jCyRB8YbvWH8hvWkSlUt7lRhMdAImJYKgs6v",
+	"eOe5Iv6yYzAzseQhAHnVj1O++umOZLXHB0aRmkBLtohnm48lK4KfIhQz20c2ZtsQ9nU0afX4Z/vGZWTH",
+	"M4WQZunygTK9vtcsudcsvMW84fwMs7kWQGLVNQdMrQWPocoElfaknLW0JuFFyyJLSSf7R8kAsosdcd6T",
+	"5novTH9P11hFQmgBKMl1QAiTvBiCNvPK6xPHX9sn+RQnRG7Ob60ELKiVACGVfp6FTco1kYEzqtRM+sVC",
+	"Uxq7qGIz8u30qL9nMRjdyuqAdsct0psy9g2PXQYkLopCOphGug1Nd8fqRf1pSBxCYxv7l+uLc/SBDPQl",
+	"auqykAuRGlvGNLIXIg9oOM8I1gtd2ObBVrhnVkuwYHCxLzoHKmftXtARw5EO4bStNxR8pyOmcDGEqZgt",
+	"X3/tzkJJL0+5Bw9u3LIQz8CQVfSZWsU4nFa7BBMwDpC7Ma/OcJQPHz60jPt8YsvDVsEYKhY1UY3UrgF6",
+	"2/bOVhv97/9s/FQxmtIE8lrhwP5f16vyYykEKMtCk93EgcgIS2mAMrAYz6SBvWdiGgQ8jIh7RlyKb+bB",
+	"qvZvRO6jYvM38OSE4B0rx0q6R9A/ggEUWb/pZTKLEBYoP7RFS2zr2WI3+vnOpb2V9KWSsMWcOd0gCPkd",
+	"ZEuoSzbKmTgcY8aIJ47Z1JKR3pUdJC/HSXmEhdzziItcckcddWmAGSItH1MAfSDQ2L8boykOXYpZK5iK",
+	"sXwuX2h8XAAvaTa6Os8le9mdH4yRpBLF+DraJp0KItaQXBoNKxNxFJIRFZEO1wB4JDCWx9wjTUQAMDLB",
+	"hNQGosZcAISXNFZHZQaPlm2bzjxOBtn1Rjyk0diHxf2SreBpRV5MbHk5cBISt4ne3xw2E4c/9TyqLhLk",
+	"Muvbs/2GiyPSgnuV/NI2G/etEW8tPpRviwj7gcIs+GIpG7raZOVxieeplCBROk8R8UCqy6ANOA4JorLZ",
+	"JmiJIeqzqef19xEjWjRZl0G+BBkYWQyU1ZeFWtID+oAu1ocQk04HeSSCtHmIOKEjGoHra4HGJ7amtKf9",
+	"B6h0BL6TNXTBvDnqp0Vb+3FGsLVZBeBgFcELcYRGmoylpRix2WUFCH3qdwWwlGhVCCOPsmTYDgmjXtpS",
+	"+dij8dQfBCFlUU+McWdre7Hj6zfdVmdrO8F0TUMEfhDo6PiqiQZYkO3NaejFQ7jfau/15IvlnZu1actO",
+	"o4dFlIIjfaXz+MVEFfm3pMKUbSoMnsSAVoLCMoX5Ij4pfIBcij3ixLxGwWdxlXijLshyrC+jQFcTXN30",
+	"m1RhthEVhL3G6KkgMa2bZehdpdpmE5TXIOSjEPsi4Rsz0H4j84KFu3aySAR+lX7ggCm5M+OhK5mZj2Mc",
+	"YvshM7QC23pAtMTCQpiAOCZdGK3Fq5zOoJxiupldzQ7kiESYekLlhcQUAur7InWQIvIrtgEsC/PFMtbD",
+	"9KxfK4ZydL5EQchwB82FUlXA9NPqPF10rOIV+ybLklImIH5/cbIWIZkXDTn+Z+pDud+smtDD2Dk6J8RF",
+	"ccAUo39OgfpMgMTOrqW3gPhL1lHX8wGWhydKT4oXdhhyP9fNZntvewlUXWVBk4QGqOAUJBkOBqXIJoAS",
+	"vO0MDfDQVVpCBk1vezmannnK8rtuO1hKH+q6LmfdmeVIdX38mTOw+nWiqFgkLytafSFeZffDtRlUCcEm",
+	"ZqyJnrbCatrc6GSwm/baFiAwOR7KHBrYjlcRynL36rwJW8VQH4dsH8/EPsX+/n57vb29vt3urO9sre8L",
+	"7Hut+KsX1A0kofetLDLkXgFzlL9U7lG+/GLIeb8quzF28PM0JAceH1j2Uf6E5G/oOuIhVmw+JzAdQJ07",
+	"tx5lIHD1JdIvQgtxskvjP//Grc/t1t7H/240O5tf/mFbooHHB8XNy1+lMkSUZpZjBO3OZqa7tZ8Lu+ip",
+	"DLVicEP5kogBJI1sujxun24uJNit2Fh8n1nQEpQvqdiUfDfKSB2jNR3uS8Li5UxeKdgn/Wfr4387ze2O",
+	"fcOSNpYuaWT2WGlp07Y9KqIVW5afLG+4fOOsDRdvYNrskl20tlu6m2kBjhK+mXhlVQb+iHMX2KZP2VTH",
+	"LZShJSrPNHFPMtfQ9kNO3NjZqqrXKL+FMYCQDMFZUaArApvoQgtvydzej2YiP4i4qwmZx1ZRnmK7rT8U",
+	"sf784uN/d7e//Otf/3gYc7wuZI0xDMLB1CLgNKC/xsNbnIuWLsq7I1VFodMVQrtVUGW7jXZsW724vRDG",
+	"E2CHFFss8LN9z3DxTika+EGgIKQ+Dudyp0oaKZEfY7xAWqtLuQN+D9IqSU+7NPZKuU2yXR/wewDtjpNW",
+	"SBRRNjJX0drPocen7gHRsrFyb8lnD+qTM2cartghfPOQ3o5CHgxWXU390UP6O3bG/JqOLFTfdfmAIPnb",
+	"4uFzuY8pW8ZE1FurU9PxiM1tzFw9/9qjeUVDIlngYvvxL4bpB5jv/WYS4Mw9l4Qqx5APjWsyDBdikrml",
+	"A9RHOGcmqiw05e+2n+CFhpT7HGHXDYmwO0FWMw8037NZBVa9/w5HpDcp4l2LA14s+modtNFyr8gDmmtc",
+	"e0Spa2eOugaarSG1c5o9qhdXp51TPLfJdHhsEWlPIIPK1Y0JmZ+Uuo4LFmqJLadj1cHHMxVgygUhHyqw",
+	"fBwZ6Fswc3inbIeLxV5VQtFlftyiZozCPvZdNY12o7l4CTNDXWLEnwkntJVBoE7IBR9G6GjOsE8dgQ6v",
+	"zhapYhqWHHyYg3HQE8ex/GrZvOQ7S8Z+TmZXxKOOBdiIzBD8VGi0LmPIKlVn9UN1oWq92cWjRnvP9nsx",
+	"iTBSui96jSMCV9N2WVlw22MfyHBIHbKxvVW2uRvbWxauzhkjjv2kaztR/67hKCLIJQhVlArSqXtW2i8T",
+	"hg8VgVe+zQ0F1SnREQ2JE/Fwjq7oaBwJdJbkn3xntHyNPSKGPLRp4+lvSFA28ggsdIuzIsOjUABpu4O6",
+	"TYTZStOpNvZuQEuHr3OpbFpE0ZA1tUkzIL3//wHyl8XUl/pLgXHhcN+fMhrNyzwe+pXyBqCyqSg/EvpV",
+	"KVxwmNxDlWk5Tya2jPUtkF2V9+8aM3fA7ytsoxqYUO/Xe/od7qlf5NsWYkpCiOZB192zU9RZay86vC2C",
+	"MymnbZWcMay0nJwQ8jPOxBo6UtAU+ybKoNRsYBDWNcTTaCzt2ojcR4ceFuKKDIv6zCRbO+qb3AisPl/K",
+	"XGvFUfAqqx9lMx4f8WmkQ23Myby5ublsXREXxIud0CAG5n3ADj1MS8rmYPT+8ty45KEC+dgl5sKFU2L3",
+	"ArpERJThYhI2XoBVWZhHdlPKKNulIyKiJNSn4OpOvSWaqC/GeF3dMKqIh77Rq/rR2o2umZNc2spz/krL",
+	"psIlTG54kYPDcC5nRUN1467kWqXVVCRZemaWU1Zsup6w66WGa9pU1mCKDdh00Bvb7bbdnlUUWi2IKeEL",
+	"p+qjL82GjwNdfZTa7sdNB7XmVzR5HQYt4HK5wur6OHivMKvgQIiuOCnpMIZgijEgMPJxEMhTOSEkMDbY",
+	"XCXQrgt7l1+v6JkD7pgeTcWdB/NkdBY+bvVoyQ9TL3oROUs6U+SaxImo+2Hz5ExDts+xoGIfRrMfOfty",
+	"lPvra+vwhLot1cb+lImAOLJHt18YUJWO6jLkAxsJpOETxVfjEBeiis7F+HQqBAWMKVVAKSJKTV9yZa4f",
+	"4DDEcxCoWIhoHPLpaKzo5gONxuf8TO3nQwgoploESDdeJeINiUODOJHZVo9J/1xR+JXxWanZX+nCQuUH",
+	"UgeA0iQ5gDIREewmeko8kGpHJLmsWcbj5YuSw4cCt1Iur/+V5/TJS4WTpWx0SMKClbUFaMgxZKClnTFx",
+	"Jhq/3R5+Nw+IWxYHtESS/HZ2CghpFWilglZ2mrDsHLdRpp3i6BaNGnveADsT6+hDktNVUuZsXXeP92J4",
+	"wVIaix2WEJviuQq5UP0gIAuWZD2t1dchsNsY3Ut0cYQj/CBLMS3/LQ/3dfeyAt9bnRtbFzQGwCuo9wzM",
+	"EwsA687VuYUrtgJeoFb/Egsx46Fb2WGt37efBT4hLMarfG/zeFx3L3/QSTNye+HF5S6CZkMKQrm2yUF7",
+	"tA3UvXyo8UNYFFq8tOr5Il0NsCC9yu6fpg6zTLOJVLsquNm66jwc9YQ3LbA4eDjCTMNV/SCQGPNQrcMD",
+	"Zj7GIbmUW2aZffKbzbuvkPDjVaiqTSZNHusG3l+dAjEULaZeQ43c/5gJmj2WdsXD+K9EKAwyPo3i3jkj",
+	"F8PG/r8XkrKa/02VliVqysfcED0rm4bHiysfkaIyj/KX5f5/+H6ZczGQnx5a+tG/nNn85MK6iUra5GwX",
+	"AQUrFo6FblxH/RerPcv2XPATafIUXT+lNRWWuUdZcagBH0YzHJIfRNHJazY09EOBiZiO8AcRo0SsPtcP",
+	"2OrOhpATlbBVHFbpYxGRsPBqU/1c4FtbNizxSukK1a2nvK/pw3XrFXHjGgiLDifLnUcMkZZlq9YB/kGY",
+	"S4Tl2OkfHhC9aEQtrrZYf3BuOWry6cOuo1YfgVjxDuo6c24kLcfFwONz0ZS6itwLlbvT1bH/KCSBJxUY",
+	"RLAzlkccvo/FOCShraEuPBbKfNSm2S0bEMmEpaznIg7QQ4q7MDcx9H1rltpMrCClujPIzsDyEPUGOty1",
+	"6rdJiGzSglj5+2v4WkfOVPzwgN+DH9HjU3dAyCrzTQORVBSijhCq+rX64Euz4abhPhW/jQOEvjQbxBlz",
+	"oWN3Kn6dhPvIz5Mwm6ofqw++NBtDIyam4sdJGM2XZsOLwyIqfqvCKL40G358lV7xQ3X1Li0SMgvje+yK",
+	"3yZX31K5xKMVvrzASiM1r4erfpp8I3UQfxWSvPKFCvgzbzkruyyTjzJN9LAyIVduRpqe2Zb0PdaDWzTu",
+	"zaBh3wtW9Mmq74KVRxDEfSYmT9VP1QfyU6lSB7HNsLLmrxwKWuWt+jW8Lz8EFdFZ5dgkyqz8XPAezaqG",
+	"VVvJ6pRfmo0ZXomiQVGTn4mh0oyqfgea1Jdm43OqsVT8NNZx5Mdaxaj6pXx9qdJwEZ5rLPUVVIcEZQKg",
+	"O5VWEJsCKocZhcTnd1JFgFx0pSPYwllqGV/L+FrG1zK+lvG1jK9l/JPL+CBIwEvsN3txJoARlGViz1CV",
+	"oaJEPPhpdN2ZJpQnHcI1YBaoEbBDblnfWlrIvChkCRxNnETOcETvSEOSD240GyEZTT0c9mZkIDUHzoAm",
+	"QuzotxYRIq19NhRTU4LalLyJEE1FYsztDTmXyCyDoZt8NsP9kgObOX7xQTLORUonetMXiV5JAFsivd7c",
+	"TCiUqjv2AEXOTLM2dt4ItCLqTl350RmfIc72ETGKE/nQdxPhCPlcRCia8Uyz6jbtliW3dQHn3hq6JsxF",
+	"fVVoIL516sl+e6rBPsIi1idhADRai/894kSgAXYmMWCJyogAN5KqtYpvWWnbSYvnCdizKh3VLyyA2lfk",
+	"6uN7c2XXIckh96RczzUTRz7NqvJny36nmBFKDhNv2FOhAb3IE3FxfjnvJ+vjedot4WFLPn0cxevysIp+",
+	"B3OdflGEjCEKbqGz5Z+SO6TSdUmL57sqXOn+RH3Xyd81FUI2iJJLoEPuBx7FzCGn5I54dhGgrjqdaai9",
+	"8umVbGRermdCL8bEc1HE99Gr7uUJWl9ro657J/sBoB142FlrN1M4ElXa4ZZlOYo8qAPKXAEeZpVEtJa3",
+	"HtPSfDlBwZnktUMc0PUedu96weRTL8Bh5pkvKTV92OmJAN6Tz81n8B48/LgMXCtdXQj1fCIODGW4sjWi",
+	"lrFiI+4Ha9a3lCXfMpNO0fE9hF2KUg5s4Y4qyvVx3PEJuGHxDlwmiVC/zKIn4YrFfV0Tb3gNLd+cXqf8",
+	"6sF8srinXPvF/LLqwqxGp9308leHngEdYgPQD5LgAAJ1Z6uj4E9X5KPyIFRmoJcAIveWzA3cpOfgoyvv",
+	"/WoLezaNpthDN6fXlhU1Y+FgZXd32lvof/+ns9Z5yPqaDKbyOv+21d4z4Kq+1Wo/7RqbCwtR8kjDHUfz",
+	"3EKvP3ahf4ijyFbQDcrRwZ5n3auBk4LAUWytaZTrE5Y6h2s10GgNNFoDjdZAo98P0OjiCc0wlMx8qjDL",
+	"LHeyx/PEr6R21VhBOejdgGJ0dMS0Zq8VqPVd9L//s6GlT2z2XF3L7W02rq43djcbzcYl/PtjmZWS5yx2",
+	"Iscmi6diP3ty1OjM8D/mpuirSrY1MyRDRU7GBiGRvIe4t4wy5CfyuGkhdioy6SZK4hhtqYLFpsS+41Nn",
+	"TKCYX9ZOTGchCSQen9z0CnCVag21u/LCiNd9gIlnhvsmCTM+wQq/lRlotiqICnyjsTUs39OPlt6gDj0+",
+	"E0URnBHkB8J8VG3W6hpJ0Vq8kv3FMiufyWPO2pqf3ufhSMuA9e0CGZBwBLO1Fhzm8ijZfO9NvTjFB7t0",
+	"fha9CIrzZ1BQF4ziEso6Zk44h8YK4UUkb1h0xxiIK0S1oc2xlxaKQVcEQ24rjbRjNLHlb1k/JNiNTXlp",
+	"ffWbikvrD3KuUHhDnbByKnRWyO5Za1TwugTTQQFySlLJfJXm9MlfOsQUabdCs8UmeRy2fkYi7OIIKyvH",
+	"PZgXsWSOxhgq7/nYJRq3wadMQf7zMK6sGl/SRIJ4Q5MO4W2464AMthIazI1siZwwOpVSXY4ObgX208qQ",
+	"1EW+bgy53Jn6YCnwELkKVCZTuiBzdqgvz6jrhCXjfS1PnD6mr3hYNFTqjPV4pCCCY2qkBfY1OVO3b5SB",
+	"NccSjWno9gIcRnPtwxHLBmUyjXNNKO8FHhUup4EDqVbOx/Omqr7BQ/Un40oeSAIwuVmZn9SYhUuYlHvY",
+	"8/iskfDGFbycCxN7rgkpIUgjhMVE1+RN4bSXT6ds+HFi5WFabMWuACVjRi5PXTG5ym6LFq3HZz3seT2V",
+	"81V1XdAY3xEdHKX8qlobtPS4mLepe2XzHs+pJcV9q0MAUh8WWBcJManK3lcpBIRRDXLpBLJwD0mx/p6r",
+	"ENlBHy/wp8BPoAmaXyL9ZX5tddJdRrlZmnWc8ISyRMMc6H5fK1O9IQ9NVgJF8O2QCukH1VQuG8MrtKhH",
+	"4TJlahF8QfTSkub53DFpTifpn4qAcnXaNTOfGzJokYQyitg0rkBQce529lMt/3LxyBkbSD2C+vnzq6wP",
+	"nehbnXhiS6K60wfmpp17qdvHZrEmB3BBb5U2byxiY05umsafBGcud9Yu0tf1jy3qB1ypaAEA1jZGNBpP",
+	"B2sO91+EXEQkHP+p//ICgi4Y9l7o9mCYJbMoZkNKb1XVuFKS0ii4ixoNFO4AWTAVUAUSYSdakNVJ+W/5",
+	"Uok00KAX8+Qmo2vyEpiJnZrUKJUajidwdZmmMiVWsXIjqwSaFOkmn/gDkStVZcRUEESjglRrk050u8WG",
+	"TYW5p4HAD471BXzRQm35O1mKX2bRYSY6yArWEuVyyw2TKwfVs7Hdbrdj/JZmjLjaI8zhLnH7Gn4BxTVD",
+	"RvROajoCTUiQVoFo3rIknCrXgFxrqc5SyEUmrpGHNSEkMHU/EWPzpbVwwRn6sJJf1wqoYcEBvxpSq9bj",
+	"AKpVLMdqTbWoVcCUMfUBpAW+Vli3Gi1VZ7JZMwmzC70MFAGii6jQnlK10lDEmSsQe2gEDciQq3xYcJpV",
+	"geEoNhvP+IAWlYvw4TczbE8k7l19OyO4GqVH2UQgBzM50DsSAj6MlYwCD0dDHvomCd2yQhpibshpxRhJ",
+	"NZeu/kQqHlys8iW9uF6+VN10RIsrpn80l8zCoYOgF2BngkekV5w4nEWw0+/brwPAIw9ex96QshEJwVMv",
+	"in305ltxLqzGTMlcKzbRmNxjlzjUx56yVxzuaYyqqtA7PmX6GnHdco1YutZyQ+wmwcX18jUeTJnrkR5d",
+	"Umcgu9DqI/slCMF+oe4uf0yrE4isIFnuvTmbmzrogvBYwROsTE3TkyP07XPGGNY2qMZAMks62e1P4vag",
+	"OTKyInq9hSgrPsyCuJI59OPjCVnRC1yyHl01nOtkNEWe4XQoqmiI/MuAjPEdrWoYZUdxpBs50G0kt8Vp",
+	"Pzq8ze6Hdniw7C4y8UOnbbZ0m1ZvdLNB2R2NlNXjYQAY7FWyMrUYl18TV8Ps4jCkdwThLCyLer+ge/lh",
+	"L7liLJ//FFefv2y3lbRbugZ55WyRWpeQwseHnEo7FVr893HwezoE07AIKBsNFXoBkXaYO5TDnWEsJzri",
+	"fOSRFg4C+ZBPIiz/oK7TiPNEii2RkqE/dzreSip6zVtq3lLzFvv+F1oLaZf54mH7CHszPBdwG8KZN0+u",
+	"JGAbMvc32set3FN02CN+EM1LWMrFydHhAXYmjqp5rfDmThiNKGgZRXck5A6uSDIJPwr1jQ8tWDO6sufy",
+	"A7RkOGfcTd14xANY6B4tGS3gmMNYjbhyORzUd6Yi4qqe5Qp8ZskA7aylWEWs0pwFwkjNSR1JIhkpjkH2",
+	"TGIIg5aGfG02qGv8IwZ9a+nAGsg+gs9bKnrMfBKSOz6BJxphpqXJMi5e3kqVcaNBf4hbwZgz0pqyuDh6",
+	"pg1wuGDZzoOpMyGHxSXyvGTfwUPIhbTFFcVknIBABerErDqQa7VC8RVoUZYEvPSDSG83KYsBGHPZC6vE",
+	"a2jw42J+kulCQ1QWesJWIc9rDbhUCPfFDOzHHHdQITgxlp8BDElc9ONFQNjJETpUjBDJjlu6Fj9SXf+U",
+	"eh9uWYImBLkiY+7FGspLqLwvGR8Ey8UqDI1szohBOr2eWrIcQ3k0T4BU/8Ve9OR7vkE+D+wrT4j2Dqeh",
+	"J5YAghreSgXWfMEIGkdRkMGhTdhlIn3xQHBPyl14tzUNaUty2xZskIpaEy0etpQ0Wgrl+0CCND3RQUgc",
+	"YC6FcGPK0ReX2u5LFVyvVN/Uh/cTH2nsFnWRiOCyUCmsgHelDzAPDdJTUWia+m7ZgEfjKiEwNUH+pQjS",
+	"1PeocPgdCQuicw7mKo4OStfEPlfNCbOFzkBmDdTrObzPGG8wll+qnFruqhQckCXCzHj3SmnCS1VUllym",
+	"CYTFhLhpYTijtdh4lGyXqvQ/qU2soRs8kU0I1GdcKv1+EPV1AOMgRh5Oc/T0G8CriaQWyoxHXETZZw+a",
+	"6SWOnPEjp1sxnOYhE6oYaLNijI0y2+zhNXE9pqFiYtl5pvvnEjYv3LqVI20Wxl++LY+bxNeJfYorfVDO",
+	"LqEIaflsMIKYsRbEjJk3l4MYel6DdMc2X8w1kCCQvwEnLrkvgpnLITmR2XCcQi/2UZ8HhPVCPUpJcpEa",
+	"bT8bAh1HOEjLUzKYgq9KNveKDEMixjeShz/G+71wrxqqhs1qjmsITq1HhhGCYL0oEy+4H7+rYKOJqnIZ",
+	"8ghHBDEeImX3qFZuGVy2NjM3pEnLIxKZ8dACIltmCXUZqoPNeVZBAUiLJ1YKCzFX+Tj51MwIoq5HeipX",
+	"N76DrXrxmlCdyhWaClJUdmS9s7fdVpVHksqN67abWsqGUp8hvUrDio9J3/I2xNy4VIRkhEO44c5A7iuW",
+	"bWy7y4FH6K2213WJB1d5XM8+JI+QGZ6Xbpi2hHS0AXAPEVHPkzykZMvay8tsQhllqwP31TRUZygbtqfn",
+	"pewu45RCCAPnIEcL7N0VvDAmzSsmu3ApWcCtE2cvnP2HnLEr/aF5wh52uAq2pbO114lPEr7XJ2lrZ2d3",
+	"t91ul5+unGszO8fmAmcpdmRaFthyDZLb+9i6L974FeuE5dpPKgoNqZLZPr6PL6m39dKUXVpXCfzDURzw",
+	"MFal+tMb8bSzzu7yzkpza5Npx4Mq2wm1BtcKqmjF5PuFLcLMjScLMQKLW7Lsan3ZptiX3Ra4kBtG1ajJ",
+	"L2VrBSHbRfAatgIT8rclmBlyzWgkMmgtcTioZOhxwoCO/dYllvMAGLakGVUNx3i6iIrxDHhAZcv01LhA",
+	"K/T1vO0/jGoOV0DwMSGBvhIWUDeKsDMmbjbHf9XjorAorlQe4UVBgpOO6luMpU8wfiABdW+9/TDgg2ea",
+	"vcl3Cw1KppFJMnBFIRlK3elxkXjxEoMg/VU2cxnSO+qREXFVGeflCVNSnQMwfIBRkz8owXoH9l6anRSX",
+	"v/luVh7in4smSNOJgVM/DQPgzCEp/lCnHcsraVl53oqaYvHCq8DtDCTG1uIcaNADQ9ijIiryVUrZkJCO",
+	"nJTDfbVbTXRyebcpufzJ5d22UVmGhygEZMRywZcObb1d/Vxr7+tNiJkYklDHP9jYW8EF4wnYsJxPKAFX",
+	"JFV3OX9OiSqIlFyewSuNZgN+KfEE5Eb0GGfAIQ7DOeBWJNdHcC4wUiCQGUBKqE0hhz4I+UwejyScushR",
+	"IM17hSym7fuXCN+yTMCrASb4MANfeVa0lqwszVL/kF61kLjJlJNMsKwrpFr1vjjiIVsSVyN3iWVx7XEu",
+	"QzIunXBn4nMmBRNXO6yrEu6X5Waeg1lPATUk9xvxuJetvD05rGziJWvuEo+MVsCkzS3FUfJ59ux8kYdR",
+	"QRY7WDjYJb2Q3HFnSV4f3OnLQ6Q82nREGfZydhvEFYC0WaQ/UakSZjwyl9xRh/SMQsoPmL9s4kC1kCDd",
+	"6PY58ygj2QNVklApps4470IkzE3jQ+JQisdUcKy4fytW3tGrj7i0UMfYG6al8dYeHbHX0zQqOUOharJw",
+	"NBQ3gDW1EEfJiXhS6ohX10InD9ijxVaKs5vA3166L2mBUxr0TfFJg0azgQWrLjgrDAwEXHIfogXXgEQz",
+	"Ap7BiRKdWRYGFu5UKOyGfbNwfVOVcSLRjIcT0AUYj8aUjdZuWXZembuDZGZNhbhZMsFF2+MDjcYZkNNV",
+	"y1MtM1Qeerv/MGn/rUFgv7EFVLDBCQjjk++uYYYiw3wHDJOKcKQPA6BMM0WeEYryO9hNykaFuDMLcEsq",
+	"cUbpTXF+mTQnZhwq5loKE64KAbMI9VY0OO0sMzFfFGiZtm90keyIL0CNLMLKTByxU57zevn28Br9v51m",
+	"4ThXx5IBBtxPg5v6OtwCG2F2IcHuSllKN2Maupc4jObXGtC5OKwSLAE6Gkfe3H5xTQXAPK+ha7JgWr1E",
+	"eBiRcIZDV6gw5iherjvsTVXhaJzRqG9ZPyChT4Wgd6SvYzDynYqmjkSA36G0vP6dMyKygkndjEuaS5ot",
+	"EU43Zv1jaYYo46NkbYr8yNqjky2UHCPJiwSIObWcmjFRDrg7h32Hl9/c3FyiAyyoYwpglsTbODx0idtU",
+	"INk8GqMZnoNjUhDQGTKI9yHR622DyNZ8Uee6BlxECw8HchyrL58K0/teFlHL9oiPFPOEN/qGH3rRQu6/",
+	"TPy8caArF0QHqUWSf6hGH72uFSNO9NW/0mgeY1/cpKt7H1fuUKC223sbP5WgpVixbdg8Se/gw+SatSAN",
+	"KO5Q/n0WpxiEKbY8FUi7LR7iAIwXJ3NnW9GbVry6313O1d9zzYvxQdJEvCzVLgb4504y1PLuKVMNFkoB",
+	"2evPl7G0EneyDQM59Wwvv3xNXy5QC5Lfy2pPF924pjfdK963ZnCh0yEmPX0s30nrgj3SzFvplqSZtfmw",
+	"56XIF5rxN1N4Y6UByjOYNfWW1HtRRAT99YJkstqX0v9rmIr1lc0zX9kUIaznhp3sxENP1kPt60ddPqKu",
+	"5WDZAiFWPziPsscz2/2sxnl9fv4K5ydZ+Fc8PLXO0tydNXQFeGb6+k/q8S8zocFgSIEJoOPHPE8+njA+",
+	"s4VXVZDs1F0BbX4FvUClOM+XlPRLMMqCkN9RVyGoeQTLQ8yr+hbAu5aB0wRqMdA0V4pj0+xIQ6pxBRGA",
+	"zqUirYO5pQ1s1pcw0VpBuOMUtiH2G6j3TDBGO+bV82J1NhH2AHMJrEjXJS7ycPSVMTyr3Rw/HtNzSdjk",
+	"UyN8Km/wxt72T1XAPs0Yz62tFWM8q0KBLl+EpwL7/K7wM4+xM1YXUwOCcDl4ba7W55OF4T4b4OZ3irW5",
+	"yIRrTOMa07jGNK4xjWtM42fis0+j5yZ3kFIYqsJKUqvvm1nVLzOxC9LsIS5S94HGde8il3ZdzlYpbC7M",
+	"mMG4qMFizGjC/HJ4otoOl0SXOJyjMaFJIpyREwcf0qRqVFU0yjwFxoOtgDOQJBOn+bbDSEmJeVywkk8j",
+	"O8rANPQWYQUaKwxQhd5ZBnehfkAzBVwDv2hDO64nprCim2hABHXhgMtX+RD15SsD7ExE/6mHHQQrnGqz",
+	"hrz8WMyZ08OBNCqx12Nc329LPqiBIQpiT2OwMaJT8SOOVDMECe4TiEdKbvqwMxmFfMpcWJlI3QdXD2yX",
+	"g+zqMZ4bQxQaiCYJPC1BQG02kh2oTnZxSfJF8qMM/dhPMq+nIRX9n/bR+6tT8KmkDpY4/UhOJVahaHjL",
+	"+Iytoa78IFW2+v/sKwxpFQkNbicNTOHhAfGUGbxIOvHEWtPQa1S3iLBHsbDpMxegkqnSVRmusYbOOVKg",
+	"6HlFMRoT/zHcofRu97HVdo0OTBwVuwxYNDgtOlJGC4HnsFRzPg2hbOFgjiZkvoa62nu43gbv50vlA5Ua",
+	"D0RXCLV4iY9xaws5YxxiRypGcrU1dABcQQt7Rea2xdGTubq2OdJ0tIExZMO8295EIWYu92MVran1sybq",
+	"t5T61u/119ChUVuKLXEnG8WmllCGk5Q673nkjngVN99SIB1KeHIhNEdPEtgeAES00E5KYn27SlnyRQUU",
+	"jRQzQ6VRBHhEzJoEqt1q/qHMSDzuWOhBsav4sENnyms6Js5EZMN7IL1EKQjQcku1DCNuUZYFgLQzJH39",
+	"q+FVtLadEzE3Z6cxYDa8B6Oq4KZZaLu3zO5Mm1eoEVKdywXlFYfTL3YXhOSOklnVKWk9nyo4egUewkMp",
+	"UZW9W9ErlTezH1T+b4G3LcuCo0n9DoNnrm+2LQMlSX28no4FXD7EbE09VUZXEmrPycfTlLV1rD5ayNEY",
+	"EtfRO7esiVfEPTw7hTe/KPLuRcQPPByVkK5cJ8Df1xcQYUghRefDdeuVAiJW4QdiVskJC9ZtmQtCXa7Y",
+	"am1YY7SaKj8AC9TPejsc7pJ+E/UzqRt9xMNb1rcF5hqx9PaGqGTNDo0sjYIssTQKMC+3DArNckY0wGpS",
+	"9lLPz9F1Q+NotJcq6G6oEriVl6envDz9l9bRyQHYp6VasRJcUVt2lJ/Y4sppbyvqR/H1Ty8pUdPLDmEU",
+	"h7osP1ZVaucA7Apg08XQWNOQFoJLan6mQRpEhENp9oLs4tNImkJrqMs0RpzUedM76mGIRz5h0UuN0DeE",
+	"dAZlaj4dchwVPbA5VBXAYnlAM/6j2ZiTOxKicMpExplUSTRQEYcw6RPXo0FvTLBLwl4UTkW0rExJymQH",
+	"xKPkjrhJZb2IeNqrqLHqtMVhP+raW2HCIkiedMvMw7OgTAC9Lk7r0yxajf8WVOr50mx4fMTL6EpLSo6o",
+	"WEPHFchDEkYZGfhJDZaqlUrgq6wX+yGzL6s6sWLF8tgSI8QFH9OAoCmjfyoqDLBU2OXH//n3f26n7faG",
+	"A/8lH3/+h/3yOqJ3pCe4Q7FXTRaewyfX8EUiEgGocxFNUl9AXAwb+/9+BG6lhrb98rH5WBBRa+kgeEFu",
+	"qqQn+wVMwh2G3PP4TKAcLK52Nit7KX+SXhowU4tyAWRgDGQ4ocwVAEqSlV5KUNqlUdFBNeb9KNTQePVz",
+	"bnI3BtYsz1FOcIUzRVFAcZyypMSSYTysgvtdiPO5zBeUmYn23a5YVmAZYOcjrhUKbxQCHPZ0hE8PcKPK",
+	"IciCqRgT156TZUO7yiCApe5MuXkzhoDkSAYBazuLfdUujI430MvCFIqxFyQoVlVAZWwQjtBgLmd/Naiy",
+	"BWYck0MQcg6ByAEXOpm0jDUklbzj6/QBEHjEEYbkJhWzv9PeaiIIf9jc3PupmgGfDAi2M6f3xQFfxUNT",
+	"96h2IojHqikFdKQ4Wa+zXXl8GWa1tA7U0ivZGLNMK0B8qIKEFrlitt7zishjudZEFdeQhscazC3hQjo5",
+	"dSY1F6gHqHmbGSUl1tBbKBXIXCTGfMaaIMPjS6GV0PYyEGS2K78ctMKDsrgXTofGnYq5EE/S5So0vSzr",
+	"VDY/oUGPcdZTpe0kK+nF/m2pKirZJ/U+XanFD6Jl/jQWq0r6WwibiKYhg8PJEt1ZUR2bD7g7R6r0DVKJ",
+	"8MjhU89Fjoepn9rN0tZU/v1bljr4JSfgM1YklYXgpQqGSt2XGgKwZspGnhaPnK2hC09VW8UM9YXgUgjL",
+	"JXILnJDmK6W9muArfLjQbRUuYFZZFzppsVe9yEhJxmOC5ZgYUpKZabVjleQXe9Jg2nycarJ6Ps3CMVEt",
+	"/jnlyyHboaF38GbyYUHc9WNjjReO24wMlt93JlfFIXEIoPlo9OO4ph2OoXyQT4TQftonu+LMhRzkcNS/",
+	"u0iDJcFc3cSCOzPLvILUYOBtECRqxhVJ7wgaEMJ05our66ZkjHy5MZK5hQS76j4W4kdegs8s9W1Rt69y",
+	"xyD5VJ570kRT5knG1x9S4rmijzyCVVEOuF63Rd3+BeMUvnVkwvcZeFAhroAW5CqexxoLSgKwVJXcGRZI",
+	"nSapztSxCZnYhKJwBElvJbcJXXVgy+73njau4UFBiQ+IJXhQN48IDyjFoa0aXvmDQBeyARNeF50D29a5",
+	"2dYYxjr4oGAxGZnJMxej82ZDH8vz/aU0A1GpS1uFMYaCOvnSArtlYyzt2oVsN7SI+vuyBG0ETDVV3J1J",
+	"AwE5OOcff67wBVAreyGfRo/iw3UYxLcIg3jauIcKkQ4OdwtiD1YglcX4ieHwiRv8SwdkfLchGEUhFzbT",
+	"/yacknKEpQS/h3iCqHI2BYiB31tcB7lXNtqyEro4e9yTSpCxGRlTcxzzrW+07Usd9xm3ovFN3d6g6pro",
+	"FuLybMqodA8SN/diF9U163zjppr9vYXBLAa+eHyAvWXuK0gAgTfThFOAT1EJRTMNMexw3+fK8adyuBcp",
+	"+qkDbVbTdP/ygR51+MUzh19MxLKYiQBcfFrdD+1b8o3COP7eURl1iEUdYvF/KMTibxJVwWeM2Kvqc+Rj",
+	"lyzqFquJ9OeN2mjUQRd10MVTBF3QKBdPUUdMfOuIibJiULplykbgwCyE3MpDPueDSMvdohWKoa1SSyRF",
+	"qq5QJuT7jwVZ+z8W4kGYVXmTlBbrgnAFmxhq1tv9OlDkOwkUqVAI7SvFiKxaXfLbh3tkpckjASYW4h8X",
+	"kSZS+Z3BmygC/OHDIdTfWVY0JldyR18Sj7Gyl2i0QvGquOTPil0C5WRK/WhrxiyrlR1T1TH0ZJM9EoyJ",
+	"T0LsxcWmRHGNgGa2dMzi2OKaZQVIRBbUoAfhBdEITZlLQqWQPaY2c5ZOMw7AI+isiiTOTqyaAVHScVod",
+	"2pHsh0UPavJQfZu1S+ICRsU1shMXnyI/B4fhPM4vxEYl/zEWKvYK6s6DAsu9Il/jEuU7RsiJb5tU3000",
+	"FVPsQdmG91ena+iQ+wEOiYsG80g5M+AvUvVlRoyB+4Bg54q+LHW4zBgE2faqWUUFRlz1rb2UDVwML9PP",
+	"SwC0Pxj1od0kJjfDuuL6SA87NGDCWO0FrX9jb2mJLK35dr0RD2k09hOMKN1EUbQETO7NdWdrW6vwcnJN",
+	"tL5txGpIHd3nYepC1hUV5Ff7UsFVYA6aa5iEsm3DI5Vad3wuhzw0tW/DiV8czBcfMLPoR+yI0+o30u3H",
+	"pmiuJleJpDFxrLJG+Yp7mgJbZVhTqlm5FHsVDLVss6BJHakv8yppfOf5gBbTC9MnL2y/u72ZK2uvS90b",
+	"iT1tm0spOwqglBkZVB1NnOIRK4UjbgJXO9wlBePd6bTbSSzSCgNeAC5LOPbH71+5XBZTzFD38kQHBiux",
+	"hkMdE+qWlQOptcRaS/wraIlVQjNL0sSUBywFv6T2m7q/jTK62E9nE43JPXaJQ33slcJtPkiVfQRyZxq+",
+	"4WOGRwRCbyQ7K3EmGbNdSbH9XjXVv4leGgcDKgJOdFA77H2tZv791czGN1ccGxU0wUbze1YHH1qLqWsU",
+	"JsqmXvwgUMC5V60MRl+2okGbO50C0OYUijLpsgXruliUIrf0tlIg1sDOVYtyq5CKeOJKMSgI7rBkufkQ",
+	"Iz6irKcAOO2yUINzKoqU36joWR6KJHAdVyktkBYKSQrF2beCB9V3Immzpdu07ohUUtTFGpBGMZvFZmkc",
+	"HRVBBZrhOYjvaQipbyx/xVgQMwxdVoOG1/rBQgfLgeEX4xpLwlWzAY5UWIMb4+Ik/83EoFD3S7+Zfyj1",
+	"ki8aNe2/xgbr57IPnWGZbBlxWvGQWzAMwDOKh1yE7upRNinLrXw1DQ3EVmFbz8r6xyn0Faes5G+y8tFA",
+	"lPXEdAAVXWGVCi4Op/4gDUpIP4gDvoBv6yhhXfPc5qNccsT4JMI9OaJqtkSSY2vpPV8ANXfuoIGCsyYV",
+	"kB6OopAOphEpP+xTXP2wy3ZbSbulBz7PgkvOSNl4i5hWnp/YD7t1P5o2vltVPnxXZT9r8VGLj1p81OKj",
+	"Fh/fo/gwsphWExeXuvJepoglSyJcDMcv+hE6+QlysD2iUWw1K88kUOdlx4jz0fJciHQK8ZjsBf+M93Dk",
+	"jJ9APO5LBhASQHBRUjGuRyiaFpnp2+dcLj8fugZaB1i2EvGKrWpOJ4UXIXoOgulte19ll6noKbpeGrIX",
+	"4QmpFJ1XbdJfQ02K1+khW/+VFuY1iZKaEdpfUQW4J+NPwZnClnwagTt8QuaIh8iRUxqqxC7L3duockUL",
+	"3eGCfzZOL8V2nYstJq820fubw2YsFn3qeVQ5yTKiwJWqAvj78qw/6/QyHsq3RYT9QG2pGpwe9wo5qulk",
+	"zexUyJcgonSeIuJBnKqNHYcEUdlsY5CJpLL4vgquKVyGgmuv1Zflwe61BUVgUqR/TMhco3VCvVkdO6jy",
+	"AXsTMu/DTZKWRQ8NEooyRc/t3n3tP3cLTB/9exMw9BINQerPlCXDloeol7ZUPvZoPPUHQUhZ1BNj3Nna",
+	"tlw6vem2OlvbiTM0PaM/CHR0fNVEAyzI9uY09OIh3G+193ryxfLOVa2T5acR8Ox1ENdXO482f3f+hGYY",
+	"SmY+H8vYZ12/sq5fWdevrOtX1vUrn/7qL2GyNaRkDSlZQ0rWkJI1pGQNKVlDStaQkjWkZA0pWUNK1pCS",
+	"NaRkDSlZQ0rWkJI1pGQNKVlDStaQkjWkZA0pWUNK1pCSNaRkDSlZQ0rWkJI1pGQNKVlDStaQkjWk5HcP",
+	"KfmaRDXkTw35U0P+1JA/NeRPDflTQ/7UkD815M//Ucif4iTpwsDfeIGMFHtbjnZWHSyRsCeRMKPRKuYn",
+	"5xY5bd+WQnJKRZTMUQ9aWLTe1TI0dSwP+CPSZrO5J1NhSckz3rbLwCBvXpSaQklrr3goZ2rj2IzcF4Wy",
+	"TUPBE5+afE91n2SuKd+BZ6QVL9kKY3blmwEXuF05xApR5/FyZ3xrCHuraKEleUSWNcsN9GI4FCS6xCPK",
+	"cETcBw85UeJTMAF1CwcGaOSMlfbfp8zxpi7pRTzCnviX5Av9woOl2n4KalppiTzq08jOWX3M5nHEG6Rr",
+	"cM/dR/2AhBDV1LfzbriRL2nQ4T6JvaygvMm2ZLOySQTJaEv7gAUt6QM2QdK93BbZjlRCR6AMVGD3agbx",
+	"0sS9NXMbVeFgmNc9YtVTYt4xrXpK8uFcy86F2dXDD0l2xPZDstLJeHLazIzwCY7asnX++56F7EquehbK",
+	"qOtBEryA9BYlo6a/CE+Ivm4fhty30N5zituvTYi5PX3c3q3AEPK4ScLEQVDCtBmHgIoxDkiaWBZIChmh",
+	"AIfYJyptMs0h5YxUCDZZmRl/aT68wSVc8zFNFzf6cdHKWLvCszPl3QYzI8SzBE8g18mTH8ICJekRh/Db",
+	"qkZfU+NeVbV4qO769c7bkxyxJz1Vz3CQxMNsn1X1ucLc3lLdTjzW3nkeS+cpDvIqC1JbOCtaOMsYkHgm",
+	"yfGUMuNrE9lXlxVLN2n10/5VZMNjVa+n07SeVrHK3VKuKBZygWmryoflcWWLQ3y4cFgY7NNKiSfn1/aY",
+	"wUexhgqBfH9bIbGwnEWMaNUQlUICszGmHDH1JU8SqzOlCse2CkdZ6Wityl4WczEeikOq0Dv4LMkRzsUV",
+	"pjiJq+KQ4iBYnj+zMJEUjbTZGGKHDDifPKqRalCgJU3Y0B8XX38ycNQEDBUCQhn2iYtEBIhZKjAZh2QB",
+	"JxUb0KJhnES4KnLm4zYshk59gm1Lm3rk5pXBuRbv+GNQXVVelZnWsuyYfA2w0mUL9N2CuX6Nxbkohefr",
+	"siz+HrqCi3c0ISRQ4XIvdaK2ws3CILwlT9WZxZ4nH08Yny3qNS4VgYfnvceFIxVFuJnj/kEg6q6A2Gn5",
+	"HuBArabIwpICN1yEx31EgXMFMMA1tWmncQZAdOk5WwYDm8UkLYCEvXp1iDY2NvbyYZOPgH9dZQVrgOEa",
+	"YLgGGK4BhmuA4WUAw5dcRE8qgTK8NYGlIeEa+gCIHrECoKAi5Bs0Qi4JCHPlpqiw53lA9m/ZLWtlCB78",
+	"FX5fgYbxQA1Ibi32Rv0m6k+oK/9I+Yx2dwY4FEQn7/aGIfcVGbyE9lOy0M2rx3mC3UeEgibVN6lYMh75",
+	"zZoc7DFkjcqxp6jIGPXlSexb4TifRnZ8Nfa8ouBPtExgyS+VH8s4hAkYr3F4b5kkg1y1neJzswr7TEFH",
+	"xgTF7CPlNEn5wjjveGd7Y/cnEPhY8nHZ7H/+3W7t4dbnbuuPXuvjf9fbze3NL/94Ou4LGZ1gzg4ImjL6",
+	"p0JHMUAF1zu7tjh7K32X5UOAJZA9KQADk9sOabmoMwHMXbuS4kxoh/tEaMTNivgngS1dIU51zepasrfL",
+	"47N9RTem2MMGRAr68fry7Yn89PLt4TX6f+s/gWGfaUih8QKQEI2atyypS6UWA7KAsl9IlVADK26297Yz",
+	"yIogTK6uuwDQoliRQv7FKAjpnfx8QuYacLG81FFFyYpwUguKS8qQ5xqDFmiTuPEuZUUiD2PL0kSo3F4y",
+	"xPz1SY7ZVJcntT5e6+O1Pl7r47U+vlQfB3p6S+bpmbXe96QS0NCxjSiABOnmq+icuYNnHIo1KCw39eXy",
+	"pI+NqZswjLUCWiug30gBNQ6UUjwXNcvmEtVyTaqFS4vILtGp1BBtnMFEYDqW6wYO50SgL8t+JsxNEeNp",
+	"iOIUQfOAwnYoXsc4ayX/tJ1WczhXPKo4GIKdMYBtZgobwhDNgYTQYDKQ5J/2gWQCCmr8hhq/ocZvqPEb",
+	"avyGGr+hxm+o8Rtq/Ia/LX7DcrlssZzhfqZQaVBAnht72z8taoV2YzfWRIzIj3wVoGX2gEXVXyb37TYM",
+	"/KZogApdPksHysZkQoXWfAsUovI4I9VDoa6hfi6KoVk+00U9wcLYqDNGgPGJE8wJ0AIAmBWPQiLtiYLZ",
+	"xfaF8T32WhlSaMnz0vKHWNL6koiU/PgX5d0ynUZaIjnU22yhrew84sBGaaMv3y2fOGPMqLAs48Hc6OQH",
+	"gW5OrzOGbQK9C/cpgzk6uuSX+nQADK+xmH7kiUaz4QY8sBpoKT8pRPdk8RokixKSYYwSWwjv68alR20k",
+	"Eks7hdcrVV+z9KDFLRXLUjCDeoupIgUGfLrIxvOPS0n92l7x8zqpcBdZ1aEKZXyXF6ChEQJLTyhTTWmC",
+	"Oca11W5bthJKj5XUKYXgW1NbV+qbyRB326s5SFSXFRa0SJkoQAbXF/RmJUp7xV9bjtTT6DnK0wpObrEc",
+	"r7ham+9FUSz2SmNa3OJ0ndIyGMQXxLtTZfNsgmKxmUS97McQ3Wb+bsZb7BI272HPS89V5l37yXzgrN8L",
+	"q0WXzhnwhx8yzaQob2ZuyVPJN59hngsqcEGlcIaUlyfWITmfCOTRCUkK88XRw3HpH3lI+gEJfar8O32F",
+	"pYx+7Esp+rmfkQzahaRg5puZf4Ld8FnOeejstbd3e0HIh9Qji0/0m8tdf3kt3V5uwZivkjRJoa1CJpDX",
+	"JSKEozh5YFlc9ir1tUqno2G340uJRcVW1wDVah4T1JVa3y8fjpsqYsCJzK3Rj1qMiIi4rU8zslzU6b4X",
+	"yoZ9rEaP2bks88IXl2C33mgt7rSGJoukiQtufWFstbph2VrfRf/7P5sZmr267rYuuseXrc7WdqOZ/nNj",
+	"d9P859Z6x0qSVa+DHnlpMyHzajczZQE36qLjsVe+1iuszH1v6vdYnqIrt7PkDoRHOCIxcr8Tkrpkd12y",
+	"uy7ZXZfsrkt21yW765LddcnuumR3XbK7Ltldl+yuS3bXJbvrkt11ye66ZHddsrsu2V2X7K5Ldtclu+uS",
+	"3XXJ7rpkd12yuy7ZXZfsrkt21yW765LddcnuumT391+y25qFYzcTFddNPAJiX2fhYCTGOCSuvrFqpvgv",
+	"wrjN/0Goezx9NBUSSU6K7qMryNoBThzHDEEnEB0U/7m13mk0G5fwb1uYkEFaq8FrJQjVcQSb6RIbxGmt",
+	"hfVgDGlSnfrziACiqAiL2botfKesyQdiq8YStm8Rl0qhySIya/yxaoizkKC4NIZ/QOZchZcjYCtm/DoE",
+	"EEHGl8dHo6J49oCEPRfPS/DIk912cRz4RX1JfJ31zZ3N3Y3tzR2YkHq4bjNJZCdjPg0r9MKQfPFB/Xwp",
+	"3favgaOr+l0em/ldnIj3gAaSqU701Oivhm5fCY48Dk3uFSdqLvhsk3B6ZYYp5bYggtO2Z+mhLNBRF5LU",
+	"MZsvXAAWDxNmr28mJMdQw8wCFj92WLbE9bJbjSXp62kmWn6hjRIiiTxfKeVsiSNpBRfPQsm1c71OGX+P",
+	"sOe6JFkjwkpKcMnB+ExfA1unujSZZJnR810pOhZmsCS49YOuRp0uncsrJwo9+0lvfMXjWwAmodLxH+ih",
+	"sVpTT33OKxzuqtF65aF0RrQXSM44jGLIw76J/yA1gdK4i2FV3zLQsFamX6X+ZDtW2yjUUG3r21Wh2qpB",
+	"KKQEZFx1mrebiEaCeEM7CT0ZZ3w8R8yH6+XPL0Toxfez1YnHzOZfYW5GKpWalS1zPDmAH79XPvtM+lYu",
+	"20BaBIkzKF+l5KVWPZppUBckDkCQejOtXXLLtD5iM2he6gh0xiPkURERF6kIAiOXNsYkLdf/Vs44SMuQ",
+	"fNu8gxV1nmfOQkjQ46ahp3LKAfBqDDe5otH8TtMUnmDYf9kchHIT4InTE3zKTlSL68s980+ccoB+7McX",
+	"lL1pSEX/p330/upUAMCdcsgTEeuRMLVYx6PhLeMztoa68oNUG+z/s69gipXTGwLcXe5jypCHB8TL3Vwk",
+	"VBZPrDUNvSrE9fD0B3TONeJzXpONxsR/DCN5glyJJTkSD8ljWApdkV24Q5VNkWCm6h73JQHAJ0iQSMQ4",
+	"zElhLZd4JIIMtqYKf8oW41pDXYaIH0Rz7ZaJP7hl2PMemTHxVAkSXe0VNnM6jPuZ7U0UYuZyP1ZLm1on",
+	"baJ+S0ex9PprCFYQmEwEt17GPd8t6yvY18xVXyWM8KdNb6jTEr52WkJepihAjIyU5WFLvtOocGafO6Gh",
+	"zhR4lkwBM017s12cOfCdBPUbJQofEquuajx+zYD1Jw4gbyIxdcZSn+lnvT0Od0m/ifqZYKw+4mGa9p0J",
+	"10AGDoi1ISrZtEMjS6MgVyyNwt3lLYuLXsd4mCQk5vwczJAZ7fwSILAUBHY+EPOldXRyAPZpqVbsgZsF",
+	"bUFeYxRSJ7KFi+aUwxXVr68cwJ8ejqcN45ea0jiKAgGKdQraNwzxyAd8AaVHyaWM4cwSMYIHgnvTiLSg",
+	"hdY0pIu2m5Qz0ESdMPDMCQPfJNAfHVcgD0kYZWTwPWYGpAdu9fyAAkB7E1H/P7fTdnvDgf+Sjz//47lS",
+	"ChKpWJJX8Mh49nSl6vD/7yb8/wmcShUyA1byJj1v2gAQ+pPnDmRafd4A/wXIzTQ8jM8YAjolmeCY7Xbb",
+	"jIpp1xkCdYZAHa3/7NH6lij9DzQap2FZJ+5fJKzdIiSS2z6Qhcvjj/6+QfB/wfB1pYk9TxB7quU9KJQ9",
+	"//mjAtqLA9ltB/FrBLY/9v7yy/cbqFADHdZAhzXQYQ10WAMd1kCHNdBhDXRYAx3WQIc10GEdvlADHdZA",
+	"hzXQYQ10WAMd1nELNdBhDXRYAx3WkQ410GENdFgDHdZhDDXQYR06UQMd1kCHNdBhDXRYAx3+JcI9stLk",
+	"yfEpLBg31SDB+HDoUUYMOrBzBK3AJfqTuh0eY2Uo0agaR9B9sod0CSRDmKsy2A1nihbDljFVHUNPNtkj",
+	"wZj4JMReT7dYICQF9klT33Wq9yxj09RbhGBkQRt6EM4QjdCUuSRUmthCTeNcaEv1MsUZz98RdFZFBGcn",
+	"Vs1yKOlY2RD6ZlNIdeIhTR6qb7MGiYaBVA3SUpgss/K9zsvTfjtJgGiMhQq6GtE7ArfpIfcK6L+ii2ix",
+	"vn67vXp+S4FtVH3hLmUDF8PL9PMY5EgUTEI7el3OiDoKGcbAOITSPJAkwTKwquFardU1o8tatILOGk0U",
+	"BSHA5BTorNKM5eSaaH3bCIGQqq/Pw9Qzq1YAvtqXLFrBDegzaaZDbls2D5TZmOqHPDSVWsM3XhwjF5Mv",
+	"vJzzb2mtFun2YwtPknM1Pm6iS2Vt3RX3tKByf6qwuKrc/QOKrJuF8g1Nzywk/+Cy7WmDHh2SiNpOteGi",
+	"0XX4F3NSkrXe3d5st7PQrFt7nXYmA6Vt89RkRwGUMiODqqPRdkuia414ZCSpOtwlBePd6bTbSYjPCgP+",
+	"C2hmywJyGepenuioWo2sG8YIzbErpNa0ak3rr6ppVYlrlMs0ocxdhB3Q7qMUeJLar7n+JgqdbZk6m2hM",
+	"7rFLHOpjrxTqcokTNgZajKOO1MgfgZqZxj74mOERgbgVyc5KPDEPVV+/V330b6J9xpF0ioATTdO68rUy",
+	"+X9AmWx8c/WwYdX3FuBjDa73XQHI/rbV3juUWhvkZJA0z82alZW+mIZCkjBVS9Kb31yBgqTZgnSZ/v1W",
+	"e68n2wcXflyNJHlqrTyySuxJMoAiIA0T2Kqza+PkNjED2oGxKpShy+OzXHub7b3tJeh4+ZILufVSvS9W",
+	"XYD7OOXgvwZsS1htLvlJx6rFK4VUk3ss/+K8KB6quHH9AK5hwqmIRDO5FDMkaCynAZ7F4zOjEkWuGEoq",
+	"rTT73FfN7GPPa+w3jjjCbK4SjoCS9FvNOPj2gIfTCKOYkTUbKm5031b2onEVE6X5OP+JujWFzCGPz9KI",
+	"Mw4Rijm/8sLn2W70o+SdxQvg9GVLywpF0j6XI/gtN5PsB8lM4nfNa+H82wvvGW9Yhq1ftQw6DsBsBSG/",
+	"o9JAWLKl8Qco+aB4dwtuUmEdsZs7zmC8pJMxv02WBj7LL0z+FtdsPsmRYa4KECzsQ0x9H4dz82MG9ptx",
+	"8prKapCNZQMMrE3mBiyaaDCNgF2pnE49tmaaqJQlD9WUigdTRqaxbOljS/8eH2XelgdccgBMvThOWOX4",
+	"wD2vlldmQzCa7uWJUEOGuFSsBxx3kg1HtG0UFL4x3jJ6yO2e9aRh10aw0phZRqPwTjFZKi62pA31UnEj",
+	"WezULHUr3NoMbau0LbnySsH00woZU0HEQoPJSsZt5ZZtEbo1fVf2FfIIZPvSM5BtaMk1a9zDbKHER4Qn",
+	"ujpKGhEMzeS7WJiTMQgLGehXLYQwDUQUEuwv28jkvZK9FMv5HrxT1ESsqr4P5bcvQGy/UMFips9QSfMv",
+	"XyAKfWgJm7gC/Q5NCAni1MvOWht2Lhcfah7UPB9VGP5GtLWyuG7ZBTMLTAi1mK7Sge9ICNY+TEi8VPpE",
+	"khyihjlQKCA+wp7XlLo2HiGCHdn0LfvnPzNmy9o//ynHHOqTD84n1H+BA9pHMyy1jpwOQxnqZ1rYRwcE",
+	"hyRE/7//z/+3v3bLXhMFLglU1r+8uL5B5kr3U+W1uO5asl6Jb6IP6IT7L168ubi+kcN7cdd5Ibsz6l7o",
+	"2gUQI4N4kGRxhARhD1TxSNob+5AtKYfoUUaSg04FIoxPR+OmXLe4TfgVR+pVDHAIxIV6CHIpb6hPxD//",
+	"CT9cvTpEGxsbe0B8728OmwkeNvU8qqyXpnKQaPrR0Qhr6CQJwxNqbMOhIGoRgpA4VOjQWXl6me76kDNn",
+	"GoYA2KmTfP/5T9RNAhxwBMID5pkAe4bhXK5N//gGj/pr6JpIEakzr+XGngxbZzhyxn3z5j+8ZUplMRMQ",
+	"wCFAh4hxCEYiniDg0lIfQas+wUylrf24ud5RAOozKshPoPjq7s45I0afgBdBo1sWt0+jTLM/brQ3jZb0",
+	"WpxSn0Zq/kk8IwyLiiSTeB2dHayhLlgoUhu406GaoTx4I8l4Nzt7zZQ4pSUL+R5YZdj2r0gUzlvdYUTC",
+	"/stbJjhyuZQ88MVWe0OeNN34bMyRw30idNpexDnyp84YcgbhhM3wHGkN38URHmAhbSemjaRQnta46IZH",
+	"HcIE2F3K/mp0A/lzq7PWlkwReFl8Omaz2RqGn9d4OHqhvxUvTk8Oj8+vj+Ebyelo5JGEkTWaDcmsFW9b",
+	"X2urd3hAGA5oY7+xsdZe21DQh+P/P3tf2pS60q79V1J8ed63RAlhcFi1P4RBRAaZVHSzShvSQCR0YxKG",
+	"sMv/firdnTlAQF3LtbenTj21tmTo7nTf43VfN/EqEidLqCjHE4SXKPGynGgnpocbu/jnLe79jZz7Y0+0",
+	"5ZiqhrCLZxDJ0rG/ZMK8zDzvTtjI95fEP7L0Rj1yFUyhTjTShrID55IE1Q2sJqnQMH+Ivf0Me3ZChSOI",
+	"THECnyQai/0Vr5pA42kGZPWj3xf0JVxrGvzxXctrFXs12NOCo5lA49icpXsQ9t/e9e4KNBpA3vZKtuTE",
+	"Bvvwt7Ag0CLpfGA76/GWYNbe/m/d9FUjvS7xD/3H00HL6nt1PDSZRp7/P42TCRIarsB0RkQNnzwHPEyn",
+	"jwUegONTKckf91PDzPHpqcQPkn0BZIdp09E1H0RCa1a4KWYPOeaO2dCoHQ19+igqknyQJz1soeDCJ1D8",
+	"PyWGkOBXQ35fsTBg8Cc7Qmj9ZEdjvH94194miYLgJlgI7OsfW47JP7FRWLA/7/ZTLGsZq5JFvELQ71Mg",
+	"wRPuUlZoQzVJ4uazE4585TFwWvexUm2rQoqxFJgWuTPsHgKau9bwgns2jRmK5DYtRcpNjrhnGQ2UuQSf",
+	"dKzblOWIA1yfmHGqCgyqFm37rizFLkiikq/Kmu7qMqYRlbXP2jYIWai1uXddDNW9ri/TiXXIvCLfdani",
+	"aeSLO2ACNx3Oth1JYB+d4MdJMs5XAdEnXe3cZDLWuXydQ9VwDqbdoc19DgNx1t0DYVFRVxVTyMucjPFe",
+	"b3s25cSzK45i10kD2hVyY09XShLESGmI5Y91q7PaxhUJb1DpHjGLtJvD+hnMU+2xXBMZbRyHpy+f++2H",
+	"N+jbOS4nJe9aUieRv3PM7haRBwzZ3yvy7ScpDSIwGyIHBZ4nEXEXGno2UxjtS4IZsJbCoogakn29+Cfm",
+	"BB07nu9ghVZMA9rcJ0TGOI1DbaucKocT9mxLUsc8MIhYc5padM6MqipMuv3T+vKRn10NMlpheJ0eifD8",
+	"NkZxALHBSH16mJ02p53UsjppSed36Cpmt4X82xvaDER1fvqbNrIxUCUymKsaLYp0pizaBDcYQTexEYm9",
+	"wpVOK+41ZxHs/tiWEvqTVyUeM+dorsOwXTMW9w9rMLzqG/3ZwpAVPpWf3s6UzmOu3n2oXR4va1PjRmrz",
+	"rbPKbHBZfTh9mWZqqrDqyPOOti5l1MZrQ2zSYBPRA5s2uLUNE36dRtUHTURFOiK+B/iRZyTK5U87Wh/c",
+	"W/IWi8coUwEZdfe4BXRIPO9j8r+bBsLuSdiX06vf4p5HtOAUyMgU4lEf49wReJQG9T0eY15NliFNJUTY",
+	"bbYkSYimpVFGC6DIUpNIMHJnMuKdt8jyhqFE70xFvPMSq31ZkiDJ5KeF84i3dTCuAWS0rOJQhxso6nuB",
+	"rMxV6Ml9kiNtZT3/DksC/XwjZ8oSIuYuDATHdTAyhQM13mKm/JlhLaySywUYdIWggDahNiWL2ciaEy5k",
+	"oS4W+9GdGCGzWWlL+x6yiE9JkAkjq9svUWBgMA6Uo5KCTyopCJRvoy1KmXJcB29vY7QswekM6xANDOJj",
+	"UkufukBQ03NYMvbUZ31ZUdgJc2m0JfatjRe05RbrnyjEowrqN6tWrwFssINbV9GSUYrfJBZIkHnB1SYe",
+	"0xggSRrsmKiMFlgeQM2easzX1dpTQuhMwDsx6ykhGsccBJVDEW0f/w7zlXu9eTEOpsH5FjCJkodvoa1q",
+	"y73x/7QvZtsTj+rZPaoIq7t+5zVTHVz/4q+5U1Hbxui3ag6oZt8G/PUKmk9HvI2MsQPUEdTrWL/Ec8Te",
+	"G1XDu6aax2ioyDTTmU5GHXgDGAoGUgfjqjkMenMm8npp8xllVqxBSSYsbtRCESI+oQKNFpxrbLm/lGET",
+	"CmLymTYU0WRn2RmkKVAsG2LvbIra2ZFBmnbbCpEnmSuEOQSXHvbxIJXGD+t3llIDKuRGGEvcHOmyQsN+",
+	"hAjGNGoIEkkmSE1qERH5LGFIu/TClWnPafPBgHI1YLzREKKYJq8h5FNC6dAZknIXc2qkoaKVFjZo9Vts",
+	"L5mQAxZNxbexHg5n8+1pBkQDHpM91GIPjS7T2JAr82xrqZANUoL61t3B/woTJbKe9o72W0kfpqR/94GM",
+	"rJxd39qjnP8w95ug9CKc5kPygWRxnFQUgQkMxkGh4OksYiofm/hF04Fh8y4BFcZpnoeqKBWSJiwSTTxZ",
+	"rr8fHuRgJxhSZKM+cvdFcSTOoS61g7R2LzYZsSvq4HZUwh3dn3u4CoEZHOL48R8wURf0iuQLrU/1i0IG",
+	"+8d9N4d537X60XWA09uC7dNvpfAHe26blMPvdry+km4KhUv7tJOFh96ln7b6SwkPhH0j8MED3UXYC3yP",
+	"cxrjczXdG1qaQ1wd0xOiB1jWaC9tqo4ckKmsccRlIRgHggK0+ZS1SVTEwo1nCv9h9MJn5W5VhuHFCLpy",
+	"tpsyn94bLGwomEC3gvNtu79/epN7O57mRbu4n6tQ8Z/h48FXxGMk5Uq5L8w7Yxf828EpQc+u2ys/6BnY",
+	"tyr7SvnBf6GHs6WSKSzbGFrW9Gt8oICi2gXE2wrBiwepnjkFaP5mjVuaL1qeFoHLR8PvWRO8oHLKj9Yj",
+	"wR0iBuzKFiJArWciuNLjPWQj9dlTvOLuL4rNCjwKzc1pkc+lKP6ei/pgHHcqAPzAwPsxRFwf62OONKjD",
+	"QwuK6PTdG2I1bs2HsKvTCS1ldMIx0TYDbP+Q+ghL4+9W4vvr7EvS43JfLbznXYcYBqbmfoQq/lPgjR6c",
+	"HykeCem98kz4IZ65MelGKdu93S4sKlpaQGTXgJBtpm0CrMnaE+sCE4JI3ILo8ww1jOvCHL4zWHc6FCNI",
+	"f94yJndPk/0GVpGRRKWkY1xxOiYjjXMaND+FuT59g3SsAZoX4U3Lq+LaDGxCR1qNNw/Ei1oZFtKa1tsD",
+	"iVbVEAxIoGWS0wll06qFNGfaBC0X+J3EAgE2WkQKgSnzKoeRFwdzYZfB0SixR8vJ0sVNq/RMarC8l4Uj",
+	"TUmw5/mE6xAyZ9O9YYQqiun00Das5l435R4iqRu/YGfs2SGL9Lr1s32KxW4pR6K4JzKSTFWoQshNmeLD",
+	"QwLT8eIv7fauMWQuIdKhCgbm1tw/xMSmbqUUHLLpGA1ifQZqUvsds/h8lKMvbAim0JGzXoXvKPovszgu",
+	"ZyzgeSUP8ry0A4CY3y7WNwQzQg7IdIfim/JDhIJgy+9uhoQtl1mneTPMcx+AJ+lE9myeRNJA18pd/GAN",
+	"DuxLLXnP5D/reEa76OlcH1o1txC5XZ6O4+NoPluCsE0OVEj68gGdEGh4/Shz0k5L+t3Nfwmb30UPEdCC",
+	"7W26q/w1iyNOcxhF6LgQtnoOm37arpeFUQrIiGj459DuHuSWHnreSh7xzAFFw5RuzdWCYyMB0PMPbscD",
+	"e4hZGntQWDyTFRBpEbf5Gcig7O72Ggdo98b/9+y2KlbHy+Xy2PzheK4qEA2wBKXn/39Bt9bfdNP8/Iuo",
+	"lGcSqaULo8V7iF7i+ZEmIU+4Nqat/mmNEDGoaAMOVtTCyBgiQYG/AAp4Ag3alMMDwoQqaSNCk7PB3Uoa",
+	"F3nyehFU8ObG6OYHt0qcX5a6l7GM6XhlFLuItdpCJkupnrx8ZjHaTvCJDosp8RkwVKwonMALWUbhdRE7",
+	"Nv8vVyyV61zjNlct57lK8YH8sYdq5XKu/CLWc6PJ63gil86XfE5sFi9F8SYvNs9E8/f8qJIXm0URtXCi",
+	"kj1P3PGTQf+1VYJ4/NpDqFiuyA/jllJtHOXk0uT0ZTidS6KoZs+P2pXEdFi9vE3NrhvDwaBZVNva+eqh",
+	"AHOroQAz3eRRZtZDDzOoFfvt85zUvUmshVlxIbTKSagXO5n1Yi6tU11drAM9W5uNs6WJiJv8pNwCqW4O",
+	"9/kH+TbZQ3dHGa0qgHX94bHyuGo86sv06enDDJw9gHMDXt6fnjYuk+JCGr5mxMV55uV2fa23Cy9noPwy",
+	"OlrcLHpoqhYnhdP17CYvzE9LZ8PSrJ2Us8vSuvV632rf5nDr7Hoh3uu5xP3y1Kgma9dXen2EhvNHJcnP",
+	"1lc9VBMGs0nSqAmXuWxZTyT51uK6PCzXrttHwLhM1pTk67xSSLcftJU6WCeMbKZfXmaLxtw4qiYep3oP",
+	"LZvlgtgUcz1EPk6xXgh+L9Pe9jdD/TsWprr8e4LozikYjGUE99/8NqVStP2/z/hchueWLjHe/vVPRI0S",
+	"a4A0zGmwdnPuSVlsim5f3mFVpM+xGF/xEm2YG3Xmrf5GZDZWGl8b45mdxLeucE3M/H3XrFgixtPMJfwN",
+	"eyEk3BL3V6DibZG6HXBGmydXzIuZNvDuySh3Ozd6P32UextEZFpPOHA1I4Ed7AodV4wmzjGjV+OGsqIQ",
+	"QqO4YwuxHWlZNUxDcGOgDK1tyhhsTVXk84SKHbDTayHX+PyU/zbG4otnpupgau339wDjvzHxn4iJD0Ea",
+	"MuZNV230ThyHh6tkG/C9rGtufyfuIc3zhFW5EXb3hrHR7O4Y8nY4eyeQdHNAhnR8UiTQ+/4m/5DwYW2E",
+	"QkSBy9s4yYPw8iUy7d8pJJJRD0pDhXZs3dy8X/HE+Chht2Pto6Ps983+/uAQmJqnALtZ7xD3PCTpRBZ6",
+	"GZpShx6dNJ86IT2pA3GfQKKNcrD6wjVxu7W1rda9fKzWnE+caAc90Fbfa5u93PTznmlUItgONM5FiZU8",
+	"uxuTsqgEXbvd3US3lS18zZxveVjHCG4XJPz+Zq4WsaziXtbHFfPyfSxcx7SFCmXNDSYOpu5NTzcu2Xxh",
+	"9BNRUwCHuGtvB5SM7GU8f1u4bgs3tUHrWYpO1jhNlxWFY6KQ8RmSrSGFcE2ecHVMongHL/O/HBD2R1S7",
+	"/MZMh6ei5sNwZB9aRnPCtQdAASq1jkNLap5flvqTh3DTVKZT3JcV+Eyj4rq8gE8aHshAeVLwSCZX+HuS",
+	"uzRsSNphAuGMMkv4LRaLrNWyxHvIPLA/uGcgSRhpzwynTVBqknSMafWqbbeT9s6ERpvOSHOhdrjlGCvm",
+	"o9h3tGAhxMyZQnUECc12D/UNElDg7okNzRpuyZpF9WW+UIVTvGBPp3Owe8441GBLrE6gRL4EGAGZ8vTe",
+	"E9ibl8TimaYSKGk1a3Jm8dv25zoXxRSy+OFNI6aHnoM047uNIvcjAtkZtwkUj5Q32vq4ncmeLa+nuR/G",
+	"cbxpj1GExfPmYKP5GMxIwnfm1k64MsFtWHlGWXOTv8WtFqPm3/cpN/sIT/DQrI+1/b0WVZtxdduYqYkp",
+	"OpDEHFwOUARniG3lfp4OwTR2ERtgFZqSkDQaM4/RG0WAVJjZ6EfBbflWhPScBhDZgezDAZhrHgrqMZBI",
+	"n1Oy9K7Qt59RndTi20gxZ2txMtJ0U4wzzGowyP8ReSxapaZC6em8312nqpPmtHO6fJi1JOEOXWlpltLY",
+	"Fiana2le07Z7dznzLWHK383Yxveehfn0Q5IPB1XM/YpSRffWjOiq1KxbPBs24s2uFk6+jxTJ3TlwHfeK",
+	"w2+vOvyOnv8Lo+cfHTh/Z0DuuyZyQ01kwPkIaRmz9Yotfsw+TWO212TuHcVPeDoiRSzGdN2ztRTTcfo/",
+	"pRYz7xp6wGTbAJl3hm4h5k+4GrXtVTgj6deNZL26CnQ48qL17eahgbZ43tagn1tj8fmRzPdHJQmGIFKh",
+	"J3mssyn//nkQcte1O/bD8Dr3feN4vyNjnxYZ8wiv3cGyTZdvhfj6e9t5eozNNfgJAbFd6sbbATNU3YiK",
+	"YuW94hzQddJkh8Oq6c/HtzdBcCdYaUXhj2CTA9qif4SwuiUg4BIkvjaC75KCM4yVQAUKxgqrQPHCN8Pg",
+	"laaGegJ67CIm8EL2OJk8FoQOf34hpC4yyZMMn3ncDcOk9HGa/ZjTYz55nEp2eP6C/P8Jz/OPNnPLFp84",
+	"HpuQa9aFwuuNvtDP5vL0Zj3rTl8yda3+IkJBvpIa9TzQhVIDCqPbaXEjCpQaQbvmRr3wEP27m37e5/95",
+	"1XO4W+Z8+W9V8Meygv0ZhGBe9yAoyoFTCuHta/oJGY3Q4o/GXDcVCBUkppwijdRcLZ6x6v3D/zSbgltG",
+	"LOplz8GUeSdcmTgHBMmA0cAdNaQZBo11OCGZwV1h8k1pDazuKn0gBONECo+xIjm96IZ4rnpxTABJtA7e",
+	"XgWKrTBHH6mwwCWEfn+Jgetj+XWSp6O5j9B9pkLNIkOYzvU5ULhOte2x3wP6x2lYHpD/I6DDJTA2VgPk",
+	"i61O+bKcFztFpxyg8LDO58XJfCQuyzlxVL5tjFvF6lrQ0p0hvMTpQV9o5esP9SIvDJaF5sN1BT+Wx4tB",
+	"XWwWqz2Ua4rLZqdYrYmTkpi8LebGtXzrrrYqFsSb3Kh+lxNxLZfMjWH3etEvLVflggjp32u1S0Ea95BU",
+	"uks9dCfzQekyM5iea/18RoGlS31QWim1XLpb6JSFWqdo1F6KfO3l1qhd4m6hUzP/trrpFPkeYn89eBw9",
+	"ZI5k6zh2lE3QwgqrcEK/Pj8rts6r+lyBWTljGI3H8fWR2NT7I6l/1mk2k4/ts3JxIWbUF7QuNk7rUr6H",
+	"5LNc9XLF87NZqlGenLYrWbmTS6ReMnLjJb3Oz5MZ4z7TGFZekMTfJqcGX8sfXZ7f3lbaYgfw6mUPCXm9",
+	"2C1Wh6l19frqVlfayjxRWtyOdS13L1++qmujBvvLqpxKvparr1fJpDADj4JWXNTn61a2NOqhbKW/flnd",
+	"dkfq5D5/+ng+vE5dXZVWR7XFjd6vpPhJgl+ssjJaFub5cwX1s6uKcnqk63KneJRoFfUeGsqleUrMjFZ8",
+	"8yVRSHfl5eyqkuhPhDuQhyrfv9IQzBmJs0axr+bUWT256Ob6r9er+5t5uiZfTnuo/5oa1yer9SJdG9RH",
+	"4/5t/R5fF7ovZ4lavZvoLOqsbAIna8vbjiiZX/GqmS5ejpq3bUNo9dBgkc8tZ0Kz3dHSzdY1PxGM2c3R",
+	"2fJq+VC4a/EvudxoeYlFcnXYtT1kXl2gV3fE5lUiJ94uxWUxl1j794DG9kBRrMtJJZdWb8XXy3wPaadH",
+	"6aaoTxp8c9EfX3VEUK2oI/lqma5nu3K2/DI5bwrpatpoZDMrvntVx/3HDr8q3eDcK6gOMj3UL0qr1vzh",
+	"vn3aKCyusze3efHuvjDiz5bJcbd21+1m7vlyUb1/PJqp6f5UMEA6WXxpV+9vlq2rGi/1UEks4EbuobIo",
+	"tPP5Yv9ouDoaqqNp6RTw8+5pF44vpw3jKJHLKuLteV5eL1Nydl1cNXn5rjC8nLZ6KF/PSf3By0NjJN+k",
+	"pHJqKByp+avRq4S7p6urs34V3x+96Pc6qKyEUmEsYfR4mzofX/OZxtk4nwY9lKpiVZFEPnfev+4vCso6",
+	"8ZjIZUpHYk3EA1wH09qiXZoumutceyIY2uO6Uj+rJB4nSUHsZ8/VbA8NpLGa7S71c/Gvv1ylMkFhRgwE",
+	"qk8q0Aj4Bo6ioY2b5BHSHNy+Zopp6hM6ZSH7VGRFdQW+K7f+K5Vbbzb5ZggdgNVShTUsdxkJzLTXDW6B",
+	"54MxJPzm220C8/Yni+hTQhstg5hDByoRLqa/oNZDN3816GXmef/LunSPUGEDBz38X1GFFM3q+sHJOuN5",
+	"Z6XSss5pwNB8a3pgPMBtj/lkQIo8JXneSaYvhMyFEBIOyI7vtVRhWHl9OEeddVdN3vWr07Odpp0+nk/7",
+	"M1VG+pM2BqZ8uohVqqgjG8KdUM0vCyB7NXwd5B6PDdgxapPZsHhzPK7qtePVsjUYRA8S+CVqhASvNzoQ",
+	"egLEcO/mYz5I8DA4y53WS4uz1rrZrwuT7rJqnNZm14PMh5yX6Ev6znMVLQ/ugD6Axk3gTD/h7i0aIYI0",
+	"MR3BGZw+W1gfbYyXiAG5vkM0gQy4Z1P/S7Pgt0iC6j0wvgvHPqOZypa4lLuGzB3W2DcD7bwh8Y9LMO6o",
+	"MWtZJTC0db8TnqAAcyt89IMwwZrKE891C0LGriQUbN4uKi4J9CGtVDzxnkMKxFwS8bAiMWcEZXSrwW8O",
+	"Hl9nlS0b3Cn52ra9dzdXcb6hZ/+xMGjcrvdnXDMcVt2Wxq5+LNu22N7pqXdYTfsX2rzDPvhW9n9iPsb+",
+	"fH98TsaqK9kuGN6VidkN1HGJ9t0FKXUGhoeKBllRpyOXBgC5yht+2EBsC1lO5BjDYZ/sRtD7RNKh+QkE",
+	"F9DH11gn3F/UY3U7Xm4f1sJhk4Zp3tuL5DKr+gwiAiq/BmgOVGPT4zaHxfZxisyP8hHRBv79a1jWOeRa",
+	"xu3Bw4/AG3xFHIF7f3yWotvw0fd2hb+b0fx7HN1wFfgNu44Gmw7DPpPgqEebOXJtT1dUxTrQ4bFmV4Z8",
+	"DpSiRmifAWkGqgIk4ambVolSNsg6hUtbpZdjQJxCUgvNdTCnQS8/mIHnKoeXKM6ERJCqwVLfFIWtSNbN",
+	"LjqJoYqnpqBBHEYOm+ZIBQNoPgYjSSN4CkogMVOwQdqPK1A3B9xDiryAHEaUlpF65hu95BZZa7pkbasY",
+	"ar/1LpkDa9NxRUc3b4RRvEvPDlWojXcqEzppae+aouBi7VdZZNN3mVuOkZd+Fxf9B4HQh0VV/w1hzdB6",
+	"HY8+KZnSy+ECdp2V7ZrEauB8TBs4b6mj8XZ6jtBNZgoQGEEiZMVGmQNTjEYEGE2lOKNLljVPf5U46UNw",
+	"eCcXh9h9Kzramk2bzXpHCY7TH0L1L4NFMK+5iYe0yIU5rnsi1uZMwapMf0zyB1TqfMUObl+hxCekNcQN",
+	"glzfYDBO6zOFtIeQdQ/snXiD2cyQHwjgvJ+WkqcwlTo7A4BPDiTiUVrPcjUsldECywOo2WynzhYps59o",
+	"gUJYtwNWABTe62BDwzdrIz/ZB98aeiY7yKSGEn9+ls4KmeGZ0E8JQjI12DT0jb1W2fiJkONqHmlAvvMn",
+	"LlRIDwVhz0osr4jYqwzLLyS+nd7vngrbQraBsxgGovdvqj16H4j+m4nWRUQtU4A0nkDEaos0bU47mJ1w",
+	"ZY/kM2/yNMQmCSGsMVJA7WQbgtx7mr4AftySIz5JSheFStIlDumtfbBQitv9rYPmBYSc7FzH3kX3hv33",
+	"YNMn0xWnrKQ0mBDyiKUq69D1jP0Zrv1i8PMxZu4vs90h9e6p984skk/qO0hhhNPf0j4g7f1f6rd4nlHF",
+	"vnew39TOn4LQ2aXyXPgc35Hbz58lfbu3QXFcgSbG6owJXHUDt7NfkUYkefb5wvuyPAe05wFoHP/ID4Tk",
+	"fKET/RWBObv2tQ3L2b2rd2JzfI84ceiH7bC5xkCmpNCPNQd0bD1adGjv841Ynfcab5/isH++mRCY+WE2",
+	"wrc98EcGoL2f/ouDfnarUwL5iSJ09jvb3lX6UG7ZeBifbNwia7T4UoFFoEmlG22yzFg0mfJ1ubCO4rVI",
+	"NTmR9Z8jAzJdXDCBiANLYDj/ZeUWQy2FbXBaCiwKUd+Huq2KPIS6PPWzEVGZTqZA8pgkiYm4MZ576pho",
+	"KbnzjFSW5/dmWXy/R8i/Y9Lb8S70ox4s8cMneIjQ/wa+/CFe4Qeog28ATCBTuUsf2dR/0Zw7CQ/MU2P+",
+	"cwyBoo/X7L/IixNErFl/mUEEZvIJkyPuPxlgqnj/lPhnBlT9jf3R1KQGeTKZn5MWCZ52xipIy5rNKzXW",
+	"p5P1gzdP+1xVYhexBFGGbFL+R7E+zXEvUYdXyVDucV/WEWgc+SL/03yJFW4hOB1opyeuxvhkOYNBxHuH",
+	"J930uFWDerN9aGAkkdwX6z2qccecBhdQBQrVMVZfJFeTlbgdINY5XQWyEufkqblnySzgyvyna0xW9+v4",
+	"xnWhIdM4qSyYAZnxzFOFrhvcTMULWWILksPqXAekE/9URjKhPJQxDeiGLkmf3BDyepFQq1iekqlLWX8R",
+	"q+9w3M4+2+11bXprBKEEJU7H3AKq8tDwv5Vs2ZCXtnVCRGPxRJN2kXHyclNmcH2gADSAbAW0+cy8QsM0",
+	"uWQ9ekZCvP8XAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -855,6 +855,9 @@ type ClientIDParam = string
 // CredentialIDParam defines model for CredentialIDParam.
 type CredentialIDParam = string
 
+// IdempotencyKeyParam Example: 5b1f0f0e-0d55-4a38-9a5d-1e4c6e0a8d11
+type IdempotencyKeyParam = string
+
 // IfMatchParam defines model for IfMatchParam.
 type IfMatchParam = string
 
@@ -876,6 +879,9 @@ type BorutaFailure = BorutaError
 // BorutaForbidden Why a request of the Boruta dialect was refused or failed.
 type BorutaForbidden = BorutaError
 
+// BorutaKeyReused Why a request of the Boruta dialect was refused or failed.
+type BorutaKeyReused = BorutaError
+
 // BorutaNotAcceptable Why a request of the Boruta dialect was refused or failed.
 type BorutaNotAcceptable = BorutaError
 
@@ -894,8 +900,19 @@ type BorutaTooManyRequests = BorutaError
 // BorutaUnauthorized Why a request of the Boruta dialect was refused or failed.
 type BorutaUnauthorized = BorutaError
 
+// BorutaUnderWay Why a request of the Boruta dialect was refused or failed.
+type BorutaUnderWay = BorutaError
+
 // BorutaUnprocessable Why a request of the Boruta dialect was refused or failed.
 type BorutaUnprocessable = BorutaError
+
+// BorutaCreateClientParams defines parameters for BorutaCreateClient.
+type BorutaCreateClientParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
 
 // BorutaDeleteClientParams defines parameters for BorutaDeleteClient.
 type BorutaDeleteClientParams struct {
@@ -919,6 +936,54 @@ type BorutaUpdateClientParams struct {
 type BorutaReplaceClientParams struct {
 	// IfMatch `ETag` of the version that may be changed, or `*`. Absent: whatever version there is.
 	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
+}
+
+// BorutaRegenerateClientDIDParams defines parameters for BorutaRegenerateClientDID.
+type BorutaRegenerateClientDIDParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
+// BorutaRegenerateClientKeyPairParams defines parameters for BorutaRegenerateClientKeyPair.
+type BorutaRegenerateClientKeyPairParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
+// BorutaCreateIdentityProviderParams defines parameters for BorutaCreateIdentityProvider.
+type BorutaCreateIdentityProviderParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
+// BorutaCreateKeyPairParams defines parameters for BorutaCreateKeyPair.
+type BorutaCreateKeyPairParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
+// BorutaRotateKeyPairParams defines parameters for BorutaRotateKeyPair.
+type BorutaRotateKeyPairParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
+// BorutaCreateScopeParams defines parameters for BorutaCreateScope.
+type BorutaCreateScopeParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
 }
 
 // BorutaCreateClientJSONRequestBody defines body for BorutaCreateClient for application/json ContentType.
@@ -1075,7 +1140,7 @@ type ServerInterface interface {
 	BorutaListClients(c *gin.Context)
 	// BorutaCreateClient Register a client
 	// (POST /api/clients)
-	BorutaCreateClient(c *gin.Context)
+	BorutaCreateClient(c *gin.Context, params BorutaCreateClientParams)
 	// BorutaDeleteClient Delete a client
 	// (DELETE /api/clients/{id})
 	BorutaDeleteClient(c *gin.Context, id BorutaClientIDParam, params BorutaDeleteClientParams)
@@ -1090,16 +1155,16 @@ type ServerInterface interface {
 	BorutaReplaceClient(c *gin.Context, id BorutaClientIDParam, params BorutaReplaceClientParams)
 	// BorutaRegenerateClientDID Set a client's DID from its public key
 	// (POST /api/clients/{id}/regenerate_did)
-	BorutaRegenerateClientDID(c *gin.Context, id BorutaClientIDParam)
+	BorutaRegenerateClientDID(c *gin.Context, id BorutaClientIDParam, params BorutaRegenerateClientDIDParams)
 	// BorutaRegenerateClientKeyPair Give a client a new key pair of its own
 	// (POST /api/clients/{id}/regenerate_key_pair)
-	BorutaRegenerateClientKeyPair(c *gin.Context, id BorutaClientIDParam)
+	BorutaRegenerateClientKeyPair(c *gin.Context, id BorutaClientIDParam, params BorutaRegenerateClientKeyPairParams)
 	// BorutaListIdentityProviders List all identity providers
 	// (GET /api/identity-providers)
 	BorutaListIdentityProviders(c *gin.Context)
 	// BorutaCreateIdentityProvider Register an identity provider
 	// (POST /api/identity-providers)
-	BorutaCreateIdentityProvider(c *gin.Context)
+	BorutaCreateIdentityProvider(c *gin.Context, params BorutaCreateIdentityProviderParams)
 	// BorutaDeleteIdentityProvider Delete an identity provider
 	// (DELETE /api/identity-providers/{id})
 	BorutaDeleteIdentityProvider(c *gin.Context, id BorutaIdentityProviderIDParam)
@@ -1117,7 +1182,7 @@ type ServerInterface interface {
 	BorutaListKeyPairs(c *gin.Context)
 	// BorutaCreateKeyPair Make a key pair
 	// (POST /api/key-pairs)
-	BorutaCreateKeyPair(c *gin.Context)
+	BorutaCreateKeyPair(c *gin.Context, params BorutaCreateKeyPairParams)
 	// BorutaDeleteKeyPair Delete a key pair
 	// (DELETE /api/key-pairs/{id})
 	BorutaDeleteKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
@@ -1132,13 +1197,13 @@ type ServerInterface interface {
 	BorutaReplaceKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
 	// BorutaRotateKeyPair Give a key pair, and the clients that use it, a new key
 	// (POST /api/key-pairs/{id}/rotate)
-	BorutaRotateKeyPair(c *gin.Context, id BorutaKeyPairIDParam)
+	BorutaRotateKeyPair(c *gin.Context, id BorutaKeyPairIDParam, params BorutaRotateKeyPairParams)
 	// BorutaListScopes List all scopes
 	// (GET /api/scopes)
 	BorutaListScopes(c *gin.Context)
 	// BorutaCreateScope Register a scope
 	// (POST /api/scopes)
-	BorutaCreateScope(c *gin.Context)
+	BorutaCreateScope(c *gin.Context, params BorutaCreateScopeParams)
 	// BorutaDeleteScope Delete a scope
 	// (DELETE /api/scopes/{id})
 	BorutaDeleteScope(c *gin.Context, id BorutaScopeIDParam)
@@ -1178,6 +1243,33 @@ func (siw *ServerInterfaceWrapper) BorutaListClients(c *gin.Context) {
 // BorutaCreateClient operation middleware
 func (siw *ServerInterfaceWrapper) BorutaCreateClient(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BorutaCreateClientParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1185,7 +1277,7 @@ func (siw *ServerInterfaceWrapper) BorutaCreateClient(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.BorutaCreateClient(c)
+	siw.Handler.BorutaCreateClient(c, params)
 }
 
 // BorutaDeleteClient operation middleware
@@ -1399,6 +1491,30 @@ func (siw *ServerInterfaceWrapper) BorutaRegenerateClientDID(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BorutaRegenerateClientDIDParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1406,7 +1522,7 @@ func (siw *ServerInterfaceWrapper) BorutaRegenerateClientDID(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.BorutaRegenerateClientDID(c, id)
+	siw.Handler.BorutaRegenerateClientDID(c, id, params)
 }
 
 // BorutaRegenerateClientKeyPair operation middleware
@@ -1424,6 +1540,30 @@ func (siw *ServerInterfaceWrapper) BorutaRegenerateClientKeyPair(c *gin.Context)
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BorutaRegenerateClientKeyPairParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1431,7 +1571,7 @@ func (siw *ServerInterfaceWrapper) BorutaRegenerateClientKeyPair(c *gin.Context)
 		}
 	}
 
-	siw.Handler.BorutaRegenerateClientKeyPair(c, id)
+	siw.Handler.BorutaRegenerateClientKeyPair(c, id, params)
 }
 
 // BorutaListIdentityProviders operation middleware
@@ -1450,6 +1590,33 @@ func (siw *ServerInterfaceWrapper) BorutaListIdentityProviders(c *gin.Context) {
 // BorutaCreateIdentityProvider operation middleware
 func (siw *ServerInterfaceWrapper) BorutaCreateIdentityProvider(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BorutaCreateIdentityProviderParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1457,7 +1624,7 @@ func (siw *ServerInterfaceWrapper) BorutaCreateIdentityProvider(c *gin.Context) 
 		}
 	}
 
-	siw.Handler.BorutaCreateIdentityProvider(c)
+	siw.Handler.BorutaCreateIdentityProvider(c, params)
 }
 
 // BorutaDeleteIdentityProvider operation middleware
@@ -1576,6 +1743,33 @@ func (siw *ServerInterfaceWrapper) BorutaListKeyPairs(c *gin.Context) {
 // BorutaCreateKeyPair operation middleware
 func (siw *ServerInterfaceWrapper) BorutaCreateKeyPair(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BorutaCreateKeyPairParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1583,7 +1777,7 @@ func (siw *ServerInterfaceWrapper) BorutaCreateKeyPair(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.BorutaCreateKeyPair(c)
+	siw.Handler.BorutaCreateKeyPair(c, params)
 }
 
 // BorutaDeleteKeyPair operation middleware
@@ -1701,6 +1895,30 @@ func (siw *ServerInterfaceWrapper) BorutaRotateKeyPair(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BorutaRotateKeyPairParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1708,7 +1926,7 @@ func (siw *ServerInterfaceWrapper) BorutaRotateKeyPair(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.BorutaRotateKeyPair(c, id)
+	siw.Handler.BorutaRotateKeyPair(c, id, params)
 }
 
 // BorutaListScopes operation middleware
@@ -1727,6 +1945,33 @@ func (siw *ServerInterfaceWrapper) BorutaListScopes(c *gin.Context) {
 // BorutaCreateScope operation middleware
 func (siw *ServerInterfaceWrapper) BorutaCreateScope(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params BorutaCreateScopeParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -1734,7 +1979,7 @@ func (siw *ServerInterfaceWrapper) BorutaCreateScope(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.BorutaCreateScope(c)
+	siw.Handler.BorutaCreateScope(c, params)
 }
 
 // BorutaDeleteScope operation middleware
@@ -1908,6 +2153,8 @@ type BorutaFailureJSONResponse BorutaError
 
 type BorutaForbiddenJSONResponse BorutaError
 
+type BorutaKeyReusedJSONResponse BorutaError
+
 type BorutaNotAcceptableJSONResponse BorutaError
 
 type BorutaNotFoundJSONResponse BorutaError
@@ -1916,9 +2163,28 @@ type BorutaPayloadTooLargeJSONResponse BorutaError
 
 type BorutaPreconditionJSONResponse BorutaError
 
-type BorutaTooManyRequestsJSONResponse BorutaError
+type BorutaTooManyRequestsResponseHeaders struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+type BorutaTooManyRequestsJSONResponse struct {
+	Body BorutaError
+
+	Headers BorutaTooManyRequestsResponseHeaders
+}
 
 type BorutaUnauthorizedJSONResponse BorutaError
+
+type BorutaUnderWayResponseHeaders struct {
+	RetryAfter *int
+}
+type BorutaUnderWayJSONResponse struct {
+	Body BorutaError
+
+	Headers BorutaUnderWayResponseHeaders
+}
 
 type BorutaUnprocessableJSONResponse BorutaError
 
@@ -1939,6 +2205,20 @@ func (response BorutaListClients200JSONResponse) VisitBorutaListClientsResponse(
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListClients400JSONResponse struct{ BorutaBadRequestJSONResponse }
+
+func (response BorutaListClients400JSONResponse) VisitBorutaListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -1994,10 +2274,22 @@ type BorutaListClients429JSONResponse struct {
 func (response BorutaListClients429JSONResponse) VisitBorutaListClientsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2021,7 +2313,8 @@ func (response BorutaListClientsdefaultJSONResponse) VisitBorutaListClientsRespo
 }
 
 type BorutaCreateClientRequestObject struct {
-	Body *BorutaCreateClientJSONRequestBody
+	Params BorutaCreateClientParams
+	Body   *BorutaCreateClientJSONRequestBody
 }
 
 type BorutaCreateClientResponseObject interface {
@@ -2128,6 +2421,23 @@ func (response BorutaCreateClient406JSONResponse) VisitBorutaCreateClientRespons
 	return err
 }
 
+type BorutaCreateClient409JSONResponse struct{ BorutaUnderWayJSONResponse }
+
+func (response BorutaCreateClient409JSONResponse) VisitBorutaCreateClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BorutaCreateClient413JSONResponse struct {
 	BorutaPayloadTooLargeJSONResponse
 }
@@ -2167,10 +2477,22 @@ type BorutaCreateClient429JSONResponse struct {
 func (response BorutaCreateClient429JSONResponse) VisitBorutaCreateClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2303,10 +2625,22 @@ type BorutaDeleteClient429JSONResponse struct {
 func (response BorutaDeleteClient429JSONResponse) VisitBorutaDeleteClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2457,10 +2791,22 @@ type BorutaGetClient429JSONResponse struct {
 func (response BorutaGetClient429JSONResponse) VisitBorutaGetClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2642,10 +2988,22 @@ type BorutaUpdateClient429JSONResponse struct {
 func (response BorutaUpdateClient429JSONResponse) VisitBorutaUpdateClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2827,10 +3185,22 @@ type BorutaReplaceClient429JSONResponse struct {
 func (response BorutaReplaceClient429JSONResponse) VisitBorutaReplaceClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -2854,7 +3224,8 @@ func (response BorutaReplaceClientdefaultJSONResponse) VisitBorutaReplaceClientR
 }
 
 type BorutaRegenerateClientDIDRequestObject struct {
-	ID BorutaClientIDParam `json:"id"`
+	ID     BorutaClientIDParam `json:"id"`
+	Params BorutaRegenerateClientDIDParams
 }
 
 type BorutaRegenerateClientDIDResponseObject interface {
@@ -2957,6 +3328,23 @@ func (response BorutaRegenerateClientDID406JSONResponse) VisitBorutaRegenerateCl
 	return err
 }
 
+type BorutaRegenerateClientDID409JSONResponse struct{ BorutaUnderWayJSONResponse }
+
+func (response BorutaRegenerateClientDID409JSONResponse) VisitBorutaRegenerateClientDIDResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BorutaRegenerateClientDID422JSONResponse struct {
 	BorutaUnprocessableJSONResponse
 }
@@ -2980,10 +3368,22 @@ type BorutaRegenerateClientDID429JSONResponse struct {
 func (response BorutaRegenerateClientDID429JSONResponse) VisitBorutaRegenerateClientDIDResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3007,7 +3407,8 @@ func (response BorutaRegenerateClientDIDdefaultJSONResponse) VisitBorutaRegenera
 }
 
 type BorutaRegenerateClientKeyPairRequestObject struct {
-	ID BorutaClientIDParam `json:"id"`
+	ID     BorutaClientIDParam `json:"id"`
+	Params BorutaRegenerateClientKeyPairParams
 }
 
 type BorutaRegenerateClientKeyPairResponseObject interface {
@@ -3150,10 +3551,22 @@ type BorutaRegenerateClientKeyPair429JSONResponse struct {
 func (response BorutaRegenerateClientKeyPair429JSONResponse) VisitBorutaRegenerateClientKeyPairResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3193,6 +3606,20 @@ func (response BorutaListIdentityProviders200JSONResponse) VisitBorutaListIdenti
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListIdentityProviders400JSONResponse struct{ BorutaBadRequestJSONResponse }
+
+func (response BorutaListIdentityProviders400JSONResponse) VisitBorutaListIdentityProvidersResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3248,10 +3675,22 @@ type BorutaListIdentityProviders429JSONResponse struct {
 func (response BorutaListIdentityProviders429JSONResponse) VisitBorutaListIdentityProvidersResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3275,7 +3714,8 @@ func (response BorutaListIdentityProvidersdefaultJSONResponse) VisitBorutaListId
 }
 
 type BorutaCreateIdentityProviderRequestObject struct {
-	Body *BorutaCreateIdentityProviderJSONRequestBody
+	Params BorutaCreateIdentityProviderParams
+	Body   *BorutaCreateIdentityProviderJSONRequestBody
 }
 
 type BorutaCreateIdentityProviderResponseObject interface {
@@ -3364,6 +3804,23 @@ func (response BorutaCreateIdentityProvider406JSONResponse) VisitBorutaCreateIde
 	return err
 }
 
+type BorutaCreateIdentityProvider409JSONResponse struct{ BorutaUnderWayJSONResponse }
+
+func (response BorutaCreateIdentityProvider409JSONResponse) VisitBorutaCreateIdentityProviderResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BorutaCreateIdentityProvider413JSONResponse struct {
 	BorutaPayloadTooLargeJSONResponse
 }
@@ -3403,10 +3860,22 @@ type BorutaCreateIdentityProvider429JSONResponse struct {
 func (response BorutaCreateIdentityProvider429JSONResponse) VisitBorutaCreateIdentityProviderResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3540,10 +4009,22 @@ type BorutaDeleteIdentityProvider429JSONResponse struct {
 func (response BorutaDeleteIdentityProvider429JSONResponse) VisitBorutaDeleteIdentityProviderResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3667,10 +4148,22 @@ type BorutaGetIdentityProvider429JSONResponse struct {
 func (response BorutaGetIdentityProvider429JSONResponse) VisitBorutaGetIdentityProviderResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3827,10 +4320,22 @@ type BorutaUpdateIdentityProvider429JSONResponse struct {
 func (response BorutaUpdateIdentityProvider429JSONResponse) VisitBorutaUpdateIdentityProviderResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -3987,10 +4492,22 @@ type BorutaReplaceIdentityProvider429JSONResponse struct {
 func (response BorutaReplaceIdentityProvider429JSONResponse) VisitBorutaReplaceIdentityProviderResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4030,6 +4547,20 @@ func (response BorutaListKeyPairs200JSONResponse) VisitBorutaListKeyPairsRespons
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListKeyPairs400JSONResponse struct{ BorutaBadRequestJSONResponse }
+
+func (response BorutaListKeyPairs400JSONResponse) VisitBorutaListKeyPairsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -4085,10 +4616,22 @@ type BorutaListKeyPairs429JSONResponse struct {
 func (response BorutaListKeyPairs429JSONResponse) VisitBorutaListKeyPairsResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4112,7 +4655,8 @@ func (response BorutaListKeyPairsdefaultJSONResponse) VisitBorutaListKeyPairsRes
 }
 
 type BorutaCreateKeyPairRequestObject struct {
-	Body *BorutaCreateKeyPairJSONRequestBody
+	Params BorutaCreateKeyPairParams
+	Body   *BorutaCreateKeyPairJSONRequestBody
 }
 
 type BorutaCreateKeyPairResponseObject interface {
@@ -4201,6 +4745,23 @@ func (response BorutaCreateKeyPair406JSONResponse) VisitBorutaCreateKeyPairRespo
 	return err
 }
 
+type BorutaCreateKeyPair409JSONResponse struct{ BorutaUnderWayJSONResponse }
+
+func (response BorutaCreateKeyPair409JSONResponse) VisitBorutaCreateKeyPairResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BorutaCreateKeyPair413JSONResponse struct {
 	BorutaPayloadTooLargeJSONResponse
 }
@@ -4240,10 +4801,22 @@ type BorutaCreateKeyPair429JSONResponse struct {
 func (response BorutaCreateKeyPair429JSONResponse) VisitBorutaCreateKeyPairResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4377,10 +4950,22 @@ type BorutaDeleteKeyPair429JSONResponse struct {
 func (response BorutaDeleteKeyPair429JSONResponse) VisitBorutaDeleteKeyPairResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4504,10 +5089,22 @@ type BorutaGetKeyPair429JSONResponse struct {
 func (response BorutaGetKeyPair429JSONResponse) VisitBorutaGetKeyPairResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4664,10 +5261,22 @@ type BorutaUpdateKeyPair429JSONResponse struct {
 func (response BorutaUpdateKeyPair429JSONResponse) VisitBorutaUpdateKeyPairResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4824,10 +5433,22 @@ type BorutaReplaceKeyPair429JSONResponse struct {
 func (response BorutaReplaceKeyPair429JSONResponse) VisitBorutaReplaceKeyPairResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4851,7 +5472,8 @@ func (response BorutaReplaceKeyPairdefaultJSONResponse) VisitBorutaReplaceKeyPai
 }
 
 type BorutaRotateKeyPairRequestObject struct {
-	ID BorutaKeyPairIDParam `json:"id"`
+	ID     BorutaKeyPairIDParam `json:"id"`
+	Params BorutaRotateKeyPairParams
 }
 
 type BorutaRotateKeyPairResponseObject interface {
@@ -4944,6 +5566,37 @@ func (response BorutaRotateKeyPair406JSONResponse) VisitBorutaRotateKeyPairRespo
 	return err
 }
 
+type BorutaRotateKeyPair409JSONResponse struct{ BorutaUnderWayJSONResponse }
+
+func (response BorutaRotateKeyPair409JSONResponse) VisitBorutaRotateKeyPairResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaRotateKeyPair422JSONResponse struct{ BorutaKeyReusedJSONResponse }
+
+func (response BorutaRotateKeyPair422JSONResponse) VisitBorutaRotateKeyPairResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BorutaRotateKeyPair429JSONResponse struct {
 	BorutaTooManyRequestsJSONResponse
 }
@@ -4951,10 +5604,22 @@ type BorutaRotateKeyPair429JSONResponse struct {
 func (response BorutaRotateKeyPair429JSONResponse) VisitBorutaRotateKeyPairResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -4994,6 +5659,20 @@ func (response BorutaListScopes200JSONResponse) VisitBorutaListScopesResponse(w 
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListScopes400JSONResponse struct{ BorutaBadRequestJSONResponse }
+
+func (response BorutaListScopes400JSONResponse) VisitBorutaListScopesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -5049,10 +5728,22 @@ type BorutaListScopes429JSONResponse struct {
 func (response BorutaListScopes429JSONResponse) VisitBorutaListScopesResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5076,7 +5767,8 @@ func (response BorutaListScopesdefaultJSONResponse) VisitBorutaListScopesRespons
 }
 
 type BorutaCreateScopeRequestObject struct {
-	Body *BorutaCreateScopeJSONRequestBody
+	Params BorutaCreateScopeParams
+	Body   *BorutaCreateScopeJSONRequestBody
 }
 
 type BorutaCreateScopeResponseObject interface {
@@ -5165,6 +5857,23 @@ func (response BorutaCreateScope406JSONResponse) VisitBorutaCreateScopeResponse(
 	return err
 }
 
+type BorutaCreateScope409JSONResponse struct{ BorutaUnderWayJSONResponse }
+
+func (response BorutaCreateScope409JSONResponse) VisitBorutaCreateScopeResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type BorutaCreateScope413JSONResponse struct {
 	BorutaPayloadTooLargeJSONResponse
 }
@@ -5204,10 +5913,22 @@ type BorutaCreateScope429JSONResponse struct {
 func (response BorutaCreateScope429JSONResponse) VisitBorutaCreateScopeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5325,10 +6046,22 @@ type BorutaDeleteScope429JSONResponse struct {
 func (response BorutaDeleteScope429JSONResponse) VisitBorutaDeleteScopeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5452,10 +6185,22 @@ type BorutaGetScope429JSONResponse struct {
 func (response BorutaGetScope429JSONResponse) VisitBorutaGetScopeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5612,10 +6357,22 @@ type BorutaUpdateScope429JSONResponse struct {
 func (response BorutaUpdateScope429JSONResponse) VisitBorutaUpdateScopeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5772,10 +6529,22 @@ type BorutaReplaceScope429JSONResponse struct {
 func (response BorutaReplaceScope429JSONResponse) VisitBorutaReplaceScopeResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
-	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
 		return err
 	}
 	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
 	w.WriteHeader(429)
 	_, err := buf.WriteTo(w)
 	return err
@@ -5965,8 +6734,10 @@ func (sh *strictHandler) BorutaListClients(ctx *gin.Context) {
 }
 
 // BorutaCreateClient operation middleware
-func (sh *strictHandler) BorutaCreateClient(ctx *gin.Context) {
+func (sh *strictHandler) BorutaCreateClient(ctx *gin.Context, params BorutaCreateClientParams) {
 	var request BorutaCreateClientRequestObject
+
+	request.Params = params
 
 	var body BorutaCreateClientJSONRequestBody
 	var err error
@@ -6151,10 +6922,11 @@ func (sh *strictHandler) BorutaReplaceClient(ctx *gin.Context, id BorutaClientID
 }
 
 // BorutaRegenerateClientDID operation middleware
-func (sh *strictHandler) BorutaRegenerateClientDID(ctx *gin.Context, id BorutaClientIDParam) {
+func (sh *strictHandler) BorutaRegenerateClientDID(ctx *gin.Context, id BorutaClientIDParam, params BorutaRegenerateClientDIDParams) {
 	var request BorutaRegenerateClientDIDRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.BorutaRegenerateClientDID(ctx, request.(BorutaRegenerateClientDIDRequestObject))
@@ -6177,10 +6949,11 @@ func (sh *strictHandler) BorutaRegenerateClientDID(ctx *gin.Context, id BorutaCl
 }
 
 // BorutaRegenerateClientKeyPair operation middleware
-func (sh *strictHandler) BorutaRegenerateClientKeyPair(ctx *gin.Context, id BorutaClientIDParam) {
+func (sh *strictHandler) BorutaRegenerateClientKeyPair(ctx *gin.Context, id BorutaClientIDParam, params BorutaRegenerateClientKeyPairParams) {
 	var request BorutaRegenerateClientKeyPairRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.BorutaRegenerateClientKeyPair(ctx, request.(BorutaRegenerateClientKeyPairRequestObject))
@@ -6227,8 +7000,10 @@ func (sh *strictHandler) BorutaListIdentityProviders(ctx *gin.Context) {
 }
 
 // BorutaCreateIdentityProvider operation middleware
-func (sh *strictHandler) BorutaCreateIdentityProvider(ctx *gin.Context) {
+func (sh *strictHandler) BorutaCreateIdentityProvider(ctx *gin.Context, params BorutaCreateIdentityProviderParams) {
 	var request BorutaCreateIdentityProviderRequestObject
+
+	request.Params = params
 
 	var body BorutaCreateIdentityProviderJSONRequestBody
 	var err error
@@ -6433,8 +7208,10 @@ func (sh *strictHandler) BorutaListKeyPairs(ctx *gin.Context) {
 }
 
 // BorutaCreateKeyPair operation middleware
-func (sh *strictHandler) BorutaCreateKeyPair(ctx *gin.Context) {
+func (sh *strictHandler) BorutaCreateKeyPair(ctx *gin.Context, params BorutaCreateKeyPairParams) {
 	var request BorutaCreateKeyPairRequestObject
+
+	request.Params = params
 
 	var body BorutaCreateKeyPairJSONRequestBody
 	var err error
@@ -6615,10 +7392,11 @@ func (sh *strictHandler) BorutaReplaceKeyPair(ctx *gin.Context, id BorutaKeyPair
 }
 
 // BorutaRotateKeyPair operation middleware
-func (sh *strictHandler) BorutaRotateKeyPair(ctx *gin.Context, id BorutaKeyPairIDParam) {
+func (sh *strictHandler) BorutaRotateKeyPair(ctx *gin.Context, id BorutaKeyPairIDParam, params BorutaRotateKeyPairParams) {
 	var request BorutaRotateKeyPairRequestObject
 
 	request.ID = id
+	request.Params = params
 
 	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
 		return sh.ssi.BorutaRotateKeyPair(ctx, request.(BorutaRotateKeyPairRequestObject))
@@ -6665,8 +7443,10 @@ func (sh *strictHandler) BorutaListScopes(ctx *gin.Context) {
 }
 
 // BorutaCreateScope operation middleware
-func (sh *strictHandler) BorutaCreateScope(ctx *gin.Context) {
+func (sh *strictHandler) BorutaCreateScope(ctx *gin.Context, params BorutaCreateScopeParams) {
 	var request BorutaCreateScopeRequestObject
+
+	request.Params = params
 
 	var body BorutaCreateScopeJSONRequestBody
 	var err error
@@ -6851,207 +7631,222 @@ func (sh *strictHandler) BorutaReplaceScope(ctx *gin.Context, id BorutaScopeIDPa
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L3pcuI6FwD4Kipmqr4lEHYIub/YkpCwBcjWl65E2DIYjORYYsutrpqnmXmPeZR5kilJtrHBrJ3u230/",
-	"vh/f7RgtR0fSOUdn/SukkLFJMMKMhi7/CqE5HJsGEv8uEGvCYNHQEWb8bzoZj6G1CF2G8kARXwGkQGdA",
-	"p2AMVQR6C6AiDU4MFgqHptCYIN5NhQzy/0JFQZS+MjJC+JUxI3R5kUnFYuEQnLABsfQPyHSCXxWiIvlz",
-	"Zv1HC71PEGXy96T3d/RKFWKi0KUGDYo831X5Aw1d/vk1HFIGSBm9mpOeoSuvchGvuur2UgjWdBVhpkPD",
-	"/ajyBnhiGOEQwhqxFPSqmsR0f3c+srkA3v3Ou4WyMKUltRiKXMBYL5LS0tlITov1IrHehZZSMlpSS6EQ",
-	"b2sjhup9DNnEQq/Q6IcuQ612Op7wNvBiToLKFq+mRaa6iiyOZzFtWospcZhORDK9XiySUhMoklPTicgF",
-	"zKlJGIcJJR4PhUMYjlHoMtRmUNNC38Kh4Yw5yBmhhbPqEVq8mlC3XtnCRPKUyCPzSvUP3j+TTiezoXBo",
-	"TNSJMaHO50QsdREKh2SvkEUhn8Kesqcbho77oXDIHClLnK3vjATBC1Qowv9XKF9X6qDVzoPmQ6FaKYK7",
-	"8ov4oYtrlUqh2L8r5u/L+fmXHEOdcu2MPtfgczl5X04+RVNX0UxdaTWHo2G0Xy1Y/QyBeXM4b93dTK7R",
-	"ootvzWrRTFzkPlrFyXuGamW1w+pjrclQTdHbybPF02OsmlKyTBvf9ktTlusj82XQeUAv8fcKbWS7+FHN",
-	"FZtoXlKyycfMS7oyGxqpISuUjVinNP6SnT/0E6PbZENn9fdhr117JtPbYXXcyjTIEN7eQNLFysO4cRZv",
-	"55+ncUJnxdoDi7PisNBIF7SaOkKV6tO8NB2y8sWI3tznrt41pmSu5te4EHt5T6BxuoszL5mrj9ubfvT5",
-	"tjJNRN+r/fdONcqUiytrNNNij4t8caCWR63F08vTzXW7HWdGunCV+pjGG7HK2aLaxfVeP5FJnFEt+RTP",
-	"lZMzVpu1jOxFkZDeZBivmsVZpZS/zxe6WKC+XC8F70gXh9w9tJBmITqQx3l14y00JaPlcbCQqltIYa8T",
-	"S+c3ODRgzKSX0ah9fM5tehVVoGH0oDIKfeWdPBPI+5JI5xIxfmMsRE2CKXodi5sasoc3CeU0iyLFQix0",
-	"GaqWyu/v2RZ5bF2VRmx62+lUnl9QNvdx35/E0++1ltFsF8bG/cuVdlV+fGo1rjT1olc3ckX6xVTaN18G",
-	"jX6xfX03VzXVnFboXSvO0i0+g3O96StUocn4lQ2VDX2uW+eS3p5XMEMWhsZ5223LO05Mk1gMqa99C2Im",
-	"rqLAiH1VFAvZdIu3NiGlM2KpoSDqyj/2RR/5h39DwiF9bBq6ojPxk9iOcEjHzCLURArz0CJO5U33n6aF",
-	"PETXP5EHuK/hkNwYhFWT6Ji98l6vY8QGRPWuSG7Gaw9SXQmFV76KDVsfitMvMZwknjftRDoTCocmFFk6",
-	"1oigrkh9dU+BaMYpzLdv38I+hlfV6QrTa2Bks7117vbnib2d2NuJvZ3Y24m9ndjbr8jevq7ytyedDUqV",
-	"kp/FdQYIlColQDQAsTjqnCL9495y/P8vR2hx+ZGZ5dK959R8XO8/lfG01l7kC9VEJ127KE0Xd63iy/Po",
-	"ppYv4fk8N8kNCovmtIbSt8Wsnhy1U/owMe3c3LfHySvziUzU+3uzhEYfSfSSjLdrV50vbe1xNMg/Fnp4",
-	"3qze4RmlxWucTqJWUk+R6jXpIdP6MtLKc5IyFfyoqzdfaCk3glk9kVdyg1a+f1GG163Z7E7RS6kczY7e",
-	"n9jd+/Cmms+y1ns/+c5SvXjqS3lWSmbS17OZ9fCYGL9c6KykldDodmrdPJRYvp+dPA3uR1ePKKnA+kf9",
-	"6uPJVC1480Ur6viqVBtO4o/zdjVRrt6Zi06f1L50RpqZqz7ctx5bqAUHVl9VMErDTimpta7UzBe9VDAX",
-	"6AVpX2aLeLGDsvqLiqnes4qL97g5iw9S9FpnReURvjfp1bytx5Uxa35ZDB4u8FU+OUSFi3riKmmpOP54",
-	"1cmmCr2rMrvNpa4eX8rtUflLadLOzXHptp9ta6Rz/Xw1mjw0hyPcyd8mbyl9QNXs3dCsTh/jaqFpdUas",
-	"cNusPeE5bOm3g3r8SdfG17dW9sv1U/Y5O6ta5PZFfyxPesPHadyq3faum1+sRPE2kX65Dp2knt9P6old",
-	"f1wPag9XD0+FYiNzcWbNXiZ36ZKRNStjlspM8jhR7T2mR6186aIzXixGxUKii42P4l2S3ui9fDOfVbFl",
-	"1s35XSNdH+DnWp2mH1NYH36Bqas7y5i069mU+tCbzR7KUzZ6tjJX2ryLbxrlyruWGebysXbfuDKTmWfT",
-	"ZPFKtJ74yLy0Jkbj9uEhXRnXLx6/1G46w+vCyCgNK4b6pT96fxk8dXE0Z91fNQuLSrTwcT+vPJYz8eHV",
-	"IPWMex8sO1zUjNbMqGTKpoYfHx+bxk08o87HVrGY0mvTRuGx0cVnN+1H5f4jq8cWg8cL/ZoWn3OdXqq9",
-	"KBjT52gNNWs0lYvFpjf1i3Tz7npciJq3ifdJHd73aOV+8tDF17cPd1o03qM3N7levF+tv98Zw8ntc/I5",
-	"WY9+oXfG/UnqOUk9/8RHPRd66mh2xwmOT5+NCRsg658p7Zye9r8nkzMvWlpsGC9NX+6v2ubzXPtoKcn8",
-	"x9RKdoyqQeOoev+kJ6eL1nvSasdiTzeDidnFg95c7RdK8LE4vy2Ma+w507q4L2jXuQfTLEcH9cd8MXN9",
-	"li+OEg1Wn3fK160sSYzm08WUxq6eevMuhqNcU53oZ7c9FL/QLhrP036lets6eyHkYfRST0X10nPJtJ4a",
-	"JGYMhh9tU53G759rH52Hp9tnWuh1cV9vPH6pnN2mmhm1lnvMZ9rkLtbPz40ke7xWHs4e0izTrDxXboxS",
-	"dtpiL330MdRgLaPc1a4HZ8VJF1dnN9POTe0j3z8rNd7R3cy8zZH+PVxotcKiuai0Kp3YAs+zA+262Wig",
-	"Wce4tW6b05uhWRtFM3PSxc2754tY86l80Tvr9ODjTb/+kI5bseRLeRAbpguF+InJnZjcP4zJlaTx9Q4t",
-	"mlC31p/2tnEWcIoYxOcE/Y0jVVOy6UQEpTLxSCqdTUZgOteLpHJZqCZzai6r8s3R6atj671k1gSddJi/",
-	"vw7Tc5QqNn9uetjz8jA9DZCFABqbBlkgRAE/nEDHQWeKkzaE1eXxUuJaAiZTkYteFnGpIhaBWTUdSSpp",
-	"NdbLwByKxTmztfu97t/JFZEcCuKKRgNCKHqliFKdYL/EZI1hz0DebxRh5vvmCkmErUtOM9Tjtxb7Radj",
-	"ZBhOsvo6ZZZvcj6p7wMnCK9I1f0wOmB4Pm7ZzGDbliOSAVckCzJznfbz79pPjwo3kMLnBV0HPUR1FQHm",
-	"ofcEo88k936550Tv/wn0vgp7yDCQ2pZPUT+xhwyYiJgGAtBCgA7IDG88Txcwrmb4BUnFlXQkpfBLDtPp",
-	"SK8XgylFy8Gswh+FBp+PPxIRVIGOp0RXhLBoXyHny6WFoOoK4FLS8EDdMBHezqmaEm4FYiCvI7JOXOrz",
-	"qJqU/D6FSbUQn0gNdDe01TO8AYBY5QQNSKXJL6mtOewq7DjyNvE/KYB+NQUQSJy8O07eHScV0EkF9Aup",
-	"gALkt7xklYBxOQ7iheO7P4YLAOkIaMT6JGlOUrv9RLhv4dAAQRVZnlCDKlHERgswEFUs3ZR/hpqQDQDR",
-	"wIyvYQZlvME5P1nKAI0FvDappszScT/Exy93YH99qM4AgSmyuJDFR+TvJImQMHifEIZU8O/WVRHk4vEY",
-	"+H//n4vzi/Pkf85BeYqsBVAGEPeRvxsYwxGiANoyCsE74WohZi3yGkPWA1aR9QQX61DekBkY882iSCFY",
-	"pYARMIM6Az2kEQsBZi04C4J9qOMw0G2ACNYMXREBGTOdDQAEtiDjgEy5BPVWUdHYJAxhZRG5Q4s3cTS6",
-	"WKdgwgECM7g4B/kelzGBWNVMp+hckMG1demYoT6y5FvChBYcI+bbVCnQVUpN/lvwdkhE/ovaKghNR1YY",
-	"QDCZ6CoHPJnhiLegwgcGOpaHGFKBaJuGHiCu8FlNyAYe0UsV1OJ9oltIdYTabTsYrFbZusY17cr3LndP",
-	"MenzlmsrHbaucoQWQgvxvYvbVyvxaYsTdHPr0gQR/d517UlPP2Nd8t5dc367x+UDgjGL5fkhVvrW64uZ",
-	"vR93krPqqKXmHvHNp0K4H2Vo5Cds4MG9H8j7cXLauVhUrcTouZetz77EzBslTUvabaqfR7mHYICXcvqB",
-	"cLsCwXbY3WZBaLWQ+prrPX8kq6P7cSc7ezFbauIR39DUBmDd0Q4HuKLVIFMGG2B943zyzeEQDmsU0gIX",
-	"EXrIZntqGBALvP33zeENl4IdoymyPL2QhYBO/YvthqbZbshZl2T7y5VVtIgAL7RrEXWC0TELQYAL2MgC",
-	"0OCyyAIM4KEA8qn3grKFKJlYCmoja7qDI1h2U0BFW3FIBIp15qUywESWgjCLIMzF0pVzlOFsIAFzvZQa",
-	"z6Jk8uICwlhc+Rzi+G355PAw9AJUW1Kq4N8UgpmtsIEmF72FBBcdUinGuZDyluLRUsiXXlvl+4dyu8Of",
-	"3YhS2EcuSqS0YkBlRMXOjdG4hyybDpzzR/gS3P/TQlroMvR/RJchrFH5K41KUMuWRWzRZB3/PaIuuKSE",
-	"CQO37UY9DHTvzAhPkUFMJLYEYu+O2J0k9RdA2aKOLX8dhZdio35VrRTXkWITaC712hcRjBHEs4FuoD+4",
-	"ICilwM9FTsCkvQWgZIwE2pBBERhOKAOYzPiJ9MjyQryNCPl2EyB262iAJOx5y1xB3ZhY6ChsVuqdcque",
-	"r762y63Hcuu13Go1Wj7U5jHQ7ccqQBwVgCjKxLKQ+rmYdM60BnUDqYANLDLpDwAmwDbOaB4S5TlMV8Tq",
-	"6aqK8FHrv2q0CpVSqVzn1IKDJ7bGITn8obogE6HO15x5+BND6k4BG+jUpU/noa/fvIh72b/jZ+LRmYG/",
-	"mT3XVIhl4o4yL03lLyBLZ4iL2wwpDHnvaZ2wvKIg01ZPH4HeeqPzmi8Wy81OvlAtr5wrOuMyIEcRJyuf",
-	"fC8lJ1MJsmmQWMdyIneBV2Qi7RlHre2q8VAvbaJE7uRortPPJcpCeOB3g06Ugf8gyc5NuDAIVDuEVKHV",
-	"P27zbO7zWq53Kp2X106j8VrNt67La+s15WQAzRWEVHneDH2si0sbj6Uu0tkM6C0Yoj+GMzFCgMGX6UWA",
-	"JRQCuqMnOXj1zVa52KiXKp1Ko/56la9Uyxs3euCh/lTH/FpJlsDFqB/Cb2zOuiaIOjIigHREOeXxYKRD",
-	"SA3ihS2T0KOQws9ALV9/cSSTth8lhEhljE3L6Q+50zoFhMvSXPyzIPNu+gNeKiePWt9DPf/QuWm0Kl/E",
-	"bm/nCBPPbIcyhf36/giK4eUPthjtHKc+IaoPm6ZFeOOjyf9DvdlqFMvtNqf+Nh3xoXXdBvlnSKdAx1No",
-	"6KrU868YB956UOV/vAFvw1UkW648oZCJoYrl9QSX4xN+puxSE5I3BT0LwRGwJgaif4A3ucQ3YOiUUamO",
-	"FayW4L5UOSKoDM7FU8ieJyiTDFQlAYNG0yImspjOHxiOzdIHhpNq5hy8MWtCGVJf7RPGO70Jc7D7y4BQ",
-	"xr9ZyH6JEmwsbKUmpymmRTTdQOBtDClD1tsf4qtQcVIAjRlcUKnmND1gBe3m6nuuqmuI6WOhGvYeRBoG",
-	"OnZ0uOdLg6KrNd1sld46hbcP4H0Onshn4d42lzmhA6SuTOkQwtVZ8cQwfJ4BG6Fw7eircz8NkFCkMx9X",
-	"EGzXJimrFvc/lkpqfuk9dg0gjQ5SSNwGYI8QA0HsA3Bp0N+oDqSSO/lB9RBAwajCIZ2hMd3vOso7Iq04",
-	"31zwoGXxp9FmH4BtSPQ8XKUJCMw4w2HAtBDlIHCgxcBSubCOEr9rwaa5kDCRCD0iwK68JE1eweOqQaB7",
-	"YpDFlZU7OEILMBsg4cWDMOL88VXVVSGNGJCTQ74mdcsWO1qNVU+IjagT9xeM+SO3x2WyCZbHT8DiNwFJ",
-	"i1EqlfvPfmdsze1iExCmhSKe8yRuukAugIBZEFOouCQgGMebUBxgc+EDaMQaQxa6DE0mQlm0hrxN3h6r",
-	"c+SNPqfRg7E8dLw1BZWSSxYJFtSl3E6kM6DcTl6kQLmdjidAS3xpiS/CgwQIQyi4EV9uxJeyWmrn/wAc",
-	"0fxUWMg1v6k6NJDCgDIgFIlJemhB+M4NkFTG7zwefneVbaTRs5xdxDfQ3WVfcrDm4hbg7rLJGiOwP0UW",
-	"32G6TNtGOXcjHPJmubYXWtY8aYKZuOy9bsyEAKOZax9yUsZ5kEV6Q6SwpZvN+pVYuiHyy+65f3vBLz11",
-	"Nl205l2xLIHCKmTEWux3kXdT4rx9Ljz37A/BmuDSfqwiaTHyHeGwlE2w4GkTiiiwOY3UgDheA/ut/eCD",
-	"4kh20udAAOy1lNuHZtNEK14ym5BuN9Nx32YY/OG/hV+suNlsHnZKRnsPuiKIBwxqIdCzyIxyIdG2iAjT",
-	"uDSx4zXRSGrMfYx/DVGrjD3A7Wcb5bGb701+VjyHgrwNpFBAART6q72OleNxtMWsKJv4SLWQySFQ9b7t",
-	"mCDbCDFkhMz9TnSQK1IgxRCMJ/CsbnBKChzF5+6xACrx7S7Ck/Hv6s20ipUNmHcP6lb3p6BztYI63oHP",
-	"rwgNx2Yk7nagWv04nDGxdH3KhUPOrviXoDXuWJPfD2uzYEO0dX4aeNICHq4BLk7lGlD4KJrADfW883gH",
-	"LnqKcWxarFP3YdwekBkOeOXKRy6Ahu2TtBEu8WwO2j3+xvcZgoWQfTwE+9PD7U5vewmbzhA2RaM2ERLP",
-	"QgPq2Faa7yQ237wm0z+lDXWN7298mtnijEssV15Tq/xnAwtd5X3r7+iVZ836GyO8rsbYqHzYpiwI4lUr",
-	"QrMtbPnkjlUBMpCEyydhkLQc9C7fRMI3PlJ2HKvthGA76VsTyFd57tcAQdcr4+cZs/TehG1kQQrEUvIQ",
-	"PNORHs+7uIsfoTFB0uKkQLr0ERyghfwoH/eXAIKeAfEIMDRngDKIVeqKdnZ4V9jTxHZkAuJW8pG6WLWI",
-	"aSI1DGzhQkpEChkjAKnd6d9v3VAm1g29/ScMbEGL8l/fupzioG7oLcz/LdR9zh/xbuhNuJd0Q7zn/lo4",
-	"OybNjio4RisHanCujydjoUp0QuYE2vhF7U8sqVYYy1buVGMdy7/jgWouwWyDYXX9ubdAy7sfCyyoC58c",
-	"Eaflg9ydeAfsWzSS9hIyO8DfoZ88FOWZQ4Fe027acCe3w72/rvPQFSRXV3CkptQfgvm9mtODNaKOCSeA",
-	"SLVc0ztWuQRDLCr1YhfZWPY/a4pSTjY4Z1w7rfvLCJ+tqQVVBKf83agzQCZMeNnw5yNGYuuh4/7NCDlQ",
-	"qyv0ucUB0RWh1R3DeUV2jovreIiWd98D8CO0vvvMfbgWeF0du9caf7Z6dh+gfoy6tgZVBCam1H9Lq6aB",
-	"NHFG/wB6HxMLqd4DGqTH3V/rOQoCoQ7HbtiDqyxa0ekG8Z0qwn024JwnfQgMAbplG/1uUOEh2uY/hFmI",
-	"n5Q+kVoboUdbmL41cdlUOFfaD9GyHX8jlNPiv3Lmlv29ZX93IHLidW7s7zf2d6Gs5vLfEZrnfaWbYE30",
-	"D5FsjtRkr+qwl9RwOBsdpk7uOIEskALoGIhun+7kPc+m49n/iB2f6dh2qfDL5msHdcPGLAX14WxE+fts",
-	"k3rQQ2vENHSAqPDjGKEFPQcV1xNBOM589z35+3T/GzTcA8hJkKvc92uLOVWeUKHiNg2oiPPKccNXv4qK",
-	"g8nWmlVi90m041g6C2liNUifBO9tU1c4DfIzk+/fvTFi0I1V3/vQ5/GCDXTc/wNYSKBRlcd/NiDGuhD1",
-	"OTaVg5e2tLHswy1/ps1FXELBiW2PmQnW3yfouFVuNHLss+pPMHrsN80nGkHyPUqMCUPgoVWhq3YPthD8",
-	"hX/lUrNmwf7YPkCuiLyK42PtIfu/oLdYSA5li3s+mwNsLI7Q4g/U3sf24gghThfPAF8/0zJzDvJAsRBk",
-	"yI5jJXiTrBmW+lNiSQ3RH8sH0QghU8r5woEei4xD/O/jCORhtp0jhbs9otb9bR6wPkUW9Tf6erIrfYZd",
-	"KRyS5Nh+FYsQ8f9RU5NDMpzXxKHGJ2dth71Svv50q9WPtEf9spamv+tp+W2H8aFsx7od6JvbwA6NHZ+v",
-	"qesdEXdfJ6c1Q5sYYM1sEg7NIypRJmPhSixXO4/0ScRuNqQEq0Q5byyb2z9G9DGnyxwmERV5GerrbDDp",
-	"nStkHLUIZcgavNv/iDqhYVF7vNBqKvGgtGMHoG713fgveYrcVJrnoEDYwA5/lKYd90y5nkPiCA6g1FGu",
-	"70CQaFxZqgVt7riWmOCod1jw+6LCqFTyHmdlFYPuMpw5ySwP8SnnYsyuc3uw0+46cfmtDrQnpjc4EECq",
-	"kflBJAyMMJlh8ZetgFxHpOK6+++LQY8NdBV39mC/LPbcvDsHhTZ4E/Ns9SA/5mKLwffy6d19eTe8gTf7",
-	"4AXnGQJ64Ptz491359lMBGT8yqHEd7GeGkcO5zoQyzA3bUKRyp88Mno34JBvcN/2xMWEpSBgkb4Fx8EO",
-	"Qp7AocBV/HWAPLMFkmWEjs1YzoEnggqLkF6QisXEwzgVSwVqktxwpH0WLVRLAUtevd3yJeEMvXm3v5Pr",
-	"5nEwu/PvqScZ6P76Obl6Jk1q1M2X2oc6piwQkd7cobtvs9068PisZhTdeCmB00ZQGTpaEpgA899KPtKN",
-	"IQq2+lA0B3DMzxkbIN0Cdle6xbzoJDbdCLGikAlmSzuf3WuLzXKZGXUHxJx5uTgAds/tJkqZXHXTuASj",
-	"iFA/OVhegj2hmyBeT9G6EWxI6Qgt9hn0EyW/z2AWvpSxu86RJ1Nv8OKW2WYP2AiP99TEDB53JWntHnDy",
-	"xvZZtw9q8Mj+xLc793cnrFv4pUO7fORljUKs3W4PVldO+wr0AQfWv7+rePTfSf+135/OH+od9zfS+Z3G",
-	"xKPp/k4lehAf2MdW8N18YS/fiM/iE3ut6Hv5xgEr+i4+ss88n8hX9lrW9/GZz/BWOZTpgIeN1rzdzOiQ",
-	"w3sgczpyd49jVgeu43jmddAh2oeZ7ckEbJeR/dJr+pykQUMA5dWmedQWqxT779Ki7Y+Jv1dfux6O+pso",
-	"ujbVwfkbVYdBob2/pRJxdSGfrk78JL+zLTrG9Rl+QTx7Sv8cpGp0nbME3iVdpNJz61gFo9euvjtvgKeA",
-	"0KYXkAOV40oifXmF7xg7yDdoo1ec7Sw4gIa2KYh5S7iXjOvxrGTzA8bepoOjerw4XdmTFQTuw4W/F6Hf",
-	"dq3v72VEzl34XWikDe8vwHZczP2m3MaG/9OZjONOehAWt7AUd7xfF4edI9N5rKXyAK12/hK8/dUVK+2G",
-	"LkE3ZFHYDYVB11deR/6UiKUu5G++kjzyR1GVpxv69hYG/CMFkHaxiC4MA94RMAJSsVwG9HRGz0HZMDh0",
-	"yur0SJEzKBNran9qRhLpjBwZGpSAZiR5kRIGj2YknYgHBR6K3utnrMg/29omZAPAsRJs4fGXHVodq2z/",
-	"bA/XaguGHQYqUvQxNAKH9FcsWh2xrX8g/2j80c3RtX1Ux4/aP9qdjlUP2/f6slgU8r8U6cQlXeQC/IlW",
-	"Lob4dTP7/A5z6o83l9rVTrY5U7t18s6Pd57g8oqoeCaImBOFyLn332qRlavfwzIr9vBgAeiAPdyiaRJu",
-	"rdI5dUymiP7gHT7YxTV4x6UWK+yKa7OBzhA1obKfZst7AvZSkh54Irbt8ybdjOPj0FvYae2dBPdSbycM",
-	"svKA+7MKi9/F3zLoAXquwkpLkVlU6uSC340/w1nCGyDnjrVjx3ag9O+Vre0UhL+JPCig/QXk6g2JG38n",
-	"LH66TO1Gr++Jvi3itBzqF8KcDLWYWDpbtPlK5IoJnLBBIoAYYn8We3HydAp0SifIEkmLbeOl+MB5mnCJ",
-	"pmE3pG4MMeyjsfD7nqg6wpI3aAaZeZzuih5nfGcHPD/TSznMJTSM0GWoRDgrEIRWegjZrUTQzLprVCgc",
-	"khEjlwFxCZehlk2LgT9cwd9FREZQeQHJzNVT2JGCK5VR1rr7p7E/uW2c3q9Ob0/jgJFVZKBNaymJ31ZW",
-	"4u/grsRp6ymntNZ6rZ2nRQDYdtMAoB1VZcRRVe7a0jX7xJbdtRBUN+0tVKXT8vLzMhKBrvR1USO6rSLG",
-	"23KEFr7hnYxw/FkmrEgb51iWOXQ7cwbN3zjuzQuDEX++QF9A4MYhVwCmYdCbMCcrvbBWC9jCEjA+qP94",
-	"yKEIxkjE+vvRtvwcML9B+r7W/IJzCgB1I8xlQWUgJE4pzDr0zjuQgCbfrFAJsggJhcBNPCUmIVYfYjdU",
-	"KGijRNpJTyvPDCu7F3jToBp0YC1ioF1nVLTZfCwlFdsxhmy0eZCJqW6kXEX5YPCebRHYKDBvSwlLP90J",
-	"FUFi/gFdTDpjraDN39o+9nZbPpdFGGRojzvgH0hGFU25zP9qWvpUN1Afqa+S2SxnmPkcjbnMz+AIAc0i",
-	"Y09mUTHM6hRra/IAEXAM7KYBB2FiUmYhON61kW67LXtJd9M90WbTEE481oPF+0YF247KWDevcC65uWD2",
-	"OtZIQOobIR/YYZCyUl3iXHrRigr1JVCUF993UVfpqEzX5YlZEys472Iu0dteC6IsiECmKiNap8iChrMg",
-	"+oeUJxzaYBPBnnz/jgE0jDCAgMG+TNPfxV383//mvdGD5//9L4fZsm++TOn3FoWm/gZmkEsdKzKMjsGb",
-	"b4RLUEDQQhb4//6v//vtvIuvkQwHFafsrdlod4AX02/LmM239Vv5ZmeScfDlyDzgzamlfNNodzh40Wki",
-	"yqfzZPwxOM9Xgah6C4izKOmvYwhRjulTRC/FQ5iDaOjLtxNHNMJk0h+EOd6cMcWvkMmmQghGSEWqjcqO",
-	"Pkb0v/8VP7SuiiCZTObE4XvoFMMiFo6LcLph6DIWOSx1F/b5saPHzkFlmXRKwqZpFEkkmBZSdFEXRafi",
-	"9mJ76iLBTvCtVHxQvpVOMSIZrDYgM7FOmwAo0LIWHDeycN45aCPOIpnwORMb65RdeeOwO8VvrS6WIos3",
-	"3lIkddU1gMmyPpi3fIzOlkXLwL9T8cQyZ/9/ZLUOOd2y0J6Yk7MZoLMudsbX/VVp/p2MpTwj2bio6mOd",
-	"yfW7Xv5OTR3IwJhQBuKgVhBaIll8xVd5BfQ54U0lcmFPQLE+Rm4RXg6sp8zZ2x9dTInQS9g90rEkv2n2",
-	"4LMBESnyKJDrZ4SA8UQZAG/FXaeEFX8c9iAVTjp2rgKL31ZxyELhkKErCFPxoLKr+uVN/nMkcR7jRFHQ",
-	"Mud2zGazcyh+PidWP2r3pdFqpViut8uiD6d0OhPVBOVBDIVDdvGd0GUofh6TbYiJMDT10GUoeR47T4oI",
-	"ZDYQr4ro+QwZRkS8BaPD2Yie26VTvoX9v4l7H/GFK0ckawhqbCKsqxEnKN+pDM2b8fvu8qW/Qv2gUHe7",
-	"YrMdVINtscbOULoAM2QhYbewRSshLDnBHzIlN/OFRwAT9oUqalnk2PfuFZvjUpmKKpRnoqq1TlnRI+l5",
-	"CiomYrH968/I+BDD2PSUdppF16Ljvh1YE8bXdUu5JlkHKRWLbxrWXWw0oI6R6Jrct+uyHJ7ol9m3n7/W",
-	"G++byO3bd7WylECFa4LfC2q7hKFXURC6/HOpIvgz6En+9dvXsKeAO98IwYOWkheDfVE0SJ4wUSZIBKoH",
-	"6MhFcXK3nqOsCu7a7iDnQRNscH4uUs1T0NenCIfdd8M5WNP7OEp2TibtR5GNFioIcN4wQM8S0oEoGyQ6",
-	"WUgmRQCM9IX62Vb+rrrtbdTw2t0FIyBcBLB1w10smI0TeLT5HhaFesCO1ZR6JURZgaiLA+/gDPVWK+zP",
-	"UA94unnr6S/DIAM9mESZ/b1qebu651CPSxC4HwqoIuUQfrvJuQ13lHMiztZDX2Xt/cPJgaMX/OZXytm5",
-	"GlbIWvw4lO5N1o4kaa5KfStZW6lnyoWjXYVMRZtv4VCVKA6f2tpeAuW2FuCkJDPYh6x4SvD+XQQ4dQAB",
-	"lrUov5dux/cGdbVIpKD6if1x5C0P91tyDFff6RD+IJaxIkhF/9LVb5KBcOF+e7F4Tp+lXpHRpUbM83Dz",
-	"qMek8mMzXZZaTpcuL8UrsewgnC2bRH2lzb99XSNEqcB1+MuMOnlU8AKMiYVsoeZ0Gbdexr2vk69g6W95",
-	"m2w1/La7FHbeIEEH/Bqxo0/3Ss37gBMe+59ktXzQ5Ibb7S1fy4XILSVsv2P2E4X4hz2zhOli+yU/7Pb6",
-	"0gWVlhfY5Pc5wJ9Qqu2kjnD1zUWRrQVd5tqTZUtthRPS7QgnNiCq0FuIqtVibM7r3taSpb9ddvEyCYbj",
-	"cqQzYCHXZUqojM9B3oZHgiM00NjWEkLqvVA2V1WWBg3duYIy0bh8HMrQLNloAE0TYQqIJVNQiOSwm4WF",
-	"B2Fy+Dxh4dg3oIUcPyDPM9Au4CY8lfji+Xqc6iwB78GA/PV/uko9HU+JriB6yfEqgPU//oCwSPz4l1zs",
-	"aMTswWFaorH6ExgNgBpzSiO4Yacn2v/rSYenV97eDMuxG29nWRN2YjVHsZqWzLN94jUnXnPiNSdec+I1",
-	"O3hNkD4x6i/XLv1sP+UNFWjt6vgLH2nEMMiMLh2cRmhxKZ2rONkcoYWwdtHlJ4KR5GgOs5I6BOE9sI1T",
-	"OIuUgJYqpe+39Nro2ltP86SzAZ/4l1XXnAjZDoXJ/xI9aaOlJ+K/KChVSvKW6ow6Qfoy2v5gMuMN4f2R",
-	"tEZEn0EK3nwlaN4AhQsqacibqqtvgDK4oLbwKvx9mG7Y/xZOXX2o40+gOU5E93fTHVEo4GDKU0ezO7Q4",
-	"EZ/flfjE9iYgRYI1Q5fes/9bNOtany4lIAABRrOlJ82yqNU2orUet+HxX9vkPLaawuanupEF5kw69Jpv",
-	"GCTwsm+JVAly3zu5oH3/0d8eTbTJG219o7Y7pm32yVpLgvU92hLKoKb5lSWy2AIamwZZIOTWWPBqSgJ9",
-	"s7yZOkNxJa4lYDIVuehlUSSlpWMRmFXTkaSSVmO9DMyhWDzkak7aAorDtSab0mj9EK8rF1VH0IHvpgG7",
-	"mH5gRj0P///fcbU6+Uz9ZBK3dJ8K8FA9jL3v9Kpq2TUGZGSAL7psq3ZaOqUEUs6DHaDWvXBPvlD/mw/3",
-	"g66J4xe15yXZ5SO1+yzH/uH87XTX/tGSs3Qw2vu2HKO8Wj2EP9ftaIfXzqeK+U4ab0cE9DxQkJukyckL",
-	"tFPS9yUFF8L1z5XcY9+5+j0InIhE/tuJXIBt9ET1TmL8D6G3bl6FvSnuD/aV2eVqciKQJwJ5IpAnAvmL",
-	"EkhHyzFCi4gJ9b1sF7ZZ8vNMFkvoG3iZgt5Lv2Tavj/t0No4UjUlm05EUCoTj6TS2WQEpnO9SCqXhWoy",
-	"p+ayqupP6u5kCvTmkg9F+P8K5etKXaTTbT4UqpUiuCu/iB+6uFapFIr9u2L+vpyff8kx1CnXzuhzDT6X",
-	"k/fl5FM0dRXN1JVWczgaRvvVgtXPEJg3h/PW3c3kGi26+NasFs3ERe6jVZy8Z6hWVjusPtaaDNUUvZ08",
-	"Wzw9xqopJcu08W2/NGW5PjJfBp0H9BJ/r9BGtosf1VyxieYlJZt8zLykK7OhkRqyQtmIdUrjL9n5Qz8x",
-	"uk02dFZ/H/batWcyvR1Wx61Mgwzh7Q0kXaw8jBtn8Xb+eRondFasPbA4Kw4LjXRBq6kjVKk+zUvTIStf",
-	"jOjNfe7qXWNK5mp+jQuxl/cEGqe7OPOSufq4velHn28r00T0vdp/71SjTLm4skYzLfa4yBcHannUWjy9",
-	"PN1ct9txZqQLV6mPabwRq5wtql1c7/UTmcQZ1ZJP8Vw5OWO1WcvIXhQJ6U2G8apZnFVK+ft8oYsF6sv1",
-	"UvCOdHHo29eDmZQ3RfsGku2cuZNd6hdJjeCtRUED6lscki8hv0yXTTSZalykGN+RVcDrfXG04crksK4k",
-	"FhC25R6iuirT7dhIBgT7HH29Ti9rpOzbsbfgxxqfnOXuIZp5Cz0csY5dQpi36MbJwnSSvH4QsarBEfIk",
-	"X9lLxNppPyo6qVM52ZOVXcRj1Elf5FIMQUmWOaXkeOouA9NGt7J97EqeNDMnc9LJD3RrbP22W7HLcvRp",
-	"vo+/JE86XZl/bKz59kN/jAHIPl172H3WeINuMxFPPmGZ+nYAp4jTdFsolhm/yAx70uMRjJzMirusQJ8h",
-	"Knu2bIW9ypqmvoXtIycfp9E8RkyOHb/UPYhSSbb+SbTppKs8Scw/U2JefQGHZSgvMAjuH2TT+fm0z7bw",
-	"nIjfifidiN+J+P0U4hesTIjKGgPHhscFCZgbY3EPi2gTcH3aW04uU/WTyY4T6CswKrPh2pkUZLjhihXp",
-	"7zMimRctLTaMl6Yv91dt83mufbSUZP5jaiU7RtWgcVS9f9KT00XrPWm1Y7Gnm8HE7OJBb672CyX4WJzf",
-	"FsY19pxpXdwXtOvcg2mWo4P6Y76YuT7LF0eJBqvPO+XrVpYkRvPpYkpjV0+9eRfDUa6pTvSz2x6KX2gX",
-	"jedpv1K9bZ29EPIweqmnonrpuWRaTw0SMwbDj7apTuP3z7WPzsPT7TMt9Lq4rzcev1TOblPNjFrLPeYz",
-	"bXIX6+fnRpI9XisPZw9plmlWnis3Rik7bbGXPvoYarCWUe5q14Oz4qSLq7Obaeem9pHvn5Ua7+huZt7m",
-	"SP8eLrRaYdFcVFqVTmyB59mBdt1sNNCsY9xat83pzdCsjaKZOeni5t3zRaz5VL7onXV68PGmX39Ix61Y",
-	"8qU8iA3ThUL8fn8j0rfTC//0wj82WNDZ5PCy5Me6wja8DCbcRsftMmTT+DL22a6Ywcm6nYX1cLq+GvB8",
-	"0HTRv+Q/Xm019XdNHQ7iIXL8f1Ggi3yNNokPXYZi8RyMoVQqkohBGMmq8Vikl9TSkWxWjSnxXgJmtBQn",
-	"ynwgUdzNDc5yQQ6tiqzei+6p3hiPxdarNwYgCk3tkgSbfopqSLCkgN/ndiG69Z/cGnXOT8t6bju8L9qy",
-	"4Y/xvVjLNuR3vLiAcTWjJlAkFVfSkZSSTEUuYDod6fViMKVoOZhVEm452Us8MYxwcD6iZWFT8ag43Ka/",
-	"LA65gRKvFI06mfN/DNFcL+D1lV/5ZYO1gk4rvwdS3fD3R7JS55ocFb3atu/B8S/6ZeFer+lfFs6VrqaB",
-	"lXq9d88tsrnPFTruBv1Qb4AlCvZ46C9r0x68iF1CmVu79+QHcHrYfxqV25Sc32GhG0U+OdhOJ4AKc8uB",
-	"yTQ6y4KqZJeFf0m+DrbvSwp1Mu7/s1hysH1+41HdZZzfcL5ivzeDOB31k/T5fdKn7QKw5V4do54VZ/gz",
-	"oj7D4E1X34COFWOiIjX8aVGg3y8u209Gf4YX6MY0iRUMZCKmdfnY7izR70jJoZ8hEseOXeYeBK/K2xpI",
-	"/dGE72T0OsnGP1LccNPMbiOLR0Vp/gB6Ztv0TwTtRNBOBO1E0I4kaM5Tf5qw7SwRWTDPo+9f/cnVBxxj",
-	"bbnmQ6xbewLniBKrD7FdqZn+qBkDl+qzNn2eUSt4/Kgi6/N/zyr3n2tZJfFnzhX9a/nHZ1nrdnVwJ9wb",
-	"YOm1EZEWuk9Fj4UomVgKsguOrxy61V+PvGIte5i2GMUPh0oUZ9IBggYbfNh/CXISZWSEnPrmdq11bxl1",
-	"59MCjg3/p+hfJrTYN/ujhaC6ECMLqmUv9c8gy6qs9i7FJNGSi0I6BSpRJmM74bIsJx8VT0mbdG2IQFop",
-	"/+lUChXERAhbDoqBDRWAFOQnbBD7FwU1QUD5pCDfrIBpQgg8sjDM+dJwyxEVC7ATC2mJDZx8FtZCVpDu",
-	"oQXBqsjLa1d2pyACKJoiCxrA0KeOdZnadWIEzGExEpyoOgPMgroRBtICK1Yh7bQemKSdNgAoFy+OeXEZ",
-	"oyrK1aylT+UIkZznXxRAdaxjN4WFwEogSmw+sj49Z9mUAnGsKNCIBcZQGejY9UBYuiS4pVrHiEEVMggw",
-	"Qqqo1Q2myNK1xeqs4sgGTNrmt9d2lBX7rCsoLCbnUgDoQQNiBdkYoBOTt6DEot6hTcovzP8fAAD//w==",
+	"7H35cuK61+CrqJip+i0NYYeQ+xdbEhK2ANn60pUIWwaDkRxLbLnVVfM0M+8xjzJPMiXJNjaYtdPbvXz1",
+	"1e92jJajI+nsR+evkELGJsEIMxq6+CuE5nBsGkj8u0CsCYNFQ0eY8b/pZDyG1iJ0EcoDRXwFkAKdAZ2C",
+	"MVQR6C2AijQ4MVgoHJpCY4J4NxUyyP8LFQVR+sLICOEXxozQxXkmFYuFQ3DCBsTS3yHTCX5RiIrkz5n1",
+	"Hy30NkGUyd+T3t/RC1WIiUIXGjQo8nxX5Q80dPHnl3BIGSBl9GJOeoauvMhFvOiq20shWNNVhJkODfej",
+	"yhvgiWGEQwhrxFLQi2oS0/3d+cjmAnj3O+8WysKUltRiKHIOY71ISktnIzkt1ovEeudaSsloSS2FQryt",
+	"jRiq9zFkEwu9QKMfugi12ul4wtvAizkJKlu8mBaZ6iqyOJ7FtGktpsRhOhHJ9HqxSEpNoEhOTSci5zCn",
+	"JmEcJpR4PBQOYThGoYtQm0FNC30Nh4Yz5iBnhBbOqkdo8WJC3XphCxPJUyKPzAvV33n/TDqdzIbCoTFR",
+	"J8aEOp8TsdR5KBySvUIWhXwKe8qebhg67ofCIXOkLHG2vjMSBC9QoQj/v0L5qlIHrXYeNO8L1UoR3Jaf",
+	"xQ9dXKtUCsX+bTF/V87PP+cY6pRrn+hTDT6Vk3fl5GM0dRnN1JVWczgaRvvVgtXPEJg3h/PW7fXkCi26",
+	"+MasFs3Eee69VZy8ZahWVjusPtaaDNUUvZ38tHh8iFVTSpZp45t+acpyfWQ+Dzr36Dn+VqGNbBc/qLli",
+	"E81LSjb5kHlOV2ZDIzVkhbIR65TGn7Pz+35idJNs6Kz+Nuy1a09kejOsjluZBhnCm2tIuli5Hzc+xdv5",
+	"p2mc0Fmxds/irDgsNNIFraaOUKX6OC9Nh6x8PqLXd7nLN40pmcv5FS7Ent8SaJzu4sxz5vL95roffbqp",
+	"TBPRt2r/rVONMuX80hrNtNjDIl8cqOVRa/H4/Hh91W7HmZEuXKbep/FGrPJpUe3ieq+fyCQ+US35GM+V",
+	"kzNWm7WM7HmRkN5kGK+axVmllL/LF7pYoL5cLwXvSBeH3D20kGYhOpDHeXXjLTQlo+VxsJCqW0hhLxNL",
+	"5zc4NGDMpBfRqH18zmx6FVWgYfSgMgp94Z08E8j7kkjnEjF+YyxETYIpehmLmxqyhzcJ5TSLIsVCLHQR",
+	"qpbKb2/ZFnloXZZGbHrT6VSenlE2937Xn8TTb7WW0WwXxsbd86V2WX54bDUuNfW8VzdyRfrZVNrXnweN",
+	"frF9dTtXNdWcVuhtK87SLT6Dc73pC1ShyfiVDZUNfa5bZ5LenlUwQxaGxlnbbcs7TkyTWAypL30LYiau",
+	"osCIfVUUC9l0i7c2IaUzYqmhIOrKP/ZFH/mHf0PCIX1sGrqiM/GT2I5wSMfMItRECvPQIk7lTfefpoU8",
+	"RNc/kQe4L+GQ3BiEVZPomL3wXi9jxAZE9a5IbsZLD1JdCYVXvooNWx+K0y8xnCSe1+1EOhMKhyYUWTrW",
+	"iKCuSH1xT4FoxinM169fwz6GV9XpCtNrYGSzvXXu9ueJvZ3Y24m9ndjbib2d2NuvyN6+rPK3R50NSpWS",
+	"n8V1BgiUKiVANACxOOqcIv3tdDn+vxcjtLh4z8xy6d5Taj6u9x/LeFprL/KFaqKTrp2XpovbVvH5aXRd",
+	"y5fwfJ6b5AaFRXNaQ+mbYlZPjtopfZiYdq7v2uPkpflIJurdnVlCo/ckek7G27XLzue29jAa5B8KPTxv",
+	"Vm/xjNLiFU4nUSupp0j1ivSQaX0eaeU5SZkKftDV68+0lBvBrJ7IK7lBK98/L8Or1mx2q+ilVI5mR2+P",
+	"7PZteF3NZ1nrrZ98Y6lePPW5PCslM+mr2cy6f0iMn891VtJKaHQzta7vSyzfz04eB3ejyweUVGD9vX75",
+	"/miqFrz+rBV1fFmqDSfxh3m7mihXb81Fp09qnzsjzcxV7+9aDy3UggOrryoYpWGnlNRal2rms14qmAv0",
+	"jLTPs0W82EFZ/VnFVO9ZxcVb3JzFByl6pbOi8gDfmvRy3tbjypg1Py8G9+f4Mp8cosJ5PXGZtFQcf7js",
+	"ZFOF3mWZ3eRSlw/P5fao/Lk0aefmuHTTz7Y10rl6uhxN7pvDEe7kb5I3lN6javZ2aFanD3G10LQ6I1a4",
+	"adYe8Ry29JtBPf6oa+OrGyv7+eox+5SdVS1y86w/lCe94cM0btVuelfNz1aieJNIP1+FTlLP7yf1xK7e",
+	"rwa1+8v7x0KxkTn/ZM2eJ7fpkpE1K2OWykzyOFHtPaRHrXzpvDNeLEbFQqKLjffibZJe6718M59VsWXW",
+	"zfltI10f4KdanaYfUlgffoapy1vLmLTr2ZR635vN7stTNnqyMpfavIuvG+XKm5YZ5vKxdt+4NJOZJ9Nk",
+	"8Uq0nnjPPLcmRuPm/j5dGdfPHz7XrjvDq8LIKA0rhvq5P3p7Hjx2cTRn3V02C4tKtPB+N688lDPx4eUg",
+	"9YR77yw7XNSM1syoZMqmhh8eHprGdTyjzsdWsZjSa9NG4aHRxZ+u2w/K3XtWjy0GD+f6FS0+5Tq9VHtR",
+	"MKZP0Rpq1mgqF4tNr+vn6ebt1bgQNW8Sb5M6vOvRyt3kvouvbu5vtWi8R6+vc714v1p/uzWGk5un5FOy",
+	"Hv1Mb427k9Rzknr+jko9F3rqaHbLCY7Pno0JGyDr7yntnFT735PJmectLTaMl6bPd5dt82muvbeUZP59",
+	"aiU7RtWgcVS9e9ST00XrLWm1Y7HH68HE7OJBb672CyX4UJzfFMY19pRpnd8VtKvcvWmWo4P6Q76YufqU",
+	"L44SDVafd8pXrSxJjObTxZTGLh978y6Go1xTneifbnoofq6dN56m/Ur1pvXpmZD70XM9FdVLTyXTemyQ",
+	"mDEYvrdNdRq/e6q9d+4fb55oodfFfb3x8Lny6SbVzKi13EM+0ya3sX5+biTZw5Vy/+k+zTLNylPl2ihl",
+	"py323EfvQw3WMspt7WrwqTjp4ursetq5rr3n+59KjTd0OzNvcqR/BxdarbBoLiqtSie2wPPsQLtqNhpo",
+	"1jFurJvm9Hpo1kbRzJx0cfP26TzWfCyf9z51evDhul+/T8etWPK5PIgN04VC/MTkTkzub8bkStL5eosW",
+	"Tahb66q97ZwFnCIG8TlBf+NI1ZRsOhFBqUw8kkpnkxGYzvUiqVwWqsmcmsuqfHN0+uL4ei+YNUEnG+bv",
+	"b8P0HKWKzZ+bHva8PEyPA2QhgMamQRYIUcAPJ9Bx0JnipA1hdXm8lLiWgMlU5LyXRVyqiEVgVk1Hkkpa",
+	"jfUyMIdicc5s7X4v+3dyRSSHgrii0YAQil4oolQn2C8xWWPYM5D3G0WY+b65QhJh65LTDPX4rcV+0ekY",
+	"GYaTrL5OmeWbnE/q+8AJwgtSdT+MDhiej1s2M9i35YhkwBXJgtxcp/38WfvpMeEGUvi8oOugh6iuIsA8",
+	"9J5g9JHk3i/3nOj934HeV2EPGQZS21IV9RN7yICJiGkgAC0E6IDM8MbzdA7jaoZfkFRcSUdSCr/kMJ2O",
+	"9HoxmFK0HMwqXCk0+HxcSURQBTqeEl0RwqJ9hZwvFxaCqiuAS0nDA3XDRHg7p2pKuBWIgbyOyDpxqY+j",
+	"alLy+xAm1UJ8IjUw3NA2z/AGAGKVEzQgjSa/pLXmsKuw48jbxP9kAPrVDEAgcYruOEV3nExAJxPQL2QC",
+	"CpDf8pJVAsblOIgXTuz+GC4ApCOgEeuDpDlJ7fYT4b6GQwMEVWR5Ug2qRBEbLcBAVLF0U/4ZakI2AEQD",
+	"M76GGZT5Bmf8ZCkDNBbw2qSaMkvH/RAfv9yB/fWhOgMEpsjiQhYfketJEiFh8DYhDKng363LIsjF4zHw",
+	"f//P+dn5WfI/Z6A8RdYCKAOI+8jfDYzhCFEAbRmF4J1wtSBDVX2sM/E/6xBekxkY842ypRAK2ECngFMJ",
+	"ZIlt41MCHUsoJpbFwZjpWCWzwLl1zFAfWf7JW2gMdcxh2gyAXOhYiP0G0tgho1MUsLTHAZJQS2gBwioN",
+	"85VQpBCsUkB1rCAQz2VjkVg8Eot3YrEL8f+fd8+NmLXIa0yKEhtW5MzDCJhBnYEe0oiFALMWnKPDPtTx",
+	"ARPdYxVZj3DxbROGgW4fKII1Q1dEQs1MZwMAnSPgHDnKJeDXiorGJmEIK4vILVq8iqvdxToFEw4QmMHF",
+	"Gcj3uI4AxKmc6RSdCTa2ZWFfOeW14Bgx36WUAnml1OS/BV8neRH+RW0TkqYjKwwgmEx0lQOezPCLY0GF",
+	"D8w3WxAhSMVFsXngAeImn9WEbOARnVVB7d8muoVURynZdgODzWJb17hmHfvW5e4p5n7ccm2j0dZVjtBC",
+	"WJG+dXH7WpU+bHGC721dmmCC37quPfnhR6xL3rsrLi/tcfmAEKzE8vwQK33r5dnM3o07yVl11FJzD/j6",
+	"QyHcjzI08hM28ODeD+TdODntnC+qVmL01MvWZ59j5rWSpiXtJtXPo9x9MMBLPetAuF2BbjvsbrMgtFpI",
+	"fcn1nt6T1dHduJOdPZstNfGAr2lqA7DuaIcD7KH34hIHglwTYghnEg7PGEDTRBhABsaEsxCsoDNwSSyQ",
+	"SIEBmVh0yVJs2aKPmOcjxHSGLC4fLr9xAgGx2sX2JH+4go8zq2RBzCYmOgUW0iYUqZKjpRKJsDDfCGlU",
+	"IWNEwWygG9JgrekWFdzP5WN2r1hOzvoqeG9EMN/XMO+pDAAmksuJZgNIJacTeyBFzOUurHBOH0P0kOZe",
+	"XItxThRT0+lICibPIzmYViNxlFIyKAbPVUGax3BeRbjPBlxFS4dDYx07f8fDQduo1SBTBhv275WLq68O",
+	"o3ckVIEmLvL1kC19qmFALPD631eHxV8IqRhNkeXphSwEdOo/s93QNNsNbUSNFhHg7RBeK1qdYHTMQtxT",
+	"Bg2uEizEVh0GIJ96LyhbiJKJpaA2sqY7GLtlNwVUtBV3XaBYZ15mAUxkKQizCMJcO1whBxnOzRMw10up",
+	"8SxKJs/PIYzFlY/hcV+Xmr9HLitAtSWvHP+mEMxsuyk0uQYsFKnokEptypvWjfAUGWtaIkeF84tI6NYp",
+	"lVFOrmYoLYShQr700irf3ZfbHX4JEKWwj1xkSiJgQGUkKQnpDZHCbEZwJjZnidR1EDiihJ2X8mvNufOB",
+	"EHh2TOdjMJvJy6nH0NCINUbq+sw9oi6cLjftRn3nvMiyiBSUnSPE9X8PAXZoXl+fIgyWsjVQIOaz9BAX",
+	"JhVEKT9OX75uQOZhw4jjsjxL/9NCWugi9D+iyzT/qPyVRuU5KvNlyG7rl2MVKWGgezfXOTDivkC8Dflu",
+	"IKat4xx4aG3a59+2NhkjASEyqEsefao5glhwl4DNLDbql9VKcf0E2X1nkLpDuuP8wRU3R03kKJt4NED/",
+	"eRLs0rkPXpa2Lyx5t7fYfmEDWOFfvnE/eu8D8NBbAOrD+XBCGcDS7OAx53i49CZA7NbRAGXaY866hLox",
+	"sdCBh6U3oasbQggYT5TBro1ol1sPlWL55b6ef8hXqvlCtew/H3wcn2kGWmg54sXq8dBtc+j6uWUDrv/P",
+	"BIYtgvtAx1RXgw5qpd4pt+r56gsHrtx6KbdajZb/pGDgTAQEVQJEEWahD6cHzonUoG6Iq2aRSV9IYHak",
+	"geZh9J5bf0msnq6qCB+4k6ZFGFJYEL12+XYPGQT3hYWFzw3VsY6Fh5KPyrk4MrQAtF42WoVKqVSubyTl",
+	"OgUzS2eCvEoogqm0DUdQc4n8QGYrjL8eWrrmz9wbzgWZiGOoOUjmqJBeUEk1nMar4D/v3/Fjj5EzRxAK",
+	"BC9hOxHrsWq0ENcvDjxZltvJvy1caaEMYpUKxWdFuwnYn/t6s9UoltttTixeyvVOpfO8wlMCCDenqkIr",
+	"Cpjko7G9bi/cMbuD2zpheUVBpu3GPwi/UHRcx6+tA8wgZhRcd2rVAJTWG52XfLFYbnbWCHBe6KSS7HKB",
+	"5MOZngRPJciWX8QynKk8iLkkE3zomVMCYhs6tqrGaSjlHGr9iQkPVi4b9/XSJonFBRrN9Q8/RX4gPYTB",
+	"wUkTLgwC1Q4hVWj1Dz0uhtMnWChnhADZZB0vtkRuX72XTqPxUs23rspraDIlhADNFYRUSXIMfawLthWP",
+	"pc7T2QzoLRii30uMdpfhxZslPAS64/g6AGmUQQPtIxLrTJpWArDXbJWLjXqp0qk06i+X+Uq1vPF8DTyS",
+	"oPTT6FI85Or8d5I+bTVizSTiWCsApCNBqT0Y7RBSg3hha8f0UMYAGdpItnQKyBRJ24BouI5Qfv5q+fqz",
+	"oym2twuQF9ItBCngUgz/r0d4BhQu6HcicatL+QgRnu/BU8R1AkZcB+fW7n536MoQPjflXsMse6wNZfsk",
+	"9xyGt/boIvd4GSFw4Jmyo0U20X3xs21zck58nxA1UNrI33euG63KZ3FPtwuEEw/Eh8qE+/X9PizGKx4G",
+	"oMVz1b0O2AP242+qta/NvdFh7HcVdxylFUBBdXxW9u+l2t9j22p1hHA5RuOeDc9y+2ryI+hZCI6ANTFE",
+	"6NGe4vryIq2HjwpNUMdTaOiqDNFaiet67UGV/yHw6jZcvVZLF4lCJoYKgmx34Y16yfoe/gJaSjjE4Bpl",
+	"c6J1ZdQRFxr4QRSm7yO2Q5rM/wzxcRzHQQ9xVVXMfCSW13HsPmk6obYbbWs+zL7guz7KlWhXcW5END3T",
+	"DQNASomiQ9fWK8gGwsxaHLfCj6IoAXfqD/Aql/cKDJ0yKmOyhI7OBRgBPoLKwDF+iHmCnpOFqhR6odG0",
+	"iIkspvPL7QQurxA2238AXpk1oQypLzZ34p1eRUy4+8uAUMa/Wcj2gxFsLDxuSdMimm4g8DqGlBO4P6Sf",
+	"grflR2zGRS4Z8ukBK4gurHqTqrqGmD4W8WFeFuaLcDpbRhW7oTebQ9O3TuHtA3ifgyfyhblvm8uc0AFS",
+	"V6Z0RNjVWfHEMHzpARuhcIPpA+LEBA1hPk1AKGu2OLIadv/HMtKJiwue4EYgIw8lPdoGYI8QA0HsA3AZ",
+	"1b8xpoRKjcQPqkd4EspJOKQzNKb7XUd5R2Qo51cXPGhZnINuTgTYhkSPZ0bGgYIZVwMYMC1EOQgcaDGw",
+	"dG2uo8SfX7BpLiTiJEUwCsCuli3jXoPHVYNA9zxEJq6s3MERZ0kDJFJ5EEZca3lRdVWwKQNygsjXpG7Z",
+	"YsenupoOsRF14v6C8YQKGtsjEyyPn4DFHwcqw0ZTqdx/9jtja7kXm4AwLRTxnCdx0wVyAQTMgphCxSUB",
+	"wTjehOKAwD0+gEasMWShi5Dtf11D3qaUj9U58kaf0+jBWB463pqCSskliwQL6lJuJ9IZUG4nz1Og3E7H",
+	"E6AlvrTEF5FGAkQ0NLgWX67Fl7Jaauf/ABzR/FRYyJVQVB0awuk8IBSJSXpoQbBwDcqIrp3Hw5+zso00",
+	"epazi/gG5rzsSw7W8twCcl42hfQJ7E+RxXeYLt9up5y7EQ55s1zbCy1r6TTBTFz2Xo+IhQCjmRtk6Lwb",
+	"70GWjBZY5tqsX4llLiK/7J77txf8Ml1n00Vr3hbLEiisQkasxX4XeTclztvnwnPP/pAy9TKIXEUy7NB3",
+	"hMNSNsGCpwnJ1OY00nXipA7st/aDD4oj2cnEAzcQzAmXtw/NpolWUmU2Id1upuO+zTAw2covVnJtNg87",
+	"JaO9B11R6QIGtRDoWWRGuZBox2NRGXbPBgDiNdFIxuv4GP8aolYZe0DuzzbKYzffm/yspA8FhaxLoYDa",
+	"oX97HSsn7WhLbKps4iPVQiaHQNX7dnS7bCPEkBEy9zvRQflIgRRDMJ7As7ohMylwFF/OxwKoxLe7CE/G",
+	"v2tK0ypWNmDePahbc6CCztUK6ngHPr9i2503IXF3FtXqx+GMiaXrUy4ccnbFvwStccea/MlYmwUboq3z",
+	"08CTFqC4BuQ5lWtA4aNoAjfUo+fxDiLGgY9j02Kduopxe0BmOEDLlUougIadmLQRLqE2B+2eTEDyhKEK",
+	"Ift4CPanh9sz3/YSNp0hbIpGbSIk1EID6tj27O4kNl+9AZt/ygjONb6/UTWzxRmXWK5oU6v8ZwMLXeV9",
+	"63r0ilqzrmOE180YG40P24wFQbxqRWi2hS2f3LEqQAaScKkSBknLQXr5JhK+UUnZcay2E4LtpG9NIF/l",
+	"uV8CBF2vjJ9nzNJ7E7aRBSkQS8lD8ExHejzr4i5+gMYEycAIBdJlotkALeRHqdxfAAh6BsQjwNCceY3I",
+	"nhdjwp4mdjYMELeSj9TFqkVME6lhYAsXUiJSyBgBSO1O/37thjKxbuj1P2FgC1qU//ra5RQHdUOvYf5v",
+	"Ye5z/oh3Q68iuL0b4j33t8LZD9PYTwscY5UDNTjXx5OxMCU67+YItPGL2p9Y0qwwlq3cqcY6ln/HA81c",
+	"gtkGw+omdW+Blnc/FlhQFxkB4rEWH+TuxDtg32KRtJeQ2QH+DvvkoSjPHAr0mnXThju5He79bZ2HriC5",
+	"uoIjLaX+d5i+1XJ6sEXUcf8GEKmWG7OHVS7BEItKu9h5Npb9z5qhlJMNzhnXTuv+MsJHW2pBFcEp1xt1",
+	"BshEhpBz9REjsfXQyQFnhBxo1RX23OKA6Iqw6o7hvCI7x8V1PMTKu+8B+B5W333mPtwKvG6O3WuNP9o8",
+	"uw9Q38dcW4MqAhNT2r9lPISBNHFG/wB6HxMLqd4DGmTH3d/qOQoCoQ7H7tsHrrFoxaYbxHd8SXL7wxBg",
+	"W7bR774sdIi1+Q/hFuInpU+W8RF8eu+auGwqUrtsRbRsP8IhjNPiv3Lmlv29ZX93IHIe7bi2v1/b34Wx",
+	"mst/R1ie95Vugi3R30WyOdKSvWrDXlLD4Wx0mDnZDdaBFEDHQXTzeCvveTYdz/5H7PhMx3agm182Xzuo",
+	"GzZmKagPZyPK9bNN5kEPrRHT0AGiIrpuhBb0DFTcGCYRLvnN9+Tn2f43WLgHkJMg17jvtxZzqjyhwsRt",
+	"GlAR55Xjhq9+FRUHk601r8Tuk2g/htBZSBerQfokeG+busJpkJ+ZfPvujRGD7oN1ex/6PF6IvKE/gIUE",
+	"GlV5/GcDYqwLUR/jUzl4aUsfyz7c8kf6XMQlFJzYjpmZYP1tgo5b5UYnxz6r/gCnx37TfKATJN+jxJgw",
+	"BO5bFbrq92DiWQDxlUvNmgX7Y/sAuSLyKo6P9Yfsr0Fv8ZAcyhb3VJsDfCyO0OJ/rW0f34sjhDhdPAN8",
+	"+UjPzBnIA8VCkCH7MSuCN8maYWk/JZa0EP2xVIhGCJnU9yKVfOYBHUcgD/PtHCnc7fF0nb/NPdanyKL+",
+	"Rl9OfqWP8CuFQ5Ic21qxeCfuH+pqckiGo00c6nxy1naYlvLlh3utvqc/6pf1NP0s1fLrDudD2fMuyAGx",
+	"uQ3s0Njx2Zq53hFx9w1yWnO0iQHW3Cbh0DyiEmUyFqHEcrXzSJ9E7GZDSrBKlLPGsrn9Y0Qfc7oscssh",
+	"50ahvs4Gk96ZQsZRi1CGrMGb/Y+ok1QftccLrdYTC3p7/ADUreqN/5KnyK2ncQYKhA2Ane0gpBP3TLmR",
+	"Q+IIDqC0Ua7vQJBoXFmaBW3uuBbrfpQeFqxfVBiVRt7jvKxi0F2OM6eixSEx5VyM2XVuDw7aXScuv9WB",
+	"9rwoFJwIIM3I/CASBkaYzLD4yzZAriNymfK8LwY9PtBV3NmD/bLYcx/fPSi1wfs679YI8mMuthh8r5je",
+	"3Zd3gw68OQYv+LFhoAfqnxvvvjvPZiIg81cOJb6L9fdV5XBuALFMbpbP1xHLfvUk4JBvCN/25MWEpSBg",
+	"kb4Fx8EBQp4UtMBV/HWAPLMFkmWGjs1YzoAn9xKL10BAKhYTinEqlgq0JLkJSfssWpiWApa8erulJuEM",
+	"vXm3v5Hr5nEwu/PvqaciyP72Obl6Jl1q1C2a0oc6piwQkd4CIrtvs9068PislhXZeCmB00ZQGTpaEpgA",
+	"999KUZKNKQq2+VA0B3DMzxkbIN0Cdle6xb3oVDfZCLGikAlmSz+f3WuLz3JZHmUHxJx5uTgAds/tLkpZ",
+	"YWXTuASjiDA/OVhegj2hmyBer9OyEWxI6Qgt9hn0AyW/j2AWvroxu86Rp1xP8OKWJWcO2AhP9NTEDB53",
+	"pXLNHnDyxvZZtw9q8Mj+6jc793cnrFv4pUO7fORljUKs3W4PVldO+wr0AQfWv7+rePTfSf+135/OHxod",
+	"9xPp/E5n4tF0f6cRPYgP7OMr+Ga+sFdsxEfxib1W9K1844AVfRMf2WeeD+Qrey3r2/jMR0SrHMp0wP1G",
+	"b95uZnTI4T2QOR25u8cxqwPXcTzzOugQ7cPM9mQCdsjIfjUafEHSoCGA8lrTPGaLVYr9s6xo+2Pi59pr",
+	"19NRfxND16ZiuD/RdBiU2vtbGhFXF/Lh5sQPijvbYmNcn+EXxLOn/u9BpkY3OEtWXxB0kcrIrWMNjF6/",
+	"+u53AzxVhDdpQA5UTiiJjOUVsWPsoNigjVFxdrDgABrapiTmLeleMq/Hs5LNCoy9TQdn9XhxurInKwjc",
+	"hwt/K0K/7lrfz2VEzl34XWikDe8vwHZczP2m3MaG/8OZjBNOehAWt7AUd7xfF4edI5/zWHvKA7Ta+Qvw",
+	"+ldXrLQbugDdkEVhNxQGXV+NXflTIpY6l7/56vLKH0Vp3m7o62sY8I8UQNrFIrswDHhHwAhIxXIZ0NMZ",
+	"PQNlw+DQKavTI0XOoEysqf2pGUmkM3JkaFACmpHkeUo4PJqRdCIelHgoeq+fsSL/bFubkA0Ax0qwh8df",
+	"e3h1rLL9sz1cqy0YdhioSNHH0Agc0l+2eHXEtv6O/KNxpZuja/uoThy1f7RbHasetu+NZbEo5H8pMohL",
+	"hsgFxBOtXAzx62b2+Q3u1O/vLrVLnm4LpnaL5Z8dHzzRsZ9OlETMrToxoT/XIytXv4dnVuzhwQLQAXu4",
+	"xdIkwlplcOqYTBH9zjt8cIhr8I5LK1bYFddmA50hakJlP8uW9wTsZSQ98ERs2+dNthknxqG3sItqOeW1",
+	"pN1OOGTlAfc/Ye8WgrKTHqDnKqy0FK8SS5tcsN74I4IlvAly7lg7dmwHSn+ubG0/QfibyIMC2l9Art7w",
+	"cOPvhMUPl6nd7PU90bdFnJZD/UKYk6kWE0tnizZfiVwxgRM2SAQQQ+wvfyNOnk6BTukEWeK5c9t5KT5w",
+	"niZComnYTakbQwz7aCzivieqjrDkDZpBZp6gu6InGN/ZAc/P9EIOcwENI3QRKhHOCuyqVDpz6pDIpJn1",
+	"0KhQOCQzRi4C8hIuQi2bFgN/uoK/i8iMoPICkplrp7AzBVfqMq51909jf3LbOL1fnN6exgEjq8hAm9ZS",
+	"Er+trMTfwV2J09ZTk3et9Vo7T4sAsO2mAUA7psqI+6j0ji1d809s2V0LQXXT3kK7yN7y8zITga70dVEj",
+	"uq0ixttyhBa+4Z0X4bhaJrxIG+dYvuLtduYMmus47s0LgxFXX6AvIXDjkCsA0zDoTZhTiUR4qwVsYQkY",
+	"H9R/PORQBGMkcv39aFt+DpjfIH1fa37BOQWAuuHUu+USpxRmHXrnHUhAk29WqARZpIRC4D48JSYhVh9i",
+	"N1UoaKPEs5OeVp4ZVnYv8KZBNejAWsRAu86oaLP5WEoqtmMM2WjzIBNT3Ui5ilJh8J5tkdgoMG9LCcs4",
+	"3QkVSWL+AV1MOmOtoM3f2j72dls+l0UYZGiPO+AfSGYVTbnM/2Ja+lQ3UB+pL5LZLGeY+QKNuczP4AgB",
+	"zSJjz8uiYpjVKdbW5AEi4BjYTQMOwsSkzEJwvGsj3XZb9pLupnuizaYhnHyse4v3jQq2HZW5bl7hXHLz",
+	"r7Koo0YCnr4R8oGdBinLnSfOZBRtw0S4UgJFefF9F3WVjsrnujw5a2IFZ13MJXo7akEUEBHIVGVG6xRZ",
+	"0HAWRP+Q8oRDG2wi2JP67xhAwwgDCBjsy2f6u7iL//vfvDd78Oy//+UwW/bNl0/6vUahqb+Kwm0i79cr",
+	"w+gYvPpGuAAFBC1kgf/3v/7361kXXyGZDipO2Wuz0e4AL6Zflzmbr+u38tV+ScbBlyPzgNcBYya9iEav",
+	"G+0OBy86TUT5dJ4XfwxdVNCFAmjiLErG6xhClGP6FNELoQhzEA19qTsBUYWBTPqDMMebM6b4FTLZVAjB",
+	"CKlItVHZ0ceI/ve/4ofWZREkk8mcOHz3nWLYqVI51g1Dl7nIYWm7sM+PnT12BirYU2SUw6ZpFEkkmBZS",
+	"dFELS6eyDoY9dZFgJ/lWGj4o30qnZp5MVhuQmVinTQAUaFkLjhtZtvsMtBEWBcN6UBmJjXVKbb1y2G17",
+	"CrG6WIos3nxL8airrgFMliXIvEXDdE9FXvDvVDyxfLP/P7LOj5xuWeZbzMnZDNBZFzvj6/5aZP9OxlKe",
+	"kWxciCJOcv1ulL9Th80piR8HtYKwEsmSWL56WLIYfiqRC3sSivUxJ5CyZBcH1lso548upkTYJewe6ViS",
+	"3zSn4uGA+OvdB5WkdWpfcuWwByny1Hi2+G0VhywUDhm6gjBFywIpobzJf44kzmKcKApa5tyO2Wx2BsXP",
+	"Z8TqR+2+NFqtFMv1dln04ZROZ6KWuTyIoXDILrgWugjFz2KyDTERhqYeugglz2JnSZGBzAZCq4iezZBh",
+	"RIQuGB3ORvTMrtzzNez/Tdz7iC9dOSJZQ1BjE2FdjThJ+dCukseb8fvu8qW/Qv2gVPeyeIjKSarBtlhj",
+	"v1C6ADNkIeG3sEUrISw5yR/ySW7mS48AJuwLU5SnDLdX7xWb41KZiiqMZ5zdVHXKih5Jz1POPRGLHVpb",
+	"0zA2qdJOs+hadtyhNWF8XbeU6KOiHFdKLiJoWHex0bXC9aJjfN+OvgJsomty367L+sOiX2bffv4KqLxv",
+	"Irdv39UyhAKHru9+L6jt6tdeC0Po4s+lbeHPIF3+y9cvYU9hI76DgnktRTYG+6L+kDyaosKQyHAPMK6P",
+	"EF0Ki/LNj6XTD3LmNcEGFwTEG/VUFqkPuwrHGVgzGDnWeU5fbW3KRgsVlDtvGKBnCbFC1BsSnSwkX1MA",
+	"jPSF3dq2Gq/G+200DdvdBQchXHawjcpdLLiUk7G0+QIXhV2h6BRnXd5/sSFBu7lsEvXU1RIOVwuOQ1+/",
+	"SLMWoqxA1EMr2M1Qb7V+1Qz1gKebr1qVm4UZGECl82WmtZgSh+lEJNPrxSIpNYEiOTWdiJzDnJqEcZhQ",
+	"4vGl6TvU4wIM7ocCyqE5fMducmbDHeWMkEsVoS9fvx5HjVy64bcJ2k9FrFDV+HEo3ZuqHklRXYv+Vqq6",
+	"UnWPy2a7yu2JNl/DoSpRHDa5tb0Eym0twPm9yHjqADIu6zV/K/WP5fZfpVPyMBxKxfde4WoVZcFyEvtP",
+	"6q2p+FuyK9dKC5eVsNf41Yr4F/1LV79K7sVVkq0vHvU5c5DWUEaXdjyPuukx6kmTzWamIG2zxzIFTag4",
+	"Xm7go1+pwHUEFQsX+uGYWOg3FMV+/B2O732dfKW5f8vbZDsPtt2lsKM5BR3wK8SOPt1ci99+wmP/SA7N",
+	"B01uuN3eUutcgt1Sbv0bZj9RiL+ZjiccLtsv+WG31/fIUWl5gU1+nwOiIKWxUVo2VxU+imzb7fKFQFls",
+	"1TaTId3Oy2IDogprC0Bzvh+2gfN17Yn314suhr5a11yf1BmwkBvoJQzdZyBvwyPBEXZzbNs2IfVeKJur",
+	"Kks3jO5cQfk8utRMZUKZbDSApokwBcSSD2eIJ203Cwv3wlHyccLCsaqjhZzopfWazSK+ii+er8epKROg",
+	"Rga8uv+na4rU8ZToCqIXHK8CWL/OCIQf5fsrgLGjEbMHh2mJxuoPYDR2UXZhZ3eTZU+0/9eTDk9a3t4M",
+	"y/F2b2dZE3ZiNUexmpZ8HfzEa0685sRrTrzmxGt28Joge2LUX2ReRgd/iA4V6Grr+Ms1acQwyIwuw7JG",
+	"aHEhQ8I42RyhhXC10eUngpHkaA6zkjYEEfOwjVM4i5SAliqlD/RufROJtJG+t7XnUWcDDv4va/Q5kcPv",
+	"4lz5RxGzNloGb/6LglKlJEmEzqjzroF8oOBgGufNev6ehE4k7EEKXn1Ve14BhQsqCdirqquvgDK4oLbk",
+	"LEKkmG7Y/xZxcH2o4w8geE4S/C9C9ESFhoPJXh3NbtHiRPn+/pSvSLBm6DJs+Z9F+a706VKIAxBgNFtG",
+	"Ii2riW0jfesJM57AwU1Re6tvB/3Q+L3Ax6oOveYbBgm87FtShILiJk+xfz/xzmzP/9oUBri+w9sjAjcH",
+	"w609W/bzw+Iog5rmNzfJIhtobBpkgZBbW8NrawoMivO+0BqKK3EtAZOpyHkviyIpLR2LwKyajiSVtBrr",
+	"ZWAOxeIh1/bUFlAcbnfa9Hzadwl3c1F1BBn6ZhK0S+YIfEnRI378c2LcTsFqvwd9XcatBcQlHyaU7Axn",
+	"a9klKWQiiS8ZcatbQEYDBZDtIyLP1mOvT0Foh4gS/9Br4gSk7XlJdgWn7T7Lsb85Wzzdtb+12C4ju/a+",
+	"LccY7lYP4Y+N99oRLhV4wY/3RstX3x3J0aMdIfdNL+cZqZ0Kgu8NeSGT/1iBP/aNq9+DwInE9Z9O5AKc",
+	"0ieqt9u5fBLjj6C37jMce1Pc7xyktCvG50QgTwTyRCBPBPIXJZCOlWOEFhET6nt5XGyX7Mc5WpbQN/Cy",
+	"YoGXfslXHv+0U6HjSNWUbDoRQalMPJJKZ5MRmM71IqlcFqrJnJrLqqq/BoDzsKS39EAowv+vUL6q1MXr",
+	"y837QrVSBLflZ/FDF9cqlUKxf1vM35Xz8885hjrl2if6VINP5eRdOfkYTV1GM3Wl1RyOhtF+tWD1MwTm",
+	"zeG8dXs9uUKLLr4xq0UzcZ57bxUnbxmqldUOq4+1JkM1RW8nPy0eH2LVlJJl2vimX5qyXB+Zz4POPXqO",
+	"v1VoI9vFD2qu2ETzkpJNPmSe05XZ0EgNWaFsxDql8efs/L6fGN0kGzqrvw177doTmd4Mq+NWpkGG8OYa",
+	"ki5W7seNT/F2/mkaJ3RWrN2zOCsOC410QaupI1SpPs5L0yErn4/o9V3u8k1jSuZyfoULsee3BBqnuzjz",
+	"nLl8v7nuR59uKtNE9K3af+tUo0w5v7RGMy32sMgXB2p51Fo8Pj9eX7XbcWakC5ep92m8Eat8WlS7uN7r",
+	"JzKJT1RLPsZz5eSM1WYtI3teJKQ3GcarZnFWKeXv8oUuFqgv10vBO9LFoa9fDmZS3hf9N5Bs58ydvGm/",
+	"+0sa3ponNKCOyiHPa+SXz7ITTT5pL56y3/EIxceHrBztbjP5ilfeoRAO+R6iuiofh7K3ChDsC/D2xhut",
+	"UdKvx17C7+syc5a7h2ToLUtyxDp2yYDeEjEnv9jJL/ZrUcoaHCHPQ0F7CYY7vV5F531gTnNl+SKhQjtv",
+	"dLmERhCg5cNpcjx1l1tsSVWP8IZ5nkQ6OcH+iU6wA55i2HYrdvm7Nh7S2N+BlZ2uzN/2aYLth/4Yt5V9",
+	"uvbwVq3xBt1mIp5Hs+X7zgM4RZym2xK5fJ2OzLDnDUiCkfN86C7flfeyHithe7Zshb3Kwr2+he0jXh9n",
+	"hz1Guo4dv9Q9iFJJtv5BtOlkYT1ZWH+kxLyqOIdl5jcwCO4f5In68bTP9kudiN+J+J2I34n4/RDiF2xM",
+	"iMpCGscmNAYJmBtTtw/LQRRw/WKZhxJZqp/YdpzscrEv8v1n+/kOmWa64kH7eQ4087ylxYbx0vT57rJt",
+	"Ps2195aSzL9PrWTHqBo0jqp3j3pyumi9Ja12LPZ4PZiYXTzozdV+oQQfivObwrjGnjKt87uCdpW7N81y",
+	"dFB/yBczV5/yxVGiwerzTvmqlSWJ0Xy6mNLY5WNv3sVwlGuqE/3TTQ/Fz7XzxtO0X6netD49E3I/eq6n",
+	"onrpqWRajw0SMwbD97apTuN3T7X3zv3jzRMt9Lq4rzcePlc+3aSaGbWWe8hn2uQ21s/PjSR7uFLuP92n",
+	"WaZZeapcG6XstMWe++h9qMFaRrmtXQ0+FSddXJ1dTzvXtfd8/1Op8YZuZ+ZNjvTv4EKrFRbNRaVV6cQW",
+	"eJ4daFfNRgPNOsaNddOcXg/N2iiamZMubt4+nceaj+Xz3qdODz5c9+v36bgVSz6XB7FhulCI3+3vQPt6",
+	"shP8A3Lpb9GihSbUxszvmk3qnKnwshjPupU5vMw23cZ87AKB0/gyxd6uZcN5kf3S8OHMaDWv/qDpon/J",
+	"f7zYtvVvmjocxPjk+P+iQBdvktocJXQRisVzMIZSqUgiBmEkq8ZjkV5SS0eyWTWmxHsJmNFSnAfwgUTZ",
+	"RTd9zgU5tCpne+mKp65qPBZbr6sagCg0tYuFbPopqiHBAQN+n9slItd/cqtHOj8tKy3uCHRpy4bfJ8xl",
+	"7UUtf4zLOYyrGTWBIqm4ko6klGQqcg7T6UivF4MpRcvBrJJwCz1f4IlhhIPf3FqWHBaa0OHhE8uyrRsI",
+	"/0o5t1PkxC9Gbddr8n3htGLZYK1G28rvgeQ6/O2pztS5X0elN7ftC/SzgyyWFb29URayorYMKg4s4e29",
+	"+m713X1u8HEX+LsGXixRsIdxZFm0+uBF7BJB3aLep5CLU8jFzyaxm8pmOIx/o6AqB9sZb1FhbnlB+cbU",
+	"skAz2RVM4dDOI0IpJGE7xVH8veSB4FCIjUd1VxzEhvMV+735yumon0TfbxN97WiLLffqGEu4OMMfkRYc",
+	"Bq+6+gp0rBgTFanhD0sTXtKDY6VsW9H1vxwE3aQ3sYKBfF9sXay2O0v0O8J16EdI0rFjl7kHwavytgZS",
+	"vzfhO/kXT/7F7yluuA9AbyOLR6Xxfgd6ZodPnAjaiaCdCNqJoB1J0BxVf5qwvUMRWcrS46VY/cm1Bxzj",
+	"I7riQ6z7qALniBKrD7Fd+Z1+rxkDl+rzkX2cKy54/KhCMEbKN61y/7mW9Ut/5FzRv5Z/fJSPcVcHd8K9",
+	"AZahLRHpV/xQ9FiIkoml8LGtqTQIb/n1yCvWsodpi1H8cKhEcSYdIGiwwbv9lyAnUUZGCDtfTIShqZ/Z",
+	"XNT7aQHHhv9T9C8TWuyr/dFCUF2IkQXVspf6Z5A/uCX8olJMEi25KKRToBJlMrbfEZ9YXLaIClXSJl0b",
+	"kr1WCvM6NXwFMRHCloNiYEMFIAX5CRvE/kVBTRBQPinINytgmhACjyzZdLZ0N3NExQK820JaYgPnwRNr",
+	"IQvL99CCYFU8N63q0EAKoyACKJoiCxrA0KeOT5zaFZwEzGExEpyoOgPMgroRBtJvLFYhvcsemKR3OQAo",
+	"Fy+OU3SZiywKSa097ssRIjnPvyiA6ljH7hsnAiuBKLH5yPr0nGVTCsSxokAjFhhDZaBjN25iGUjhFlEe",
+	"IwZVyCDACKmihD+YIkvXFquziiMbMGmb3147Jlnss66gsJicSwGgBw2IFWRjgE5M3oISi3qHNim/MP8/",
+	"AAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -345,6 +345,9 @@ type RosterForbidden = Problem
 // RosterInvalid A failure outside the dialects (RFC 9457).
 type RosterInvalid = Problem
 
+// RosterKeyReused A failure outside the dialects (RFC 9457).
+type RosterKeyReused = Problem
+
 // RosterNotFound A failure outside the dialects (RFC 9457).
 type RosterNotFound = Problem
 
@@ -356,6 +359,9 @@ type RosterTooManyRequests = Problem
 
 // RosterUnauthorized A failure outside the dialects (RFC 9457).
 type RosterUnauthorized = Problem
+
+// RosterUnderWay A failure outside the dialects (RFC 9457).
+type RosterUnderWay = Problem
 
 // RosterUnsupportedMediaType A failure outside the dialects (RFC 9457).
 type RosterUnsupportedMediaType = Problem
@@ -838,6 +844,8 @@ type RosterForbiddenApplicationProblemPlusJSONResponse Problem
 
 type RosterInvalidApplicationProblemPlusJSONResponse Problem
 
+type RosterKeyReusedApplicationProblemPlusJSONResponse Problem
+
 type RosterNotFoundApplicationProblemPlusJSONResponse Problem
 
 type RosterPayloadTooLargeApplicationProblemPlusJSONResponse Problem
@@ -861,6 +869,15 @@ type RosterUnauthorizedApplicationProblemPlusJSONResponse struct {
 	Body Problem
 
 	Headers RosterUnauthorizedResponseHeaders
+}
+
+type RosterUnderWayResponseHeaders struct {
+	RetryAfter *int
+}
+type RosterUnderWayApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RosterUnderWayResponseHeaders
 }
 
 type RosterUnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
@@ -1125,6 +1142,41 @@ func (response RosterRotateClientSecret404ApplicationProblemPlusJSONResponse) Vi
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRotateClientSecret409ApplicationProblemPlusJSONResponse struct {
+	RosterUnderWayApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRotateClientSecret409ApplicationProblemPlusJSONResponse) VisitRosterRotateClientSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRotateClientSecret422ApplicationProblemPlusJSONResponse struct {
+	RosterKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRotateClientSecret422ApplicationProblemPlusJSONResponse) VisitRosterRotateClientSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2222,153 +2274,161 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rctu40uCroLhbNcksJVOyFMdKfVXrySQTn5OLY3tuJ06ZEAlJiEmABwAta1Ku2qfZB9sn2UIDIEGK",
-	"kuXEObdv/szEIgE0Go2+d/NzkPC84IwwJYPJ54Dc4LzICPz7lEtFxItrwtRLQlL9kyzzHItVMAmOGCL6",
-	"SYgwS1HOBUGKo4TnJAiDa5yVBKa7NhN/+BzgRFHOgkmQZJQw1S+LFCuSBqF+wkUwCf5y9TQ9HV6/Xr4f",
-	"35z/ccB+yPeT34vDxU9yNDsiT37+32akdEMuzd87jNQj0lQQKYNJMDgc9qP+sH8QhEGywGxudotLtYgm",
-	"ZsrLnCicYoXhwUwRof+hCM6DSVDgVRAGiuofgznP0uD29jYMaBpMgtHBYBCEAU+SUgiSXmIN3TAaPukN",
-	"Br3h8Dw6nAz3J+NBfxyN/xaEgSB/L4lUl2bwbJCMZxHp7U8HpDdKn4x6h3hMeoPpwSxKotkQj/XkCos5",
-	"0fO+z/evz5+uXovh1W/Tg7fLv0XFq2Qsf5z9ZTQ/Ioc/V+9eqlVBKswHtx/DQB9YMFGiJGHAyI2e7mh2",
-	"9mZ1/evvf+DZq+lqWlyvaBbtP89/LrLzv/3w9rff37zsLd/kq3fpWXT69K9F8vL17wef8vEbMbw5p+W5",
-	"/OOnsTj5+8nR+0Djw6Me2SIdZNCO+AxhZIH6DyeaROP7NgymZAaY35Wahv8W1PQtKeiMJIKsk5DgCmva",
-	"QCVLiUBLQGNFQtIN+vA5SATRNHMn9shNQQWR8B4rs8weQjQ4xHg6GPYO99NB7yAZj3tP8XjUG8yidDg9",
-	"SA7JIArCIMNSXZbSrmPGS4VVqakHzk/jKuwCJ3raiwbn0cEkiiZR1I+iqA1ODfb+GtgVkBEZjXrDCOPe",
-	"QTqIetP92bh3cJBGyWA6xE9mo7uAlGVBhCQpSYPbj0CEC4JTIowswIq8pjlV8B/9S0pkImhh7+crvkQ5",
-	"ZitkaVAitaASJTjLiEA5XqEcXxFEGVILgiw+0JKylC/7QRjIZEFyuDmWuihTZE6EIQS3+CnJMWWUzbcA",
-	"wGd6iRxhQVBGZuo+s0vSsbVfF8RAbaBFhKUy1DuRJOEslUhSlhA0ODyIetEAjjIyR/m3u9cmSqyOHK/Y",
-	"sCO3juJoialChocgJVaUzRGeY8ruWOg2DAoscE6UPc4fuCgVfg43+PjHE/1sHYBzfVLwyncS0ZQwRWeU",
-	"iBBhVJY01Zjef6J5ucCJnljjRMObYEn6QMGgSwST4ACPZvuaFz3F0bQ3mo0PeoezaNqLpk9no+TJbH82",
-	"0moDZcAQ1SIIA4Zz2ENq+RoVWgMxAmttp1IJTRR6n2ZnxwCtWp0Ifk1TIrbukdqXUWHf/trtjmdRMsDj",
-	"Ye/JdBr1RumQ9A7T8bD3FB+m+3iAhwloCQ+33b+S1Qmm23d5RVaowPSrNzcg6Sw5GA97ZPRk0BuND/Z7",
-	"eHw47Y0OD3C6f5geHqTpg27uLOEF2bo1qd/42n09xYP0iT6q0SAZ90bJ/kjz+XFvOo3wKJkd4oNk+ED7",
-	"MvfuJ4F3unxorl+E7TUhTubi8vfi4H1+vr98fXWaHv7CXj0ohLtxhndHpVp4uG8CuYNa0QGw1ajuD7cg",
-	"AAfOtsNevdaFVq1qHU5/+2P/9dX7/Pxg+Xtxmg5/Ya/kaAOw1Wz3Bxj0Y5A+G8CtpIDRirUQkAu+RFih",
-	"nEuQbgDS30siVjVMGYhpf+2UzHCZqWAyiKIwyPENzcs8mIzhL8rMX4OwS0r9JHBCzowU2gJmxtkcBKXR",
-	"vio5pRUBzgjK6DXR//KF5zMUgUBFVOktcZaQPjqaSsLUBC0XWMGEKSkyvsr1ZZB4JcMLtlzQZIGoRBEq",
-	"WUYkTKAVDs5mdF4KkiKuFkQsqST9C7YBS3O9sUsLSgNbFX4ODg6eRA0cRZ04Ok5JXnBFWLICbtyJpTf4",
-	"ikjYkVWT0AIXBWHuNO3+X3KBhiO04KUwb0ucE6dLzYnyfsRMLolAMy7q3zSnxyy9YHaRZwgzQEa1qtGZ",
-	"lZUKVCJBZlotREuqFmg0HIZwYErjX5v0Ei0XNCMwYkaFBFRXircdFR2aVWNQanqg1cQhMifFuDkPeG2B",
-	"pXcmRsusD8XDZO+vZNU4Fk/GTgezSKsUUToe90Z4/6k2b9LegIySJyTCT1OQsTm+eU3YXC2CyXA8hlN0",
-	"f9e07t3HUyJ5KTS1i+s71AZhX0US3gVOEiIuEFW+KEIFEQlhqkdYwlPSYjZPtK4wxIfTUTo4IPv7T59i",
-	"HA2Sh5Ggt/plWXAmfYfODzg9wauMY/DoJJwpsIc/B7goMpqAVbVXCD7NSP6/Pkm936ZfyD7T/6wMrpQo",
-	"TLNgEkx5qo2AhItUTpC9RoiV+ZQILY2pIrnU5DOItNnkrI+RvmKKKkDKDzhFp4ZUzS7qLf5PQWbBJPgf",
-	"e7Xbas88lXsnFi4Ysn5ehdm0XptxJMtk4e5DH73laqGVaQAQLbFEKWekH1RW6HPOZhlN1LdAmQaOkaW+",
-	"mJZzJpgxrhkoEkTps35m7F0C0FG14KVCGAH70vRFeYook4pgIK8aqYc1UqsdPBxGm0BLhVfSQ9lLTLPS",
-	"+DoeGmNHDGneKxjOEBGCC+R8JP72xz5NHbv3zc1GL/SwB8LFkTY7gbvNzJ776AiNb26QIlmmqc0QF57q",
-	"Y9PcIcGlUT89C/u3niX53nG6znDe4rwlOawpnfF5p/FXM4H6QAhJzwXNc/JNbr5x9SHwfFnrvxSSC7TA",
-	"1wRNCWFIkJxfkxRNCWDA2upUIDwnfXSmsFDGnq2IHG6hR9ED70h/4ow80Ala2JVROEAg6oPRkkofH5Ia",
-	"+iURZPsWPOLnYkrTlLBvxTAUvyIMMUJSo1wZOKQ1huQEdjDJ+Fw2GMJ+jb4axIfjCAaqlBODNjh55Sw0",
-	"Dz3H7Bpn9JuQIah4CPTfiZM7eSmBmzo1a/yPlD1HqPK9GNmjjGJLFZCX4mjqo+YtVy95yb4Jbpzcq3zu",
-	"NQpGNQrecoUMCA9GGIL4YtfatVxY0eHt3mom55y/xmJOvtXtcboAuUngBgEn1SSj79EgGj0dHzxB05Ui",
-	"ssl9vOtjiQS9ML6jc86RAfnhbhPoUlSiTM+reSpmaIDe/ODh65zzN5itLDDym+CL86Zrd2LckFgaiw9L",
-	"5Gn8YKA1kDb0lBA9l4YXVQA/HLasfaSNTS3gtZwVWLXFrAfqpvXs23uec/Y21PLZOYp7lRN86/Cmy7w1",
-	"RcOVvdM09Yi1qazfesdp9NueWvAzw6VacEH/+DZ6wRsqJag/pVpoo8jM12A+g5pCGtA8tGCiEuUWGi48",
-	"LVvbvi06+fXXX3tHNcSk2+WhuL8tsqsm9jOTZVFwoUj6hqQUn8Ob35bVORkoNevFEvkL6ImbjG7sn0gF",
-	"LAJoEYD78GxOH0bcBivuB/VCsOOTesdtQWvVb8RLJWlqVI+U4owkSqJHpy+fo8PR+OCx3moheEGEogaL",
-	"DmPrsR8Mvo6l4GwegpulILzI4KRb56stdqkwS8gmf4FV3NPOwQ73XUNfnZ+fIPOCN7ZyP1Vn1en3pwzc",
-	"4JZQwAGOZmSJltpE7wRFWXLcZIK0puyjH41vcYJisHEm0wyzq7hj7mrygE8/kUR5BjboBCbY23W01sj0",
-	"UgbCykjQrF6RG7V+rn6wtTOuZ639HKdwpDMucgi4pliRnqKQzdLcQxjc9Oa8t/6jflsqnBfGMXPbDOFu",
-	"Wh2cn1zo/2szP2ZllsWVP89a2NYK6oROD8DTrMrm+GJo6Vaz02lqHeTSjCp3btSdGdLvNlim9TlS1dg7",
-	"I9cmkPBtt7zpzsU2QB3ru986BxTXgXJ4Puc8RSVTNENxfeJxH8VwprHVfLWuRAS8DS5AVubB5EOVGhD6",
-	"8Xf9WP//Y9cFqv1/H4xD0O4i9Km9QXytI/q40yWUXbewCvrYBIvQYQa8wuv3T26a6rwiKVnfY2NI65sM",
-	"fAlchXfJlg7uUTMZLARerSHNAbUZD+AOWAf6jOfEuHLAUWB89yTto2NlKBYteJZKhCtuJRBGKZ0D7czc",
-	"NW6iyKU4dYoet0SISH/eR3EzDSruvI42M2oN+BI2aR0FTiGqnZ1wCs9QLFdSkdxcQ4MNzV9JNgtRjBln",
-	"q5yX0jyWPCcgvJcLjlKaggRv60Pd8FVpWG0w29FEB6/lH4B4vZRmGCQv1ApReMFZmGzDoi6Tq4M9CdJw",
-	"rCU4J2gmeO4tYPG0cXovJexuYgXqem5H3Ml4Ie7XuWgjL2yTfKmI9MGlm59ttsZAfW9m7M7QBqsU9/F9",
-	"Dyy7XLX2aseNgMszFH8f11SBheY010TgzAWjYntcMcqoVFJrw7GZW8b3oqpGQlznBXaqkmEb3nkgxZuX",
-	"eoO6tMbt/VN3l711qULHVJoQVghsnF19N+7gh8+9tMc0pXoBnJ00eFmLs3XnNWnWD6aKcRU/QxjCvR0Y",
-	"b+RLbprEvLE+S01JnVpnx1kZqjAxPEhoNg77ZZMR5wRcitOV/Zd3bHb25h0C2+oUL98QKfGcwFOBl9U1",
-	"6siy7vAfVnx7RsxdbqKaVGm262ginm97xrPMJNzdQ7gaabgmVV0ScQfngViI0ZtulAF/gaWDBGeC4HTl",
-	"IW7KeUYw03OaVNLNXLqeUSostPagJVEMpLTDFbKIsuvYLdxB+LL7TEwCs5nwS07koU6hG2PPTezFUo3F",
-	"2pw00LXl6u2Ixy2Yuym4UCd4TrZhz8iBOZVKrL6TLm68js177fE+29K7gjU32ewVQPc4qlMYdace6lbe",
-	"jMTjXCPxLVcbxQspFMIWTKNuOmZBFSgxaEpAYcVa3ePWqmoZyTztmP8lF9rAnwucyz56N3POFTlBMTXh",
-	"mzhEMePqcsZLlsbokaz0Y6qQIDMiJFL8cYjixAaf9YiZizvpP0qGrzEFay6+YI+UWJkAoB7kQrwxLL/E",
-	"glE218szfmkUbAPA5RVZxejRFVlVETyCbG5GFYqSC77Uk2Zkpi55qWL0CF8wy8yrUY4WbeAPFRlOiL4y",
-	"eqi8okWhDbpHkA284JkjkMcWEUBtlyuiZwc/SypWSJTssUl3WaM9s3w36fmgmdwmEEc+cZufVUWn/e41",
-	"jNzpPmBwZj2z1ouzW/pIA7DkItVnmeOVFY13swUgpXrNuyjbBdo2qhQznEnSFtbmekHkTJP1BqpOxepS",
-	"lKyR+tY5nZNXLkxPbUwOrKJJQ3GFcD7oA0teZhAE5rnHyAyzQHA1q1tZXQSNyQs2JZUPWhtKxvpF2NF3",
-	"WEWWqTKo59YcqWe01qchbAis19cbEap30yA4T7w6E2Cdm3BZ7UADttKKs++oEHBuWl0s1SIKwmAK2blB",
-	"GCxWqcAdvordeGuICE4WWgenSrprq2+r/uGLGW+Ob47NuIFN3nN/3sGULYLCnbnzKZFAW538WZ9lbgud",
-	"6jva0hQgE2Wn/Xny4DYMtG3R5bsy5kSIYpehdmky1PRPNrEWUor13xCY1/9wSfCXLgk+1uIkviKrywJT",
-	"0bKLHCVW7FVfjW4jtVRQFLgOZ8mswh1PWryXZCnkgxo90ebUOSHeuPYhRDLc3TEXtM7m0ibAUlClCGu4",
-	"3IybLAiDupysAkabyZhmnc63zRaopue4SlqOm25qVdUYOIcGbicPupfgIVsZ8EkmyZei3UnLDXS5tMzD",
-	"Uwts1m2n0nSPK9gk0a1XDejXM0odqex24+TdV44hCgO2aZZi02TvGAh+w53M8NAmXVGBuEiN0Lk3aiy/",
-	"uFs5NHBtRsZbstwxaKLckX8qpapiHS0l0BCv3DDXsRdiWfd+/VOjLF8Yt+jyrTSR0NjY5nOwQqcD/fa2",
-	"2kw9ucAFMZq5k3Na0eJVEhkiYDOZrCmMYn0/4gm6D0O/YLtzdKMi7O6quA0DSZJSULU603Rt6IZrdWDY",
-	"sXuGcJIQKa2n2fjAJKJSlprfGbtNX1H4QZOIEqV0Br1GR44ZnhPI+sdlSglLDPVkfOmRbF3yYSIOkP5W",
-	"P5YTM80EZ1kwCX7kNX8Fxcu+5a42MjVHLmpc0YCr8U381YJTEFlEIP/n9hA4Gv32UZbxpVtQi7FSrmWR",
-	"rw1vLlPVMtt3WgTReLlj5pRkZNNefoRnrZ00B1Q7ce969Ulrb6+9573RAbZ9tQNoR8c9R8d3HelaPd+W",
-	"04UsyQ1ni1MTeah/1iRbb8YfW6EGhrUR47+pzVR/ehuNgjYKYMJuXKMuf64GM5yTEHk3LzQeZz1ZU+Xo",
-	"nLIFsAzRtFRGMQApV0XoADA9aZM8zFScMQL+5iba6p871ofEVO9tfcE1B8C08tIbGwBSOHhS5nBp6okA",
-	"mqOTY2lAbtivbhEu5pjRPyCZ5LLzoPTs/lveCq3T67xpOO0iWMEzcheNwjubydIm8W6fw7y0eRKj3XZT",
-	"t3HmN2hbI9RgviqhdqgoJZFrE1aYdHO10NZ825K9fVevZSsa7r4DzYlAnFxea4P+shD0mmZkrkU0CJt6",
-	"haWxwS1Q2pAGowEM6Tr+CdO0l1jbkwdEBxnYVzsIoSykEgTndx1k9d6Ws5R38z14Z9MUWt/UW/5Z6LF7",
-	"ILb34JdGfMRIc9OCgs34uly3IeErQgpX+jnsR3By7wrCjn9Ez83Fb1zUNh81DgYvUgw76F8wrXVXhiCV",
-	"BpmpKRiEGF6Vz/XM6BOON1gmODVqX45wloUII4XnoMH3L9gF+/77I5tbCJe9//33GmZhb76pZ4v3cEFj",
-	"tMRa62jpMJShuDHDBP1AsCAC/b//83+1PvUTgRwRQ2Xxybuzc+RjOjbnpDxj0UNKbK5OhS+n86B4oVQh",
-	"J3t7r96dnWvw9q6He3q5qvZZQiCTpAgD0NxtCoKfOAM3qqLXRE6g+NkUY1ZFA7lGNGG8nC9CjTc3JzzF",
-	"yryqZ2KEpCS1qDzXivj338OD05fP0f7+/iEQ38/nz0MX481pllFTX6nZOmEupcB41GQfHbO6ZYRp3zCT",
-	"xCChECShUm+DSmOp2qWfc+Y6SNhIrj7KIzOlgRlqZPU+LQNIsBArjZv4xTmex310Rhg4GaY4uYKDPZ71",
-	"3mCVLGLoY2Qb1IgLZlQWPweBswwMcsYh+UGb6eCNsx4EcNwRzEzJ5KPRYFiXoj42zgyz3FvOiLemFjOI",
-	"qgvm5rcFAm7aR/vRyJvJ4gJyes3+qwwGl1Dpyh0gZxwduQzpRnq0qScdDQ/Dmji1jVV1m9DA+hWdzy6Y",
-	"5OCBsCPG0b6+aXby5YI3S0Y5R3lpanXrilGr4adY4SmWpFHwhpMFEFkQBhlNCJPgPLIVkEeFftwb9iPN",
-	"FIGXuduxXC77GB73uZjv2bFy7/Xx8xdvz17AmFsvf9/5MzWzNrxt0I/MO7wgDBc0mAT7/ai/r41lrBZg",
-	"Vez1lyTLeleML9nep+WV7Nus3Nuw+QzufQ/77KJnREPXywVhNO256mVsU4L0a/q+V3Kp/cveZ5reQuTd",
-	"a+/xodsZUb+y19X+4/Zj19x7gswJ0+yEXKbG0v5HLOWM1Ideb92W8HC6/vCr0LupB0kNzRVZ9fQufSCq",
-	"375q7VZDkI4lLcpBB3vwVUysYO96UB9w5Ry93fOSAjc6U7cnGnanDFpnCvB/EFeNpEvTEMiIyRkXrib+",
-	"gu1HKMUraVywkJ86iKJaJbV9FlDs51DGoFFONd/PZgijnLJS6dHKdhuoRPBxGkxs7OQ1laqZYdmqzx5G",
-	"0ZYqgK7sf83KM1xs8j+6V/earbR2z9zvSgvdkMVvEbZe1fqfVjUzMqfUNaw6zb1mmSOMGuw6qlkCo4fu",
-	"7zrUq+nU40a7jquKDvWw4eGuw9rVZ0AYNta6I8C2SNz3LgIDcn7FD+vOk4+3H0OvF5y+VpWlV3MMiCzM",
-	"pRe6/Nhqg3U3m2uLkTAouFSb+npgzaOQwCzluXO9az22CmZCWL1qrLHEjdxy1x3FJOg0OpPEz5A2flaI",
-	"Z1qB4oxcMKgbsB1TQiS5ZXtOR7XpyFja1pwLzJBacliluqrovNGJBDIetO64mYWdgrxohB3ui9P1ZjK3",
-	"4Z2Durqr6ONosc/BPdnnTBC5aHcW1IdY+ZGqmqpWfCT48SZ6/8ub4Rs8Gj/Nh9Nfx0f8ycni6nC2PFFv",
-	"sKLpwaf3+N1vJ7/jl7PLX59KlRXylzN8+PZ9bzD+y9FJM7qwtTHh7m0Ib+/L2dsxpM2NHrxAyp/s/U/2",
-	"/nDsvcNN2GLwP1GIh1nOhj1q9NoS8SxtNJnqYv/3Uk/3Ppt/XFo13PgBtlWy+I2UnJ+RIc4Mn61LiNbb",
-	"u6BHo+jw8aTV5KUlBf4rivsX7FSPgAJWJ0cgs5alJHUJE84p4jKatrBzWL7Fzls8dXTXltu1Tf8d7lC0",
-	"8x2q2+78O149QyAIo7o4zZ0848tvoGKFm2mto1Xfjm1vOzppVXd7a0Mtr3sYpJG1Uwg6DN4677vTtvUb",
-	"zeRYJQur2c3pNWFI33NqwniUmRwT8MLS3HaF0/cbaumzzDlvbf4c9IABXbCUpK4U2GqMvnDJ8K0j21KI",
-	"1mqV2O7K3dVkr6pF2R2v4b1rabrg2gBPsyTmK4A6bgRY654uNVDoJdVquqt7gHISF8ewBUdIcf5lHTM7",
-	"t7VlR7tsaaciwf7mg4ZapK8BYPfyv61Q1JVQncBAK8A7YTmvuh3mHEJMtvfmppWhD3RjyR0SnTasa1d0",
-	"zbSsY8qmP24DAgqRHwCIt1ZdEWB0+hW+XasCq+puNxoYxcfLv6x+MDN3Vjl3+gSh3CNEMSM3Kg5te0qc",
-	"kzpyAXUlpiIsRFheWV9f9dw00nRcVm6koZki96fkOyRdu9Vrh/16X/dfYRP7d/D9WV5/XwOxGtbZ1qpR",
-	"AmXPxVQqSBMoa5Dun7bjv47e+6/o44OcoJYCekawSBbtFKHdjDtDl3szW1W5SR8TtrcyIjc4UdnKqlE2",
-	"jcIoYZTZ1BglMJPYpjVNyRwzCJQKqsgzhO03cZBWAbCQJuIN3UnqYRcMs9QocM6bJ03KJxhxffRXQgp3",
-	"l8B9aCPVWLq6PdMZGTx8ruWMC6ibz/Es+BKearvsguE5rzyOoV/PojkNZaVJmRCkj34Fq3OJKSztXnOx",
-	"FqvGUGky9CFybtoAwELbzEyc1gWud6ibNafXmJ1zcIkKnkPkPM6wIlKZ9gMWHjC1GYT7qyT2KZlTJmu+",
-	"b2WYOR1lm/pckUI9rATY8QMOHvBL+3EJW6heJdx3gKSHdotYv5/38M5W1f8MQUVY6/NRrkSDkWXnp3+q",
-	"TxTZkq1v84WZAgt1H/kJ9PtFItSO3OBddSXNfo23L06zJV65S/qnEP2XEaKDnQH1W+/+O4nfl9Av4AvF",
-	"L1QzbJe8XjcdKICCChnI9ZJOABvzBcVm4niTYKbKdLiDckktmibVF09k6FJlL1hXbng7czOsUhed/KCN",
-	"DP+wmepq6z3BC2Oz2xZY2kKPC8aXkL+WkZlCvFSTdmnD0cmxEcrzjE9x1qgaq0uaJZ0zY45bEd86EsgG",
-	"O8FzIm2PB7AVXd//6cpykz6qimddlkSOUxJWSWZcIOPoTr0cttxkbOn/uVJqWM+oC5QlWZkSGxqT/6VE",
-	"Saq+/ziT3HYpjtuB3DisCk6rRsF+fNLLAg5RIeg1VuSC6ZEh4EOTjvfq+jHiNO1xJr9DkihF2dzkosaE",
-	"JWIFZAiV4330Qh8dWDNV7mAVRkZUao3NtuHZqOKYdgcWuburOLsasxsVG+OfqEtLuxQHs9RDKTOirr7e",
-	"5UMk+i7v8h2Swd3fIdnUaKRBRH4quaUZuEab4GtRbzeoVglpl1M/oAVfaUAPr+h4ZdgfPptg8o7fOjIF",
-	"xqYYAZrITUnmPhtXoe+a04TIib7cmu7LaUYTWzH28d7xaK9ryFaXQ1Vq/6fP4U+fw9fnFcktlWCb6n86",
-	"67+6KnfuqmBbC7nZuiRXBuGkpJbi5l+76V9GmQImsyVpqVl5z7PUBDLKQjP4QRRV3FXildU8oAsGnxmN",
-	"Z9msuaaqj44afSqqYPcF87pUVBXsV4QURp/TvNxa81RBSlPtguAzNIwiU8ZDTOzLtaMBTeSMMBMXc0ub",
-	"r0i0AuGmxElQ5f30yOtD8PhZq8dGSmezCqildRssSJZesKUWwzaTXk9iOzI+rrsPUAj8VPrUpKlCGoIx",
-	"H0+GTi+AUqOuVS2Lld9I5II1v6sgFV5t6TVi2z2D0TgxTqR1hbijVtLUZllqv2CW3N3HvCp9DIoBrZrc",
-	"eOa0YlAQG8BRiVJSmIa3DPoA5VjFE/1iD8XQViSegBMtM6oxn6H4pxfnyNW82PXi0FTp6J8coDa1Xpoa",
-	"5+aAnoEo7qM6YicvGNJ7gKoUQVAhiAS1O24kesWgIoOjCHmFxlAUYV9stjW/zIla8FTG5ltYCMVaUyXp",
-	"peu4Z6rHzbzCluqS1HZdWFW13wXJ42foSOPEtt+s6yGpQDSVCGdavgHuTCuWLchrY84cv4esdRYVm6mh",
-	"ucvazO/ECr3ST76TbpU0p6xap49Oz46M+aJR9Wl5JRtNMSxlewVgEk1XgC+rtEEJwKelil2THfhuTn0E",
-	"BjprFHqfirM19IAsWyJzSucLUyLz3BKsNkhQ3KyzNs7WuFkJCIq5V6HvjFGLcEcEPj/XeDvTADvGCYvl",
-	"JiLFUuBbtf6e8JT4LbG8ntaTSpeN1xM14tBHxgWLN5apd+2r8XzdAK5Q0xZ6lqrjDcWQccsybqHYCslO",
-	"gOwjx5hcH4MGYju5VbxVuMZhzfRsgSuIq4xra1BxWyX5nbxglumaa9V5sCGKtxafxvWnbmoc7VK1Gm+2",
-	"K13PEGdXWjbyA09X97Q0TNum9ofYbU6dtKzGpSr7PtkqfuwaP/nmBC4K9z1wxtkltGzDiaLXpG6nASbH",
-	"2+XT/P0wOR+vTq8Gv/zx+uDmJB29kn95Mv9hdnhEfg7CAGgAZgPVpkMX+1jZHVOaZUaL/hwkOMumOLmC",
-	"UZ/wNTZazgRnRKhHg8d6mA9K+5up7SyL2jjUuMdZ8AWGTLO/2W2z20jVQPerTMeOA33HiNfSx3zE0WYk",
-	"+ida9bz58NnZeFW+RNWvyWuTVH0jfodDrBsPfXCdBYOqX19Qt7xb67VS9akzKV9+HzDGLSv0MyQVR3Ni",
-	"bbzbj5oOqkZadlnbpbCxqCOVD9HHxpr+gwkybhBQUtl3LlHL4/8X1fu9UmQXAXoE6pZWzUoJ6XLQIMVI",
-	"OVEy0+E/n5IUvlCqQNOATyFhiWqKBe8bVvhx3d2r62BsfyrvXO6k6K+gYEMqHdZ4q9tSR58kL4OtLjT4",
-	"0yL3zFTvW5z/rBjGzuPan+aC0ePdAe745M2/oFeg1XxnrTUEcBrv9fUmQy17/tz1qqsUQtPM0brmC8HT",
-	"MjGfCrA/VZXJG438qslR84evKhltfGa9zmxtW1Heou1HX7h8x9fQNy9vylYbLVu+1YqdW22UCnzpytsW",
-	"bZQiNFrrfOu1mn20/lFr7X1ufD7963F6d37D+kfi7wTYqB29ujveg6Gn7cBoEl376Rdese6vWhs4Up64",
-	"RRcEZ2rxh/3LbxFjfzFtEfyOB+6nFc6z5k97nwss1K39EQpTYGZgvXarnZExG0M1oTj9pmx2eulXnR/2",
-	"IDXFcsm15uDOU7U5cttwdVXGrzOGvpPoTSNMi66HtRMm73vJQqCJb8habzhYwYM3JSsOKV2y9vT1qrzw",
-	"dgS02Ue00SfLhsv1Lozbw4PJyox1oCq8OBdg00DucgjKykxG4ObRezH9ZTRWOlFimwOvL3/kNdSRkAmV",
-	"42RBWcu1WEW/jYNUYa0X2wY0WvW/JoLOVu1VgWQ7Fj0Do8HqofqcaWI74cOn8aY4wyxxvk8odbmmkgvp",
-	"T11IfWH+fwAAAP//",
+	"7H39ctu29uCrYLg706RLyZIsxbEyv5l10yZxmw/Hdpr2xhkTIiEJMQnwAqBlNeOZfZp9sH2SHRwAJEhR",
+	"H3bce3t/03/aWMLHwcHB+T5HX4OYZzlnhCkZjL8G5AZneUrg36dcKiJ+uiZMvSAk0R/JIsuwWAbj4Igh",
+	"or8JEWYJyrggSHEU84wEYXCN04LActdm4U9fAxwrylkwDuKUEqa6RZ5gRZIg1N9wEYyDn6+eJqeD69eL",
+	"96Ob8z8O2A/Zfvx7fjh/KYfTI/Lkw/82M6Wbcmn+3mGmnpEkgkgZjIP+4aDb6w66B0EYxHPMZua0uFDz",
+	"3tgseZkRhROsMHwxVUTofyiCs2Ac5HgZhIGi+sNgxtMkuL29DQOaBONgeNDvB2HA47gQgiSXWEM36A2e",
+	"dPr9zmBw3jscD/bHo3531Bv9IwgDQf5ZEKkuzeRpPx5Ne6SzP+mTzjB5Muwc4hHp9CcH017cmw7wSC+u",
+	"sJgRve77bP/6/OnytRhc/TY5eLv4Ry9/FY/kj9Ofh7MjcvihHHupljkpMR/cfg4DfWHBWImChAEjN3q5",
+	"o+nZm+X1x9//wNNXk+Ukv17StLf/PPuQp+f/+OHtb7+/edFZvMmW75Kz3unTX/L4xevfD75kozdicHNO",
+	"i3P5x8uROPnnydH7QOPDox7ZIB1k0I74FGFkgfpvTjSxxvdtGEzIFDC/KzUN/iOo6c+koDMSC7JKQoIr",
+	"rGkDFSwhAi0AjSUJSTfp09cgFkTTzFbskZucCiJhHCvS1F5Cr3+I8aQ/6BzuJ/3OQTwadZ7i0bDTn/aS",
+	"weQgPiT9XhAGKZbqspB2HzNfKqwKTT1wfxpXYRs4vaedXv+8dzDu9ca9XrfX6zXBqcDeXwG7BLJHhsPO",
+	"oIdx5yDp9zqT/emoc3CQ9OL+ZICfTIfbgJRFToQkCUmC289AhHOCEyKMLMCKvKYZVfAf/UlCZCxobt/n",
+	"K75AGWZLZGlQIjWnEsU4TYlAGV6iDF8RRBlSc4IsPtCCsoQvukEYyHhOMng5lrooU2RGhCEEt/kpyTBl",
+	"lM02AMCneosMYUFQSqbqLqtL0nK0j3NioDbQIsISGeqTSBJzlkgkKYsJ6h8e9Dq9Plxlz1zlP7bvTZRY",
+	"HjleseZEbh/F0QJThQwPQUosKZshPMOU3WGjD/q9fMTLb9swRHRqrpKzaUpjhahEC6rmCDsSsDeBJM4I",
+	"io4TkuVcERYvO7+QZYTUHKsLRmX1gLvoaCI1WXA1J2JBJelesM0Huw2DHAucEWXp9AcuCoWfA2s6/vFE",
+	"f7d60HMNNwz5TiKaEKbolBIRIoyKgiYa8P0nWkgJHOuF9WVrvMRYki48TVCSgnFwgIfTfc1kn+LepDOc",
+	"jg46h9PepNObPJ0O4yfT/elQ60OUAadX8yAMGM7gDIll2FRo1cpI4pWTSiU0tetzmpMdA7RqeSL4NU2I",
+	"2HhGagej3I7+1uOOpr24j0eDzpPJpNcZJgPSOUxGg85TfJjs4z4exKD+PNxxfyHLE0w3n/KKLFGO6Tcf",
+	"rk+SaXwwGnTI8Em/Mxwd7Hfw6HDSGR4e4GT/MDk8SJIHPdxZzHOy8WhSj/jWcz3F/eSJvqphPx51hvH+",
+	"UAuwUWcy6eFhPD3EB/Hggc5l3t1LgXd6fGimB8Lx6hDHM3H5e37wPjvfX7y+Ok0Of2WvHhTC3TjDu6NC",
+	"zT3c14HcQV9qAdiqineHWxCAA6ebYS+HtaFV65CHk9/+2H999T47P1j8np8mg1/ZKzlcA2y52t0BBsUf",
+	"xOoacEtpY9R9LWzknC8QVijjEsQ2gPTPgohlBVMK+oe/d0KmuEhVMO73emGQ4RuaFVkwHsFflJm/+mGb",
+	"VHwpcEzOjLTbAGbK2cyIMlArS3moNRzOCErpNdH/8rWCZ6gHmgKiSh+Js5g4+TZGizlWsGBC8pQvM/0Y",
+	"JF7K8IIt5jSea2HaQwVLiYQFtCbF2ZTOCkGSpnhsw9JMH+zSglLDVomfg4ODJ70ajnqtOPIEN3DjViy9",
+	"wVdEwomc8J/jPCfM3aY9/wsu0GCI5rwQstINrJI4I8r7EDO5IAJNuag+05wes+SC2U2eIcwAGeWuRpdQ",
+	"VipQiQSZan3XqCbDwSCEC9O6B/gqJFrMaUpgxpQKCaguFRI7q3dodo1AieqAFhWFyNwU4+Y+YNgcS+9O",
+	"jPpcXUpDBapdiydjJ/1pT6sUvWQ06gzx/lNttyWdPhnGT0gPP01Axmb45jVhMzUPxoPRCG7R/V3Ruvce",
+	"T4nkhdDULq63qA3CDkUSxgInCREXiCpfFKGciJgw1SEs5glpMJsnWlcY4MPJMOkfkP39p08x7vXjh5Gg",
+	"t3qwzDmTvqfqB5yc4GXKMbiqYs4UGPpfA5znKY3BXNzLBZ+kJPtfX6Q+b93hpTh/g9myaWqm1NCF4hxY",
+	"gW9oJkRhmgbjYMKTJdoTJOYikWNknxliRTYhQktrqkgm9TL9nrYXndk11E9QUQVI+wEn6NSQsjllhYL/",
+	"Kcg0GAf/Y6/y1+2Zb+XeiTmTmbJ6n7lBit6bcSSLeO7eSxe95WqulXoAEC2wRAlnpBuU5vdzq9/fE6WM",
+	"LPRhahjVMJnPHUOVCi9lK1pXx8aYMa55MBJEaXJ5ZnwBBA5A1ZwXCmEEHFCTKOUJokwqgoFCK7wfVngv",
+	"D/lwSG85oIfVF5imhfED3QOpk0I2iPScc5QVRnC0OkQqhOqRNUNdG8rlnLG28jyb0mJr1NuvsKVZCI0J",
+	"+sDwNaYpnqQEWIyWGoLhtA7aGc+IobEFmPxCC1PKJE1IK4BHDLmFEBGCC+T8X3WAvGdz7MYb5oZ+0tMe",
+	"6C6P2NIy+Km5sy46QqObG6RImuoHZc6GJ5rsNIOMcWE0cM978lvHvurOcbLKc9/irCE8rZsk5bNWw77i",
+	"gxVBEZKcC5pl5N7Mr5pdXd5HLSinPE35QjrPjdSSQKIZZ+0XaFy+CDyg1gtkJs3xNUETQhgSJOPXJEET",
+	"AtiyngIqEJ6RLjpTWChDg+WDBqbkvd6+d/0vNSQPc9sWdmX0M9Af9CVqwa6vGkkN/YIIsvkI3kPnYkKT",
+	"hLB73gpYgKvsk+dEGPcnIyQxWqiBQFqrcT07VfyKbJg3hjOPUz6TNXbpMYDqUA/HLw1UCScG0UArypnA",
+	"HkKP2TVO6X2J3FBiHZ8RUGpkxaMdsQ55jv6ZpW9qwAWYnmk2v0K5VHV3E/ehtW0a2ofVILSpUSgjpyWa",
+	"8MIo9qtQgiWAYKmxm5wVEiSm08ZH/0oV5AiVLjqHLrB/qIJnpTia+Bf8C1meEq2z3/OKRTm5/mS0QSAV",
+	"1iaZNioalsOaC6cSNbR20JHApGhZpXbTg0GF1Q8sFzwmUmphiX4Cr9wDPp5V7+pmKEtkv+XqhSal+z4n",
+	"G0tr4FoQX9dcDfCVCF4ZUpHksELeW66QgRIQBhrV6v1an5Lh1GZZO3T7zpflyK0APNCVtaFIm1gGEO+G",
+	"rEVzzvlrLGb31RhTN7eOMzBanGUDQ9bxPWdDkJsYBAeoJ5rHaI7U7w2fjg6eoMlSEVkX057UsFzFUj/S",
+	"iqg50sO9A3ceOItWPjBDffTmBw+f58bGs8DI+zIZrFrQaR0ZmlVrNVQzahi4kx4+NrEWLI27CUvkuRvA",
+	"O1TnLp75otfSh0LlqR4OpWvO1FBwPVDX7WdH73khr9tQa8Yu/NYpQ4sbp9cDkY0lagHCnZapZqwsZaOB",
+	"Oy6jR3sK+QeGCzXngv5xb0lmIsAtoszoSprTuSGterj5zo4WJCb02gqEn8/evUUfyQSdw3egvQA8NQ7Y",
+	"9+WXd5oqNLwKWnRkx8FyETLjnNy3EcEfCBaapjUFtr8OrYW8Oj8/QXpbwpRFl1tuykWG1c7AZlRKSxPt",
+	"cgpQ1ArIGzO1AceOOz+sbkwlsgfRgqJyg2gx33iOHz9+7BxVEJN2t7bi/rHIrqamH0C+B1UX3vQ67YCP",
+	"tzSBtzkyjsqh4KVVbbpaLbr8L3L+rMC1NgJej32fO7+LtSxq3uaHYLflvdXuUhZ5zoUiyRuSUHy+zO+r",
+	"YijIAVqnYeSpPhmM2aZiOGMFUgGwRD4AeuO6gjHyX195GASnQXCch1cv9MOLmmBF3aDaCDDiVlt5fEfO",
+	"l6RNOkkTY+kmFKckVhI9On3xHB0ORweP9VFzoY19RQ2WHcZWk1SwScEQnM1CYPI54XkKr7rxlsOAMm0J",
+	"xWSd/98+waR1ssN921Tg2WaAN7cMJ5V31RrHpwzC2pbIwMZGU7JACy4S2QqKsuS6zp/WWLKLfjSxwjGK",
+	"wGE3nqSYXUUta5eLB3zyhcTKc4iDrn5WWiHNq7UeXy+3MfR8ARLewOq9+llhrQlI1juf4QSu1ErAcZBg",
+	"RTqKghytnyEMbjoz3ln9UI+WCme5CbTc1nPN1u0OwUwu9P9J8gxFrEjTqIzPWXe3ddO1QqcngK/Yhnfu",
+	"DS3d6EN1FlQLudTT31oP6u4M6bE18WhjiFTVzs7ItUkM+HOPvO7NRTaTDoRJ4x5QVGX0RcZjyxNUMEVT",
+	"FFU3HnVRBHfqPGDa/CACRkNIjxVZMP5U5jCGfqKg/lr//3PbA6rieZ9MgM+eIvSpvUZ8jSv6vNMjlG2v",
+	"sEzisJmgocMMRHlX359ct9R5SVKyesfG06tfMvAlCO1tky0t3KNiMlgIEMx1pDmg1uMB/NWrQFcxF/Bk",
+	"m1g8SbroWBmKRXOeJhLhklsJhFFCZzZtzz7jOopcLnar6HFbhIh0Z10U1fO1o9bnaFO4V4Av4JDOWLDK",
+	"bxWchFt4hiK5lIpk5hkabGj+StJpiCLMOFtmvJDma8kzAsJ7MecooQlI8Kbu2w7fZeXjqoPZzA5y8Fr+",
+	"AYjXW2mGQbJcLW3GpDM62JpNXcp5C3sSpBYlirVaORU88zaweFq7vJe7vp1Ygbqe2xlbGS/k8bRuWktg",
+	"XydfSiJ9cOnmp8WvMFA/NBe5O7TJJ4r7+L4Dll1SfXO341oCxTMUfR9VVIGF5jTXRODUJZdE9roiyEGQ",
+	"WhuOzNoyuhNV1TL3Wx+wU5UM2/DuAylef9Rr1KUVbu/funvsjUcVOqZSh7BEYO3uqrexhR8+9+ozkoTq",
+	"DXB6UuNlDc7WnoCtWT+YKsYie4awSU9exXitsGPdImbE6ioVJbVqnS13ZajC5ORA5ZWJPi/qjDgjEPuZ",
+	"LO2/vGuzq9ffENhWp3jxhkiJwRV80xF4UT6jlnKwlkBPybenxLzlOqpJWQ+0iibiBV9NzPmOwtVIwxWp",
+	"6qqdWjgPhEWM3nSjDPjgVrMh7FQQnCw9xE04Twlmek1m7d11XLpaEaKC0hhlNti4/QlZRNl97BG2EL5s",
+	"vxNTaWUWvM+NPNQttGPsuYmoWqqxWJuRGro2PL0d8bgBczc5F+oEz8gm7Bk5MKNSieV3Etk8r1Vs3umM",
+	"dzmWPhXsuc5mLwG6w1WdwqyteqjbeT0SjzONxLdcrRUvJFdQGqJXMuqmYxZUgRKDJgQUVqzVPW6tqoaR",
+	"zJOW9V9woQ38mcCZ7KJ3U+dckWMUUZMtEIUoYlxdTnnBkgg9kqV+TBUSZEqERIo/DlHkyln0jKlLc9B/",
+	"FFWyU3TBHpVZUnqSy1eKYPsFFoyymd6ecRtZNABcXpFlhB5dkWWZYkKQzbUsMx/knC/0oimZqkteqAg9",
+	"whfMMvNylqNFF+/MUxwT/WT0VHlF81wbdI+gbGnOU0cgjy0igNoul0SvDn6WRCyRKNhjk766Qntm+3bS",
+	"80EzucogjnziNh+rkk677XsYudN+weDMematF2e3dJEGYMFFou8yw0srGrezBSClas9tlO0yItaqFFOc",
+	"StIU1uZ5QYqDJus1VJ2I5aUoWC2VvXU5J69czhm1yRNgFY1riivkpoE+sOBFCllKPPMYmWEWCJ5m+SrL",
+	"h6AxecEmpIw3aEMpdOVdlr7DMvWJKoN6bs2RakVrfRrChsyv6nkjQvVpagTniVdnAqxyEy7LE2jAllpx",
+	"9h0VAu5Nq4uFmveCMJhAtU0QBvNlInCLr2I33hoiguO51sGpku7Z6tcqbY7PvRhvhm+Ozby+TcZ3f25h",
+	"ymUMbFfufEok0FYrf9Z3mdmK7OqNNjQFSKvc6XyePLgNA21btPmujDkRoshlnF+ajHP9kU3MgBIh/Tfk",
+	"gel/uKK2S1fUFmlxEl2R5WWOqWjYRY4SS/aqn0a7kVoo6F6wCmfBrMIdjRu8l6QJ1HcYPdHmyDshXnv2",
+	"IUQy3NsxD7TKvtYmwEJQpQirudyMmywIg6ruvQRGm8mYpq3Ot/UWKMRoyyKkqO6mVmXNoHNo4GYxgBsE",
+	"X7KlAZ+kktwX7U5arqHLhWUenlrgqkTblKY7PME6iW58akC/nlHqSGW3Fye3PzmGKEzYpFmKdYu9YyD4",
+	"DXcy00ObQUwF4iIxQufOqLH8YrtyaOBaj4y3ZLFj0ES5K/9SSFXGOhpKYC1jq9XF4kIsq96vf2uU5Z5x",
+	"izbfSjNtzTvY+nuwQqcF/fa12rRzOcc5cZmm5vVrRYuXWc6IgM1kknQxivT7iMboLgz9gu3O0Y2KsLur",
+	"wiQJFoKq5RmkmADdcK0ODFpOzxCOYyKl9TQbH5hEVMpC8ztjt+knCh9oElGikM6g1+jIMMMzAlV8uEgo",
+	"YbGhnpQvPJKtSjirzG7vazk2y4xxmgbj4Ede8VdQvOwo97SRqSF2UeOSBlwzktjfLTgFkUUE8j9uToGr",
+	"0aOP0pQv3IZajBVypSpsZXp9m7Lpih3TIIja4JaVE5KSdWf5Eb5rnKQ+oTyJG+vVG6+MXhnnjWgB2w5t",
+	"AdrRccfR8bYrXanP33C7kJS/5m5xYiIP1ceaZKvD+HNL1MC0JmL8kdpM9Ze30Sjo9wQm7No9qhSQcjLD",
+	"GQmR9/JC43HWi9VVjtYlGwDLEE0KZRQDkHJlhA4A04vWycMsxRkj4G+uo636uGV/qIPwRusHrjkApqWX",
+	"3tgAkMLB4yKDR1MtBNAcnRxLA3LNfnWbcDHDzObMXbZelF7dH+Xt0Li91peGkzaCFTwl22gUxqwnS1sz",
+	"snkNM2j9Ika7badu48yv0bZGqMF82evFoaKQUPhSX7DEpFurgbb6aEv2dqzey5YXbn8D9YVAnFxea4P+",
+	"Mhf0mqZkpkU0CJtqh4WxwS1Q2pAGowEM6Sr+Ccs0t1g5kwdECxnYoS2EUORSCYKzbRdZjttwl3I734Mx",
+	"65bQ+qY+8geh5+6B2N4zCZp+fMRIc9Mri035qly3IeErQnLXymHQ7cHNvcsJO/4RPTcPv/ZQm3zUOBi8",
+	"SDGcoHvBtNZdGoJUGmQmpgEAxPDKfK5nRp9wvMEywYlR+zKE0zREGCk8Aw2+e8Eu2Pff19Jou99/r2EW",
+	"9uWbpMFoD+c0QgustY6GDkNZIxF37HJu/9//+b9an3pJIEfEUFl08u7sHPmYjqrcxWj1VUbm6ZT4cjoP",
+	"iuZK5XK8t/fq3dm5Bm/verCntyt7mUgIZJIEYQC6KmPDgiCcghtV0Wsix9DMxDRXKGvUMo1owngxm4ca",
+	"b25N+BYrM1SvxAhJSGJRea4V8e+/hy9OXzxH+/v7h0B8H86fhy7Gm9E0paZfgmbrhLmUAuNRk110zLyS",
+	"WegzNZXEICEXJKZSH4NKY6narZ9z5lpd2Uiuvsojs6SBGXpe6HNaBhBjIZYaN9FP53gWddEZYeBkmOD4",
+	"Ci72eNp5g1U8j6Dhou2kJy6YUVn8HATOUjDIGYfkB22mgzfOehDAcUcwMy0QHg37g6q1xGPjzDDbveWM",
+	"eHtqMYOoumBufVvJ5ZZ9tN8beitZXECavDl/mcHgEipdXRrUaqAjV3RQqzgw/SGGg8OwIk5tY5VdqjSw",
+	"fs7sswsmOXgg7IxRb1+/NLv4Ys7rLSDaSqiR1fATrPAES1KrPsfxHIgsCIOUxoRJcB7ZjgZHuf66M+j2",
+	"NFMEXuZex2Kx6GL4usvFbM/OlXuvj5//9PbsJ5hz69XNOH+mZtaGt/W7PTOG54ThnAbjYL/b6+5rYxmr",
+	"OVgVe90FSdPOFeMLtvdlcSW7Nmv3Nqx/B+++g3120TGioW1wThhNOq4bCbYpQXqYfu+lXGp+sveVJrcQ",
+	"effadX1qd0ZUQ/ba2nndfm5be0+QGWGanZDLxFja/4qtnJH60Put2hIeTle//Cb0ruspVkFzRZYdfUof",
+	"iPKzb9q70eCrZUuLctDBHnwXEyvYu+5XF1w6R2/3vKTAtc7UzYmG7SmD1pkC/B/EVS3p0nQuNGLSq968",
+	"YPs9lOClNC5YyE/t93qVSmr7JqHIz6GMQKOcaL6fThFGGWWF0rOV7R5UiuDjJBjb2MlrKlU9w7LRb2XQ",
+	"622oEmirDtCsPMX5Ov+jG7pX7/m5e+Z+W1romix+i7DVFg3/3QrRhuaW2qaVt7lXr6qHWf1dZ9XLnfTU",
+	"/V2nei0E9LzhrvPKgmU9bXC467Rm1ScQho217giw7djiexeBATm/4qdV58nn28+hVw+jn1Vp6VUcAyIL",
+	"M+mFLj832lpuZ3NNMRIGOZdqXZ8urHkUEpglPHOud63HlsFMCKuXjbIWuJZb7rqdmQSdWqex6BnSxs8S",
+	"8VQrUJyRCwZ1A7YDWogkt2zP6ag2HRlL20N8jhlSCw67lE8Vndc6i0HGg9Yd17OwU5AXtbDDXXG62hzu",
+	"Ntw6qa1bmr6OBvvs35F9TgWR85XOEGTRUuLeiI8EP9703v/6ZvAGD0dPs8Hk4+iIPzmZXx1OFyfqDVY0",
+	"OfjyHr/77eR3/GJ6+fGpVGkufz3Dh2/fd/qjn49O6tGFjR2Ud++XfHtXzt6MIa3vuuQFUv5m7//R7L13",
+	"uDukrrRRS4XBrtOqViN/QWnS4pVsyJOXFMJvlpFij/i9roY8TWo9KtukzZ204b2v5h+XVus3bodNhTN+",
+	"H0bn1mSIM8PWq4ql1dZu6NGwd/h43Gjw1hA6/9WLuhfsVM+A2mgntiCRlyUkcfkZzgfjEqg2SA/YviE9",
+	"Gix8uO3IzVKqv5+sP62quv5PfHqGQBBGVS2cu3nGF3+CRheup7WWTr87/hxASyPO8m1v7MfpNR+FrLVm",
+	"xkKLfV2lmbea0n7jtQyreG4VyRm9Jgzpd05N1JAyk9ICTl+a2aay+n1Dm4Y0db5im64HHc5A9SwkqQoT",
+	"Ntq+P7nc+8aVbah7a3Rabv5aSVuP3rL0ZXe8hncu3WmDaw089QqcbwDquBbPrXp9VUChF1RbBa7MAqpX",
+	"XNjE1jchxfn9Gm63HmvDiXY50k41id31Fw2lT98CwO7VhhuhqAqvWoGBTsJbYTkvmyVnHCJatnX3up3h",
+	"9zFqW+6QV7VmX7ujay5p/WA223ITEFD3/ABAvLXqigAb1y8obtsVWFV7t3LXGrdK9yw/MCu3FlW3uiCh",
+	"uiREESM3Kgptd2uckSpQAmUspgAtRFheWddivUNJyWXlWhqaKnJ3St4i6Zqd4lvM5bt6G3NbR7CDq9Hy",
+	"+rvao+W01naHtYorey+mMML8vgmrke7fpupfR+/9K7oUIQWpoYCeESzieTMjaTfjztDl3tQWca7Tx4T9",
+	"aQZEbnCs0qVVo2zWhlHCKLOZOEpgJrHNopqQGWYQlxVUkWcI298KRFoFwEKaADs0Q6mmXTDMEqPAOeeh",
+	"NBmmYMR10S+E5O4tgbfSBsaxdGWC5ocVwKHoOty4+L35mcI5X8C32i67YHjGSwdn6JfPaE5DWWEyNATp",
+	"oo9gdS4wha3dMBfasWoMlaYgAAL1pusAbLTJzMRJVU+7Rd30us8qjmYcPLCCZxCoj1KsiFSm24GFB0xt",
+	"BtkFZc78hMwokxXftzLM3I6yPYSuSK4eVgLs+DtTHvAL+6Nbti6+zO9vAUlPbRex/s+BDLb+0sW/Q1AR",
+	"1mjv5ypCGFm0/iRi+dONtkLsz/nlvRwLdRf5CfR7LxFqZ65x5roKar+k3Ben6QIv3SP9W4j+ZYRof2dA",
+	"/bb1/0ni9wW0J7in+IXiic2S12veA/VWUJADqWXSCWBjvqDILBytE8xUmYZ6UJ2pRdO4/ME0GbrM3AvW",
+	"loreTBQNy0xJJz9oraAgrGfW2vJS8MLYZLo5lrau5ILxBaTLpWSqEC/UuFlJcXRybITyLOUTnNaK1KoK",
+	"aklnzJjjVsQ3rgSSz07wjEjbUgJsRdcQe7K03KSLylpdl5SR4YSEZU4bF8g4uhMvZS4zCWL6f65yG/Yz",
+	"6gJlcVokxEbi5H8pUZDyZ4NwKrntwR8148ZRWNa3lm3w/XCol3QcolzQa6zIBdMzQ8CHJh1v6Oo14iTp",
+	"cCa/Q5IoRdnMpL5GhMViCWQIhepd9JO+OrBmylTFMmqNqNQam+36s1bFMd0VLHJ3V3F2NWbXKjbGP1FV",
+	"srYpDmWr/wdRZkRV7L3L75jpt7zLz5j1t/+M2bq+JjUi8jPXLc3AM1oHX4N620G1SkizevsBLfhSA3p4",
+	"Rcer+v701cSud/ypRFPPbH+bIwxSPCGp+zndEn3XnMZEjvXj1nRfTFIa2wK1z3cOf3tNSja6HMrK/r99",
+	"Dn/7HL49jUluKDxbV27UWm7WVii0rWBuJeRmy6Bc1YWTklqKm3/tpn8ZZQqYzIYcqXqhP08TE8gocs3g",
+	"+71eyV0lXlrNA5pu8KnReBb1Em+quuio1hajDHZfMK8pRlkwf0VIbvQ5zcutNU8VZFBVLgg+RYNez1QN",
+	"ERP7ct1vQBM5I8zExdzWpsN0IxBuKqoEVd5Hj7y2B4+fNVp6JHQ6LYFaWLfBnKTJBVtoMWwT9/UitgHk",
+	"46rZAYXAT6lPjesqpCEYgMg0lgGUGnWt7JCs/L4lF6z+q0FS4eWG1ia2uzQYjWPjRFpViFtKM00pmKX2",
+	"C2bJ3f0WaKmPQe2hVZNr3zmtGBTEGnBUooTkpr8ug7ZDGVbRWA/soAi6mERjcKKlRjXmUxS9/OkcuRIb",
+	"u18UmqIg/ZED1GbyS1NSXZ/QMRBFXVRF7OQFQ/oMUAQjCMoFkaB2R7W8sghUZHAUIa+uGWow7MB6x/zL",
+	"jKg5T2RkfkoToUhrqiS5dA3+TLG6WVfYymCS2CYPy7LUPCdZ9AwdaZzYbp9V+SUViCYS4VTLN8Cd6fyy",
+	"AXlNzJnr95C1yqIiszT0kllZ+Z1Yolf6m++k2yXJKCv36aLTsyNjvmhUfVlcyVoPDkvZXr2ZRJMl4Msq",
+	"bVBx8GWhItfTB35zrroCA501Cr1fmrUl+4AsW5FzSmdzU5Hz3BKsNkhQVC/rNs7WqF54CIq51xDAGaMW",
+	"4Y4IfH6u8XbGs6p3D2yWmYgUS4BvVfp7zBPid+DyWmiPS102Wk3UiEIfGRcsWlsV33au2verBnCJmqbQ",
+	"s1Qdram9jBqWcQPFVki2AmS/cozJtU2oIbaVW0UbhWsUVkzP1tOCuEq5tgYVt0WZ38kLZpmueVatFxui",
+	"aGOta1T9kFuFo12KZKP1dqVrUeLsSstGfuDJ8o6WhukS1UitdTl10rIalxnt+2TL+LHrM+WbEzjPbbfV",
+	"gHF2CR3icKzoNam6d4DJ8XbxNHs/iM9Hy9Or/q9/vD64OUmGr+TPT2Y/TA+PyIcgDIAGYDVQbVp0sc+l",
+	"3TGhaWq06K9BjNN0guMrmPUFX2Oj5YxxSoR61H+sp/mgNH9yvZllURmHGvc4De5hyNTbqd3Wm5uU/Xq/",
+	"yXRsudB3jHgdhMxvQNuMRP9GyxY7n746G6/MlyjbQ3ldmVyTpV0usepz9Mk1MgzK9oBB1WFvpbVL2RbP",
+	"pHz5bccYt6zQz5BUHM2ItfFuP2s6KPt22W1tU8Tapo5UPvU+1/b0vxgj4wYBJZV95xK1PP5/UY7vFCK9",
+	"CNAjULe0alZISJeDfixGyomCmR8UyCYkgR84V6BpwC+iYYkqigXvG1b4cdVMrO1ibDss7162UvQ3ULAh",
+	"lRZrvNHcqaUtk5fBVtU1/G2Re2aq91Pe/64Yxs7zmr/QB7NHuwPc8gs8f0GvQKPXz0onCuA03vDVnkYN",
+	"e/7ctcYrFULTO9K65nPBkyI2v0xgPyoLodca+WVPpfoH31SheqaXWK0cbVpR3qbNr+65vVHKX+oltm9v",
+	"qmRrHWL+rB1bj1orFbjvzps2rZUi1Dr5/Nl71dt2/av22vta/fEgON2e31AZ8jsDbNSOTtWM78HQ03Rg",
+	"1Imu+e09n9ipXcb8bnwdjoTHbtM5wama/2H/8jvS2E9MFwa/wYL7aImztP7R3tccC3VrP4TCFFgZWK89",
+	"amtkzMZQTShOj5T1xjLdstHEHqSmWC650ovcearWR25rrq7S+HXG0HcSvamFadH1oHLCZF0vWQg08TVZ",
+	"6zUHK3jwJmTJIaVLVp6+TpkX3oyA1tuW1tpy2XC5PoVxe3gwWZmxClSJF+cCrBvIbQ5BWZrJCNw8+iym",
+	"nY3GSitKbC/i1e2PvP495heqMxzPKWu4Fsvot3GQKqz1YtvvRqv+10TQ6bK5K5Bsy6ZnYDRYPVTfM41t",
+	"4334Jb4JTjGLne8TSl2uqeRC+kvnUj+Y/x8AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
