@@ -30,7 +30,7 @@ var (
 
 func (a *app) apis() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "apis", Aliases: []string{"api"}, Short: "The APIs (resource servers) that a running Roster issues tokens for",
+		Use: "apis", GroupID: overAPI, Aliases: []string{"api"}, Short: "The APIs (resource servers) that a running Roster issues tokens for",
 	}
 	cmd.AddCommand(a.listAPIs(), a.getAPI(), a.createAPI(), a.updateAPI(), a.deleteAPIs())
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)

@@ -46,7 +46,7 @@ func addShowSecrets(cmd *cobra.Command) {
 
 func (a *app) clients() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "clients", Aliases: []string{"client"}, Short: "List, make, change and delete the clients of a running Roster",
+		Use: "clients", GroupID: overAPI, Aliases: []string{"client"}, Short: "List, make, change and delete the clients of a running Roster",
 		Long: "List, make, change and delete the clients of a running Roster, over its API.\n\n" +
 			"`roster help connection` tells how Roster is found. Secrets are printed only where --show-secrets is given.",
 	}

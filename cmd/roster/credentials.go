@@ -22,7 +22,7 @@ var credentialColumns = []column{
 
 func (a *app) credentials() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "credentials", Aliases: []string{"credential"}, Short: "The public keys and certificates that clients of a running Roster authenticate with",
+		Use: "credentials", GroupID: overAPI, Aliases: []string{"credential"}, Short: "The public keys and certificates that clients of a running Roster authenticate with",
 	}
 	cmd.AddCommand(a.listCredentials(), a.getCredential(), a.createCredential(), a.updateCredential(), a.deleteCredentials())
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)

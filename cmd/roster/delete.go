@@ -30,6 +30,9 @@ func (a *app) deleteAll(ctx context.Context, cmd *cobra.Command, what string, id
 		resp, err := remove(ctx, id)
 		if err != nil {
 			_ = bar.Clear()
+			if ctx.Err() != nil {
+				return fmt.Errorf("interrupted: %d of %d are certainly deleted", i, len(ids))
+			}
 			if len(ids) == 1 {
 				return err
 			}

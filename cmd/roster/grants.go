@@ -29,7 +29,7 @@ var (
 
 func (a *app) grants() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "grants", Aliases: []string{"grant"}, Short: "What the clients of a running Roster may do with which API",
+		Use: "grants", GroupID: overAPI, Aliases: []string{"grant"}, Short: "What the clients of a running Roster may do with which API",
 		Long: "Client grants: what a client may do with which API. The management API of Roster is one of these.",
 	}
 	cmd.AddCommand(a.listGrants(), a.getGrant(), a.createGrant(), a.updateGrant(), a.deleteGrants())

@@ -19,7 +19,7 @@ func (a *app) progress(steps int, doing string) *progressbar.ProgressBar {
 	return progressbar.NewOptions(steps,
 		progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
 		progressbar.OptionSetDescription(doing), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetRenderBlankState(true),
 	)
 }
 

@@ -44,7 +44,12 @@ logged in to a machine sees the arguments of its processes.
 ROSTER_AUDIENCE is the audience of the tokens, for a Roster that is reached by another address than its public one:
 its ROSTER_PUBLIC_URL with /api/v2/ behind. Default: the address with /api/v2/ behind.
 
+Proxies are those of HTTPS_PROXY and HTTP_PROXY; SSL_CERT_FILE names a file of certificate authorities to trust.
+
 Exit codes: 0 done, 1 failed, 2 the command line is wrong and nothing was done.`
+
+// overAPI is the group, in the help, of commands that talk to a running Roster.
+const overAPI = "api"
 
 // urlFile is where a Roster that makes its own administrator says, beside
 // adminFile, where it can be reached while it runs.
