@@ -87,3 +87,17 @@ func TestWrongCommandLinesExitWith2(t *testing.T) {
 		}
 	}
 }
+
+func TestAnotherAddressThanThePublicOneTakesItsAudience(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	made := c.create(map[string]any{"name": "caller", "grant_types": []string{"client_credentials"}})
+	id := made["client_id"].(string)
+	c.ok("grants", "create", "--client", id, "--audience", c.URL+"/api/v2/", "--scope", "read:clients")
+	env := []string{"ROSTER_URL=" + strings.Replace(c.URL, "127.0.0.1", "localhost", 1), "ROSTER_CLIENT_ID=" + id, "ROSTER_CLIENT_SECRET=" + made["client_secret"].(string)}
+	refuse(t, env, []string{"clients", "list"}, "another public address", "ROSTER_AUDIENCE")
+	if out := succeed(t, append(env, "ROSTER_AUDIENCE="+c.URL+"/api/v2/"), "clients", "list"); !strings.Contains(out, "caller") {
+		t.Errorf("it lists\n%s", out)
+	}
+	refuse(t, append(env, "ROSTER_AUDIENCE="+c.URL+"/api/v2/"), []string{"grants", "list"}, "the client "+id+" may not do this", "read:client_grants")
+}
