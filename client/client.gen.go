@@ -1369,9 +1369,6 @@ type AuthorizationServerMetadata struct {
 	// GrantTypesSupported The grants the token endpoint knows.
 	GrantTypesSupported []string `json:"grant_types_supported,omitzero"`
 
-	// IDTokenSigningAlgValuesSupported OpenID Connect wants it; no id tokens are issued.
-	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported,omitzero"`
-
 	// Issuer The issuer: `iss` of its tokens, with a slash at its end.
 	Issuer string `json:"issuer"`
 
@@ -1380,12 +1377,6 @@ type AuthorizationServerMetadata struct {
 
 	// ResponseTypesSupported Empty: there is no authorization endpoint.
 	ResponseTypesSupported []string `json:"response_types_supported,omitzero"`
-
-	// ScopesSupported The scopes of the management API.
-	ScopesSupported []string `json:"scopes_supported,omitzero"`
-
-	// SubjectTypesSupported OpenID Connect wants it: `public`.
-	SubjectTypesSupported []string `json:"subject_types_supported,omitzero"`
 
 	// TokenEndpoint Where tokens are had.
 	TokenEndpoint string `json:"token_endpoint"`
@@ -1667,6 +1658,7 @@ type BorutaClientIdentityProvider struct {
 
 // BorutaClientList All of them.
 type BorutaClientList struct {
+	// Data All of them, the oldest first.
 	Data []BorutaClient `json:"data,omitzero"`
 }
 
@@ -1807,6 +1799,7 @@ type BorutaIdentityProviderEnvelope struct {
 
 // BorutaIdentityProviderList All of them.
 type BorutaIdentityProviderList struct {
+	// Data All of them, the oldest first.
 	Data []BorutaIdentityProvider `json:"data,omitzero"`
 }
 
@@ -1842,6 +1835,7 @@ type BorutaKeyPairEnvelope struct {
 
 // BorutaKeyPairList All of them.
 type BorutaKeyPairList struct {
+	// Data All of them, the oldest first.
 	Data []BorutaKeyPair `json:"data,omitzero"`
 }
 
@@ -1918,6 +1912,7 @@ type BorutaScopeEnvelope struct {
 
 // BorutaScopeList All of them.
 type BorutaScopeList struct {
+	// Data All of them, the oldest first.
 	Data []BorutaScope `json:"data,omitzero"`
 }
 
@@ -2688,8 +2683,9 @@ type ClientIdentityAssertionAuthorizationGrantOrNull struct {
 	Active bool `json:"active"`
 }
 
-// ClientJWTConfiguration How the client's id tokens are made. Default: 36000 seconds, `secret_encoded` false. What is given is kept as it is,
-// but for `secret_encoded`, which is added. A change keeps the members that it does not name.
+// ClientJWTConfiguration How the client's id tokens are made. What is given is kept as it is, but for `secret_encoded`, which is added. A
+// change keeps the members that it does not name. Default: 36000 seconds, for strict third-party clients 3600, for
+// the kinds `resource_server` and `express_configuration` no lifetime; `secret_encoded` false.
 type ClientJWTConfiguration struct {
 	// Alg What signs the tokens: HS256 a shared secret, the others the issuer's key. Default of a resource server: RS256.
 	Alg *SigningAlgorithmEnum `json:"alg,omitempty"`
@@ -2842,8 +2838,13 @@ type ClientOrganizationUsagePatchEnum = ClientOrganizationUsageEnum
 // clients: `open_redirect_protection`.
 type ClientRedirectionPolicyEnum string
 
-// ClientRefreshTokenConfiguration How the client's refresh tokens live. When left out at registration: tokens that neither rotate nor expire. When
-// given, the members left out get the defaults below. `null` in a change removes the object.
+// ClientRefreshTokenConfiguration How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
+// removes the object. When left out at registration:
+//
+//   - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
+//     below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
+//   - third-party clients: tokens that rotate and expire, with the lifetimes below;
+//   - strict third-party clients with a secret: tokens that do not rotate, and expire after 2592000 seconds without use.
 type ClientRefreshTokenConfiguration struct {
 	// ExpirationType Whether tokens end after their lifetime.
 	ExpirationType RefreshTokenExpirationTypeEnum `json:"expiration_type"`
@@ -3149,8 +3150,7 @@ type CreateClientRequestContent struct {
 	// ClientMetadata Strings of your own by key. At most 10 keys; keys and values have at most 255 characters. Not for secrets.
 	ClientMetadata map[string]string `json:"client_metadata,omitzero"`
 
-	// ClientSecret A secret of your own. Default: 64 random letters, digits, `-` and `_`. Changing it needs the scope
-	// `update:client_keys`.
+	// ClientSecret A secret of your own. Default: 64 random letters, digits, `-` and `_`.
 	ClientSecret *string `json:"client_secret,omitempty"`
 
 	// ComplianceLevel The security profile that the client's requests are held to: FAPI 1.0 Advanced or FAPI 2.0, with the way it
@@ -3214,8 +3214,9 @@ type CreateClientRequestContent struct {
 	// authenticate. Default: false.
 	IsTokenEndpointIPHeaderTrusted *bool `json:"is_token_endpoint_ip_header_trusted,omitempty"`
 
-	// JWTConfiguration How the client's id tokens are made. Default: 36000 seconds, `secret_encoded` false. What is given is kept as it is,
-	// but for `secret_encoded`, which is added. A change keeps the members that it does not name.
+	// JWTConfiguration How the client's id tokens are made. What is given is kept as it is, but for `secret_encoded`, which is added. A
+	// change keeps the members that it does not name. Default: 36000 seconds, for strict third-party clients 3600, for
+	// the kinds `resource_server` and `express_configuration` no lifetime; `secret_encoded` false.
 	JWTConfiguration *ClientJWTConfiguration `json:"jwt_configuration,omitempty"`
 
 	// LogoURI Where its logo is. Empty for none.
@@ -3262,8 +3263,13 @@ type CreateClientRequestContent struct {
 	// clients: `open_redirect_protection`.
 	RedirectionPolicy *ClientRedirectionPolicyEnum `json:"redirection_policy,omitempty"`
 
-	// RefreshToken How the client's refresh tokens live. When left out at registration: tokens that neither rotate nor expire. When
-	// given, the members left out get the defaults below. `null` in a change removes the object.
+	// RefreshToken How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
+	// removes the object. When left out at registration:
+	//
+	// - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
+	//   below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
+	// - third-party clients: tokens that rotate and expire, with the lifetimes below;
+	// - strict third-party clients with a secret: tokens that do not rotate, and expire after 2592000 seconds without use.
 	RefreshToken nullable.Nullable[ClientRefreshTokenConfiguration] `json:"refresh_token,omitempty"`
 
 	// RequireProofOfPossession Whether its tokens must be bound to a key (RFC 8705, RFC 9449). Default: false.
@@ -3543,7 +3549,7 @@ type GetClientResponseContent struct {
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CrossOriginAuth *bool `json:"cross_origin_auth,omitempty"`
 
-	// CrossOriginAuthentication Whether users may sign in from a page of another origin. Default: false.
+	// CrossOriginAuthentication Whether users may sign in from a page of another origin.
 	CrossOriginAuthentication *bool `json:"cross_origin_authentication,omitempty"`
 
 	// CrossOriginLoc Address of the page that checks third-party cookies for cross-origin sign-in.
@@ -3558,7 +3564,7 @@ type GetClientResponseContent struct {
 	// CustomLoginPageOff Not used. Shown where it was imported.
 	CustomLoginPageOff interface{} `json:"custom_login_page_off,omitempty"`
 
-	// CustomLoginPageOn Whether the login page below is used. Default: true.
+	// CustomLoginPageOn Whether the login page below is used.
 	CustomLoginPageOn *bool `json:"custom_login_page_on,omitempty"`
 
 	// CustomLoginPagePreview HTML of its login page while it is being worked on.
@@ -3607,18 +3613,19 @@ type GetClientResponseContent struct {
 	// InitiateLoginURI Where a login can be started from outside.
 	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
 
-	// IsFirstParty Whether it belongs to whoever runs the registry. Default: true.
+	// IsFirstParty Whether it belongs to whoever runs the registry.
 	IsFirstParty *bool `json:"is_first_party,omitempty"`
 
 	// IsTokenEndpointIPHeaderTrusted Whether the client is believed when it tells the user's address at the token endpoint. Only for clients that
-	// authenticate. Default: false.
+	// authenticate.
 	IsTokenEndpointIPHeaderTrusted *bool `json:"is_token_endpoint_ip_header_trusted,omitempty"`
 
 	// JWKSURI Where its public keys are.
 	JWKSURI *string `json:"jwks_uri,omitempty"`
 
-	// JWTConfiguration How the client's id tokens are made. Default: 36000 seconds, `secret_encoded` false. What is given is kept as it is,
-	// but for `secret_encoded`, which is added. A change keeps the members that it does not name.
+	// JWTConfiguration How the client's id tokens are made. What is given is kept as it is, but for `secret_encoded`, which is added. A
+	// change keeps the members that it does not name. Default: 36000 seconds, for strict third-party clients 3600, for
+	// the kinds `resource_server` and `express_configuration` no lifetime; `secret_encoded` false.
 	JWTConfiguration *ClientJWTConfiguration `json:"jwt_configuration,omitempty"`
 
 	// LogoURI Where its logo is.
@@ -3641,8 +3648,7 @@ type GetClientResponseContent struct {
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	OIDCBackchannelLogout *ClientOIDCBackchannelLogoutSettings `json:"oidc_backchannel_logout,omitempty"`
 
-	// OIDCConformant Whether it follows OpenID Connect to the letter. Default: false; true for third-party clients and for the kinds
-	// `resource_server` and `express_configuration`.
+	// OIDCConformant Whether it follows OpenID Connect to the letter.
 	OIDCConformant *bool `json:"oidc_conformant,omitempty"`
 
 	// OIDCLogout Where and when the client is told that a user's session ended (OpenID Connect Back-Channel Logout). A change
@@ -3668,14 +3674,19 @@ type GetClientResponseContent struct {
 	// clients: `open_redirect_protection`.
 	RedirectionPolicy *ClientRedirectionPolicyEnum `json:"redirection_policy,omitempty"`
 
-	// RefreshToken How the client's refresh tokens live. When left out at registration: tokens that neither rotate nor expire. When
-	// given, the members left out get the defaults below. `null` in a change removes the object.
+	// RefreshToken How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
+	// removes the object. When left out at registration:
+	//
+	// - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
+	//   below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
+	// - third-party clients: tokens that rotate and expire, with the lifetimes below;
+	// - strict third-party clients with a secret: tokens that do not rotate, and expire after 2592000 seconds without use.
 	RefreshToken nullable.Nullable[ClientRefreshTokenConfiguration] `json:"refresh_token,omitempty"`
 
-	// RequireProofOfPossession Whether its tokens must be bound to a key (RFC 8705, RFC 9449). Default: false.
+	// RequireProofOfPossession Whether its tokens must be bound to a key (RFC 8705, RFC 9449).
 	RequireProofOfPossession *bool `json:"require_proof_of_possession,omitempty"`
 
-	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed first (RFC 9126). Default: false.
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed first (RFC 9126).
 	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
 
 	// ResourceServerIdentifier The identifier of the resource server it stands for.
@@ -3701,7 +3712,7 @@ type GetClientResponseContent struct {
 	// SSO Whether it takes part in single sign-on. Older than `sso_disabled`.
 	SSO *bool `json:"sso,omitempty"`
 
-	// SSODisabled Whether it is left out of single sign-on. Default: false.
+	// SSODisabled Whether it is left out of single sign-on.
 	SSODisabled *bool `json:"sso_disabled,omitempty"`
 
 	// Tenant The name of this registry.
@@ -4066,12 +4077,6 @@ type Readiness struct {
 	// Detail Why it cannot.
 	Detail *string `json:"detail,omitempty"`
 
-	// RequiredSchemaVersion The version this release needs.
-	RequiredSchemaVersion *int64 `json:"required_schema_version,omitempty"`
-
-	// SchemaVersion The version of the database's schema.
-	SchemaVersion *int64 `json:"schema_version,omitempty"`
-
 	// Status Whether it can.
 	Status ReadinessStatus `json:"status"`
 }
@@ -4087,7 +4092,7 @@ type RefreshTokenRotationTypeEnum string
 
 // ResourceServer An API that tokens are issued for.
 type ResourceServer struct {
-	// AllowOfflineAccess Whether refresh tokens may be had for it. Default: false.
+	// AllowOfflineAccess Whether refresh tokens may be had for it.
 	AllowOfflineAccess *bool `json:"allow_offline_access,omitempty"`
 
 	// AllowOnlineAccess Whether refresh tokens that end with the user's session may be had for it.
@@ -4135,7 +4140,7 @@ type ResourceServer struct {
 	// SigningSecret What HS256 signs with. Shown only with HS256.
 	SigningSecret *string `json:"signing_secret,omitempty"`
 
-	// SkipConsentForVerifiableFirstPartyClients Whether first-party clients need no consent of the user. Default: false.
+	// SkipConsentForVerifiableFirstPartyClients Whether first-party clients need no consent of the user.
 	SkipConsentForVerifiableFirstPartyClients *bool `json:"skip_consent_for_verifiable_first_party_clients,omitempty"`
 
 	// SubjectTypeAuthorization Who may have tokens for the resource server.
@@ -4560,8 +4565,8 @@ type UpdateClientRequestContent struct {
 	// all. At most 10 keys; keys and values have at most 255 characters.
 	ClientMetadata map[string]*string `json:"client_metadata,omitzero"`
 
-	// ClientSecret A secret of your own. Default: 64 random letters, digits, `-` and `_`. Changing it needs the scope
-	// `update:client_keys`.
+	// ClientSecret A secret of your own. The one before it ends when the deployment says, at once unless configured otherwise. To
+	// have a random one made, rotate it. Needs the scope `update:client_keys`.
 	ClientSecret *string `json:"client_secret,omitempty"`
 
 	// ComplianceLevel The security profile that the client's requests are held to: FAPI 1.0 Advanced or FAPI 2.0, with the way it
@@ -4572,7 +4577,7 @@ type UpdateClientRequestContent struct {
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	CrossOriginAuth *bool `json:"cross_origin_auth,omitempty"`
 
-	// CrossOriginAuthentication Whether users may sign in from a page of another origin. Default: false.
+	// CrossOriginAuthentication Whether users may sign in from a page of another origin.
 	CrossOriginAuthentication *bool `json:"cross_origin_authentication,omitempty"`
 
 	// CrossOriginLoc Address of the page that checks third-party cookies for cross-origin sign-in. `null` removes it.
@@ -4581,7 +4586,7 @@ type UpdateClientRequestContent struct {
 	// CustomLoginPage HTML of its login page.
 	CustomLoginPage *string `json:"custom_login_page,omitempty"`
 
-	// CustomLoginPageOn Whether the login page below is used. Default: true.
+	// CustomLoginPageOn Whether the login page below is used.
 	CustomLoginPageOn *bool `json:"custom_login_page_on,omitempty"`
 
 	// CustomLoginPagePreview HTML of its login page while it is being worked on.
@@ -4607,9 +4612,7 @@ type UpdateClientRequestContent struct {
 	FormTemplate *string `json:"form_template,omitempty"`
 
 	// GrantTypes The grants the client may use at the token endpoint, such as `authorization_code`, `refresh_token` or
-	// `client_credentials`. Default: `authorization_code`, `implicit`, `refresh_token` and `client_credentials`, the
-	// last one only where the client can authenticate; none for `resource_server`; `authorization_code` and
-	// `client_credentials` for `express_configuration`; `authorization_code` for strict third-party clients.
+	// `client_credentials`.
 	GrantTypes []string `json:"grant_types,omitzero"`
 
 	// IdentityAssertionAuthorizationGrant The same in a change, where `null` removes the object.
@@ -4618,15 +4621,16 @@ type UpdateClientRequestContent struct {
 	// InitiateLoginURI Where a login can be started from outside. An https URL without a fragment; empty for none.
 	InitiateLoginURI *string `json:"initiate_login_uri,omitempty"`
 
-	// IsFirstParty Whether it belongs to whoever runs the registry. Default: true.
+	// IsFirstParty Whether it belongs to whoever runs the registry.
 	IsFirstParty *bool `json:"is_first_party,omitempty"`
 
 	// IsTokenEndpointIPHeaderTrusted Whether the client is believed when it tells the user's address at the token endpoint. Only for clients that
-	// authenticate. Default: false.
+	// authenticate.
 	IsTokenEndpointIPHeaderTrusted *bool `json:"is_token_endpoint_ip_header_trusted,omitempty"`
 
-	// JWTConfiguration How the client's id tokens are made. Default: 36000 seconds, `secret_encoded` false. What is given is kept as it is,
-	// but for `secret_encoded`, which is added. A change keeps the members that it does not name.
+	// JWTConfiguration How the client's id tokens are made. What is given is kept as it is, but for `secret_encoded`, which is added. A
+	// change keeps the members that it does not name. Default: 36000 seconds, for strict third-party clients 3600, for
+	// the kinds `resource_server` and `express_configuration` no lifetime; `secret_encoded` false.
 	JWTConfiguration *ClientJWTConfiguration `json:"jwt_configuration,omitempty"`
 
 	// LogoURI Where its logo is. Empty for none.
@@ -4650,8 +4654,7 @@ type UpdateClientRequestContent struct {
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
 	OIDCBackchannelLogout nullable.Nullable[ClientOIDCBackchannelLogoutSettingsOrNull] `json:"oidc_backchannel_logout,omitempty"`
 
-	// OIDCConformant Whether it follows OpenID Connect to the letter. Default: false; true for third-party clients and for the kinds
-	// `resource_server` and `express_configuration`.
+	// OIDCConformant Whether it follows OpenID Connect to the letter.
 	OIDCConformant *bool `json:"oidc_conformant,omitempty"`
 
 	// OIDCLogout Where and when the client is told that a user's session ended (OpenID Connect Back-Channel Logout). A change
@@ -4674,14 +4677,19 @@ type UpdateClientRequestContent struct {
 	// clients: `open_redirect_protection`.
 	RedirectionPolicy *ClientRedirectionPolicyEnum `json:"redirection_policy,omitempty"`
 
-	// RefreshToken How the client's refresh tokens live. When left out at registration: tokens that neither rotate nor expire. When
-	// given, the members left out get the defaults below. `null` in a change removes the object.
+	// RefreshToken How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
+	// removes the object. When left out at registration:
+	//
+	// - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
+	//   below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
+	// - third-party clients: tokens that rotate and expire, with the lifetimes below;
+	// - strict third-party clients with a secret: tokens that do not rotate, and expire after 2592000 seconds without use.
 	RefreshToken nullable.Nullable[ClientRefreshTokenConfiguration] `json:"refresh_token,omitempty"`
 
-	// RequireProofOfPossession Whether its tokens must be bound to a key (RFC 8705, RFC 9449). Default: false.
+	// RequireProofOfPossession Whether its tokens must be bound to a key (RFC 8705, RFC 9449).
 	RequireProofOfPossession *bool `json:"require_proof_of_possession,omitempty"`
 
-	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed first (RFC 9126). Default: false.
+	// RequirePushedAuthorizationRequests Whether every authorization request must be pushed first (RFC 9126).
 	RequirePushedAuthorizationRequests *bool `json:"require_pushed_authorization_requests,omitempty"`
 
 	// ResourceServers Scopes by resource server, as they were kept before client grants. Kept and shown, not used.
@@ -4702,7 +4710,7 @@ type UpdateClientRequestContent struct {
 	// SSO Whether it takes part in single sign-on. Older than `sso_disabled`.
 	SSO *bool `json:"sso,omitempty"`
 
-	// SSODisabled Whether it is left out of single sign-on. Default: false.
+	// SSODisabled Whether it is left out of single sign-on.
 	SSODisabled *bool `json:"sso_disabled,omitempty"`
 
 	// ThirdPartySecurityMode How tightly a third-party client is held. Set at registration; afterwards only the same value is taken. Default:
@@ -4733,7 +4741,7 @@ type UpdateClientResponseContent = GetClientResponseContent
 
 // UpdateResourceServerRequestContent What to change of a resource server.
 type UpdateResourceServerRequestContent struct {
-	// AllowOfflineAccess Whether refresh tokens may be had for it. Default: false.
+	// AllowOfflineAccess Whether refresh tokens may be had for it.
 	AllowOfflineAccess *bool `json:"allow_offline_access,omitempty"`
 
 	// AllowOnlineAccess Whether refresh tokens that end with the user's session may be had for it.
@@ -4760,7 +4768,7 @@ type UpdateResourceServerRequestContent struct {
 	// ProofOfPossession Whether tokens are bound to a key of the client. `null` means they are not.
 	ProofOfPossession nullable.Nullable[ResourceServerProofOfPossession] `json:"proof_of_possession,omitempty"`
 
-	// Scopes What can be done with it. Default: nothing.
+	// Scopes What can be done with it.
 	Scopes []ResourceServerScope `json:"scopes,omitzero"`
 
 	// SigningAlg What signs the tokens: HS256 a shared secret, the others the issuer's key. Default of a resource server: RS256.
@@ -4769,7 +4777,7 @@ type UpdateResourceServerRequestContent struct {
 	// SigningSecret What HS256 signs with, 16 characters or more. Default with HS256: a random one.
 	SigningSecret *string `json:"signing_secret,omitempty"`
 
-	// SkipConsentForVerifiableFirstPartyClients Whether first-party clients need no consent of the user. Default: false.
+	// SkipConsentForVerifiableFirstPartyClients Whether first-party clients need no consent of the user.
 	SkipConsentForVerifiableFirstPartyClients *bool `json:"skip_consent_for_verifiable_first_party_clients,omitempty"`
 
 	// SubjectTypeAuthorization Who may have tokens for the resource server.
@@ -4781,10 +4789,10 @@ type UpdateResourceServerRequestContent struct {
 	// TokenEncryption How access tokens are encrypted for the resource server. `null` means not at all.
 	TokenEncryption nullable.Nullable[ResourceServerTokenEncryption] `json:"token_encryption,omitempty"`
 
-	// TokenLifetime How long a token lives, in seconds. Default: 86400.
+	// TokenLifetime How long a token lives, in seconds.
 	TokenLifetime *int `json:"token_lifetime,omitempty"`
 
-	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds. Default: 7200.
+	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds.
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`
 }
 
@@ -5006,6 +5014,12 @@ type OAuthUnsupportedMediaType = OAuthError
 
 // OpsFailure A failure outside the dialects (RFC 9457).
 type OpsFailure = Problem
+
+// OpsNotFound A failure outside the dialects (RFC 9457).
+type OpsNotFound = Problem
+
+// OpsNotReady Whether the service can serve requests.
+type OpsNotReady = Readiness
 
 // OpsTooManyRequests A failure outside the dialects (RFC 9457).
 type OpsTooManyRequests = Problem
@@ -6018,6 +6032,8 @@ type ClientInterface interface {
 
 	// BorutaGetClient Read a client
 	//
+	// Shows one client, its secret included, whichever dialect made it. That the secret was shown is in the audit trail.
+	//
 	// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
 	BorutaGetClient(ctx context.Context, id BorutaClientIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -6081,10 +6097,14 @@ type ClientInterface interface {
 
 	// BorutaListIdentityProviders List all identity providers
 	//
+	// Every identity provider in the order they were made. There is no paging; parameters are ignored.
+	//
 	// Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
 	BorutaListIdentityProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaCreateIdentityProviderWithBody Register an identity provider
+	//
+	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6092,6 +6112,8 @@ type ClientInterface interface {
 	BorutaCreateIdentityProviderWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaCreateIdentityProvider Register an identity provider
+	//
+	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6106,6 +6128,8 @@ type ClientInterface interface {
 	BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaGetIdentityProvider Read an identity provider
+	//
+	// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
 	//
 	// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
 	BorutaGetIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6148,6 +6172,8 @@ type ClientInterface interface {
 
 	// BorutaListKeyPairs List the key pairs that clients share
 	//
+	// Every pair that clients can share, in the order they were made. The own keys of clients are not among them.
+	//
 	// Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
 	BorutaListKeyPairs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
@@ -6177,6 +6203,8 @@ type ClientInterface interface {
 	BorutaDeleteKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaGetKeyPair Read a key pair
+	//
+	// Shows the public half. The private one is sealed and never shown.
 	//
 	// Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
 	BorutaGetKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6347,10 +6375,14 @@ type ClientInterface interface {
 
 	// BorutaListScopes List all scopes
 	//
+	// Every scope in the order they were made. There is no paging; parameters are ignored.
+	//
 	// Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
 	BorutaListScopes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaCreateScopeWithBody Register a scope
+	//
+	// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6358,6 +6390,8 @@ type ClientInterface interface {
 	BorutaCreateScopeWithBody(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaCreateScope Register a scope
+	//
+	// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6372,6 +6406,8 @@ type ClientInterface interface {
 	BorutaDeleteScope(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// BorutaGetScope Read a scope
+	//
+	// Finds a scope by its identifier alone, not by its name.
 	//
 	// Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
 	BorutaGetScope(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -6952,6 +6988,8 @@ func (c *API) BorutaDeleteClient(ctx context.Context, id BorutaClientIDParam, pa
 
 // BorutaGetClient Read a client
 //
+// Shows one client, its secret included, whichever dialect made it. That the secret was shown is in the audit trail.
+//
 // Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
 func (c *API) BorutaGetClient(ctx context.Context, id BorutaClientIDParam, params *BorutaGetClientParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaGetClientRequest(c.Server, id, params)
@@ -7085,6 +7123,8 @@ func (c *API) BorutaRegenerateClientKeyPair(ctx context.Context, id BorutaClient
 
 // BorutaListIdentityProviders List all identity providers
 //
+// Every identity provider in the order they were made. There is no paging; parameters are ignored.
+//
 // Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
 func (c *API) BorutaListIdentityProviders(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaListIdentityProvidersRequest(c.Server)
@@ -7099,6 +7139,8 @@ func (c *API) BorutaListIdentityProviders(ctx context.Context, reqEditors ...Req
 }
 
 // BorutaCreateIdentityProviderWithBody Register an identity provider
+//
+// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7116,6 +7158,8 @@ func (c *API) BorutaCreateIdentityProviderWithBody(ctx context.Context, contentT
 }
 
 // BorutaCreateIdentityProvider Register an identity provider
+//
+// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7150,6 +7194,8 @@ func (c *API) BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIdentit
 }
 
 // BorutaGetIdentityProvider Read an identity provider
+//
+// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
 //
 // Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
 func (c *API) BorutaGetIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7242,6 +7288,8 @@ func (c *API) BorutaReplaceIdentityProvider(ctx context.Context, id BorutaIdenti
 
 // BorutaListKeyPairs List the key pairs that clients share
 //
+// Every pair that clients can share, in the order they were made. The own keys of clients are not among them.
+//
 // Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
 func (c *API) BorutaListKeyPairs(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaListKeyPairsRequest(c.Server)
@@ -7311,6 +7359,8 @@ func (c *API) BorutaDeleteKeyPair(ctx context.Context, id BorutaKeyPairIDParam, 
 }
 
 // BorutaGetKeyPair Read a key pair
+//
+// Shows the public half. The private one is sealed and never shown.
 //
 // Corresponds with GET /api/key-pairs/{id} (the `BorutaGetKeyPair` operationId).
 func (c *API) BorutaGetKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -7621,6 +7671,8 @@ func (c *API) RosterImportRecords(ctx context.Context, body RosterImportRecordsJ
 
 // BorutaListScopes List all scopes
 //
+// Every scope in the order they were made. There is no paging; parameters are ignored.
+//
 // Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
 func (c *API) BorutaListScopes(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewBorutaListScopesRequest(c.Server)
@@ -7635,6 +7687,8 @@ func (c *API) BorutaListScopes(ctx context.Context, reqEditors ...RequestEditorF
 }
 
 // BorutaCreateScopeWithBody Register a scope
+//
+// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7652,6 +7706,8 @@ func (c *API) BorutaCreateScopeWithBody(ctx context.Context, contentType string,
 }
 
 // BorutaCreateScope Register a scope
+//
+// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7686,6 +7742,8 @@ func (c *API) BorutaDeleteScope(ctx context.Context, id BorutaScopeIDParam, reqE
 }
 
 // BorutaGetScope Read a scope
+//
+// Finds a scope by its identifier alone, not by its name.
 //
 // Corresponds with GET /api/scopes/{id} (the `BorutaGetScope` operationId).
 func (c *API) BorutaGetScope(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -12106,6 +12164,8 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaGetClientWithResponse Read a client
 	//
+	// Shows one client, its secret included, whichever dialect made it. That the secret was shown is in the audit trail.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
@@ -12175,6 +12235,8 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaListIdentityProvidersWithResponse List all identity providers
 	//
+	// Every identity provider in the order they were made. There is no paging; parameters are ignored.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
@@ -12182,12 +12244,16 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaCreateIdentityProviderWithBodyWithResponse Register an identity provider
 	//
+	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
 	BorutaCreateIdentityProviderWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateIdentityProviderResult, error)
 
 	// BorutaCreateIdentityProviderWithResponse Register an identity provider
+	//
+	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12204,6 +12270,8 @@ type ClientWithResponsesInterface interface {
 	BorutaDeleteIdentityProviderWithResponse(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteIdentityProviderResult, error)
 
 	// BorutaGetIdentityProviderWithResponse Read an identity provider
+	//
+	// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12248,6 +12316,8 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaListKeyPairsWithResponse List the key pairs that clients share
 	//
+	// Every pair that clients can share, in the order they were made. The own keys of clients are not among them.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
@@ -12281,6 +12351,8 @@ type ClientWithResponsesInterface interface {
 	BorutaDeleteKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteKeyPairResult, error)
 
 	// BorutaGetKeyPairWithResponse Read a key pair
+	//
+	// Shows the public half. The private one is sealed and never shown.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -12467,6 +12539,8 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaListScopesWithResponse List all scopes
 	//
+	// Every scope in the order they were made. There is no paging; parameters are ignored.
+	//
 	// Returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
@@ -12474,12 +12548,16 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaCreateScopeWithBodyWithResponse Register a scope
 	//
+	// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
+	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
 	// Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
 	BorutaCreateScopeWithBodyWithResponse(ctx context.Context, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*BorutaCreateScopeResult, error)
 
 	// BorutaCreateScopeWithResponse Register a scope
+	//
+	// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12496,6 +12574,8 @@ type ClientWithResponsesInterface interface {
 	BorutaDeleteScopeWithResponse(ctx context.Context, id BorutaScopeIDParam, reqEditors ...RequestEditorFn) (*BorutaDeleteScopeResult, error)
 
 	// BorutaGetScopeWithResponse Read a scope
+	//
+	// Finds a scope by its identifier alone, not by its name.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -19841,6 +19921,16 @@ func (r Auth0UpdateResourceServerResult) ContentType() string {
 	return ""
 }
 
+// GetReferencePageResult200Headers the declared response headers of an HTTP 200 response for GetReferencePage
+type GetReferencePageResult200Headers struct {
+	ETag *string
+}
+
+// GetReferencePageResult304Headers the declared response headers of an HTTP 304 response for GetReferencePage
+type GetReferencePageResult304Headers struct {
+	ETag *string
+}
+
 // GetReferencePageResult429Headers the declared response headers of an HTTP 429 response for GetReferencePage
 type GetReferencePageResult429Headers struct {
 	RetryAfter          *int
@@ -19856,6 +19946,10 @@ type GetReferencePageResult struct {
 	ApplicationProblemJSON429 *OpsTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetReferencePageResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetReferencePageResult304Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetReferencePageResult429Headers
 }
@@ -20090,6 +20184,11 @@ type GetSpecificationJSONResult200Headers struct {
 	ETag *string
 }
 
+// GetSpecificationJSONResult304Headers the declared response headers of an HTTP 304 response for GetSpecificationJSON
+type GetSpecificationJSONResult304Headers struct {
+	ETag *string
+}
+
 // GetSpecificationJSONResult429Headers the declared response headers of an HTTP 429 response for GetSpecificationJSON
 type GetSpecificationJSONResult429Headers struct {
 	RetryAfter          *int
@@ -20109,6 +20208,8 @@ type GetSpecificationJSONResult struct {
 	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetSpecificationJSONResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetSpecificationJSONResult304Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetSpecificationJSONResult429Headers
 }
@@ -20162,6 +20263,11 @@ type GetSpecificationResult200Headers struct {
 	ETag *string
 }
 
+// GetSpecificationResult304Headers the declared response headers of an HTTP 304 response for GetSpecification
+type GetSpecificationResult304Headers struct {
+	ETag *string
+}
+
 // GetSpecificationResult429Headers the declared response headers of an HTTP 429 response for GetSpecification
 type GetSpecificationResult429Headers struct {
 	RetryAfter          *int
@@ -20181,6 +20287,8 @@ type GetSpecificationResult struct {
 	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetSpecificationResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetSpecificationResult304Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetSpecificationResult429Headers
 }
@@ -20234,6 +20342,11 @@ type GetSpecificationPartResult200Headers struct {
 	ETag *string
 }
 
+// GetSpecificationPartResult304Headers the declared response headers of an HTTP 304 response for GetSpecificationPart
+type GetSpecificationPartResult304Headers struct {
+	ETag *string
+}
+
 // GetSpecificationPartResult429Headers the declared response headers of an HTTP 429 response for GetSpecificationPart
 type GetSpecificationPartResult429Headers struct {
 	RetryAfter          *int
@@ -20247,12 +20360,16 @@ type GetSpecificationPartResult struct {
 	HTTPResponse *http.Response
 	// YAML200 the response for an HTTP 200 `application/yaml` response
 	YAML200 *map[string]interface{}
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *OpsNotFound
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *OpsTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
 	// Headers200 the parsed response headers for an HTTP 200 response
 	Headers200 *GetSpecificationPartResult200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetSpecificationPartResult304Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetSpecificationPartResult429Headers
 }
@@ -20260,6 +20377,11 @@ type GetSpecificationPartResult struct {
 // GetYAML200 returns the response for an HTTP 200 `application/yaml` response
 func (r GetSpecificationPartResult) GetYAML200() *map[string]interface{} {
 	return r.YAML200
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r GetSpecificationPartResult) GetApplicationProblemJSON404() *OpsNotFound {
+	return r.ApplicationProblemJSON404
 }
 
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -20317,7 +20439,7 @@ type GetReadinessResult struct {
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *OpsTooManyRequests
 	// JSON503 the response for an HTTP 503 `application/json` response
-	JSON503 *Readiness
+	JSON503 *OpsNotReady
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
 	ApplicationProblemJSONDefault *OpsFailure
 	// Headers429 the parsed response headers for an HTTP 429 response
@@ -20335,7 +20457,7 @@ func (r GetReadinessResult) GetApplicationProblemJSON429() *OpsTooManyRequests {
 }
 
 // GetJSON503 returns the response for an HTTP 503 `application/json` response
-func (r GetReadinessResult) GetJSON503() *Readiness {
+func (r GetReadinessResult) GetJSON503() *OpsNotReady {
 	return r.JSON503
 }
 
@@ -20487,6 +20609,8 @@ func (c *ClientWithResponses) BorutaDeleteClientWithResponse(ctx context.Context
 
 // BorutaGetClientWithResponse Read a client
 //
+// Shows one client, its secret included, whichever dialect made it. That the secret was shown is in the audit trail.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/clients/{id} (the `BorutaGetClient` operationId).
@@ -20598,6 +20722,8 @@ func (c *ClientWithResponses) BorutaRegenerateClientKeyPairWithResponse(ctx cont
 
 // BorutaListIdentityProvidersWithResponse List all identity providers
 //
+// Every identity provider in the order they were made. There is no paging; parameters are ignored.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/identity-providers (the `BorutaListIdentityProviders` operationId).
@@ -20611,6 +20737,8 @@ func (c *ClientWithResponses) BorutaListIdentityProvidersWithResponse(ctx contex
 
 // BorutaCreateIdentityProviderWithBodyWithResponse Register an identity provider
 //
+// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/identity-providers (the `BorutaCreateIdentityProvider` operationId).
@@ -20623,6 +20751,8 @@ func (c *ClientWithResponses) BorutaCreateIdentityProviderWithBodyWithResponse(c
 }
 
 // BorutaCreateIdentityProviderWithResponse Register an identity provider
+//
+// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20651,6 +20781,8 @@ func (c *ClientWithResponses) BorutaDeleteIdentityProviderWithResponse(ctx conte
 }
 
 // BorutaGetIdentityProviderWithResponse Read an identity provider
+//
+// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -20725,6 +20857,8 @@ func (c *ClientWithResponses) BorutaReplaceIdentityProviderWithResponse(ctx cont
 
 // BorutaListKeyPairsWithResponse List the key pairs that clients share
 //
+// Every pair that clients can share, in the order they were made. The own keys of clients are not among them.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/key-pairs (the `BorutaListKeyPairs` operationId).
@@ -20782,6 +20916,8 @@ func (c *ClientWithResponses) BorutaDeleteKeyPairWithResponse(ctx context.Contex
 }
 
 // BorutaGetKeyPairWithResponse Read a key pair
+//
+// Shows the public half. The private one is sealed and never shown.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -21052,6 +21188,8 @@ func (c *ClientWithResponses) RosterImportRecordsWithResponse(ctx context.Contex
 
 // BorutaListScopesWithResponse List all scopes
 //
+// Every scope in the order they were made. There is no paging; parameters are ignored.
+//
 // Returns a wrapper object for the known response body format(s).
 //
 // Corresponds with GET /api/scopes (the `BorutaListScopes` operationId).
@@ -21065,6 +21203,8 @@ func (c *ClientWithResponses) BorutaListScopesWithResponse(ctx context.Context, 
 
 // BorutaCreateScopeWithBodyWithResponse Register a scope
 //
+// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
+//
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
 // Corresponds with POST /api/scopes (the `BorutaCreateScope` operationId).
@@ -21077,6 +21217,8 @@ func (c *ClientWithResponses) BorutaCreateScopeWithBodyWithResponse(ctx context.
 }
 
 // BorutaCreateScopeWithResponse Register a scope
+//
+// Any number of clients can be authorized for a scope. Clients that are not limited to some may ask for public ones.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21105,6 +21247,8 @@ func (c *ClientWithResponses) BorutaDeleteScopeWithResponse(ctx context.Context,
 }
 
 // BorutaGetScopeWithResponse Read a scope
+//
+// Finds a scope by its identifier alone, not by its name.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -29995,6 +30139,26 @@ func ParseGetReferencePageResult(rsp *http.Response) (*GetReferencePageResult, e
 	}
 
 	switch {
+	case rsp.StatusCode == 200:
+		var headers GetReferencePageResult200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetReferencePageResult304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetReferencePageResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -30295,6 +30459,16 @@ func ParseGetSpecificationJSONResult(rsp *http.Response) (*GetSpecificationJSONR
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetSpecificationJSONResult304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetSpecificationJSONResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -30382,6 +30556,16 @@ func ParseGetSpecificationResult(rsp *http.Response) (*GetSpecificationResult, e
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetSpecificationResult304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetSpecificationResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -30442,6 +30626,13 @@ func ParseGetSpecificationPartResult(rsp *http.Response) (*GetSpecificationPartR
 	case rsp.StatusCode == 304:
 		break // No content-type
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest OpsNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest OpsTooManyRequests
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -30469,6 +30660,16 @@ func ParseGetSpecificationPartResult(rsp *http.Response) (*GetSpecificationPartR
 			headers.ETag = &value
 		}
 		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetSpecificationPartResult304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetSpecificationPartResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
@@ -30534,7 +30735,7 @@ func ParseGetReadinessResult(rsp *http.Response) (*GetReadinessResult, error) {
 		response.ApplicationProblemJSON429 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 503:
-		var dest Readiness
+		var dest OpsNotReady
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
 			return nil, err
 		}

@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -107,6 +108,8 @@ var refusals = map[string]refusal{
 	"OAuthTooManyRequests/rate":      {op: "createToken", status: "429", body: object{}, options: slow, first: (*world).exhaust},
 	"OAuthFailure/internal":          {op: "createToken", body: "grant_type=client_credentials&client_id=a&client_secret=b", header: asForm, first: (*world).breakDown},
 	"OAuthFailure/busy":              {op: "createToken", body: object{}, options: narrow, first: (*world).occupy},
+	"OpsNotReady/unmigrated":         {op: "getReadiness", status: "503", options: unmigrated},
+	"OpsNotFound/dialect":            {op: "getSpecificationPart", status: "404", path: names{"part": "saml.yaml"}},
 	"OpsTooManyRequests/rate":        {op: "getHealth", status: "429", options: slow, first: (*world).exhaust},
 	"OpsFailure/busy":                {op: "getJWKS", options: narrow, first: (*world).occupy},
 
@@ -155,6 +158,15 @@ func subject(cn string) object {
 // slow lets a caller make one request.
 func slow(o *servertest.Options) {
 	o.Server = func(c *server.Config) { c.Limit = server.Limit{PerSecond: 0.001, Burst: 1} }
+}
+
+// unmigrated finds a schema that is too old, in the words of roster serve.
+func unmigrated(o *servertest.Options) {
+	o.Server = func(c *server.Config) {
+		c.Ready = func(context.Context) error {
+			return errors.New("the database schema is at version 4, version 6 is missing: run `roster migrate`")
+		}
+	}
 }
 
 // narrow lets one request be under way.
