@@ -37,7 +37,7 @@ func (a *app) createClient() *cobra.Command {
 		Use: "create --name NAME", Short: "Register a client", Args: cobra.NoArgs,
 		Long: "Register a client and print it, without its secret unless --show-secrets is given. --secret-file puts the secret\n" +
 			"in a file of your own. It can be had later, too: `roster clients get ID --show-secrets`, or, from a registry that\n" +
-			"keeps no secrets in the clear, a new one with `roster clients rotate-secret ID`.\n\n" +
+			"keeps no secrets in the clear, a new one with `roster clients rotate-secret`.\n\n" +
 			"The private half of its signing key is printed here or nowhere, with --show-secrets.",
 		Example: "  roster clients create --name billing --app-type non_interactive --grant-type client_credentials --secret-file billing.secret\n" +
 			"  roster clients create --name shop --app-type spa --auth-method none --callback https://shop.example/callback\n" +
@@ -75,7 +75,7 @@ func (a *app) makesSecret(cmd *cobra.Command, call func() (jsondoc.Object, error
 	err = errors.Join(err, a.printOne(cmd, got))
 	if secret && file == nil && fields != nil {
 		id := jsondoc.String(got["client_id"])
-		fmt.Fprintf(a.stderr, "Its secret is not shown: `roster clients get %s --show-secrets` does, or make a new one with `roster clients rotate-secret %s`.\n", id, id)
+		fmt.Fprintf(a.stderr, "Its secret is not shown: `roster clients get %s --show-secrets` does, or make a new one with `roster clients rotate-secret %s --secret-file FILE`.\n", id, id)
 	}
 	return err
 }
