@@ -200,7 +200,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})
 	_, err := newClient(t, f.URL, asAdmin).Auth0GetClientWithResponse(t.Context(), "x", nil)
-	if e, ok := errors.AsType[*client.Error](err); !ok || e.StatusCode != http.StatusTemporaryRedirect {
+	if e, ok := errors.AsType[*client.Error](err); !ok || e.StatusCode != http.StatusTemporaryRedirect || !strings.Contains(err.Error(), "at "+elsewhere.URL+":") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -287,6 +287,16 @@ func TestClientAgainstTheService(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "wrong") {
 			t.Errorf("the error shows the secret: %v", err)
+		}
+	})
+	t.Run("what needs no token", func(t *testing.T) {
+		t.Parallel()
+		api := newClient(t, s.URL, client.Config{ClientID: "administrator", ClientSecret: "wrong"})
+		if _, err := api.GetHealthWithResponse(t.Context()); err != nil {
+			t.Errorf("health: %v", err)
+		}
+		if page, err := api.GetReferencePageWithResponse(t.Context()); err != nil || !strings.Contains(string(page.Body), "<html") {
+			t.Errorf("a page that is no JSON: %v", err)
 		}
 	})
 	t.Run("a token of one's own", func(t *testing.T) {

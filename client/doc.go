@@ -82,7 +82,9 @@
 //     lost answer would leave the caller to choose between a client registered
 //     twice and a secret that nobody has seen. The service answers a repeated
 //     key with the first answer; while the first try is still at work it answers
-//     409 with Retry-After, which is waited for as well.
+//     409 with Retry-After, which is waited for as well. The price is a sealed
+//     copy of the answer, which the service keeps for a day; with
+//     Config.Attempts of 1 there is nothing to gain, and no key is made up.
 //   - GET, PUT and DELETE may be repeated by their definition (RFC 9110 §9.2.2).
 //     A DELETE that meets 404 when it is repeated succeeds, with status 204: it
 //     is gone, by this call or another.

@@ -77,6 +77,10 @@ func (s statusError) Error() string { return "roster: " + http.StatusText(int(s)
 // newError reads the error body of whatever dialect has answered.
 func newError(resp *http.Response, body []byte) *Error {
 	e := &Error{StatusCode: resp.StatusCode, RequestID: resp.Header.Get("X-Request-Id"), RetryAfter: retryAfter(resp.Header, time.Now()), Tries: 1, Body: body}
+	if to, err := resp.Location(); err == nil && resp.StatusCode/100 == 3 {
+		e.Message = "the service is elsewhere, at " + to.Scheme + "://" + to.Host + ": is the base URL right?"
+		return e
+	}
 	var members map[string]any
 	if json.Unmarshal(body, &members) != nil {
 		return e
