@@ -3388,7 +3388,7 @@ type CreateResourceServerRequestContent struct {
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`
 }
 
-// CreateResourceServerResponseContent An API that tokens are issued for.
+// CreateResourceServerResponseContent An API that tokens are issued for. `id` and `identifier` are always there, unless `fields` leaves them out.
 type CreateResourceServerResponseContent = ResourceServer
 
 // CredentialID A credential of the client's pool.
@@ -3739,7 +3739,7 @@ type GetClientResponseContent struct {
 	WebOrigins []string `json:"web_origins,omitzero"`
 }
 
-// GetResourceServerResponseContent An API that tokens are issued for.
+// GetResourceServerResponseContent An API that tokens are issued for. `id` and `identifier` are always there, unless `fields` leaves them out.
 type GetResourceServerResponseContent = ResourceServer
 
 // Health The process is alive.
@@ -4090,7 +4090,7 @@ type RefreshTokenExpirationTypeEnum string
 // RefreshTokenRotationTypeEnum Whether each use replaces the token.
 type RefreshTokenRotationTypeEnum string
 
-// ResourceServer An API that tokens are issued for.
+// ResourceServer An API that tokens are issued for. `id` and `identifier` are always there, unless `fields` leaves them out.
 type ResourceServer struct {
 	// AllowOfflineAccess Whether refresh tokens may be had for it.
 	AllowOfflineAccess *bool `json:"allow_offline_access,omitempty"`
@@ -4117,10 +4117,10 @@ type ResourceServer struct {
 	EnforcePolicies *bool `json:"enforce_policies,omitempty"`
 
 	// ID 24 hexadecimal digits.
-	ID string `json:"id"`
+	ID string `json:"id,omitempty"`
 
 	// Identifier The audience of its tokens.
-	Identifier string `json:"identifier"`
+	Identifier string `json:"identifier,omitempty"`
 
 	// IsSystem Shown when it is the management API of this registry.
 	IsSystem *bool `json:"is_system,omitempty"`
@@ -4796,7 +4796,7 @@ type UpdateResourceServerRequestContent struct {
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`
 }
 
-// UpdateResourceServerResponseContent An API that tokens are issued for.
+// UpdateResourceServerResponseContent An API that tokens are issued for. `id` and `identifier` are always there, unless `fields` leaves them out.
 type UpdateResourceServerResponseContent = ResourceServer
 
 // X509CertificateCredential A certificate to register with the client.

@@ -36,6 +36,7 @@ var refusals = map[string]refusal{
 	"Auth0InvalidCredential/full":     {op: "auth0CreateClientCredential", status: "400", body: subject("five"), first: (*world).fillPool},
 	"Auth0InvalidCredential/known":    {op: "auth0CreateClientCredential", status: "400", body: object{"credential_type": "public_key", "pem": "THE KEY"}, first: (*world).addKey},
 	"Auth0CredentialInUse/attached":   {op: "auth0DeleteClientCredential", status: "400", first: (*world).useKeys},
+	"Auth0CredentialInUse/header":     {op: "auth0DeleteClientCredential", status: "400", header: []string{"Authorization", "Token abc"}},
 	"Auth0InvalidClientGrant/scope":   {op: "auth0CreateClientGrant", status: "400", body: object{"client_id": theClient, "audience": theIssuer + "/api/v2/", "scope": []string{"read:everything"}}},
 	"Auth0InvalidClientGrant/whose":   {op: "auth0CreateClientGrant", status: "400", body: object{"audience": theIssuer + "/api/v2/"}},
 	"Auth0InvalidClientGrant/express": {op: "auth0CreateClientGrant", status: "400", body: object{"client_id": "EXPRESS", "audience": theIssuer + "/api/v2/"}, first: (*world).addExpress},
