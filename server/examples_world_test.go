@@ -27,7 +27,7 @@ import (
 // throughout.
 const (
 	theClient      = "Qm3vT8yLr2kXb7NwZ0pHc5sDfJ4gAe9U"
-	theSecret      = "Z1g9mC2lmDP2dvzS6-IAiuEGUB8ZOoq71uEJ4-p-8WbW9h4Zc8x5WSl57AA7L9Jd"
+	theSecret      = "example-secret-example-secret-example-secret-example-secret-0001"
 	theOldSecret   = "019a0e44-20aa-7d10-b3f5-77d0c1b2a6f4" // its id
 	theCredential  = "cred_9bXz3LkQmT7wYpRd2VnHs4"
 	theGrant       = "cgr_Yp7QmT3wLkRd9VnH"

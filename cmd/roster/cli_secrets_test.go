@@ -14,7 +14,7 @@ func TestSecretsAreShownOnlyWhenAsked(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	made := c.create(map[string]any{
-		"name": "x", "client_secret": "secret-of-the-client-0123456789-0123456789-0123456789", "addons": map[string]any{"zendesk": map[string]any{"accountName": "secret-of-an-addon"}},
+		"name": "x", "client_secret": "secret-of-the-client-secret-of-the-client-secret-of-it", "addons": map[string]any{"zendesk": map[string]any{"accountName": "secret-of-an-addon"}},
 		"encryption_key": map[string]any{"pub": "secret-of-encryption", "cert": "c", "subject": "s"},
 	})
 	id := made["client_id"].(string)
@@ -45,7 +45,7 @@ func TestSecretsAreShownOnlyWhenAsked(t *testing.T) {
 			os.Remove(file)
 		}
 	}
-	c.Do(c.Admin, http.MethodPatch, "/api/v2/clients/"+id, map[string]any{"client_secret": "secret-of-the-client-0123456789-0123456789-0123456789"}).Want(http.StatusOK)
+	c.Do(c.Admin, http.MethodPatch, "/api/v2/clients/"+id, map[string]any{"client_secret": "secret-of-the-client-secret-of-the-client-secret-of-it"}).Want(http.StatusOK)
 	for _, args := range [][]string{{"clients", "get", id}, {"clients", "list"}, {"clients", "update", id, "--name", "y"}} {
 		for _, format := range []string{"json", "yaml"} {
 			if out := c.ok(append(args, "--show-secrets", "-o", format)...); !strings.Contains(out, "secret-of-the-client") || !strings.Contains(out, "secret-of-an-addon") {
