@@ -1561,14 +1561,14 @@ type BorutaClientAttributes struct {
 	// KeyPairID A shared key pair for the client to use in place of its own. Never shown.
 	KeyPairID nullable.Nullable[openapi_types.UUID] `json:"key_pair_id,omitempty"`
 
-	// KeyPairType How a key pair is made. RSA: `{"type": "rsa", "modulus_size": "2048", "exponent_size": "65537"}`, sizes as
+	// KeyPairType How a key pair is made; by default RSA with 2048 bits. RSA: `{"type": "rsa", "modulus_size": "2048", "exponent_size": "65537"}`, sizes as
 	// texts, 2048 to 4096 bits. Elliptic: `{"type": "ec", "curve": "P-256"}`, also P-384 and P-521.
 	KeyPairType *BorutaKeyPairType `json:"key_pair_type,omitempty"`
 
 	// LogoURI Picture of the client. Never shown.
 	LogoURI nullable.Nullable[string] `json:"logo_uri,omitempty"`
 
-	// Metadata Anything; replaced as a whole. Never shown.
+	// Metadata Anything; replaced as a whole. Never shown. Default: empty.
 	Metadata map[string]interface{} `json:"metadata,omitzero"`
 
 	// Name What people call the client.
@@ -1586,7 +1586,7 @@ type BorutaClientAttributes struct {
 	// PublicRevoke Whether revoking needs no secret.
 	PublicRevoke *bool `json:"public_revoke,omitempty"`
 
-	// RedirectUris Absolute URIs with an authority and without fragment.
+	// RedirectUris Where browsers may be sent: absolute URIs with an authority and without fragment. Default: none.
 	RedirectUris []string `json:"redirect_uris,omitzero"`
 
 	// RefreshTokenTTL Lifetime of refresh tokens, in seconds. Maximum and default are configured.
@@ -1598,22 +1598,22 @@ type BorutaClientAttributes struct {
 	// Secret The client secret. A create makes one up when it is left out, null or blank; a change keeps the current one then.
 	Secret nullable.Nullable[string] `json:"secret,omitempty"`
 
-	// SignaturesAdapter What signs; it must go with the type of the key pair.
+	// SignaturesAdapter What signs; it must go with the type of the key pair: Universal for `universal`, Internal for the others.
 	SignaturesAdapter *BorutaClientAttributesSignaturesAdapter `json:"signatures_adapter,omitempty"`
 
-	// SupportedGrantTypes What the client may do.
+	// SupportedGrantTypes What the client may do, each once. Default: everything; under the profile `master` client_credentials and authorization_code.
 	SupportedGrantTypes nullable.Nullable[[]BorutaClientAttributesSupportedGrantTypes] `json:"supported_grant_types,omitempty"`
 
-	// TokenEndpointAuthMethods How the client may authenticate.
+	// TokenEndpointAuthMethods How the client may authenticate. Default: client_secret_basic and client_secret_post. Cannot be changed while credentials are registered through another dialect.
 	TokenEndpointAuthMethods []BorutaClientAttributesTokenEndpointAuthMethods `json:"token_endpoint_auth_methods,omitzero"`
 
 	// TokenEndpointJWTAuthAlg Algorithm of client assertions.
 	TokenEndpointJWTAuthAlg *BorutaClientAttributesTokenEndpointJWTAuthAlg `json:"token_endpoint_jwt_auth_alg,omitempty"`
 
-	// TrustedAuthorities PEM certificates of authorities to trust for this client.
+	// TrustedAuthorities PEM certificates of authorities to trust for this client. Under the profile master alone. Default: empty.
 	TrustedAuthorities *string `json:"trusted_authorities,omitempty"`
 
-	// TrustedHosts Hosts that may be called for this client.
+	// TrustedHosts Hosts that may be called for this client. Under the profile master alone. Default: none.
 	TrustedHosts []string `json:"trusted_hosts,omitzero"`
 
 	// UserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
@@ -1626,7 +1626,7 @@ type BorutaClientAttributesIDTokenSignatureAlg string
 // BorutaClientAttributesResponseMode How wallets answer.
 type BorutaClientAttributesResponseMode string
 
-// BorutaClientAttributesSignaturesAdapter What signs; it must go with the type of the key pair.
+// BorutaClientAttributesSignaturesAdapter What signs; it must go with the type of the key pair: Universal for `universal`, Internal for the others.
 type BorutaClientAttributesSignaturesAdapter string
 
 // BorutaClientAttributesSupportedGrantTypes defines model for BorutaClientAttributes.SupportedGrantTypes.
@@ -1845,24 +1845,24 @@ type BorutaKeyPairRequest struct {
 	KeyPair BorutaKeyPairAttributes `json:"key_pair"`
 }
 
-// BorutaKeyPairType How a key pair is made. RSA: `{"type": "rsa", "modulus_size": "2048", "exponent_size": "65537"}`, sizes as
+// BorutaKeyPairType How a key pair is made; by default RSA with 2048 bits. RSA: `{"type": "rsa", "modulus_size": "2048", "exponent_size": "65537"}`, sizes as
 // texts, 2048 to 4096 bits. Elliptic: `{"type": "ec", "curve": "P-256"}`, also P-384 and P-521.
 type BorutaKeyPairType struct {
-	// Curve Curve of an elliptic key.
+	// Curve Curve of an elliptic key: P-256, P-384 or P-521.
 	Curve *string `json:"curve,omitempty"`
 
-	// ExponentSize Exponent of an RSA key, decimal.
+	// ExponentSize Exponent of an RSA key, decimal: 65537.
 	ExponentSize *string `json:"exponent_size,omitempty"`
 
-	// ModulusSize Size of an RSA key in bits, decimal.
+	// ModulusSize Size of an RSA key in bits, decimal, from 2048 to 4096.
 	ModulusSize *string `json:"modulus_size,omitempty"`
 
-	// Type Kind of the key.
+	// Type Kind of the key. A client cannot be made with `universal`.
 	Type                 BorutaKeyPairTypeType  `json:"type"`
 	AdditionalProperties map[string]interface{} `json:"-"`
 }
 
-// BorutaKeyPairTypeType Kind of the key.
+// BorutaKeyPairTypeType Kind of the key. A client cannot be made with `universal`.
 type BorutaKeyPairTypeType string
 
 // BorutaScope A scope.
@@ -4016,7 +4016,8 @@ type PostClientCredentialRequestContent struct {
 	ParseExpiryFromCert *bool `json:"parse_expiry_from_cert,omitempty"`
 
 	// PEM The key or certificate in PEM: for `public_key` a public key (SPKI or PKCS #1) or a certificate that holds it,
-	// for the other types a certificate of at most 4096 characters. Only RSA keys, and never a private key.
+	// for the other types a certificate of at most 4096 characters. One block and nothing beside it. Only RSA keys, of
+	// 2048 to 8192 bits, in certificates from 1024 on; never a private key.
 	PEM *string `json:"pem,omitempty"`
 
 	// SubjectDN The subject as it is to be compared, one attribute a line in the certificate's order.
@@ -4065,7 +4066,7 @@ type PublicKeyCredential struct {
 	// ParseExpiryFromCert Whether to take `expires_at` from the certificate in `pem`; one in the request comes first. Default: false.
 	ParseExpiryFromCert *bool `json:"parse_expiry_from_cert,omitempty"`
 
-	// PEM The public key in PEM (SPKI or PKCS #1), or a certificate that holds it. RSA.
+	// PEM The public key in PEM (SPKI or PKCS #1), or a certificate that holds it. RSA of 2048 to 8192 bits.
 	PEM string `json:"pem"`
 }
 
