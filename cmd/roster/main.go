@@ -48,7 +48,7 @@ func run(ctx context.Context, args, environ []string, stdout, stderr io.Writer) 
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddGroup(&cobra.Group{ID: overAPI, Title: "Commands for a running Roster, from anywhere:"})
-	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.secrets(), a.health(), a.clients(), a.credentials(), a.grants(), a.apis(), &cobra.Command{
+	root.AddCommand(a.serve(), a.migrate(), a.bootstrap(), a.token(), a.config(), a.keys(), a.secrets(), a.health(), a.importRecords(), a.exportRecords(), a.clients(), a.credentials(), a.grants(), a.apis(), &cobra.Command{
 		Use: "connection", Short: "How commands find a running Roster and who they are to it", Long: connectionHelp,
 	}, &cobra.Command{
 		Use: "version", Short: "Print the version", Args: cobra.NoArgs,

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/rosterhq/roster/client"
+)
+
+func (a *app) exportRecords() *cobra.Command {
+	var output string
+	var secrets bool
+	cmd := &cobra.Command{
+		Use: "export", GroupID: overAPI, Short: "Write the registry as JSON lines that `roster import roster` takes", Args: cobra.NoArgs,
+		Long: "Write clients with their credentials, resource servers, client grants, scopes, identity providers and key pairs\n" +
+			"as JSON lines, which `roster import roster` takes. What each Roster has of its own is left out: the management API,\n" +
+			"the global client, the keys that sign tokens, and the audit trail.\n\n" +
+			"Without --include-secrets there are no secrets, private keys and add-ons' settings in it. It is no backup: see\n" +
+			"docs/operations.md for those.",
+		Example: "  roster export --output registry.jsonl\n  roster export --include-secrets --output all.jsonl\n  roster export | jq -c 'select(.kind == \"client\") | .client_id'",
+	}
+	cmd.Flags().StringVar(&output, "output", "", "`FILE` to write, readable by its owner alone; default: standard output")
+	cmd.Flags().BoolVar(&secrets, "include-secrets", false, "write secrets and private keys too; takes read:client_keys")
+	return a.online(cmd, func(ctx context.Context, api *client.Client, _ []string) error {
+		if output == "" {
+			if f, ok := a.stdout.(*os.File); ok && secrets && term.IsTerminal(int(f.Fd())) {
+				fmt.Fprintln(a.stderr, "Secrets are shown on this terminal, and stay in its memory: --output writes them to a file.")
+			}
+			_, err := export(ctx, api, a.stdout, secrets, func() {})
+			return err
+		}
+		bar := a.progress(-1, "exporting records")
+		n, err := exportFile(ctx, api, output, secrets, func() { _ = bar.Add(1) })
+		_ = bar.Finish()
+		if err == nil {
+			fmt.Fprintf(a.stdout, "Wrote %d records to %s.\n", n, output)
+		}
+		return err
+	})
+}
+
+// exportFile writes an export to a file, which is there in whole or not at all.
+func exportFile(ctx context.Context, api *client.Client, name string, secrets bool, step func()) (n int, err error) {
+	f, err := os.CreateTemp(filepath.Dir(name), ".roster-export-*") // with mode 0600
+	if err != nil {
+		return 0, usageError{err}
+	}
+	defer func() {
+		if err != nil {
+			_ = f.Close()
+			err = errors.Join(err, os.Remove(f.Name()))
+		}
+	}()
+	if n, err = export(ctx, api, f, secrets, step); err != nil {
+		return n, err
+	}
+	if err = f.Sync(); err != nil {
+		return n, err
+	}
+	if err = f.Close(); err != nil {
+		return n, err
+	}
+	return n, os.Rename(f.Name(), name)
+}
+
+// export writes a line for each record.
+func export(ctx context.Context, api *client.Client, w io.Writer, secrets bool, step func()) (n int, err error) {
+	out := bufio.NewWriter(w)
+	var line bytes.Buffer
+	for record, err := range api.Export(ctx, &client.RosterExportRecordsParams{IncludeSecrets: &secrets}) {
+		if err != nil {
+			return n, errors.Join(err, out.Flush())
+		}
+		line.Reset()
+		if err := json.Compact(&line, record); err != nil {
+			return n, err
+		}
+		line.WriteByte('\n')
+		if _, err := out.Write(line.Bytes()); err != nil {
+			return n, err
+		}
+		n++
+		step()
+	}
+	return n, out.Flush()
+}

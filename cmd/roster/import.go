@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/rosterhq/roster/client"
+)
+
+// importFormats are whose records `roster import` takes.
+var importFormats = []string{"auth0", "boruta", "hydra", "roster"}
+
+func (a *app) importRecords() *cobra.Command {
+	var o importOptions
+	cmd := &cobra.Command{
+		Use: "import FORMAT FILE|-", GroupID: overAPI, Short: "Take over clients from Auth0, Boruta, Hydra or another Roster",
+		Long: "Take over clients, with their client_ids and, where the file has them, their secrets.\n\n" +
+			"FORMAT is auth0, boruta, hydra, or roster for what `roster export` writes. The file is JSON: lines, a list, or an\n" +
+			"object around lists such as clients, data or items; it is read piece by piece. Secrets belong in the file or on\n" +
+			"standard input (-), never in the arguments.\n\n" +
+			"Running it again is safe: what is held already is not written again, and what differs in the file wins.\n" +
+			"Nothing is deleted. Try it with --dry-run first. The exit code is 1 if a record could not be taken over.",
+		Example: "  auth0 apps list --json --reveal-secrets | roster import auth0 -\n  roster import hydra clients.json --dry-run\n  roster export --include-secrets --output all.jsonl && roster import roster all.jsonl --url https://other.example",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 2 || !slices.Contains(importFormats, args[0]) {
+				return errors.New("want a format (auth0, boruta, hydra, roster) and a file, or - for standard input")
+			}
+			return nil
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			if len(args) == 0 {
+				return importFormats, cobra.ShellCompDirectiveNoFileComp
+			}
+			return nil, cobra.ShellCompDirectiveDefault
+		},
+	}
+	flags := cmd.Flags()
+	flags.BoolVar(&o.dry, "dry-run", false, "tell what would happen and do nothing")
+	flags.IntVar(&o.skip, "skip", 0, "leave out the first `N` records, of an import that was interrupted")
+	flags.BoolVar(&o.warnings, "warnings", false, "tell of each record what was not taken over of it")
+	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
+		o.format, o.name = args[0], args[1]
+		if o.skip < 0 {
+			return usageError{errors.New("--skip: want a number from 0 on")}
+		}
+		im := newImport(a, api, o)
+		if o.name == "-" {
+			o.name = "standard input"
+			return im.finish(im.pass(ctx, cmd.InOrStdin(), ""))
+		}
+		f, err := os.Open(o.name)
+		if err != nil {
+			return usageError{err}
+		}
+		defer f.Close()
+		return im.finish(im.file(ctx, f))
+	})
+}
+
+type importOptions struct {
+	format, name  string
+	dry, warnings bool
+	skip          int
+}
+
+// file takes over the records of f. Auth0's tools write the kinds of records in
+// any order, so each has a pass of its own where the file can be read again.
+func (im *importing) file(ctx context.Context, f *os.File) error {
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if im.format != "auth0" || !info.Mode().IsRegular() {
+		return im.pass(ctx, f, "")
+	}
+	for _, kind := range []string{"resource_server", "client", "client_grant"} {
+		if im.found != nil && im.found[kind] == 0 {
+			continue
+		}
+		if _, err := f.Seek(0, io.SeekStart); err != nil {
+			return err
+		}
+		if err := im.pass(ctx, f, kind); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// finish sums up. err is what ended the import before its time.
+func (im *importing) finish(err error) error {
+	im.bar.finish()
+	s := &im.sum
+	did := "Imported"
+	if im.dry {
+		did = "Would import"
+	}
+	fmt.Fprintf(im.app.stdout, "%s %s: %d created, %d updated, %d unchanged, %d failed.\n", did, im.format, s.outcomes["created"], s.outcomes["updated"], s.outcomes["unchanged"], s.outcomes["failed"])
+	for _, w := range s.sorted() {
+		fmt.Fprintf(im.app.stdout, "  %6d × %s\n", s.notes[w], w)
+	}
+	if err != nil {
+		if done := im.upTo(); done > 0 {
+			fmt.Fprintf(im.app.stderr, "The first %d records are done: go on with --skip %d, or run it again as it was.\n", done, done)
+		}
+		return err
+	}
+	if n := s.outcomes["failed"]; n > 0 {
+		return fmt.Errorf("%d of %d records could not be imported", n, s.total())
+	}
+	return nil
+}
