@@ -3,6 +3,7 @@
 package problem
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -49,11 +50,18 @@ func Status(err error) int {
 	return http.StatusInternalServerError
 }
 
+// CallerGone is the status that logs and metrics show for a request whose caller
+// has hung up; nobody reads the answer.
+const CallerGone = 499
+
 // Answering returns the HTTP status of the answer to c that err ends in, and
 // does what goes with it in every dialect: what the caller is not told of a 500,
 // or of what cannot be done now, is logged, and a 503 says when to come back.
 func Answering(c *gin.Context, err error) int {
 	status := Status(err)
+	if status >= http.StatusInternalServerError && errors.Is(c.Request.Context().Err(), context.Canceled) {
+		return CallerGone // no fault of the service
+	}
 	switch e, _ := errors.AsType[*oauth.Error](err); {
 	case status == http.StatusInternalServerError:
 		slog.ErrorContext(c, "request failed", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
