@@ -108,7 +108,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		}
 		engine.Use(limit)
 	}
-	engine.Use(once(reg))
+	engine.Use(denials(reg), once(reg))
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})
@@ -157,6 +157,16 @@ func fail(c *gin.Context, err error) {
 		}
 	}
 	problem.Fail(c, err)
+}
+
+// denials has the registry remember changes that their callers may not make.
+func denials(reg *registry.Registry) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		c.Next()
+		if c.Writer.Status() == http.StatusForbidden && c.Request.Method != http.MethodGet {
+			reg.Denied(c.Request.Context(), c.Request.Method+" "+c.FullPath())
+		}
+	}
 }
 
 func limitBody(c *gin.Context) {

@@ -122,9 +122,9 @@ func (r *Registry) trimEvents(ctx context.Context) error {
 }
 
 // Flush stores what was only noted so far: when secrets were used, and how many
-// token requests were refused. Call it every half minute, and once at the end.
+// requests for tokens and for changes were refused. Call it every half minute, and once at the end.
 func (r *Registry) Flush(ctx context.Context) error {
-	return errors.Join(r.flushSecretUses(ctx), r.flushRefusals(ctx))
+	return errors.Join(r.flushSecretUses(ctx), r.flushRefusals(ctx, &r.refused), r.flushRefusals(ctx, &r.denied))
 }
 
 // keepAudit forgets what the deployment no longer keeps of secrets and events.

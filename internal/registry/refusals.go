@@ -10,11 +10,11 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 )
 
-// refusal is what refused token requests have in common.
+// refusal is what refused requests have in common.
 type refusal struct {
-	client  string // of whom a token was asked; "" for none that exists
+	client  string // whose token was asked for or used; "" for none that exists
 	proved  bool   // the client had authenticated
-	reason  string // RFC 6749 §5.2 error code, "unknown_client" where there is none
+	reason  string // RFC 6749 §5.2 error code, "unknown_client" where there is none; or what was denied
 	address string
 }
 
@@ -22,9 +22,9 @@ type refusal struct {
 // is one event, however often it was repeated.
 const maxRefusals = 256
 
-// refusals holds the events of refused token requests until they are stored.
-// Storing one at once would tell, by the time it takes, which clients exist, and
-// guessing would fill the audit trail.
+// refusals holds the events of refused requests until they are stored. Storing
+// one at once would tell, by the time it takes, which clients exist, and guessing
+// would fill the audit trail.
 type refusals struct {
 	mu     sync.Mutex
 	events map[refusal]*refusedTimes
@@ -81,9 +81,20 @@ func (r *Registry) tokenRefused(ctx context.Context, c oauth.Client, proved bool
 	r.refused.note(f, e, 1)
 }
 
-// flushRefusals stores the events of refused token requests.
-func (r *Registry) flushRefusals(ctx context.Context) error {
-	taken := r.refused.take()
+// Denied leaves a trace of a change that ctx's caller may not make. operation is
+// its method and route, without what the caller filled in.
+func (r *Registry) Denied(ctx context.Context, operation string) {
+	origin := oauth.OriginOf(ctx)
+	if origin.Caller == nil {
+		return
+	}
+	f := refusal{client: origin.Caller.Subject, proved: true, reason: operation, address: origin.Address}
+	r.denied.note(f, r.event(ctx, "request.denied", "client", origin.Caller.ClientID), 1)
+}
+
+// flushRefusals stores the events that l holds.
+func (r *Registry) flushRefusals(ctx context.Context, l *refusals) error {
+	taken := l.take()
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
 		for f, refused := range taken {
 			e := refused.first
@@ -94,7 +105,7 @@ func (r *Registry) flushRefusals(ctx context.Context) error {
 	})
 	if err != nil {
 		for f, refused := range taken {
-			r.refused.note(f, refused.first, refused.times)
+			l.note(f, refused.first, refused.times)
 		}
 	}
 	return err

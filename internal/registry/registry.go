@@ -53,7 +53,8 @@ type Registry struct {
 
 	callers   *lru.Cache[string, rights]
 	used      secretUses
-	refused   refusals
+	refused   refusals // of tokens
+	denied    refusals // of changes
 	feed      feedWatch
 	closing   chan struct{}
 	closeOnce sync.Once

@@ -235,6 +235,35 @@ func TestRefusedTokensAreCounted(t *testing.T) {
 	}
 }
 
+func TestDeniedChangesAreCounted(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	id, _ := client(t, s)
+	reader := s.Token("read:clients")
+	path := "/api/v2/clients/" + id
+	for range 3 {
+		s.Do(reader, "PATCH", path, map[string]any{"name": "mine"}).Want(http.StatusForbidden)
+	}
+	s.Do(reader, "DELETE", path, nil).Want(http.StatusForbidden)
+	s.Do(reader, "POST", "/api/clients", map[string]any{"client": map[string]any{}}, "Idempotency-Key", "k").Want(http.StatusForbidden)
+	s.Do(reader, "GET", "/api/v2/client-grants", nil).Want(http.StatusForbidden) // no change
+	s.Do("", "DELETE", path, nil).Want(http.StatusUnauthorized)                  // nobody
+	if err := s.Registry.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, e := range events(s, "?action=request.denied") {
+		got[string(e.Changes["reason"].After)] = string(e.Changes["times"].After)
+		if e.Actor != e.Target+"@clients" || e.ActorClient != e.Target || e.RequestID == "" || e.Address == "" {
+			t.Errorf("event %+v", e)
+		}
+	}
+	want := map[string]string{`"PATCH /api/v2/clients/:client_id"`: "3", `"DELETE /api/v2/clients/:client_id"`: "1", `"POST /api/clients"`: "1"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestGuessingDoesNotFillTheTrail(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
