@@ -4366,9 +4366,9 @@ type RosterExportPage struct {
 
 // RosterImportNote What kept a record or a part of it from being taken over.
 type RosterImportNote struct {
-	// Code For programs. Of failures: `invalid`, `not_found` (something it refers to), `conflict`, `forbidden`, `unavailable`
-	// (try again), `internal`. Of warnings: `no_secret`, `no_key` (keys that the source does not show), `left_out` (a
-	// member that the registry has no place for), `skipped` (the whole record), `not_there_yet` (in a dry run).
+	// Code For programs. Of failures: `invalid`, `not_found` (something it refers to), `conflict`, `forbidden`, `internal`. Of
+	// warnings: `no_secret`, `no_key` (keys that the source does not show), `left_out` (a member that the registry has
+	// no place for), `skipped` (the whole record), `not_there_yet` (in a dry run).
 	Code string `json:"code"`
 
 	// Member The member that it is about; absent if it is the record.

@@ -47,6 +47,12 @@ func TestRuntimeRoleServesTheWholeAPI(t *testing.T) {
 	for _, list := range []string{"clients?include_totals=true", "client-grants", "resource-servers"} {
 		s.Do(s.Admin, "GET", "/api/v2/"+list, nil).Want(http.StatusOK)
 	}
+	export := do("GET", "/api/roster/v1/export?include_secrets=true", nil, http.StatusOK)
+	for _, r := range do("POST", "/api/roster/v1/import", map[string]any{"format": "roster", "records": export["records"]}, http.StatusOK)["results"].([]any) {
+		if r.(map[string]any)["outcome"] != "unchanged" {
+			t.Error(r)
+		}
+	}
 	do("DELETE", "/api/v2/client-grants/"+grant["id"].(string), nil, http.StatusNoContent)
 	do("DELETE", path, nil, http.StatusNoContent)
 	do("DELETE", "/api/v2/resource-servers/"+api["id"].(string), nil, http.StatusNoContent)

@@ -40,6 +40,7 @@ func TestLostDatabaseIsAnsweredByTryAgain(t *testing.T) {
 			"Auth0, at most once": s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "lost"}, "Idempotency-Key", "k"),
 			"Boruta":              s.Do(s.Admin, "GET", "/api/clients", nil),
 			"Roster":              s.Do(s.Admin, "GET", "/api/roster/v1/events", nil),
+			"an import":           s.Do(s.Admin, "POST", "/api/roster/v1/import", map[string]any{"format": "auth0", "records": []any{map[string]any{"client_id": "lost", "name": "imported"}}}),
 			"token":               s.Do("", "POST", "/oauth/token", form, "Content-Type", "application/x-www-form-urlencoded"),
 		} {
 			if r.Status != http.StatusServiceUnavailable || r.Header.Get("Retry-After") != "1" {

@@ -86,6 +86,8 @@ func (t *importTx) flush(ctx context.Context) error {
 // deleted.
 //
 // A dry run writes nothing. What a record refers to may be missing then.
+//
+// Unavailable: some of the records were taken over; import all of them again.
 func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]ImportResult, error) {
 	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	results := make([]ImportResult, len(list))
@@ -112,6 +114,9 @@ func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]Impor
 		if len(todo) > 1 {
 			err = r.importAll(ctx, list, []int{i}, results, dry)
 		}
+		if oauth.KindOf(err) == oauth.Unavailable { // not the record's fault; what is done will be found done
+			return nil, err
+		}
 		if err != nil {
 			results[i] = ImportResult{Outcome: Failed, Err: err}
 		}
@@ -135,7 +140,7 @@ func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, res
 			one := list[i]
 			pending, flushes := tx.Pending(), t.flushes
 			outcome, notes, err := one.put(ctx, t)
-			if postgres.Refused(err) || ctx.Err() != nil {
+			if postgres.Refused(err) || oauth.KindOf(err) == oauth.Unavailable || ctx.Err() != nil {
 				return errors.Join(err, ctx.Err())
 			}
 			if errors.Is(err, ErrSkip) {

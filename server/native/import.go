@@ -26,7 +26,7 @@ var clientRights = []string{"create:clients", "update:clients"}
 
 func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterImportRecordsRequestObject) (rosterapi.RosterImportRecordsResponseObject, error) {
 	read := h.formats[string(req.Body.Format)]
-	list := make([]registry.Import, len(req.Body.Records))
+	list, denied := make([]registry.Import, len(req.Body.Records)), false
 	for i, raw := range req.Body.Records {
 		var record jsondoc.Object
 		if json.Unmarshal(raw, &record) != nil || record == nil {
@@ -36,7 +36,11 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 		list[i] = read(record)
 		if list[i].Err == nil {
 			list[i].Err = mayImport(dialect.Caller(ctx), list[i], string(req.Body.Format))
+			denied = denied || list[i].Err != nil
 		}
+	}
+	if denied { // of which the answer's status does not tell
+		h.registry.Denied(ctx, "POST /api/roster/v1/import")
 	}
 	results, err := h.registry.Import(ctx, list, req.Body.DryRun != nil && *req.Body.DryRun)
 	if err != nil {
@@ -83,7 +87,7 @@ func note(code, message, member string) rosterapi.RosterImportNote {
 }
 
 var failureCodes = map[oauth.Kind]string{
-	oauth.Invalid: "invalid", oauth.NotFound: "not_found", oauth.Conflict: "conflict", oauth.Forbidden: "forbidden", oauth.Unavailable: "unavailable",
+	oauth.Invalid: "invalid", oauth.NotFound: "not_found", oauth.Conflict: "conflict", oauth.Forbidden: "forbidden",
 }
 
 // failure words why a record could not be taken over.

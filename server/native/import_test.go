@@ -307,6 +307,12 @@ func TestImportTakesTheRightsOfWhatItChanges(t *testing.T) {
 			t.Errorf("%s: %s, want %s", name, got[0], c.outcome)
 		}
 	}
+	if err := s.Registry.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(events(s, "?action=request.denied")); n != 8 { // each by another caller
+		t.Errorf("%d events tell of denied imports", n)
+	}
 	s.Do(s.Token("create:clients"), "POST", "/api/roster/v1/import", object{"format": "auth0", "records": []any{secret}}).Want(403)
 	s.Do("", "POST", "/api/roster/v1/import", object{"format": "auth0", "records": []any{secret}}).Want(401)
 	s.Do(s.Admin, "POST", "/api/roster/v1/import", object{"format": "x", "records": []any{secret}}).Want(400)
