@@ -109,66 +109,6 @@ func (e BorutaClientTokenEndpointAuthMethods) Valid() bool {
 	}
 }
 
-// Defines values for BorutaClientAttributesIDTokenSignatureAlg.
-const (
-	BorutaClientAttributesIDTokenSignatureAlgES256 BorutaClientAttributesIDTokenSignatureAlg = "ES256"
-	BorutaClientAttributesIDTokenSignatureAlgES384 BorutaClientAttributesIDTokenSignatureAlg = "ES384"
-	BorutaClientAttributesIDTokenSignatureAlgES512 BorutaClientAttributesIDTokenSignatureAlg = "ES512"
-	BorutaClientAttributesIDTokenSignatureAlgEdDSA BorutaClientAttributesIDTokenSignatureAlg = "EdDSA"
-	BorutaClientAttributesIDTokenSignatureAlgHS256 BorutaClientAttributesIDTokenSignatureAlg = "HS256"
-	BorutaClientAttributesIDTokenSignatureAlgHS384 BorutaClientAttributesIDTokenSignatureAlg = "HS384"
-	BorutaClientAttributesIDTokenSignatureAlgHS512 BorutaClientAttributesIDTokenSignatureAlg = "HS512"
-	BorutaClientAttributesIDTokenSignatureAlgRS256 BorutaClientAttributesIDTokenSignatureAlg = "RS256"
-	BorutaClientAttributesIDTokenSignatureAlgRS384 BorutaClientAttributesIDTokenSignatureAlg = "RS384"
-	BorutaClientAttributesIDTokenSignatureAlgRS512 BorutaClientAttributesIDTokenSignatureAlg = "RS512"
-)
-
-// Valid indicates whether the value is a known member of the BorutaClientAttributesIDTokenSignatureAlg enum.
-func (e BorutaClientAttributesIDTokenSignatureAlg) Valid() bool {
-	switch e {
-	case BorutaClientAttributesIDTokenSignatureAlgES256:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgES384:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgES512:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgEdDSA:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgHS256:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgHS384:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgHS512:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgRS256:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgRS384:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgRS512:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for BorutaClientAttributesResponseMode.
-const (
-	BorutaClientAttributesResponseModeDirectPost BorutaClientAttributesResponseMode = "direct_post"
-	BorutaClientAttributesResponseModePost       BorutaClientAttributesResponseMode = "post"
-)
-
-// Valid indicates whether the value is a known member of the BorutaClientAttributesResponseMode enum.
-func (e BorutaClientAttributesResponseMode) Valid() bool {
-	switch e {
-	case BorutaClientAttributesResponseModeDirectPost:
-		return true
-	case BorutaClientAttributesResponseModePost:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for BorutaClientAttributesSignaturesAdapter.
 const (
 	BorutaClientAttributesSignaturesAdapterElixirBorutaInternalSignatures  BorutaClientAttributesSignaturesAdapter = "Elixir.Boruta.Internal.Signatures"
@@ -289,42 +229,42 @@ func (e BorutaClientAttributesTokenEndpointJWTAuthAlg) Valid() bool {
 	}
 }
 
-// Defines values for BorutaClientAttributesUserinfoSignedResponseAlg.
+// Defines values for BorutaIDTokenAlgEnum.
 const (
-	BorutaClientAttributesUserinfoSignedResponseAlgES256 BorutaClientAttributesUserinfoSignedResponseAlg = "ES256"
-	BorutaClientAttributesUserinfoSignedResponseAlgES384 BorutaClientAttributesUserinfoSignedResponseAlg = "ES384"
-	BorutaClientAttributesUserinfoSignedResponseAlgES512 BorutaClientAttributesUserinfoSignedResponseAlg = "ES512"
-	BorutaClientAttributesUserinfoSignedResponseAlgEdDSA BorutaClientAttributesUserinfoSignedResponseAlg = "EdDSA"
-	BorutaClientAttributesUserinfoSignedResponseAlgHS256 BorutaClientAttributesUserinfoSignedResponseAlg = "HS256"
-	BorutaClientAttributesUserinfoSignedResponseAlgHS384 BorutaClientAttributesUserinfoSignedResponseAlg = "HS384"
-	BorutaClientAttributesUserinfoSignedResponseAlgHS512 BorutaClientAttributesUserinfoSignedResponseAlg = "HS512"
-	BorutaClientAttributesUserinfoSignedResponseAlgRS256 BorutaClientAttributesUserinfoSignedResponseAlg = "RS256"
-	BorutaClientAttributesUserinfoSignedResponseAlgRS384 BorutaClientAttributesUserinfoSignedResponseAlg = "RS384"
-	BorutaClientAttributesUserinfoSignedResponseAlgRS512 BorutaClientAttributesUserinfoSignedResponseAlg = "RS512"
+	BorutaIDTokenAlgEnumES256 BorutaIDTokenAlgEnum = "ES256"
+	BorutaIDTokenAlgEnumES384 BorutaIDTokenAlgEnum = "ES384"
+	BorutaIDTokenAlgEnumES512 BorutaIDTokenAlgEnum = "ES512"
+	BorutaIDTokenAlgEnumEdDSA BorutaIDTokenAlgEnum = "EdDSA"
+	BorutaIDTokenAlgEnumHS256 BorutaIDTokenAlgEnum = "HS256"
+	BorutaIDTokenAlgEnumHS384 BorutaIDTokenAlgEnum = "HS384"
+	BorutaIDTokenAlgEnumHS512 BorutaIDTokenAlgEnum = "HS512"
+	BorutaIDTokenAlgEnumRS256 BorutaIDTokenAlgEnum = "RS256"
+	BorutaIDTokenAlgEnumRS384 BorutaIDTokenAlgEnum = "RS384"
+	BorutaIDTokenAlgEnumRS512 BorutaIDTokenAlgEnum = "RS512"
 )
 
-// Valid indicates whether the value is a known member of the BorutaClientAttributesUserinfoSignedResponseAlg enum.
-func (e BorutaClientAttributesUserinfoSignedResponseAlg) Valid() bool {
+// Valid indicates whether the value is a known member of the BorutaIDTokenAlgEnum enum.
+func (e BorutaIDTokenAlgEnum) Valid() bool {
 	switch e {
-	case BorutaClientAttributesUserinfoSignedResponseAlgES256:
+	case BorutaIDTokenAlgEnumES256:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgES384:
+	case BorutaIDTokenAlgEnumES384:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgES512:
+	case BorutaIDTokenAlgEnumES512:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgEdDSA:
+	case BorutaIDTokenAlgEnumEdDSA:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgHS256:
+	case BorutaIDTokenAlgEnumHS256:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgHS384:
+	case BorutaIDTokenAlgEnumHS384:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgHS512:
+	case BorutaIDTokenAlgEnumHS512:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgRS256:
+	case BorutaIDTokenAlgEnumRS256:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgRS384:
+	case BorutaIDTokenAlgEnumRS384:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgRS512:
+	case BorutaIDTokenAlgEnumRS512:
 		return true
 	default:
 		return false
@@ -346,6 +286,66 @@ func (e BorutaKeyPairTypeType) Valid() bool {
 	case BorutaKeyPairTypeTypeRsa:
 		return true
 	case BorutaKeyPairTypeTypeUniversal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaResponseModeEnum.
+const (
+	BorutaResponseModeEnumDirectPost BorutaResponseModeEnum = "direct_post"
+	BorutaResponseModeEnumPost       BorutaResponseModeEnum = "post"
+)
+
+// Valid indicates whether the value is a known member of the BorutaResponseModeEnum enum.
+func (e BorutaResponseModeEnum) Valid() bool {
+	switch e {
+	case BorutaResponseModeEnumDirectPost:
+		return true
+	case BorutaResponseModeEnumPost:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaUserinfoAlgEnum.
+const (
+	BorutaUserinfoAlgEnumES256 BorutaUserinfoAlgEnum = "ES256"
+	BorutaUserinfoAlgEnumES384 BorutaUserinfoAlgEnum = "ES384"
+	BorutaUserinfoAlgEnumES512 BorutaUserinfoAlgEnum = "ES512"
+	BorutaUserinfoAlgEnumEdDSA BorutaUserinfoAlgEnum = "EdDSA"
+	BorutaUserinfoAlgEnumHS256 BorutaUserinfoAlgEnum = "HS256"
+	BorutaUserinfoAlgEnumHS384 BorutaUserinfoAlgEnum = "HS384"
+	BorutaUserinfoAlgEnumHS512 BorutaUserinfoAlgEnum = "HS512"
+	BorutaUserinfoAlgEnumRS256 BorutaUserinfoAlgEnum = "RS256"
+	BorutaUserinfoAlgEnumRS384 BorutaUserinfoAlgEnum = "RS384"
+	BorutaUserinfoAlgEnumRS512 BorutaUserinfoAlgEnum = "RS512"
+)
+
+// Valid indicates whether the value is a known member of the BorutaUserinfoAlgEnum enum.
+func (e BorutaUserinfoAlgEnum) Valid() bool {
+	switch e {
+	case BorutaUserinfoAlgEnumES256:
+		return true
+	case BorutaUserinfoAlgEnumES384:
+		return true
+	case BorutaUserinfoAlgEnumES512:
+		return true
+	case BorutaUserinfoAlgEnumEdDSA:
+		return true
+	case BorutaUserinfoAlgEnumHS256:
+		return true
+	case BorutaUserinfoAlgEnumHS384:
+		return true
+	case BorutaUserinfoAlgEnumHS512:
+		return true
+	case BorutaUserinfoAlgEnumRS256:
+		return true
+	case BorutaUserinfoAlgEnumRS384:
+		return true
+	case BorutaUserinfoAlgEnumRS512:
 		return true
 	default:
 		return false
@@ -1540,8 +1540,8 @@ type BorutaClientAttributes struct {
 	// IDTokenKID Name of the key that signs ID tokens. Never shown.
 	IDTokenKID nullable.Nullable[string] `json:"id_token_kid,omitempty"`
 
-	// IDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair.
-	IDTokenSignatureAlg nullable.Nullable[BorutaClientAttributesIDTokenSignatureAlg] `json:"id_token_signature_alg,omitempty"`
+	// IDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair. Default: RS512.
+	IDTokenSignatureAlg nullable.Nullable[BorutaIDTokenAlgEnum] `json:"id_token_signature_alg,omitempty"`
 
 	// IDTokenTTL Lifetime of ID tokens, in seconds. Maximum and default are configured.
 	IDTokenTTL *int `json:"id_token_ttl,omitempty"`
@@ -1592,8 +1592,8 @@ type BorutaClientAttributes struct {
 	// RefreshTokenTTL Lifetime of refresh tokens, in seconds. Maximum and default are configured.
 	RefreshTokenTTL *int `json:"refresh_token_ttl,omitempty"`
 
-	// ResponseMode How wallets answer.
-	ResponseMode nullable.Nullable[BorutaClientAttributesResponseMode] `json:"response_mode,omitempty"`
+	// ResponseMode How wallets answer. Default: direct_post.
+	ResponseMode nullable.Nullable[BorutaResponseModeEnum] `json:"response_mode,omitempty"`
 
 	// Secret The client secret. A create makes one up when it is left out, null or blank; a change keeps the current one then.
 	Secret nullable.Nullable[string] `json:"secret,omitempty"`
@@ -1616,15 +1616,10 @@ type BorutaClientAttributes struct {
 	// TrustedHosts Hosts that may be called for this client. Under the profile master alone. Default: none.
 	TrustedHosts []string `json:"trusted_hosts,omitzero"`
 
-	// UserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
-	UserinfoSignedResponseAlg nullable.Nullable[BorutaClientAttributesUserinfoSignedResponseAlg] `json:"userinfo_signed_response_alg,omitempty"`
+	// UserinfoSignedResponseAlg Algorithm that signs userinfo answers; it must go with the type of the key pair. `null`, the default, stands for
+	// plain JSON.
+	UserinfoSignedResponseAlg nullable.Nullable[BorutaUserinfoAlgEnum] `json:"userinfo_signed_response_alg,omitempty"`
 }
-
-// BorutaClientAttributesIDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair.
-type BorutaClientAttributesIDTokenSignatureAlg string
-
-// BorutaClientAttributesResponseMode How wallets answer.
-type BorutaClientAttributesResponseMode string
 
 // BorutaClientAttributesSignaturesAdapter What signs; it must go with the type of the key pair: Universal for `universal`, Internal for the others.
 type BorutaClientAttributesSignaturesAdapter string
@@ -1637,9 +1632,6 @@ type BorutaClientAttributesTokenEndpointAuthMethods string
 
 // BorutaClientAttributesTokenEndpointJWTAuthAlg Algorithm of client assertions.
 type BorutaClientAttributesTokenEndpointJWTAuthAlg string
-
-// BorutaClientAttributesUserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
-type BorutaClientAttributesUserinfoSignedResponseAlg string
 
 // BorutaClientEnvelope One of them.
 type BorutaClientEnvelope struct {
@@ -1694,6 +1686,9 @@ type BorutaError struct {
 	// Message What is wrong, for people.
 	Message string `json:"message"`
 }
+
+// BorutaIDTokenAlgEnum Algorithm that signs ID tokens; it must go with the type of the key pair. Default: RS512.
+type BorutaIDTokenAlgEnum string
 
 // BorutaIdentityProvider An identity provider.
 type BorutaIdentityProvider struct {
@@ -1865,6 +1860,9 @@ type BorutaKeyPairType struct {
 // BorutaKeyPairTypeType Kind of the key. A client cannot be made with `universal`.
 type BorutaKeyPairTypeType string
 
+// BorutaResponseModeEnum How wallets answer. Default: direct_post.
+type BorutaResponseModeEnum string
+
 // BorutaScope A scope.
 type BorutaScope struct {
 	// ID Identifier of the scope.
@@ -1921,6 +1919,10 @@ type BorutaScopeRequest struct {
 	// Scope What can be set of a scope.
 	Scope BorutaScopeAttributes `json:"scope"`
 }
+
+// BorutaUserinfoAlgEnum Algorithm that signs userinfo answers; it must go with the type of the key pair. `null`, the default, stands for
+// plain JSON.
+type BorutaUserinfoAlgEnum string
 
 // CertificateSubjectDNCredential A certificate's subject to register with the client. Either `subject_dn` or `pem`.
 type CertificateSubjectDNCredential struct {

@@ -96,66 +96,6 @@ func (e BorutaClientTokenEndpointAuthMethods) Valid() bool {
 	}
 }
 
-// Defines values for BorutaClientAttributesIDTokenSignatureAlg.
-const (
-	BorutaClientAttributesIDTokenSignatureAlgES256 BorutaClientAttributesIDTokenSignatureAlg = "ES256"
-	BorutaClientAttributesIDTokenSignatureAlgES384 BorutaClientAttributesIDTokenSignatureAlg = "ES384"
-	BorutaClientAttributesIDTokenSignatureAlgES512 BorutaClientAttributesIDTokenSignatureAlg = "ES512"
-	BorutaClientAttributesIDTokenSignatureAlgEdDSA BorutaClientAttributesIDTokenSignatureAlg = "EdDSA"
-	BorutaClientAttributesIDTokenSignatureAlgHS256 BorutaClientAttributesIDTokenSignatureAlg = "HS256"
-	BorutaClientAttributesIDTokenSignatureAlgHS384 BorutaClientAttributesIDTokenSignatureAlg = "HS384"
-	BorutaClientAttributesIDTokenSignatureAlgHS512 BorutaClientAttributesIDTokenSignatureAlg = "HS512"
-	BorutaClientAttributesIDTokenSignatureAlgRS256 BorutaClientAttributesIDTokenSignatureAlg = "RS256"
-	BorutaClientAttributesIDTokenSignatureAlgRS384 BorutaClientAttributesIDTokenSignatureAlg = "RS384"
-	BorutaClientAttributesIDTokenSignatureAlgRS512 BorutaClientAttributesIDTokenSignatureAlg = "RS512"
-)
-
-// Valid indicates whether the value is a known member of the BorutaClientAttributesIDTokenSignatureAlg enum.
-func (e BorutaClientAttributesIDTokenSignatureAlg) Valid() bool {
-	switch e {
-	case BorutaClientAttributesIDTokenSignatureAlgES256:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgES384:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgES512:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgEdDSA:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgHS256:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgHS384:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgHS512:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgRS256:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgRS384:
-		return true
-	case BorutaClientAttributesIDTokenSignatureAlgRS512:
-		return true
-	default:
-		return false
-	}
-}
-
-// Defines values for BorutaClientAttributesResponseMode.
-const (
-	BorutaClientAttributesResponseModeDirectPost BorutaClientAttributesResponseMode = "direct_post"
-	BorutaClientAttributesResponseModePost       BorutaClientAttributesResponseMode = "post"
-)
-
-// Valid indicates whether the value is a known member of the BorutaClientAttributesResponseMode enum.
-func (e BorutaClientAttributesResponseMode) Valid() bool {
-	switch e {
-	case BorutaClientAttributesResponseModeDirectPost:
-		return true
-	case BorutaClientAttributesResponseModePost:
-		return true
-	default:
-		return false
-	}
-}
-
 // Defines values for BorutaClientAttributesSignaturesAdapter.
 const (
 	BorutaClientAttributesSignaturesAdapterElixirBorutaInternalSignatures  BorutaClientAttributesSignaturesAdapter = "Elixir.Boruta.Internal.Signatures"
@@ -276,42 +216,42 @@ func (e BorutaClientAttributesTokenEndpointJwtAuthAlg) Valid() bool {
 	}
 }
 
-// Defines values for BorutaClientAttributesUserinfoSignedResponseAlg.
+// Defines values for BorutaIDTokenAlgEnum.
 const (
-	BorutaClientAttributesUserinfoSignedResponseAlgES256 BorutaClientAttributesUserinfoSignedResponseAlg = "ES256"
-	BorutaClientAttributesUserinfoSignedResponseAlgES384 BorutaClientAttributesUserinfoSignedResponseAlg = "ES384"
-	BorutaClientAttributesUserinfoSignedResponseAlgES512 BorutaClientAttributesUserinfoSignedResponseAlg = "ES512"
-	BorutaClientAttributesUserinfoSignedResponseAlgEdDSA BorutaClientAttributesUserinfoSignedResponseAlg = "EdDSA"
-	BorutaClientAttributesUserinfoSignedResponseAlgHS256 BorutaClientAttributesUserinfoSignedResponseAlg = "HS256"
-	BorutaClientAttributesUserinfoSignedResponseAlgHS384 BorutaClientAttributesUserinfoSignedResponseAlg = "HS384"
-	BorutaClientAttributesUserinfoSignedResponseAlgHS512 BorutaClientAttributesUserinfoSignedResponseAlg = "HS512"
-	BorutaClientAttributesUserinfoSignedResponseAlgRS256 BorutaClientAttributesUserinfoSignedResponseAlg = "RS256"
-	BorutaClientAttributesUserinfoSignedResponseAlgRS384 BorutaClientAttributesUserinfoSignedResponseAlg = "RS384"
-	BorutaClientAttributesUserinfoSignedResponseAlgRS512 BorutaClientAttributesUserinfoSignedResponseAlg = "RS512"
+	BorutaIDTokenAlgEnumES256 BorutaIDTokenAlgEnum = "ES256"
+	BorutaIDTokenAlgEnumES384 BorutaIDTokenAlgEnum = "ES384"
+	BorutaIDTokenAlgEnumES512 BorutaIDTokenAlgEnum = "ES512"
+	BorutaIDTokenAlgEnumEdDSA BorutaIDTokenAlgEnum = "EdDSA"
+	BorutaIDTokenAlgEnumHS256 BorutaIDTokenAlgEnum = "HS256"
+	BorutaIDTokenAlgEnumHS384 BorutaIDTokenAlgEnum = "HS384"
+	BorutaIDTokenAlgEnumHS512 BorutaIDTokenAlgEnum = "HS512"
+	BorutaIDTokenAlgEnumRS256 BorutaIDTokenAlgEnum = "RS256"
+	BorutaIDTokenAlgEnumRS384 BorutaIDTokenAlgEnum = "RS384"
+	BorutaIDTokenAlgEnumRS512 BorutaIDTokenAlgEnum = "RS512"
 )
 
-// Valid indicates whether the value is a known member of the BorutaClientAttributesUserinfoSignedResponseAlg enum.
-func (e BorutaClientAttributesUserinfoSignedResponseAlg) Valid() bool {
+// Valid indicates whether the value is a known member of the BorutaIDTokenAlgEnum enum.
+func (e BorutaIDTokenAlgEnum) Valid() bool {
 	switch e {
-	case BorutaClientAttributesUserinfoSignedResponseAlgES256:
+	case BorutaIDTokenAlgEnumES256:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgES384:
+	case BorutaIDTokenAlgEnumES384:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgES512:
+	case BorutaIDTokenAlgEnumES512:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgEdDSA:
+	case BorutaIDTokenAlgEnumEdDSA:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgHS256:
+	case BorutaIDTokenAlgEnumHS256:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgHS384:
+	case BorutaIDTokenAlgEnumHS384:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgHS512:
+	case BorutaIDTokenAlgEnumHS512:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgRS256:
+	case BorutaIDTokenAlgEnumRS256:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgRS384:
+	case BorutaIDTokenAlgEnumRS384:
 		return true
-	case BorutaClientAttributesUserinfoSignedResponseAlgRS512:
+	case BorutaIDTokenAlgEnumRS512:
 		return true
 	default:
 		return false
@@ -333,6 +273,66 @@ func (e BorutaKeyPairTypeType) Valid() bool {
 	case BorutaKeyPairTypeTypeRsa:
 		return true
 	case BorutaKeyPairTypeTypeUniversal:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaResponseModeEnum.
+const (
+	BorutaResponseModeEnumDirectPost BorutaResponseModeEnum = "direct_post"
+	BorutaResponseModeEnumPost       BorutaResponseModeEnum = "post"
+)
+
+// Valid indicates whether the value is a known member of the BorutaResponseModeEnum enum.
+func (e BorutaResponseModeEnum) Valid() bool {
+	switch e {
+	case BorutaResponseModeEnumDirectPost:
+		return true
+	case BorutaResponseModeEnumPost:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for BorutaUserinfoAlgEnum.
+const (
+	BorutaUserinfoAlgEnumES256 BorutaUserinfoAlgEnum = "ES256"
+	BorutaUserinfoAlgEnumES384 BorutaUserinfoAlgEnum = "ES384"
+	BorutaUserinfoAlgEnumES512 BorutaUserinfoAlgEnum = "ES512"
+	BorutaUserinfoAlgEnumEdDSA BorutaUserinfoAlgEnum = "EdDSA"
+	BorutaUserinfoAlgEnumHS256 BorutaUserinfoAlgEnum = "HS256"
+	BorutaUserinfoAlgEnumHS384 BorutaUserinfoAlgEnum = "HS384"
+	BorutaUserinfoAlgEnumHS512 BorutaUserinfoAlgEnum = "HS512"
+	BorutaUserinfoAlgEnumRS256 BorutaUserinfoAlgEnum = "RS256"
+	BorutaUserinfoAlgEnumRS384 BorutaUserinfoAlgEnum = "RS384"
+	BorutaUserinfoAlgEnumRS512 BorutaUserinfoAlgEnum = "RS512"
+)
+
+// Valid indicates whether the value is a known member of the BorutaUserinfoAlgEnum enum.
+func (e BorutaUserinfoAlgEnum) Valid() bool {
+	switch e {
+	case BorutaUserinfoAlgEnumES256:
+		return true
+	case BorutaUserinfoAlgEnumES384:
+		return true
+	case BorutaUserinfoAlgEnumES512:
+		return true
+	case BorutaUserinfoAlgEnumEdDSA:
+		return true
+	case BorutaUserinfoAlgEnumHS256:
+		return true
+	case BorutaUserinfoAlgEnumHS384:
+		return true
+	case BorutaUserinfoAlgEnumHS512:
+		return true
+	case BorutaUserinfoAlgEnumRS256:
+		return true
+	case BorutaUserinfoAlgEnumRS384:
+		return true
+	case BorutaUserinfoAlgEnumRS512:
 		return true
 	default:
 		return false
@@ -491,8 +491,8 @@ type BorutaClientAttributes struct {
 	// IDTokenKid Name of the key that signs ID tokens. Never shown.
 	IDTokenKid nullable.Nullable[string] `json:"id_token_kid,omitempty"`
 
-	// IDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair.
-	IDTokenSignatureAlg nullable.Nullable[BorutaClientAttributesIDTokenSignatureAlg] `json:"id_token_signature_alg,omitempty"`
+	// IDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair. Default: RS512.
+	IDTokenSignatureAlg nullable.Nullable[BorutaIDTokenAlgEnum] `json:"id_token_signature_alg,omitempty"`
 
 	// IDTokenTTL Lifetime of ID tokens, in seconds. Maximum and default are configured.
 	IDTokenTTL *int `json:"id_token_ttl,omitempty"`
@@ -543,8 +543,8 @@ type BorutaClientAttributes struct {
 	// RefreshTokenTTL Lifetime of refresh tokens, in seconds. Maximum and default are configured.
 	RefreshTokenTTL *int `json:"refresh_token_ttl,omitempty"`
 
-	// ResponseMode How wallets answer.
-	ResponseMode nullable.Nullable[BorutaClientAttributesResponseMode] `json:"response_mode,omitempty"`
+	// ResponseMode How wallets answer. Default: direct_post.
+	ResponseMode nullable.Nullable[BorutaResponseModeEnum] `json:"response_mode,omitempty"`
 
 	// Secret The client secret. A create makes one up when it is left out, null or blank; a change keeps the current one then.
 	Secret nullable.Nullable[string] `json:"secret,omitempty"`
@@ -567,15 +567,10 @@ type BorutaClientAttributes struct {
 	// TrustedHosts Hosts that may be called for this client. Under the profile master alone. Default: none.
 	TrustedHosts []string `json:"trusted_hosts,omitempty"`
 
-	// UserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
-	UserinfoSignedResponseAlg nullable.Nullable[BorutaClientAttributesUserinfoSignedResponseAlg] `json:"userinfo_signed_response_alg,omitempty"`
+	// UserinfoSignedResponseAlg Algorithm that signs userinfo answers; it must go with the type of the key pair. `null`, the default, stands for
+	// plain JSON.
+	UserinfoSignedResponseAlg nullable.Nullable[BorutaUserinfoAlgEnum] `json:"userinfo_signed_response_alg,omitempty"`
 }
-
-// BorutaClientAttributesIDTokenSignatureAlg Algorithm that signs ID tokens; it must go with the type of the key pair.
-type BorutaClientAttributesIDTokenSignatureAlg string
-
-// BorutaClientAttributesResponseMode How wallets answer.
-type BorutaClientAttributesResponseMode string
 
 // BorutaClientAttributesSignaturesAdapter What signs; it must go with the type of the key pair: Universal for `universal`, Internal for the others.
 type BorutaClientAttributesSignaturesAdapter string
@@ -588,9 +583,6 @@ type BorutaClientAttributesTokenEndpointAuthMethods string
 
 // BorutaClientAttributesTokenEndpointJwtAuthAlg Algorithm of client assertions.
 type BorutaClientAttributesTokenEndpointJwtAuthAlg string
-
-// BorutaClientAttributesUserinfoSignedResponseAlg Algorithm that signs userinfo answers; null for plain JSON.
-type BorutaClientAttributesUserinfoSignedResponseAlg string
 
 // BorutaClientEnvelope One of them.
 type BorutaClientEnvelope = jsondoc.Object
@@ -633,6 +625,9 @@ type BorutaError struct {
 	// Message What is wrong, for people.
 	Message string `json:"message"`
 }
+
+// BorutaIDTokenAlgEnum Algorithm that signs ID tokens; it must go with the type of the key pair. Default: RS512.
+type BorutaIDTokenAlgEnum string
 
 // BorutaIdentityProvider An identity provider.
 type BorutaIdentityProvider struct {
@@ -786,6 +781,9 @@ type BorutaKeyPairType struct {
 // BorutaKeyPairTypeType Kind of the key. A client cannot be made with `universal`.
 type BorutaKeyPairTypeType string
 
+// BorutaResponseModeEnum How wallets answer. Default: direct_post.
+type BorutaResponseModeEnum string
+
 // BorutaScope A scope.
 type BorutaScope struct {
 	// ID Identifier of the scope.
@@ -833,6 +831,10 @@ type BorutaScopeList = jsondoc.Object
 
 // BorutaScopeRequest Members that are not known are ignored.
 type BorutaScopeRequest = jsondoc.Object
+
+// BorutaUserinfoAlgEnum Algorithm that signs userinfo answers; it must go with the type of the key pair. `null`, the default, stands for
+// plain JSON.
+type BorutaUserinfoAlgEnum string
 
 // BorutaClientIDParam defines model for BorutaClientIDParam.
 type BorutaClientIDParam = string
@@ -7631,234 +7633,236 @@ func (sh *strictHandler) BorutaReplaceScope(ctx *gin.Context, id BorutaScopeIDPa
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L35cuI43zB6KyrOqXqemUDYIaT/YktCAoQA2XroSoQtwMFIjiUgZKqrztWc9z7eS/mu5CstNjaYtdPb",
-	"DG+99UzHaP1J+u3L3yGNjCyCEWY0dPp3CL3BkWUi8e8CsccMFk0DYcb/puPRCNqz0GkoDzTxFUAKDAYM",
-	"CkZQR6A7AzrqwbHJQuHQBJpjxLvpkEH+X6hpiNInRoYIPzFmhk5PMqlYLByCYzYgtvEOmUHwk0Z0JH/O",
-	"LP9oo9cxokz+nvT+jp6oRiwUOu1BkyLPd13+QEOnf30Jh7QB0oZP1rhrGtqT3MSTobu9NIJ7ho4wM6Dp",
-	"ftR5Azw2zXAI4R6xNfSkW8Ryf3c+sjexePc77xbKwlQv2YuhyAmMdSOpXjobyfVi3Uise9JLaZlespdC",
-	"Id5WAYYafQzZ2EZP0OyHTkPNVjqe8DbwQk4ulc2eLJtMDB3ZHM5i2nQvpsVhOhHJdLuxSEpPoEhOTyci",
-	"JzCnJ2EcJrR4PBQOYThCodNQi8FeL/Q1HHqZMgc4QzRzdj1EsycLGvYTm1lI3hJ5ZZ6o8c77Z9LpZDYU",
-	"Do2IPjbH1PmciKVOQuGQ7BWyKeRTqCm7hmkauB8Kh6yhNofZ8snIJXgXFYrw/yuUzyt10GzlQeO2UK0U",
-	"wVX5UfzQwbVKpVDsXxXzN+X82+ccQ+1y7Yg+1OBDOXlTTt5HU2fRTF1rNl6GL9F+tWD3MwTmrZe35tXF",
-	"+BzNOvjSqhatxEnuvVkcv2Zor6y3WX3UazBU04xW8mh2fxerprQs640u+6UJy/WR9Tho36LH+GuFXmc7",
-	"+E7PFRvoraRlk3eZx3Rl+mKmXlihbMbapdHn7NttPzG8TF4brP760m3VHsjk8qU6amauyQu8vICkg7Xb",
-	"0fVRvJV/mMQJnRZrtyzOii+F63ShV9OHqFK9fytNXlj5ZEgvbnJnrz2mZc7eznEh9viaQKN0B2ceM2fv",
-	"lxf96MNlZZKIvlb7r+1qlGknZ/Zw2ovdzfLFgV4eNmf3j/cX561WnJnpwlnqfRK/jlWOZtUOrnf7iUzi",
-	"iPaS9/FcOTlltWnTzJ4UCemOX+JVqzitlPI3+UIHC9CX66XgE+ngkHuGNurZiA7kdV48eBtNyHB+HWyk",
-	"GzbS2NPYNvgLDg0Ys+hpNKquz7HCV1ENmmYXasPQF97JM4F8L4l0LhHjL8ZG1CKYoqeReKkhNbxFKMdZ",
-	"FGk2YqHTUFkO2xJ/f8gfsVgsyWdwnjd9gjq0GH+yobJpvBn2scS3xxXMkI2hedxy2/KOY8siNkP6U9+G",
-	"mImnKCCinopmI4W3eGsLUjolth4Kwq78Y1/0kX/4DyQcMkaWaWgGEz+J4wiHDMxsQi2kMQ8u4ljecv9p",
-	"2ciDdP0TeRb3JRySB4OwbhEDsyfe62mE2IDo3h3Jw3jqQmpoofDCV3Fgy0Nx/CWGk8jzopVIZ0Lh0Jgi",
-	"28A9IrAr0p/cWyCacQzz9evXsI/gVQ26QPSuMVJkb5m6/XUgbwfydiBvB/J2IG8H8vYrkrcvi/Tt3mCD",
-	"UqXkJ3HtAQKlSgmQHoBYXHWOkf5xshz/39Mhmp2+Z6a5dPch9Taq9+/LeFJrzfKFaqKdrp2UJrOrZvHx",
-	"YXhRy5fw21tunBsUZo1JDaUvi1kjOWyljJfEpH1x0xolz6x7MtZvbqwSGr4n0WMy3qqdtT+3enfDQf6u",
-	"0MVvjeoVnlJaPMfpJGomjRSpnpMusuzPw175jaQsDd8Z+sVnWsoNYdZI5LXcoJnvn5TheXM6vdKMUipH",
-	"s8PXe3b1+nJRzWdZ87WffGWpbjz1uTwtJTPp8+nUvr1LjB5PDFbqldDwcmJf3JZYvp8d3w9uhmd3KKnB",
-	"+nv97P3e0m148blXNPBZqfYyjt+9taqJcvXKmrX7pPa5PexZuertTfOuiZpwYPd1DaM0bJeSveaZnvls",
-	"lArWDD2i3ufpLF5so6zxqGNqdO3i7DVuTeODFD03WFG7g68NevbWMuLaiDU+zwa3J/gsn3xBhZN64ixp",
-	"6zh+d9bOpgrdszK7zKXO7h7LrWH5c2ncyr3h0mU/2+qR9vnD2XB823gZ4nb+MnlJ6S2qZq9erOrkLq4X",
-	"GnZ7yAqXjdo9foNN43JQj98bvdH5pZ39fH6ffchOqza5fDTuyuPuy90kbtcuu+eNz3aieJlIP56HDlzP",
-	"78f1xM7fzwe127Pb+0LxOnNyZE8fx1fpkpm1KiOWyozzOFHt3qWHzXzppD2azYbFQqKDzffiVZJeGN18",
-	"I5/VsW3Vrber63R9gB9qdZq+S2Hj5TNMnV3Z5rhVz6b02+50eluesOGDnTnrvXXwxXW58trLvOTysVbf",
-	"PLOSmQfLYvFKtJ54zzw2x+b15e1tujKqn9x9rl20X84LQ7P0UjH1z/3h6+PgvoOjOfvmrFGYVaKF95u3",
-	"yl05E385G6QecPedZV9mNbM5NSuZstXDd3d3DfMintHfRnaxmDJqk+vC3XUHH1207rSb96wRmw3uToxz",
-	"WnzItbup1qxgTh6iNdSo0VQuFptc1E/SjavzUSFqXSZex3V406WVm/FtB59f3l71ovEuvbjIdeP9av31",
-	"ynwZXz4kH5L16Gd6Zd4cuJ4D1/NPFOo501NH0yuOcHz6bEzYANn/TG7nINr/nkTOOmn2Yi/x0uTx5qxl",
-	"Pbz13ptaMv8+sZNts2rSOKre3BvJyaz5mrRbsdj9xWBsdfCg+6b3CyV4V3y7LIxq7CHTPLkp9M5zt5ZV",
-	"jg7qd/li5vwoXxwmrln9rV0+b2ZJYvg2mU1o7Oy++9bBcJhr6GPj6LKL4ie9k+uHSb9SvWwePRJyO3ys",
-	"p6JG6aFk2ffXJGYOXt5blj6J3zzU3tu395cPtNDt4L5xffe5cnSZamT0Wu4un2mRq1g//2Ym2d25dnt0",
-	"m2aZRuWhcmGWspMme+yj95cerGW0q9r54Kg47uDq9GLSvqi95/tHpetXdDW1LnOkfwNnvVph1phVmpV2",
-	"bIbfsoPeeeP6Gk3b5qV92ZhcvFi1YTTzRjq4cfVwEmvcl0+6R+0uvLvo12/TcTuWfCwPYi/pQiF+IHIH",
-	"IvcPI3IlaXy9QrMGNOxl0V4ZZwHHiEF0TuDfONJ7WjadiKBUJh5JpbPJCEznupFULgv1ZE7PZXV+OAZ9",
-	"cmy9p8weo4MO8/fXYXquUkXR54aHPM8v0/0A2QigkWWSGUIU8MsJDBx0pzhqQ1ifXy8t3kvAZCpy0s0i",
-	"zlXEIjCrpyNJLa3HuhmYQ7E4J7aq39P2nVwWycEgLms0IISiJ4ooNQj2c0z2CHZN5P1GEWa+by6TRNgy",
-	"5zRFXf5qsZ912oeH4Sirb1Bm+ybnk/o+cITwhHTDv0ZnGZ6Paw4z2LblsGTAZcmCzFyH8/xZ5+lR4QZi",
-	"+LzA66CLqKEjwDz4nmD0kejez/cc8P0/Ad9XYReZJtJbUhT1I3vIgIWIZSIAbQTogEzxyvt0AuN6hj+Q",
-	"VFxLR1Iaf+QwnY50uzGY0no5mNW4UGjy+biQiKAODDwhhiaYRfWEnC+nNoK6y4BLTsOz6msL4fWUqiHX",
-	"rUEM5HNE9oFKfRxWk5zfhxCpJuIT6YHuhko9wxsAiHWO0IBUmvyS2prdnsKGK6+Q/0EB9KspgEDi4N1x",
-	"8O44qIAOKqBfSAUUwL/lJakEjPNxEM8c3/0RnAFIh6BH7A/i5iS2246F+xoODRDUke0JNagSTRy0WAai",
-	"mm1Y8s9QA7IBID0w5XuYQhlvcMxvljZAI7Fehaopsw3cD/Hxy23YXx6qPUBggmzOZPERuZwkARIGr2PC",
-	"kA7+2zwrglw8HgP/+z8nxyfHyT+OQXmC7BnQBhD3kb8bGMEhogAqHoXgjetqQoaqxshg4n+WV3hBpmDE",
-	"D0pxIRSwgUEBxxLIFsfGpwQGlqsY2zZfxtTAOpkGzm1ghvrI9k/eRCNoYL6m1QuQGx0Jtt9EPbbL6BQF",
-	"bO1+gOSq5WoBwjoN851QpBGsU0ANrCEQz2VjkVg8Eou3Y7FT8f+fN8+NmD3L95hkJVbsyJmHETCFBgNd",
-	"1CM2AsyecYoO+9DAO0x0i3Vk38PZt00YBoa6UAT3TEMTATVTgw0AdK6Ac+Uo54CfKzoaWYQhrM0iV2j2",
-	"LJ52BxsUjPmCwBTOjkG+y2UEIG7l1KDoWJCxNRv7yjGvDUeI+R6lZMgrpQb/Lfg5yYfwH6pUSD0D2WEA",
-	"wXhs6HzhyQx/ODbU+MD8sAUSglQ8FEUDd2A3+awWZAMP66wLbP86NmykO0LJuhcYrBZbu8cl7di3bndL",
-	"NvfjtquURmt3OUQzoUX61s1tq1X6sM0Jurd2a4IIfuu+tqSHH7Ev+e7OOb+0xeMDgrES2/OvWOvbT49W",
-	"9mbUTk6rw6aeu8MXH7rC7TDDdX7MBh7Y+xd5M0pO2iezqp0YPnSz9ennmHWhpWmpd5nq51HuNnjBczlr",
-	"x3W7DN36tbvNgsBqI/0p1314T1aHN6N2dvpoNfXEHb6gqRWLdUfbfcEefC8eceCSa4IN4UTCoRkDaFkI",
-	"A8jAiHASgjV0DM6IDRIpMCBjm85JiuIt+oh5PkJMp8jm/OH8G0cQEOsdrCb55DI+zqySBDGFTAwKbNQb",
-	"U6RLipZKJMJCfSO4UY2MEAXTgWFKhXXPsKmgfi4dU71iOTnrs6C9EUF8n8O8pzYAmEgqJ5oNIJWUTpyB",
-	"ZDHnp7BAOX0E0YOau/FejFOimJ5OR1IweRLJwbQeiaOUlkExeKIL1DyCb1WE+2zARbR0ODQysPN3PBx0",
-	"jL0aZNpgxfk9c3b12SH0DocqwMRZvi5S3KceBsQGz38+OyT+VHDFaIJsTy9kI2BQ/53thCbZTmglaHoR",
-	"sbwNzGulVycY7bMR95ZBk4sEM3FUuy2QT73VKpuIkrGtoRayJxsIu62aAiraircuQGwwL7EAFrI1hFkE",
-	"YS4dLqCDDKfmCZjrpvR4FiWTJycQxuLax9C4r3PJ38OXFaDelE+Of9MIZkpvCi0uAQtBKvpCpTTlDetG",
-	"eILMJSmRg8L5RQR0G5RKLydXMpQawlAhX3pqlm9uy602fwSIUthHLjAlEjChNpSYhHRfkMYUITgWhzMH",
-	"6vISOKCEnpfyZ82p844r8JyYwcdgisjLqUfQ7BF7hPTlmbtEnzldLlvX9Y3zItsmklF2rhCX/z0I2MF5",
-	"fWOCMJjz1kCDmM/SRZyZ1BCl/Dp9+boCmLsNI67L/C79vzbqhU5D/090HuYflb/SqLxHZb4N2W35cSwC",
-	"JQwM7+E6F0a8F4jXAd91xFQyzo6XVuE+/7G1yAiJFSKTuujRJ5ojiAV1CTjM4nX9rFopLt8g1XcKqTuk",
-	"O84nLrg5YiIH2dgjAfrvkyCXznvwkrRt15J3e4vjFzqABfrlG/ejzz4ADt0ZoD6Yv4wpA1iqHTzqHA+V",
-	"XrUQ1ToaIEx71Fln0DDHNtrxsnTHdPFACAGjsTbYdBCtcvOuUiw/3dbzd/lKNV+olv33g4/jU81AG81H",
-	"PF28HoZShy7fWzbg8v9UQNgmuA8MTA096KJW6u1ys56vPvHFlZtP5Wbzuum/KRg4EwGBlQDRhFrow/GB",
-	"cyN70DDFU7PJuC84MOVp0PMQes+rPyN219B1hHc8ScsmDGksCF+7dLuLTIL7QsPC54b6yMDCQslH5VQc",
-	"mb0AsJ5dNwuVUqlcX4nKDQqmtsEEepWrCMbSah1BzSXwA4mtUP56cOmSPXPrdc7IWFzDngNkDgppBZVY",
-	"w2m8uPzH7Tt+7DVy5ggCgaAlbCNgPVqNJuLyxY43y3Y7+Y+FCy2UQaxTIfgsSDcB53NbbzSvi+VWiyOL",
-	"p3K9XWk/LtCUAMTNsaqQigIm+WhoL+sLN8zuwLZOWF7TkKXM+DvBF4qOy/BVMsAUYkbBRbtWDQBp/br9",
-	"lC8Wy432EgLOC5lUol3OkHw40ZPL0wlS/IvYhjOVBzBnZIx3vXNagG9DW4lqHIdSTqGWU0x4oHJ2fVsv",
-	"reJY3EWjN+PDb5F/kR7E4MCkAWcmgXqbkCq0+7teF9PpE8yUM0KAbLIMF8WRq6f31L6+fqrmm+flJTBZ",
-	"coUAvWkI6RLlmMbIEGQrHkudpLMZ0J0xRL8XG+1uwws3W1gIDMfwtQPQKIMm2oYlNphUrQRAr9EsF6/r",
-	"pUq7cl1/OstXquWV92vg4QSlncaQ7CEX578T96nEiCWViKOtAJAOBab2QLRNSA3imZKO6a6EATK0Em0Z",
-	"FJAJkroB0XAZoPz+1fL1R0dSbK1nIE+lWQhSwLkY/l8P8wwonNHvhOIWt/IRLDw/g4eIawSMuAbOtd39",
-	"5tCFIXxmyq2GmfdYGkrZJLcchrf2yCK3eO4hsOOdUt4iq/C++FnpnJwb3ydED+Q28rfti+tm5bN4p+sZ",
-	"wrFnxbvyhNv1/T4kxsseBoDF89S9BtgdzuMfKrUvzb3SYOw3FbcdoRVAgXV8WvbvJdrfYqW12oO5HKFR",
-	"V61nfnw1+RF0bQSHwB6bwvVoS3Z9/pCW3UeFJGjgCTQNXbpoLfh1PXehzv8QcHUbLj6ruYlEI2NTB0G6",
-	"u/BKuWT5DH8BKSUcYnAJszneutLriDMN/CIK1fcexyFV5n+F+DiO4aCLuKgqZt4TysswdlOajqkyo62N",
-	"h9l2+a6NcsHbVdwb4U3PDNMEkFKiGdDV9Qq0gTCzZ/vt8KMwSsCb+gSe5faegWlQRqVPlpDROQMjlo+g",
-	"NnCUH2KeoHSyUJdMLzQbNrGQzQz+uB3H5QXEpuwH4JnZY8qQ/qSoE+/0LHzC3V8GhDL+zUbKDkawOfOY",
-	"JS2b9AwTgecRpBzBfZJ2Ct6WX7EpZ7mky6dnWUF4YdGaVDV6iBkj4R/mJWE+D6fjuVex63qz2jV97RTe",
-	"PoD32Xkin5v7urmsMR0gfWFKh4VdnBWPTdMXHrByFa4zfYCfmMAhzCcJCGFNsSOLbvef5p5OnF3wODcC",
-	"6Xko8dG6BXYJMRHEvgXOvfpX+pRQKZH4l+phnoRwEg4ZDI3ods9RvhHpyvnVXR60bU5BVwcCrAOixzIj",
-	"/UDBlIsBDFg2onwJfNFiYGnaXAaJP75g1VxI+EkKZxSAXSlb+r0Gj6sHLd2TiEw8WXmCQ06SBkiE8iCM",
-	"uNTypBu6IFMm5AiR70lfc8SOTXUxHGIl6MT7BaMxFTi2S8ZYXj+xFr8fqHQbTaVyf2x3x5ZiL1YtwrJR",
-	"xHOfxEsXwAUQMBtiCjUXBQTDeBWIAxz3+AA9Yo8gC52GlP11CXirQj4W58ibfY6jByN56XhrCiolFy0S",
-	"LLBLuZVIZ0C5lTxJgXIrHU+ApvjSFF9EGAkQ3tDgQny5EF/KeqmV/wQ4oPmtsJHLoegGNIXReUAoEpN0",
-	"0YxgYRqUHl0br4c/ZmUdavRsZxPyDYx52RYdLMW5BcS8rHLpE9CfIJufMJ3nbqecuhG+8ka5thVYlsJp",
-	"gom47L3sEQsBRlPXydDJG+8BlvQWmMfaLD+JeSwif+ye97fV+mW4zqqH1rgqluWisA4ZsWfbPeTNmDiv",
-	"7oXnnX2SPPXciVxH0u3Qd4XDkjfBgqYJzlRRGmk6cUIHttv7zhfF4exk4IHrCOa4y6tLs2qihVCZVUBX",
-	"zQzcVwQDk7X0YiHWZvWwEzLcetAFkS5gUBuBrk2mlDOJyh+LSrd7NgAQL7FG0l/HR/iXALVI2ANif9Zh",
-	"HtV8a/SzED4U5LIumQKqXP+2ulZO2NEa31TZxIeqBU8OgW70lXe7bCPYkCGytrvRQfFIgRhDEJ7Au7oi",
-	"MilwFF/MxwzoxHe6CI9Hv2tI0yJUVkDevahrY6CC7tUC6HgHPr+m9M6rgLg5imrx48uUia0bE84ccnLF",
-	"vwTtccOe/MFYqxkb0lump4E3LUBwDYhzKteAxkfpCdhQj5zHOwgfBz6OwsUGdQXj1oBMcYCUK4VcAE0V",
-	"mLRyXUJsDjo9GYDkcUMVTPb+K9geH66PfNuK2XSGUBiNKiQkxEITGlhZdjcim69eh82/pAfnEt1fKZop",
-	"dsZFlgvS1CL9WUFCF2nfshy9INYsyxjhZTXGSuXDOmVBEK1aYJoVs+XjOxYZyEAULkXCIG45SC5fhcJX",
-	"CikbrtV6RLAe9S0x5Is090sAo+vl8fOM2UZ3zFaSIA1iyXkImulwj8cd3MF30Bwj6RihQToPNBugmfwo",
-	"hftTAEHXhHgIGHpjXiWyJ2NM2NNERcMA8Sr5SB2s28SykB4GirmQHJFGRghAqjr997kTysQ6oec/wkAx",
-	"WpT/+tzhGAd1Qs9h/m+h7nP+iHdCz8K5vRPiPbfXwqnENCq1wD5aOVCDb8ZoPBKqRCdvjgAbf6j9sS3V",
-	"CiPZyp1qZGD5dzxQzSWIbfBa3aDuNavl3fddLKiLiACRrMW3cnfiDWtfo5FUW8hsWP4G/eSuIM/suugl",
-	"7aZad3L9urfXde66g+TiDvbUlPrzMH2r5nRnjahj/g1AUk3XZw/rnIMhNpV6sZNsLPvHkqKUow1OGZdu",
-	"6/Y8wkdrakEVwQmXGw0GyFi6kHPxESNx9NCJAWeE7KjVFfrc4oAYmtDqjuBbRXaOi+e4i5Z32wvwPbS+",
-	"28y9uxZ4WR271R5/tHp2m0V9H3VtDeoIjC2p/5b+ECbqiTv6CRh9TGykey9okB53e63nMGgJdThycx+4",
-	"yqIFnW4Q3fEFyW2/hgDdsgK/m1loF23zJ2EW4jelT+b+EXx67544bypCu5QgWlZJOIRyWvxXztxU35vq",
-	"u7MiJ2nHhfp+ob4LZTXn//bQPG/L3QRror8LZ7OnJntRhz3Hhi/T4W7qZNdZB1IAHQPR5f2VfOfZdDz7",
-	"hzjxqYGVo5ufN1+6qCsOZs6ov0yHlMtnq9SDHlwjpqEDRIV33RDN6DGouD5Mwl3ym9/Jz9P9r9BwDyBH",
-	"Qa5y368t5lh5TIWK2zKhJu4rhw3f/SIodkZbS1aJzTdRJUNoz6SJ1SR9Eny2DUPjOMhPTL799EaIQTdh",
-	"3daXPo9nIm7oE7CRAKMur/90QMwFJgqoZNCnAI0sNvs4G8vOW53bXLahnj/SBiMepaDMyodmjI3XMdpv",
-	"lyuNHtvs+gOMINtN80OMIqcAdikxxwyB22aFLtpImEghIL5yDrtnw/5IPCr3yuJFVeHicexrStle+F5j",
-	"XNmVom4pcQeYZxx+x5/obRuzjcO/OF08A3z5SKPOMcgDzUaQIZUHi+BVbGpYql6JLZVLn+ay1BAhi/qS",
-	"WckMEWg/3LrKLORAc5uMdauMSNtzkafgFhsTZFMo1c3PY+fP5zBwJnWppHQ/83GeW6zS38adz9voy0cb",
-	"vcLCu09lE5kTGS7xKdq02tUOLBvHxCNaVjb9O01r4ZCkQEoxIFLlfbC1bX5kATY2cRjLVrZjUHRTDTgB",
-	"QDJpi+8gbeTmWPbEBi94NPw25j4HWzgS3a4GQGdvu0mKX3685fB2vcVuNSP5HWyIW68F/9LGxJ+lPfi6",
-	"wb5U9qR+2cH9+ho71G10vGSRcaSYbf3YlmypYoAly1g49BbRiTYeCW9xudu3SJ9EVLMXSrBOtOPreXP1",
-	"Y8QYceom0gdAzjWE+gYbjLvHGhlFbcKv0+BV/SPq5E2IqvFCiyXjgtLL7wC6RdXAf+QtckumHIMCYQOg",
-	"AloEDnXvlOscJq7gAFL31vtPIEjaqcw1v4ovWQpn2EvUDhYZK4xKPf5+hnQx6CbbqFO0ZJewAc5ubrq3",
-	"K7so3ztTFwkvDJuyvdy4l3HRb3X/PTmmgkNDpGGB31vCwBCTKRZ/KZX0MtznQfDbQtBjFV+EnRrsl4We",
-	"m455p2AXb77mtTEF++ABMfhWXt6b3/oKLchqr8zg9NPACNRArEQV7jyrcYaMaNoVV8+WM+7K4VyXchnu",
-	"LhMaElvlwQm45Csc+j2RUmHJN9ikb8NRsMuYJygxcBd/78D+rFnJPGZL0aFj4InGxSI/DEjFYkI6SMVS",
-	"gbpEN0Rtm00L5WLAlhdftxSsnKFXn/Y3Euk8DqaO/jP11IjZXmMrd8+kkZW6ZXT60MCUBQLSW1Jm82tW",
-	"rQOvz2KhmZWPEjhtBJahwzmCCTAIL5SpWRm0ohTIojmAI37P2AAZNlBd6RqDs1PvZuWKNY2MMZtbflWv",
-	"NVbsecGcDSvmxMuFAVA91xutZc2dVeMSjCJCq+hAeb7sMV214uXKPSuXDSkdotk2g34go/gRxMJXSWjT",
-	"PfIUcAre3LwI0Q4H4fGnG1vB4y7UMtpinbyxuuvqogaP7K+HtPF8N651Db10cJcPvSxhiKXX7YHqwm1f",
-	"WH3AhfWf7yIc/W/S/+y3x/O7+kv+RDy/0by8N97faBsJogPbWIu+mS5s5S3zUXRiqx19K93YYUffREe2",
-	"mecD6cpW2/o2OvMR/ku7Eh1wu9Keu5kY7XJ5dyROe57ufsRqx33sT7x2ukTbELMtiYByItquaofPbR5c",
-	"i0V5lW8etcUixv5ZSrftIfFz1bvLAcq/iaJrVXnk30fTGBQb/lvqHBc38uHaxw9yXFyjklye4ReEs6eA",
-	"9E6aSde7T5bvEGiUSte/ffWRXq/bzYknPGWoVwlMzqoc/yLpDC6cD9lOzmQr3SqVt+kAmr1VUfBr4gVl",
-	"YJhnJ6vlHXVMO4eFeWG6cCYLANyGaH8rQL9u2t/PpVvOW/hdcKRa7+9HpVxA/6bESa3/w2mS4768ExTX",
-	"UCB3vF8Xhu0908cspo75BLoz1wWz2cpLU0YiljoBXYPRY/7tFDz/3RGA6IROQSdkU9gJhUHHV/JZ/sQ7",
-	"yt98ZaLlj6JSdCf09TkM+EcKIO1gEewaljMyAlKxXEbNXDZNvnhtcXqkyRm0sT1RnxqRRDojR4YmJaAR",
-	"SZ6khLWlEUkn4kFxsKL38hUs8s9K1YXUAjjQToGYI6yGJrYaOdDq5K+QvThFWf2sZuFAH6JZGOhIM0bQ",
-	"PAUCToEj+2tsLw7cMt6Rf1BgYAFMd/Aw6Nlk5IN2sD/SLCip3JWBdQ/XIVxXpS1yXklH5OERl8jjr+l1",
-	"6bEp5H9p0ldPNgjw2lp4kuLX1XT+G8zE398MrIr7rgsTEIksNwTSbNLatFWSUIk+3foqY/pzLc1y91tY",
-	"nMUZ7syp7XCGazRo4ipLX+oRmSD6nU94Z4/s4BOX2rmwy1dOBwZD1ILadho77w3YSvm7441Yd86rdE6O",
-	"70Z3psrHOYXkpD5SGJrlBfcXa3BLnikXauh5CgstRf5tx8v2ZzmBeENB3bE2nNgGkP5cIUAl2/xNOFGx",
-	"2t9PAFiR0fR3AvqHM/9uWoctwbeG75dD/UKQk4FEY9tgsxbfidwxgWM2SATcNOyvCyVunUGBQekY2aIO",
-	"gLLhig+cBAq/cxp2o2hGEMM+Ggln/LFuICxJSc8kU4/vYdETouGcgOdneiqHOYWmGToNlQinHKpcG2cM",
-	"VauwU4Df7yEWCodkPNRpQLTKaaipUDfwB7H4u4ioHCofH5m6+hcVQrtQsHSpu38a9clt4/R+cnp7GgeM",
-	"rCMTrdpLSfy2sBN/B3cnTltPseql1kvtPC0Clq2aBizaUcFG3GzrG450yUyz5nRtBPVVZwtV9UlPVIwb",
-	"HkIX+rqgEd0WAeNtOUQz3/BOqkQuIApj2so55unt3c6cnnN5yn15YTDkchH0RcauHHJhwTQMumPmlOgR",
-	"RnuxtrBcmAgn8l0PORTBGIkkGH6wzT8HzG+Svq81f+AcA0DDdApBcwZV8r4OvvMOJFaTb1SoXLKIlYbA",
-	"zcgmJiF2H2I3gCzooAQJ9LTyzLBweoEvDepBF9YmJtp0R0Wb1ddSYrENY8hGqwcZW/pKzFWU8sVi6J6E",
-	"vOIQ5u7KYyoCFP0DupB0xloAm7+1uvaqLZ/LJgwytMUb8A8kQ70mXER4smxjYpioj/QnSWzmM0x9/tZc",
-	"RGBwiKTGYZ5yVwyzOMXSnjyLCLgGqmnARRhblNkIjjYdpNtuzVnSzXhPtFk1hBMkd2vzvlFBtqMyAtLL",
-	"y0tq/lVWO+2RgJxQgj9QQb7X+TEbgMSxdCa+thCulEBRPnzfQ13EozKPnSeSUezguIO5AKCcN0RlHQFM",
-	"XcZrT5ANTWdD9JPkJxzcoJBgV4rLIwBNMwwgYLAv61d0cAf/+WfeG1N6/OeffM22evky0PU5Ci3jWVQ0",
-	"FEHuXh7GwODZN8IpKCBoIxv8n//v/38+7uBzJIOdxS17bly32sAL6ed5jPHz8qt8VimWHHg5PA94HjBm",
-	"0dNo9OK61ebLi04SUT6dJxWWaYjS0lAsmjibkm5LpmDlmDFB9FTIzXyJpjEXtYAoT0LG/UGYw80ZU/wK",
-	"mWwqmGCEdKQrULaNEaJ//il+aJ4VQTKZzInLd9suhp3yrSPDNA0ZaR+Wqg51f1TM3TGoYE/1Xb62Xo8i",
-	"CQTLRpohisQZVBaIUVMXCXZCy6WehPKjdIpJyhC/AZmKfbo6QduecdjIevbHoIWwqKTXhdpQHKxTg+6Z",
-	"r12pX4jdwZJl8UbhimzHRg9gMq/N562mZ3hKVYP/puKJeTGLP2QBLDndvP69mJOTGWCwDnbGN/xF+v6b",
-	"jKU8IylYiNAIfg4DOFHIdADd+HXDjdQ9Bc9/UwbZmBaJjsKysnAYKG989Tf/6euz9yVEJ4nncAc//62J",
-	"Xv7m1G2rKrwKNZh8QWHw/LeaQ/znyYNGvj7zi/rsfxoi008mm8qB//2f9HHijzC/Ax0sTpP0gMz3lc76",
-	"FieFFVkxRsSsy3TU/ESOQUMFYwCTkKGTaV2CQIapM1X7hu+ar5dv8VmcufyuaslMia1zHCuyYkpvNlAW",
-	"KdHkJRaHxG/WQ0TJk5GK/hwG3Zkip6IyJen7HrbidRzFEOpgpxCTOlZVH0s9MEXNnMfD5jhBguBY1dN6",
-	"Fu9E7U++h7CMcBFYl5BPgImnNiCmLt8+I8Dgs87VSjQMGH/c4WW6zNcykprLYyDzKMiUo4aoZY+wqMlA",
-	"fdpMuSFRhU++UzcoRzwfAT0GRoQyf9nOsMC/um5zBCxkxZlkbhOx1InQkcrSh766h6DP15tK5MKefA4G",
-	"hzGRpRn52/MWRPvUwZQIrZzqkY4lOeFwKtsOiEiFSlWIPAsqPe7UONYhg11IkccCYXPi4+JMp4ilOlV+",
-	"+IK2+a8O3yzyXLBPikeyJ4aG/kNX3qU5BuCXSugoha3JNDSEKZrX3wrlLb6qSOI4xlkLwRE492k6nR5D",
-	"8fMxsftR1ZdGq5Viud4qiz6cXzCYiVx2IBQOqXqeodNQ/Dgm2xALYWgZodNQ8jh2nBTZHdhAyObR4yky",
-	"zYjQqERfpkN6rArDfQ37fxMoIuJLBRGRDFZQYwthQ484iVugKsLKm3Fs4XJ3f4f6QelQ5KN2IvSwEg4U",
-	"epuBKVKXXwkoQuRwIslkxQfmi7UCFuwL/a8FbThCbNErURyOS6srutBYc6atalBW9MhLMrRdLDwRi+1a",
-	"utk0VymknGbRpcjcXUuO+bquqQBLRbXHlNxE0LDuZtXABag7SjrRMb5tR199T9E1uW3XeXl70S+zbT9/",
-	"gW3eN5Hbtu9ilVsBQ9ezZ6tVQ8Mc21Lr7ejpQqd/zTV0fwVpxL58/RL21M3jJyhYwLngw2BflLeTV1MU",
-	"sBPJOwIsWoLyOA9Ipoma2/ghZwHH2BTYHIsn0jcmCIddsf0YLKldHSLC0brDz0iwUIFS86YJurZgzkU5",
-	"O5W2RObDAYz0hbFImWoWnYdX2mNUd8GHEc6BK0tOBwtezwl/XP2Ai0I7V3Rqf8/fvziQoNOcN4l6yjYK",
-	"/wobjkJfv0jlMKKsQPRdC6ROUXexPOIUdYGnm68YohvSHeheafBtpnsxLQ7TiUim241FUnoCRXJ6OhE5",
-	"gTk9CeMwocXjc3tTqMvFANwPBVTbdOiOauIwMlFOfzlvHvry9et+2MjFG37NukrDs4BV4/uBdGusuidG",
-	"dc1oa7HqQlFXLuFsquYq2nwNh6pEc8jk2vZyUW5rsZzfC42ndkDjZ2SM9W/G/rHc9rt0KuqGQ6n41jtc",
-	"LNIvSE5i+0m9JXt/S3Ll2jocqhNErxbYv+jfhv5VUi8u2K/NitfnxEHaFBida8M9ShuPalwqPlcTBWnh",
-	"2Jco9ISiwEsNfPgrFbgPlxOlXGRxElvhGRgRG/2GrNiPf8PxrZ9TwxZqLkPix9/xNSkT3Lq3FA6WnFrC",
-	"VDNXt4U97wUYWDPHOtI3iE2OgkZ2mkIqPZRkEe5FWfd4xRs7R2zvB1YnGK1/ZLF/JZPAB02uQDAOTpHp",
-	"rJirq6QGZ5sNJ8MK1L9p9gOS+oeJmcJyuh7P7PZ6fTneSvMHbPH3HOBYLa0G0kSxKHNSpIww80S2Mp+r",
-	"UhAiQ8WZsgHRhcIHoDd+HspS8bxUxOT5tIPnqYgcB0mDARu5Dp7CYnUM8mo9cjnCAIaVkQJS74NShF2b",
-	"21MN5wnKAiBSOJYBsrLRAFoWwhQQWyYCEknbV/Mrt8Li+XH8yr7Sq40cr0WPAKvSkAr1Od88349TNS1A",
-	"kg2oK/OXqw018IQYGqKnHK5isX6xFQiD6PeXQWN7A2YLCtMUjfUfQGgA7DGnZJEb/H/A/b8eg3oQNLcm",
-	"WI7bynqSNWYHUrMXqWnK+hcHWnOgNQdac6A1B1qzgdYEqTSjNuojzHEretJl3NAHyVCB1r62vyBhj5gm",
-	"mdK5f6UIU3WdEYZoJqx9dP5JZIBvC78hSaykDkE4hayjFM4m5UJLldIHGti+CUUqoG+t7bk32IAv/5dV",
-	"+hzQ4Xex7/yrkFkLzb2w/0NBqVKSKMJg1Em8IjOo7IzjvHkWvieiE4G6kIJnX126Z0DhjEoE9qwb+jOg",
-	"DM6o4pyFcxgzTPVv4dDahwb+AITnpN34RZCeKMCzM9qro+kVmh0w3z8f8xUJ7pmGjD/4d2G+c2MyZ+IA",
-	"BBhN585Q83qZ61DfcuTbBt/FZR+nNW6MO/kqrvFUXMym9kN9FgOz/e2KV1YMEohd1gQXBgL54O/48x7p",
-	"+sjRVa6Pyye8ixfkM4YjJCMSnudJoJ+VY6JUyhwDXxTV1NG/QUOXWjT3+fJhZLUqFWxiYMcf5Xit7+FS",
-	"Dsmf74VIGez1/Ko1WU8JjSyTzBByyyh59WqBPoje7NqhuBbvJWAyFTnpZlEk1UvHIjCrpyNJLa3HuhmY",
-	"Q7F4yNWztcQqdtexrcpl+V28C11Q7YEBvxn7beKvArPgelitf49L4cE38PdA7XM3wQA38N0YsI3eg01V",
-	"TkiGC/kiqNeaQKTzVQDa3sPRb5kNPPj87cLF/EufieP/t+UjWeEL6HA9zyJOgrM2wpdPllQV9zMsQ2Yh",
-	"BjKnjScq2pDRb17OaY2r3+bXEvuHE97Da/5HyyTST27r97iPGnTxEv5Y77kNzmeBD3x/276sCeLwph7R",
-	"D7mZEZ1kfBtFEF+FEcH1/1iRIvaNu98CwYl8Hj8dyQWY+A9Yb7Op/iAo7IFv3exEW2Pc7+zytclj6oAg",
-	"DwjygCAPCPIXRZCOHmWIZhELGhvtV8vFaDSIZUGa8EZTFiBTvJg9zs3d6pYiHK0zZSnj+sdZsOaQu8bz",
-	"4jhe3Cnz9P6l4urjSO9p2XQiglKZeCSVziYjMJ3rRlK5LNSTOT2X1XV/uRknNbC3yk0owv+vUD6v1EXy",
-	"/cZtoVopgqvyo/ihg2uVSqHYvyrmb8r5t885htrl2hF9qMGHcvKmnLyPps6imbrWbLwMX6L9asHuZwjM",
-	"Wy9vzauL8TmadfClVS1aiZPce7M4fs3QXllvs/qo12Cophmt5NHs/i5WTWlZ1htd9ksTlusj63HQvkWP",
-	"8dcKvc528J2eKzbQW0nLJu8yj+nK9MVMvbBC2Yy1S6PP2bfbfmJ4mbw2WP31pduqPZDJ5Ut11Mxckxd4",
-	"eQFJB2u3o+ujeCv/MIkTOi3WblmcFV8K1+lCr6YPUaV6/1aavLDyyZBe3OTOXntMy5y9neNC7PE1gUbp",
-	"Ds48Zs7eLy/60YfLyiQRfa32X9vVKNNOzuzhtBe7m+WLA708bM7uH+8vzlutODPThbPU+yR+Hasczaod",
-	"XO/2E5nEEe0l7+O5cnLKatOmmT0pEtIdv8SrVnFaKeVv8oUOFqAv10vBJ9LBoa9fdiaQ3uIxK8iFc+cO",
-	"ZsrfPS2Lt7wWDSjZtYuVMj+vykF6ngorGzKafLzz0d7GRIvveCGpiSAfXUQNXebBckrJEOxz1fd6ji1h",
-	"0q/7PsLvaxB0trsFV+qtgLXHPjbxn95qZAer38Hq92thyhocIk/Wqa2Y0o02vaKTsp3jXFkpT4jvTsI3",
-	"F9EIBDRP/ifH0zcZ/eZYdQ9bnye/1sHE92808e2Q12Pdq1ib2YP5y2TKS2/ZxgQy5CRzowiaSGael9nY",
-	"3QJDK6x3K6997J9AHA+P8B+btmL9M9rHCKdu1xa2tyVqYyiy5NF5yKzDIhssJg6PL5Mn8hc5d/vlL1el",
-	"3t1kifM+1n15ds+RLRBsWaTet7FtGPb9tMr78Oux/be6BVIqydY/CDcd9MUHffGP5MEXRfGwzAoATIL7",
-	"O9nVfjzuU1a2A/I7IL8D8jsgvx+C/ILVE1FZLWnfYNcgBnNlWP9u8aliXb9YVKoElu5Htm0n84A4F5me",
-	"XKV2kSHICza5n2eSs06avdhLvDR5vDlrWQ9vvfemlsy/T+xk26yaNI6qN/dGcjJrvibtVix2fzEYWx08",
-	"6L7p/UIJ3hXfLgujGnvINE9uCr3z3K1llaOD+l2+mDk/yheHiWtWf2uXz5tZkhi+TWYTGju77751MBzm",
-	"GvrYOLrsovhJ7+T6YdKvVC+bR4+E3A4f66moUXooWfb9NYmZg5f3lqVP4jcPtff27f3lAy10O7hvXN99",
-	"rhxdphoZvZa7y2da5CrWz7+ZSXZ3rt0e3aZZplF5qFyYpeykyR776P2lB2sZ7ap2Pjgqjju4Or2YtC9q",
-	"7/n+Uen6FV1Nrcsc6d/AWa9WmDVmlWalHZvht+ygd964vkbTtnlpXzYmFy9WbRjNvJEOblw9nMQa9+WT",
-	"7lG7C+8u+vXbdNyOJR/Lg9hLulCI32xvkvt60BP8C/IsXKFZE42pgszvGmns3KnwvOLast46PI9EXkd8",
-	"VBXYSXyefkEVLOO0SCXC3p0YLeZc2Gm66N/yH09KW/9NU4eDCJ8c/z8UGCLgWVGU0GkoFs/BGEqlIokY",
-	"hJGsHo9FusleOpLN6jEt3k3ATC/FaQAfSNTWdcMN3SWHFvlsL17x1NqOx2LLtbYDAIUmqpbNqp+iPSQo",
-	"YMDvb6oO8PJPbolg56d5Od01bjuySvoPCDVvydV8H++cpZRuftecExjXM3oCRVJxLR1JaclU5ASm05Fu",
-	"NwZTWi8Hs1oi5Fbfx2PTDAcnfZvXuhfi1u5eH/N64Suoy0Jh0IPDxy+G0peru37hCGneYKna58LvgTQh",
-	"/O2h79R5Xzs4kswAHos0kh4tjAYx6CIwP3lR0xvK8Y+Bz57qeOiZxsiQRXsAJSMkyu1BOhQ9le2JYETX",
-	"h7231Bv+2e4pzgv3+6dIPCl3jWfe2rRqo17s45aS3waJ7IdDvqvLyhwEWyiB5LnttYlNrLa8cwdnlYOz",
-	"yi+A5VdVr3F4j5UMuRxso6dKhbm1cmWeNVcEIGSTG4qDO/dwQpGI7eCB8s9iSYKdSFZe1RUeJGcG1qnT",
-	"D3RnIvGVJ3MoNIVaVLhMyR9F5dLVfiMr7mns96ZPhydz4OK/jYtX3ilr3uc+lgNxhz8iKDwsszvMq0F9",
-	"VJD4HB/sy60rmd2fmQq6IY9iBwOZq2+ZPVedJfgdJj30Izjy2L7b3ALhVXlbE+nfG/Ed7LEHe+z3ZFvc",
-	"ZOrr0OJeQdzfAZ8pd5MDQjsgtANCOyC0PRGaozKYJJQ1LSIr03qsOos/uXqFfWxq53yIZZte4BxRYvch",
-	"Nt7Fm6bfa8bArfpsih9nugweP6oRjJH2Tbvcfq55OeIfOVf07/kfH2WT3dTBnXDrBUtXoIi0w34oeGxE",
-	"ydjW+Nj2RCqW1/y65xNrqmFaYhT/OnSiOZMOEDTZ4F39JdBJlJEhws4XC2FoGceKino/zeDI9H+K/m1B",
-	"m31VH20E9ZkYWWAttdW/guznKquxYJNES84KGRToRBuPVE7+sc15i6gQJRXqWhFut1Bn2ynJLZCJYLYc",
-	"EAO1KgApyI/ZIPYfCmoCgfJJQb5RAZOEYHiomwFCGVU4oGIB3gD3TjlilRVmBnSCKOiiGcG6UFKpCsYU",
-	"RABFE2RDE5jGxPEhoKoamqqGvFC9OAyknV3sQlrjPWuS1viARblwcey782hwUZRtKW81B4ikPP+hAOoj",
-	"A7sZbgRUAkGi6Mjy9JxkUwrEtaLCLDeC2sBwiz7TueOJWxN9hBjUIYMAI6RL494E2UZvtjiruLIBk7aY",
-	"CDHrqdrQ9sTQUFhMzrkA0IUmxBpSEKBji7egxKbeoS3KH8z/DQAA//8=",
+	"7L3pcuI6uzB6KyrOqXqHhjBDSP9iSkIChACZerEqEbYAByM5lpiyqqvO1Zx9H/tSviv5SoONDWbs9LQW",
+	"u3a9q2M0PpKeefgrpJGRRTDCjIbO/gqhGRxZJhL/LhB7zGDRNBBm/G86Ho2gPQ+dhfJAE18BpMBgwKBg",
+	"BHUEunOgox4cmywUDk2gOUa8mw4Z5P+FmoYofWZkiPAzY2bo7DSTisXCIThmA2Ib75AZBD9rREfy58zq",
+	"jzZ6GyPK5O9J7+/omWrEQqGzHjQp8nzX5Q80dPbHn+GQNkDa8Nkad01De5abeDZ0t5dGcM/QEWYGNN2P",
+	"Om+Ax6YZDiHcI7aGnnWLWO7vzkc2E4t3v/NuoSxM9ZK9GIqcwlg3kuqls5FcL9aNxLqnvZSW6SV7KRTi",
+	"bRVgqNHHkI1t9AzNfugs1Gyl4wlvAy/k5FLZ/NmyycTQkc3hLKZN92JaHKYTkUy3G4uk9ASK5PR0InIK",
+	"c3oSxmFCi8dD4RCGIxQ6C7UY7PVCX8Oh1ylzgDNEc2fXQzR/tqBhP7O5heQtkVfmmRrvvH8mnU5mQ+HQ",
+	"iOhjc0ydz4lY6jQUDsleIZtCPoWasmuYpoH7oXDIGmoLmK2ejFyCd1GhCP+/QvmiUgfNVh407grVShFc",
+	"l5/EDx1cq1QKxf51MX9bzs++5Bhql2uf6GMNPpaTt+XkQzR1Hs3UtWbjdfga7VcLdj9DYN56nTWvL8cX",
+	"aN7BV1a1aCVOc+/N4vgtQ3tlvc3qo16DoZpmtJKf5g/3sWpKy7Le6KpfmrBcH1lPg/Ydeoq/VehNtoPv",
+	"9VyxgWYlLZu8zzylK9NXM/XKCmUz1i6NvmRnd/3E8Cp5Y7D622u3VXskk6vX6qiZuSGv8OoSkg7W7kY3",
+	"n+Kt/OMkTui0WLtjcVZ8LdykC72aPkSV6sOsNHll5dMhvbzNnb/1mJY5n13gQuzpLYFG6Q7OPGXO368u",
+	"+9HHq8okEX2r9t/a1SjTTs/t4bQXu5/niwO9PGzOH54eLi9arTgz04Xz1PskfhOrfJpXO7je7ScyiU+0",
+	"l3yI58rJKatNm2b2tEhId/war1rFaaWUv80XOliAvlwvBZ9IB4fcM7RRz0Z0IK/z8sHbaEKGi+tgI92w",
+	"kcaex7bBX3BowJhFz6JRdX1OFL6KatA0u1Abhv7knTwTyPeSSOcSMf5ibEQtgil6HomXGlLDW4RynEWR",
+	"ZiMWOguV5bAt8feH/BGLxZJ8Bud502eoQ4vxJxsqm8bMsE8kvj2pYIZsDM2TltuWdxxbFrEZ0p/7NsRM",
+	"PEUBEfVUNBspvMVbW5DSKbH1UBB25R/7oo/8w38g4ZAxskxDM5j4SRxHOGRgZhNqIY15cBHH8pb7T8tG",
+	"HqTrn8izuD/DIXkwCOsWMTB75r2eR4gNiO7dkTyM5y6khhYKL30VB7Y6FMdfYjiJPC9biXQmFA6NKbIN",
+	"3CMCuyL92b0FohnHMF+/fg37CF7VoEtE7wYjRfZWqdsfR/J2JG9H8nYkb0fydiRvvyJ5+3OZvj0YbFCq",
+	"lPwkrj1AoFQpAdIDEIurzjHS306W4/97NkTzs/fMNJfuPqZmo3r/oYwntdY8X6gm2unaaWkyv24Wnx6H",
+	"l7V8Cc9muXFuUJg3JjWUvipmjeSwlTJeE5P25W1rlDy3HshYv721Smj4nkRPyXirdt7+0urdDwf5+0IX",
+	"zxrVazyltHiB00nUTBopUr0gXWTZX4a98oykLA3fG/rlF1rKDWHWSOS13KCZ75+W4UVzOr3WjFIqR7PD",
+	"twd2/fZ6Wc1nWfOtn3xjqW489aU8LSUz6Yvp1L67T4yeTg1W6pXQ8GpiX96VWL6fHT8Mbofn9yipwfp7",
+	"/fz9wdJtePmlVzTwean2Oo7fz1rVRLl6bc3bfVL70h72rFz17rZ530RNOLD7uoZRGrZLyV7zXM98MUoF",
+	"a46eUO/LdB4vtlHWeNIxNbp2cf4Wt6bxQYpeGKyo3cO3Bj2ftYy4NmKNL/PB3Sk+zydfUeG0njhP2jqO",
+	"35+3s6lC97zMrnKp8/uncmtY/lIat3IzXLrqZ1s90r54PB+O7xqvQ9zOXyWvKL1D1ez1q1Wd3Mf1QsNu",
+	"D1nhqlF7wDPYNK4G9fiD0RtdXNnZLxcP2cfstGqTqyfjvjzuvt5P4nbtqnvR+GInileJ9NNF6Mj1/H5c",
+	"T+zi/WJQuzu/eygUbzKnn+zp0/g6XTKzVmXEUplxHieq3fv0sJkvnbZH8/mwWEh0sPlevE7SS6Obb+Sz",
+	"OratujW7vknXB/ixVqfp+xQ2Xr/A1Pm1bY5b9WxKv+tOp3flCRs+2pnz3qyDL2/Klbde5jWXj7X65rmV",
+	"zDxaFotXovXEe+apOTZvru7u0pVR/fT+S+2y/XpRGJql14qpf+kP354GDx0czdm3543CvBItvN/OKvfl",
+	"TPz1fJB6xN13ln2d18zm1KxkylYP39/fN8zLeEafjexiMWXUJjeF+5sO/nTZutdu37NGbD64PzUuaPEx",
+	"1+6mWvOCOXmM1lCjRlO5WGxyWT9NN64vRoWodZV4G9fhbZdWbsd3HXxxdXfdi8a79PIy1433q/W3a/N1",
+	"fPWYfEzWo1/otXl75HqOXM/fUajnTE8dTa85wvHpszFhA2T/Pbmdo2j/exI567TZi73GS5On2/OW9Tjr",
+	"vTe1ZP59YifbZtWkcVS9fTCSk3nzLWm3YrGHy8HY6uBBd6b3CyV4X5xdFUY19phpnt4Wehe5O8sqRwf1",
+	"+3wxc/EpXxwmblh91i5fNLMkMZxN5hMaO3/ozjoYDnMNfWx8uuqi+Gnv9OZx0q9Ur5qfngi5Gz7VU1Gj",
+	"9Fiy7IcbEjMHr+8tS5/Ebx9r7+27h6tHWuh2cN+4uf9S+XSVamT0Wu4+n2mR61g/PzOT7P5Cu/t0l2aZ",
+	"RuWxcmmWspMme+qj99cerGW069rF4FNx3MHV6eWkfVl7z/c/lW7e0PXUusqR/i2c92qFeWNeaVbasTme",
+	"ZQe9i8bNDZq2zSv7qjG5fLVqw2hmRjq4cf14Gms8lE+7n9pdeH/Zr9+l43Ys+VQexF7ThUL8SOSORO5v",
+	"RuRK0vh6jeYNaNiror0yzgKOEYPonMC/caT3tGw6EUGpTDySSmeTEZjOdSOpXBbqyZyey+r8cAz67Nh6",
+	"z5g9Rkcd5u+vw/RcpYqizw0PeV5cpocBshFAI8skc4Qo4JcTGDjoTnHUhrC+uF5avJeAyVTktJtFnKuI",
+	"RWBWT0eSWlqPdTMwh2JxTmxVv+fdO7kskoNBXNZoQAhFzxRRahDs55jsEeyayPuNIsx831wmibBVzmmK",
+	"uvzVYj/rdAgPw1FW36DM9k3OJ/V94AjhGemGf43OMjwfNxxmsG3LYcmAy5IFmbmO5/mzztOjwg3E8HmB",
+	"10EXUUNHgHnwPcHoI9G9n+854vu/A76vwi4yTaS3pCjqR/aQAQsRy0QA2gjQAZnitffpFMb1DH8gqbiW",
+	"jqQ0/shhOh3pdmMwpfVyMKtxodDk83EhEUEdGHhCDE0wi+oJOV/ObAR1lwGXnIZn1TcWwpspVUOuW4MY",
+	"yOeI7COV+jisJjm/DyFSTcQn0gPdDZV6hjcAEOscoQGpNPkltTX7PYUtV14h/6MC6FdTAIHE0bvj6N1x",
+	"VAEdVUC/kAoogH/LS1IJGOfjIJ47vvsjOAeQDkGP2B/EzUlstxsL9zUcGiCoI9sTalAlmjhosQxENduw",
+	"5J+hBmQDQHpgyvcwhTLe4ITfLG2ARmK9ClVTZhu4H+Ljl9uwvzpUe4DABNmcyeIjcjlJAiQM3saEIR38",
+	"u3leBLl4PAb+939OT05Pkv85AeUJsudAG0DcR/5uYASHiAKoeBSCt66rCRmqGiODif9ZXeElmYIRPyjF",
+	"hVDABgYFHEsgWxwbnxIYWK5ibNt8GVMD62QaOLeBGeoj2z95E42ggfma1i9AbnQk2H4T9dg+o1MUsLWH",
+	"AZKrlqsFCOs0zHdCkUawTgE1sIZAPJeNRWLxSCzejsXOxP9/2T43YvY832OSlVizI2ceRsAUGgx0UY/Y",
+	"CDB7zik67EMD7zHRHdaR/QDn3zZhGBjqQhHcMw1NBNRMDTYA0LkCzpWjnAN+qehoZBGGsDaPXKP5i3ja",
+	"HWxQMOYLAlM4PwH5LpcRgLiVU4OiE0HGNmzsK8e8Nhwh5nuUkiGvlBr8t+DnJB/Cv6hSIfUMZIcBBOOx",
+	"ofOFJzP84dhQ4wPzwxZICFLxUBQN3IPd5LNakA08rLMusP3b2LCR7gglm15gsFps4x5XtGPfut0d2dyP",
+	"265SGm3c5RDNhRbpWze3q1bpwzYn6N7GrQki+K372pEefsS+5Lu74PzSDo8PCMZKbM+/Yq1vPz9Z2dtR",
+	"OzmtDpt67h5ffugKd8MMN/kxG3hg71/k7Sg5aZ/Oq3Zi+NjN1qdfYtallqal3lWqn0e5u+AFL+SsPdft",
+	"MnSb1+42CwKrjfTnXPfxPVkd3o7a2emT1dQT9/iSptYs1h1t/wV78L14xIFLrgk2hBMJh2YMoGUhDCAD",
+	"I8JJCNbQCTgnNkikwICMbbogKYq36CPm+QgxnSKb84eLbxxBQKx3sJrks8v4OLNKEsQUMjEosFFvTJEu",
+	"KVoqkQgL9Y3gRjUyQhRMB4YpFdY9w6aC+rl0TPWK5eSsL4L2RgTxfQnzntoAYCKpnGg2gFRSOnEGksVc",
+	"nMIS5fQRRA9q7sZ7MU6JYno6HUnB5GkkB9N6JI5SWgbF4KkuUPMIzqoI99mAi2jpcGhkYOfveDjoGHs1",
+	"yLTBmvN74ezqi0PoHQ5VgImzfF2kuE89DIgNXv774pD4M8EVowmyPb2QjYBB/Xe2E5pkO6G1oOlFxPK2",
+	"MK+VXp1gdMhG3FsGTS4SzMVR7bdAPvVOq2wiSsa2hlrInmwh7LZqCqhoK966ALHBvMQCWMjWEGYRhLl0",
+	"uIQOMpyaJ2Cum9LjWZRMnp5CGItrH0Pjvi4kfw9fVoB6Uz45/k0jmCm9KbS4BCwEqegrldKUN6wb4Qky",
+	"V6REDgrnFxHQbVAqvZxcyVBqCEOFfOm5Wb69K7fa/BEgSmEfucCUSMCE2lBiEtJ9RRpThOBEHM4CqKtL",
+	"4IASel7KnzWnznuuwHNiBh+DKSIvpx5Bs0fsEdJXZ+4Sfe50uWrd1LfOi2ybSEbZuUJc/vcgYAfn9Y0J",
+	"wmDBWwMNYj5LF3FmUkOU8uv059c1wNxvGHFdFnfp/7VRL3QW+n+iizD/qPyVRuU9KvNtyG6rj2MZKGFg",
+	"eA/XuTDivUC8CfiuI6aScfa8tAr3+Y+tRUZIrBCZ1EWPPtEcQSyoS8BhFm/q59VKcfUGqb5TSN0h3XE+",
+	"c8HNERM5yMYeCdB/nwS5dN6Dl6Ttupa821scv9ABLNEv37gfffYBcOjOAfXB/HVMGcBS7eBR53io9LqF",
+	"qNbRAGHao846h4Y5ttGel6U7pssHQggYjbXBtoNolZv3lWL5+a6ev89XqvlCtey/H3wcn2oG2mgx4tny",
+	"9TCUOnT13rIBl/+nAsI2wX1gYGroQRe1Um+Xm/V89Zkvrtx8LjebN03/TcHAmQgIrASIJtRCH44PnBvZ",
+	"g4YpnppNxn3BgSlPg56H0Hte/Tmxu4auI7znSVo2YUhjQfjapdtdZBLcFxoWPjfURwYWFko+KqfiyOwF",
+	"gPX8plmolErl+lpUblAwtQ0m0KtcRTCWVusIai6BH0hshfLXg0tX7Jk7r3NOxuIa9hwgc1BIK6jEGk7j",
+	"5eU/7d7xY6+RM0cQCAQtYVsB69FqNBGXL/a8WbbbyX8sXGihDGKdCsFnSboJOJ+7eqN5Uyy3WhxZPJfr",
+	"7Ur7aYmmBCBujlWFVBQwyUdDe1VfuGV2B7Z1wvKahixlxt8LvlB0XIWvkgGmEDMKLtu1agBI6zft53yx",
+	"WG60VxBwXsikEu1yhuTDiZ5cnk6Q4l/ENpypPIA5J2O8753TAnwb2kpU4ziUcgq1mmLCA5Xzm7t6aR3H",
+	"4i4azYwPv0X+RXoQgwOTBpybBOptQqrQ7u97XUynTzBTzggBsskqXBRHrp7ec/vm5rmab16UV8BkyRUC",
+	"NNMQ0iXKMY2RIchWPJY6TWczoDtniH4vNtrdhhdutrAQGI7haw+gUQZNtAtLbDCpWgmAXqNZLt7US5V2",
+	"5ab+fJ6vVMtr79fAwwlKO40h2UMuzn8n7lOJESsqEUdbASAdCkztgWibkBrEcyUd030JA2RoLdoyKCAT",
+	"JHUDouEqQPn9q+XrT46k2NrMQJ5JsxCkgHMx/L8e5hlQOKffCcUtb+UjWHh+Bo8R1wgYcQ2cG7v7zaFL",
+	"Q/jMlDsNs+ixMpSySe44DG/tkUXu8MJDYM87pbxF1uF98bPSOTk3vk+IHsht5O/alzfNyhfxTjczhGPP",
+	"ivflCXfr+31IjJc9DACL56l7DbB7nMffVGpfmXutwdhvKm47QiuAAuv4tOzfS7S/w0prdQBzOUKjrlrP",
+	"4vhq8iPo2ggOgT02hevRjuz64iGtuo8KSdDAE2gaunTRWvLreulCnf8h4Oo2XH5WCxOJRsamDoJ0d+G1",
+	"csnqGf4CUko4xOAKZnO8daXXEWca+EUUqu8DjkOqzP8I8XEcw0EXcVFVzHwglFdh7KY0HVNlRtsYD7Pr",
+	"8l0b5ZK3q7g3wpueGaYJIKVEM6Cr6xVoA2Fmzw/b4UdhlIA39Rm8yO29ANOgjEqfLCGjcwZGLB9BbeAo",
+	"P8Q8QelkoS6ZXmg2bGIhmxn8cTuOy0uITdkPwAuzx5Qh/VlRJ97pRfiEu78MCGX8m42UHYxgc+4xS1o2",
+	"6RkmAi8jSDmC+yztFLwtv2JTznJJl0/PsoLwwrI1qWr0EDNGwj/MS8J8Hk4nC69i1/VmvWv6xim8fQDv",
+	"s/dEPjf3TXNZYzpA+tKUDgu7PCsem6YvPGDtKlxn+gA/MYFDmE8SEMKaYkeW3e4/LzydOLvgcW4E0vNQ",
+	"4qNNC+wSYiKIfQtcePWv9SmhUiLxL9XDPAnhJBwyGBrR3Z6jfCPSlfOruzxo25yCrg8E2AREj2VG+oGC",
+	"KRcDGLBsRPkS+KLFwNK0uQoSf3zBurmQ8JMUzigAu1K29HsNHlcPWronEZl4svIEh5wkDZAI5UEYcanl",
+	"WTd0QaZMyBEi35O+4Ygdm+pyOMRa0In3C0ZjKnBsl4yxvH5iLX4/UOk2mkrl/rPbHVuJvVi3CMtGEc99",
+	"Ei9dABdAwGyIKdRcFBAM43UgDnDc4wP0iD2CLHQWUvbXFeCtC/lYniNv9jmOHozkpeOtKaiUXLRIsMAu",
+	"5VYinQHlVvI0BcqtdDwBmuJLU3wRYSRAeEODS/HlUnwp66VW/jPggOa3wkYuh6Ib0BRG5wGhSEzSRXOC",
+	"hWlQenRtvR7+mJVNqNGznW3INzDmZVd0sBLnFhDzss6lT0B/gmx+wnSRu51y6kb4yhvl2k5gWQmnCSbi",
+	"sveqRywEGE1dJ0Mnb7wHWNJbYBFrs/okFrGI/LF73t9O65fhOuseWuO6WJaLwjpkxJ7v9pC3Y+K8uhee",
+	"d/ZZ8tQLJ3IdSbdD3xUOS94EC5omOFNFaaTpxAkd2G3ve18Uh7OTgQeuI5jjLq8uzbqJlkJl1gFdNTNw",
+	"XxEMTDbSi6VYm/XDTshw50GXRLqAQW0EujaZUs4kKn8sKt3u2QBAvMIaSX8dH+FfAdQyYQ+I/dmEeVTz",
+	"ndHPUvhQkMu6ZAqocv3b6Vo5YUcbfFNlEx+qFjw5BLrRV97tso1gQ4bI2u1GB8UjBWIMQXgC7+qayKTA",
+	"UXwxH3OgE9/pIjwe/a4hTctQWQN596JujIEKuldLoOMd+Pya0juvA+L2KKrlj69TJrZuTDhzyMkV/xK0",
+	"xy178gdjrWdsSG+VngbetADBNSDOqVwDGh+lJ2BDPXIe7yB8HPg4Chcb1BWMWwMyxQFSrhRyATRVYNLa",
+	"dQmxOej0ZACSxw1VMNmHr2B3fLg58m0nZtMZQmE0qpCQEAtNaGBl2d2KbL56HTb/kB6cK3R/rWim2BkX",
+	"WS5JU8v0Zw0JXaZ9q3L0klizKmOEV9UYa5UPm5QFQbRqiWlWzJaP71hmIANRuBQJg7jlILl8HQpfK6Rs",
+	"uVabEcFm1LfCkC/T3D8DGF0vj59nzDa6Y7aWBGkQS85D0EyHezzp4A6+h+YYSccIDdJFoNkAzeVHKdyf",
+	"AQi6JsRDwNCMeZXInowxYU8TFQ0DxKvkI3WwbhPLQnoYKOZCckQaGSEAqer075dOKBPrhF7+EwaK0aL8",
+	"15cOxzioE3oJ838LdZ/zR7wTehHO7Z0Q77m7Fk4lplGpBQ7RyoEanBmj8UioEp28OQJs/KH2x7ZUK4xk",
+	"K3eqkYHl3/FANZcgtsFrdYO6N6yWdz90saAuIgJEshbfyt2Jt6x9g0ZSbSGzZflb9JP7gjyz76JXtJtq",
+	"3cnN695d17nvDpLLOzhQU+rPw/StmtO9NaKO+TcASTVdnz2scw6G2FTqxU6zsex/VhSlHG1wyrhyW3fn",
+	"ET5aUwuqCE643GgwQMbShZyLjxiJo4dODDgjZE+trtDnFgfE0IRWdwRnFdk5Lp7jPlreXS/A99D67jL3",
+	"/lrgVXXsTnv80erZXRb1fdS1NagjMLak/lv6Q5ioJ+7oZ2D0MbGR7r2gQXrc3bWew6Al1OHIzX3gKouW",
+	"dLpBdMcXJLf7GlZ0y9ufWKXU5l3zZr/MBclAPe6uvEKwXve78AkH6oWXNcIL3PI6He6nnHVdXyAF0DG3",
+	"XD1cy1eTTcez//ksvP0MrNzG/JzuyrGvOeYF2/s6HVIu7axTtnlerpiGDhAVvmpDNKcnoOJ6BAnnw2++",
+	"dT9Pk75GXzyA/EG7qnK/7pXjuDEVCmPLhJq4rxw2fPfLoNgbCazo+LffRJVaoD2XBkuT9Enw2TYMjb9o",
+	"P2r+9tMbIQbd9G87X/o8nosonM/ARgKMurz+0wExl1gSoFIrnwE0stj84ywWe291YcHYhRb9SIuGeJSC",
+	"zimPlDE23sbosF2uNSHssusPMCnsNs0PMTGcAdilxBwzBO6aFbpscWAiIF985fxqz4b9kXhU7pXFy4q3",
+	"5eM41DCxuyi7wVSxL0XdUX5dMXZsx2JN1aVGdOTwDztbN05AHmg2ggyphFAEr+PXwlIHSWypZfm8ECqG",
+	"CFnUl9VJpkpAh6HFdfYRdW47pW5bZ00R7IBgvPtk4W7Kl+BlETkdOQN32Jggm0Kpd30ZO3++hIEzqUvg",
+	"pB+WiK5XtoBdVulv487nbfTnR1t/wsLNTaXVWNAHLvoosrLe5wysWonE/V/VuvwzbUzhkCQeSkIWOeM+",
+	"2Oy0OLIAY5M4jFVz0wkoujH3TiSMzF7iO0gbucmGPUGyS6b938bu5WALJx/hvpYwZ29N1V949Yj/yvSw",
+	"zriX6rvw7gle+vc1od1tNl2t5wG/gzFt57XgD7eqbSeUd2oEV87+usWuUfakHNnD7fcGO8RkdLJiCXD4",
+	"/V39p1ZseGKAFYtMODSL6EQbj4SXskRNs0ifRFSzV0qwTrSTm0Vz9WPEGHFiIsLWISfSob7BBuPuiUZG",
+	"UZvw0xu8qX9EnXj9qBovtFyqLCit+R6gWxai/yVNoW6pjhNQIGwAVCCFQFmuYdR1ShIXdQCpe8n8JxAk",
+	"F1QWGkfFBqy40R8klAYLVxVGpf74MAOuGHSbTc4plrGPuzrn7rbd27VdlM+XqYtEC4ZN2UHuw6tP/7e6",
+	"/57cRsEhCVKhze8tYWCIyRSLv5QqdBXui+DrXSHoscYuw04N9stCz00DvFeQhTdP8EZf9kPwgBh8J+/i",
+	"7W99jb5gvTdgcNpjYATK6mtRhTvPepwhI2n2xdXz1UyvcjjXlVmGWctEesRW+VcCLvkaR3JPhE5YOr/Y",
+	"pG/DUbCrkicYLnAXf+3BbWxYySJWSNGhE+CJAsUiLwlIxWKCGU/FUoFaNzc0apdNCzVcwJaXX7eUY5yh",
+	"15/2kr1hT//33UVoD78nuGafeKzY57Jin8uKrd6P3Q6HhDs93+tWWry+Qtg+2AYHcwb+++ypy7K7Xlee",
+	"PJOGTeqWrulDA1MWeIm8ZVy2YzLVOvDpLBd3WYuQgNNGYFg6XCDXACPsUmmYtYEiSs0smgM44m+MDZBh",
+	"A9WVbjDyOjVm1q5Y08gYs4W1VfXaYDleFKnZsmJOuF0YANVzs6FY1rlZNy7BKCJ0jw6UF8se03UrXq2W",
+	"s3bZkNIhmu8y6AcyyR9BKH3Ve7bdI0/RpODNLQr/7HEQHh+2sRU87lL9oB3WyRuru64uavDI/hpEW893",
+	"61o38AoO7vKhlxUMsfK6PVBduu1Lqw+4sP7zXYaj/036n/0GGreE5/f1UfyJeH6rEfpgvL/VghJEB3ax",
+	"KX0zXdjJQ+Wj6MROO/pWurHHjr6JjuwyzwfSlZ229W105iN8hvYlOuBurdV3OzHa5/LuSZwOPN3DiNWe",
+	"+ziceO11iXYhZjsSAeVqtFulDJ+rOrgRi/IqHj0qm2WM/bMUjrtD4ueqtleDgn8TJd+6ksS/j5Y1KB77",
+	"t9S3Lm/kwzWvH+TeuEEduzrDLwhnT9HmvbSyrg+gLJkh0CiVDoKH6mJdvdJOyR48pZ/XCUzOqhwvJOmA",
+	"LVwU2V4uZ2udL5VP6gCavXWR5xti9GQwlmcn6+UddUx7h2J5Ybp0JksA3IVofytAv27b38+lW85b+F1w",
+	"pFrv70elXED/psRJrf/DaZLj5LwXFDdQIHe8XxeG7QNTtiyna/kMunPXUbPZykvTRSKWOgVdg9ET/u0M",
+	"vPzVEYDohM5AJ2RT2AmFQcdXZln+xDvK33ylmeWPojpzJ/T1JQz4Rwog7WARYBqWMzICUrFcRs1cNk2+",
+	"eG15eqTJGbSxPVGfGpFEOiNHhiYloBFJnqaEpakRSSfiQbGnovfqFSzyz0rVhdQCONDOgJgjrIYmtho5",
+	"0OLmr0q9PEVZ/axm4UAfonkY6EgzRtA8AwJOgSP761ovD9wy3pF/UGBgAUx38DDo2WTkg3aw69M8KJHb",
+	"tYF1D9chvGSlHXZRvUbkvhGXyOMa6jVx2RTyvzTpFigbBDiILT1J8et6Or/i7btLQpSFHc5Te9m7VOWc",
+	"563MvLtJ7Rus9t/fKq9q/G6KbxD5LLdEAG1TJLVVrlCJ0d0yK2P6cw3/cvc7OACIM9ybedzjDDco9cTr",
+	"kp7kIzJB9Duf8N7+6MEnLhWGYZfVnQ4MhqgFtd2UiN4bsJM+es8bsemc16nBHFea7lxVkXPqyUkVqbB9",
+	"ywvur9ngVj5TDuTQ8xSWWoo03I6P8c/yyfFGhLpjbTmxLSD9uXKJyrn5mzDHYrW/n0yyJrHp7wT0D5dH",
+	"3OwOO4Jvgygih/oFIbfsNn5oBqfdvaZeOEl6CftT2yxS3nSwJweUYPh/llOVjDQb2wabt/hhy0tB4JgN",
+	"EgFwwv4KWmLfBgUGpWNki4oJyvIuPnCAicAEGnbDrEYQwz4aiWiNsW4gLKltzyRTj7ds0RPD41xSz8/0",
+	"TA5zBk0zdBYq8TOaq8J2/GBUKxHut+rTGAqHZMDcWUA401moqagb8Ec5+buIsC0q8ROZulozFR69VNp1",
+	"pbt/GvXJbeP0fnZ6exoHjKwjE63bS0n8trQTfwd3J05bT1nvldYr7TwtApatmgYs2lGcR9y89FuOdMW4",
+	"tuF0bQT1dWcLVZ1OT9iUGz9El/q6oBHdlgHjbTlEc9/wTlJJLtYLE+jaORaFANzOnOXhUrD78sJgyKVZ",
+	"6It6Xjvk0oJpGHTHzClmJFwtxNrCcmEi3sx3PeRQBGMk0oX4wbb4HDC/Sfq+1vyBcwwADdMpmc15eCke",
+	"OCTBO5BYTb5RoXLJIg4eAjd3nZiE2H2I3QjDoIMSXIKnlWeGpdMLfGlQD7qwNjHRtjsq2qy/lhKLbRlD",
+	"Nlo/yNjS12KuohTBlmM7JeQVE7VwsB9TEcHqH9CFpDPWEtj8rdW1V235XDZhkKEd3oB/IBkLOOF08tmy",
+	"jYlhoj7SnyWxWcww9UUIcCmKwSGSeqJFcmIxzPIUK3vyLCLgGqimARdhbFFmIzjadpBuuw1nSbfjPdFm",
+	"3RBOFOWdzftGBdmOyhBZr7gjqflXWRe2RwKyZwkWSkWB3+THbAASJ9L9/cZCuFICRfnwfQ91GY/KjH+e",
+	"UFexg5MO5jKScrkRNYgEMHUZiz9BNjSdDdHPkp9wcINCgl2pURgBaJphAAGDfVnpo4M7+L//zXuDjk/+",
+	"+1++Zlu9fBkJ/RKFlvEiaj+KBAZeHsbA4MU3whkoIGgjG/yf/+//fznp4Asko+HFLXtp3LTawAvplwUv",
+	"+LL6Kl9UMioHXg7PA14GjFn0LBq9vGm1+fKik0SUT+dJGmYaogg3FIsmzqaks5kpuF1mTBA9E6oFvkTT",
+	"WEijQBRyIeP+IMzh5owpfoVMNhVyAkI60hUo28YI0f/+V/zQPC+CZDKZE5fvrl0MO4VuR4ZpGjKLQlhq",
+	"g9T9UYzyCahgT51ivrZejyIJBMtGmiHK6RlUltJRUxcJdnIPSFUS5UfplN2UfPmATMU+XU2ubc85bGTl",
+	"/xPQQljUHOxCbSgO1qnW98LXrjRUnP2WLIs3TFvkhTZ6AJNFFUNv3UHDU9Qb/DsVTyzKfvxHlgqT09UJ",
+	"Rp45OZkBButgZ3zDX87w38lYyjOSgoUI5uHnMIAThUwH0JUzDDeU+wy8/EUZZGNaJDoKyxrMYaDiR9Tf",
+	"/KevL96XEJ0kXsId/PKXJnr5m1O3raqFKzSF8gWFwctfag7xn2cPGvn6wi/qi/9piCxOmWwqB/73f9In",
+	"if+E+R3oYHGapAdkZrR01rc4Kc/J2joiqYFM3M1P5AQ0VPgQMAkZOjnpJQhkHgOmqgTxXfP18i2+iDOX",
+	"31XVnSmxdY5jRf5Q6YMIyiJ5nLzE4pD4zXqMKJE7UtFfwqA7V+RU1PAkfd/DVryOoztDHeyUrFLHqiqJ",
+	"qQemqJnzeNgCJ0gQnKjKYy/inaj9yfcQljFZAusS8hkw8dQGxNTl22cEGHzWheaNhgHjjzu8Spf5WkZS",
+	"uXsCZKINKakaouo/wqJ6BfUpfOWGRL1C+U7dMDLxfAT0GBgRyvwFTsMC/+q6zRGwkBXnkrlNxFKnQo0s",
+	"i0T6KkSCPl9vKpELe+Rug8OYyCKW/O15S8d97mBKhOJS9UjHkpxwODWAB0QkjaUqhwILKtLuVIPWIYNd",
+	"SJHHbmRz4uPiTKfcpzpVfviCtvmvDt8s8lywz4pHsieGhv5F196lBQbgl0qocYXCwDQ0hClaVCoL5S2+",
+	"qkjiJMZZC8EROPdpOp2eQPHzCbH7UdWXRquVYrneKos+nF8wmIlcdiAUDqnKp6GzUPwkJtsQC2FoGaGz",
+	"UPIkdpIU6T/YQMjm0ZMpMs2IUDpFX6dDeqJK6H0N+38TKCLiyxUSkQxWUGMLYUOPOEl5oCpXy5txbOFy",
+	"d3+F+kH5cuSjdmJKsRIOFHqbgylSl18JKELkcGIfZW0M5osOBBbsCxW5BW04QmzZl1QcjkurK7pQ6nOm",
+	"rWpQVvTIS9IIKBaeiMX2LXJtmut0dk6z6Eos+b7F2XxdN9TKpaIuZkpuImhYd7Nq4ALUHT2m6BjftaOv",
+	"Eqromty167lTal72y+zaz1+KnPdN5Hbtu1wPWMDQ9cfaadXQMMc28unpQmd/LDR0fwRpxP78+mfYU2GQ",
+	"n6BgAReCD4N9UQhQXk1R6k+YjAOMfoLyOA9IpgBbeGZAzgKOsSmwORZPpG9MEA67YvsJWNFMO0SEo3WH",
+	"n5FgoQKl5k0TdG3BnIvCfyqvjUyYBBjpC3uasmYtu3yvNVmp7oIPI5wDV8auDha8nhOwu/4BF4V2ruhU",
+	"SV+8f3EgQae5aBL1FLgUXjE2HIW+/in154iyAtH3LSU7Rd3lQpJT1AWebr6ykW4SgkCnWINvM92LaXGY",
+	"TkQy3W4sktITKJLT04nIKczpSRiHCS0eX5jkQl0uBuB+KKAuqUN3VBOHkYly+st589CfX78eho1cvOE3",
+	"Pqg8TUtYNX4YSHfGqgdiVNfSuBGrLpW/5RLOtrq3os3XcKhKNIdMbmwvF+W2Fsv5vdB4ag80fk7GWP9m",
+	"7B/L7b5Lp/ZwOJSK77zDBpybBOptQqrQ7iuSk9h9Um9x49+SXLm2DofqBNGrJfYv+pehf5XUiwv2G9Mm",
+	"9jlxkDYFRhfacI/SxqMal4rP9URBWjgOJQo9oSjwUgMf/koF7sPlRCkXWZzMZ3gORsRGvyEr9uPfcHzn",
+	"59SwhZrLkPjxd3xNygS36S2FgyWnljDVLNRtYc97AQbWzLGO9C1ik6OgkZ2mkEonLlmufFnWPVnzxi4Q",
+	"O/iB1QlGmx9Z7B/JJPBBk2sQjINTZAI25uoqqcHZZsPJCQT1b5r9iKT+ZmKmsJxuxjP7vV5fVsLS4gFb",
+	"/D0HuMNLq4E0USzLnBQpI8wi07FM+KsUhMhQ0cFsQHSh8AFoxs9DWSpeVsq9vJx18CJ5luNDajBgI9cH",
+	"VlisTkBerUcuRxjAsDJSQOp9UIqwawt7quE8QVkqRQrHMqxZNhpAy0KYAmLL1FUiIf96fuVOWDw/jl85",
+	"VHq1kePY6RFgVZ5aoT7nm+f7cerLBUiyARV4/nC1oQaeEEND9IzDVSzWL7YCYRD9/jJo7GDA7EBhmqKx",
+	"/gMIDYA95hR3clM2HHH/r8egHgXNnQmW47aymWSN2ZHUHERqmrK2yZHWHGnNkdYcac2R1myhNUEqzaiN",
+	"+ghz3IqedRla9UEyVKC1r+0v3dgjpkmmdOFfKYKLXWeEIZoLax9dfBIlAtrCb0gSK6lDEE4hmyiFs0m5",
+	"0FKl9IEGtm9CkQroO2t7Hgw24Mv/ZZU+R3T4Xew7/yhk1kILL+x/UVCqlCSKMBh10uXIvDd74zhvdozv",
+	"iehELDOk4MVXc/AFUDinEoG96Ib+AiiDc6o4Z+EcxgxT/Vs4tPahgT8A4TnJUn4RpCcqNO2N9upoeo3m",
+	"R8z398d8RYJ7piHjD/5ZmO/CmCyYOAABRtOFM9SiFuom1Lca+bbFd3HVx2mDG+NevoobPBWXc+D9UJ/F",
+	"wByN++KVNYMEYpcNwYWBQD76O/68R7o5cnSd6+PqCe/jBfmC4QjJiISXReruF+WYKJUyJ8AXRTV19G/Q",
+	"0KUWzX2+fBgZYq6CTQzs+KOcbPQ9XMn8+fO9ECmDvZ5ftSYrgKGRZZI5Qm7hL69eLdAH0ZsTPRTX4r0E",
+	"TKYip90siqR66VgEZvV0JKml9Vg3A3MoFg+5eraWWMX+OrZ1GUi/i3ehC6oDMOA3Y79t/FVg7mIPq/XP",
+	"cSk8+gb+Hqh94SYY4Aa+HwO21XuwqQpgyXAhXwT1RhOIdL4KQNsHOPqtsoFHn799uJh/6DNx/P92fCRr",
+	"fAEdrudFxElw1kb48smau+J+hmXILMRApv3xREUbMvrNyzltcPXb/lpif3PCe3zNf2uZRPrJ7fweD1GD",
+	"Ll/CH+s9t8X5LPCBH27bl5VcHN7UI/ohN3mkk69wqwjiqwsjuP4fK1LEvnH3OyA4kc/jpyO5ABP/Eett",
+	"N9UfBYUD8K2bnWhnjPudXb62eUwdEeQRQR4R5BFB/qII0tGjDNE8YkFjq/1qtYSQBrEsIxTeasoCZIqX",
+	"s8e56W3dApKjTaYsZVz/OAvWAnI3eJH01Ys7ZSrjP1RcfRzpPS2bTkRQKhOPpNLZZASmc91IKpeFejKn",
+	"57K67i8S5GRP9tYmCkX4/xXKF5W6KJnQuCtUK0VwXX4SP3RwrVIpFPvXxfxtOT/7kmOoXa59oo81+FhO",
+	"3paTD9HUeTRT15qN1+FrtF8t2P0MgXnrdda8vhxfoHkHX1nVopU4zb03i+O3DO2V9Tarj3oNhmqa0Up+",
+	"mj/cx6opLct6o6t+acJyfWQ9Ddp36Cn+VqE32Q6+13PFBpqVtGzyPvOUrkxfzdQrK5TNWLs0+pKd3fUT",
+	"w6vkjcHqb6/dVu2RTK5eq6Nm5oa8wqtLSDpYuxvdfIq38o+TOKHTYu2OxVnxtXCTLvRq+hBVqg+z0uSV",
+	"lU+H9PI2d/7WY1rmfHaBC7GntwQapTs485Q5f7+67EcfryqTRPSt2n9rV6NMOz23h9Ne7H6eLw708rA5",
+	"f3h6uLxoteLMTBfOU++T+E2s8mle7eB6t5/IJD7RXvIhnisnp6w2bZrZ0yIh3fFrvGoVp5VS/jZf6GAB",
+	"+nK9FHwiHRz6+ufeBNJb8mcNuXDu3NFM+bunZfGmjaYBhdb2sVLmF7VUSM9TF2dLRpOPdz462Jho8R0v",
+	"JTUR5KOLqKEjbzptQLDPVd/rObaCSb8e+gi/r0HQ2e4OXKm3btkB+9jGf3pryB2tfker36+FKWtwiDxZ",
+	"p3ZiSrfa9IpOynaOc2V9QyG+OwnfXEQjENAi+Z8cT99m9Ftg1QNsfZ78WkcT3z/RxLdHXo9Nr2JjZg/m",
+	"L24qL71lGxPIkJPMjSJoIpl5XmZjd2swrbHerb32sb8DcTw+wr9t2orNz+gQI5y6XTvY3laojaHIkkfn",
+	"IbMOi2ywmDg8vkyeyF/kwu2Xv1yVenebJc77WA/l2T1HtkSwDebj15d1JOsY9sO0yofw67HDt7oDUlIF",
+	"G38Qbjrqi4/64h/Jgy+L4mGZFQCYBPf3sqv9eNynrGxH5HdEfkfkd0R+PwT5BasnorJa0qHBrkEM5tqw",
+	"/v3iU8W6frGoVAks3Y9s207mAXEuMj25Su0iQ5CXbHI/zyRnnTZ7sdd4afJ0e96yHme996aWzL9P7GTb",
+	"rJo0jqq3D0ZyMm++Je1WLPZwORhbHTzozvR+oQTvi7OrwqjGHjPN09tC7yJ3Z1nl6KB+ny9mLj7li8PE",
+	"DavP2uWLZpYkhrPJfEJj5w/dWQfDYa6hj41PV10UP+2d3jxO+pXqVfPTEyF3w6d6KmqUHkuW/XBDYubg",
+	"9b1l6ZP47WPtvX33cPVIC90O7hs3918qn65SjYxey93nMy1yHevnZ2aS3V9od5/u0izTqDxWLs1SdtJk",
+	"T330/tqDtYx2XbsYfCqOO7g6vZy0L2vv+f6n0s0bup5aVznSv4XzXq0wb8wrzUo7Nsez7KB30bi5QdO2",
+	"eWVfNSaXr1ZtGM3MSAc3rh9PY42H8mn3U7sL7y/79bt03I4ln8qD2Gu6UIjf7m6S+3rUE/wD8ixco3kT",
+	"jamCzO8aaezcqfCi4tqq3jq8iETeRHxUodxJfJF+QRUs47RIJcLenxgt51zYa7roX/Ifz0pb/01Th4MI",
+	"nxz/XxQYIuBZUZTQWSgWz8EYSqUiiRiEkawej0W6yV46ks3qMS3eTcBML8VpAB9IlB92ww3dJYeW+Wwv",
+	"XvGUI4/HYquVdwMAhSaqls26n6I9JChgwO8zVSp59Se3irLz06Kc7ga3HVlI/geEmrfkar6Pd85KSje/",
+	"a84pjOsZPYEiqbiWjqS0ZCpyCtPpSLcbgymtl4NZLREKh0zYRWboDI9NMxyc9M1hDJS4tb/Xx6Kk+hrq",
+	"slQY9Ojw8Yuh9NXqrn9yhLRosFLtc+n3QJoQ/vbQd+q8rz0cSeYAj0UaSY8WRoMYdBFYnLyo6Q3l+CfA",
+	"Z091PPRMY2TIoj2AkhES5fYgHYqeyvZEMKKbw95b6g3/bPcU54X7/VMknpS7xnNvbVq1US/2cavt74JE",
+	"DsMh39VlZQGCHZRA8twO2sQ2VlveuaOzytFZ5RfA8uuq1zi8x1qGXA621VOlwtxauTLPmisCELLNDcXB",
+	"nQc4oUjEdvRA+XuxJMFOJGuv6hoPknMD69TpB7pzkfjKkzkUmkItKlym5I+icul6v5E19zT2e9On45M5",
+	"cvHfxsUr75QN7/MQy4G4wx8RFB6W2R0W1aA+Kkh8gQ8O5daVzO7PTAXdkEexg4HM1bfKnqvOEvwOkx76",
+	"ERx57NBt7oDwqrytifTvjfiO9tijPfZ7si1uMvVNaPGgIO7vgM+Uu8kRoR0R2hGhHRHagQjNURlMEsqa",
+	"FpGVaT1WneWfXL3CITa1Cz7Eqk0vcI4osfsQG+/iTdPvNWPgVn02xY8zXQaPH9UIxkj7pl3uPteiHPGP",
+	"nCv61+KPj7LJbuvgTrjzgqUrUETaYT8UPDaiZGxrfGx7IhXLG3498Ik11TAtMYp/HTrRnEkHCJps8K7+",
+	"EugkysgQYeeLhTC0jBNFRb2f5nBk+j9F/7Kgzb6qjzaC+lyMLLCW2uofQfZzldVYsEmiJWeFDAp0oo1H",
+	"Kif/2Oa8RVSIkgp1rQm3W6qz7ZTkFshEMFsOiIFaFYAU5MdsEPsXBTWBQPmkIN+ogElCMDzUzQChjCoc",
+	"ULEAb4AHpxyxygozBzpBFHTRnGBdKKlUBWMKIoCiCbKhCUxj4vgQUFUNTVVDXqpeHAbSzi52Ia3xnjVJ",
+	"a3zAoly4OPbdRTS4KMq2kreaA0RSnn9RAPWRgd0MNwIqgSBRdGR1ek6yKQXiWlFhlhtBbWC4RZ/pwvHE",
+	"rYk+QgzqkEGAEdKlcW+CbKM3X55VXNmASVtMhJj1VG1oe2JoKCwm51wA6EITYg0pCNCxxVtQYlPv0Bbl",
+	"D+b/BgAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
