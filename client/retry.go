@@ -63,7 +63,7 @@ func passing(err error) bool {
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
 		return false
 	}
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok { // that is not a TLS server
+	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok || errors.Is(err, http.ErrSchemeMismatch) { // that is not a TLS server
 		return false
 	}
 	_, ok := errors.AsType[*url.Error](err) // of http.Client.Do
