@@ -126,12 +126,28 @@ func (m member) value(flags *pflag.FlagSet) (any, error) {
 // reader gives a request's body to be sent.
 func reader(object jsondoc.Object) io.Reader { return bytes.NewReader(jsondoc.Must(object)) }
 
-// readInput reads a file, or stdin for "-".
+// readInput reads a file, or stdin for "-", until the command is interrupted.
 func readInput(cmd *cobra.Command, file string) ([]byte, error) {
-	if file == "-" {
-		return io.ReadAll(cmd.InOrStdin())
+	type input struct {
+		text []byte
+		err  error
 	}
-	return os.ReadFile(file)
+	read := make(chan input, 1)
+	go func() {
+		var in input
+		if file == "-" {
+			in.text, in.err = io.ReadAll(cmd.InOrStdin())
+		} else {
+			in.text, in.err = os.ReadFile(file)
+		}
+		read <- in
+	}()
+	select {
+	case in := <-read:
+		return in.text, in.err
+	case <-cmd.Context().Done():
+		return nil, errors.New("interrupted")
+	}
 }
 
 // parseDocument reads one object, JSON or YAML. Like the API it refuses members

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -90,6 +91,38 @@ func TestDeletingAsksAtATerminal(t *testing.T) {
 	}
 	if left := c.list("clients", "list", "--global=false"); len(left) != 1 {
 		t.Errorf("left are %v", column(left, "name"))
+	}
+}
+
+func TestInterruptEndsWaitingForInput(t *testing.T) {
+	t.Parallel()
+	input, typing, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer typing.Close()
+	defer input.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "clients", "update", "x", "--file", "-")
+	var stderr bytes.Buffer
+	cmd.Env, cmd.Stdin, cmd.Stderr = environment("ROSTER_TOKEN=x", "ROSTER_URL=http://127.0.0.1:1"), input, &stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(typing, "name: "); err != nil {
+		t.Fatal(err)
+	}
+	for left := 1; left > 0; time.Sleep(time.Millisecond) { // until the program reads
+		if left, err = unix.IoctlGetInt(int(input.Fd()), unix.TIOCINQ); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	if _ = cmd.Wait(); ctx.Err() != nil || !strings.Contains(stderr.String(), "interrupted") {
+		t.Errorf("it ends with %v: %s", cmd.ProcessState, &stderr)
 	}
 }
 

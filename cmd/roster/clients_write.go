@@ -66,6 +66,9 @@ func (a *app) makesSecret(cmd *cobra.Command, call func() (jsondoc.Object, error
 	}
 	got, err := call()
 	if err != nil {
+		if cmd.Context().Err() != nil {
+			err = errors.New("interrupted: what was asked for may be done all the same")
+		}
 		return errors.Join(err, file.drop())
 	}
 	err = file.keep(got)

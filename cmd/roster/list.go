@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
@@ -26,6 +27,15 @@ func (a *app) printList(cmd *cobra.Command, columns []column, hide func(jsondoc.
 	left, _ := cmd.Flags().GetInt("limit")
 	if left < 0 {
 		return usageError{fmt.Errorf("--limit: %d is below 0", left)}
+	}
+	var empty error
+	cmd.Flags().Visit(func(f *pflag.Flag) { // an unset variable must not list what it was to leave out
+		if f.Value.Type() == "string" && f.Value.String() == "" {
+			empty = usageError{fmt.Errorf("--%s is empty", f.Name)}
+		}
+	})
+	if empty != nil {
+		return empty
 	}
 	all := left == 0
 	p := a.newPrinter(cmd, columns, false)

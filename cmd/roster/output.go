@@ -94,8 +94,11 @@ func (p *printer) close() error {
 	case p.format == "json":
 		end = "\n]\n"
 	}
+	if err := p.flush(); err != nil {
+		return err
+	}
 	_, err := io.WriteString(p.w, end)
-	return errors.Join(p.flush(), err)
+	return err
 }
 
 // details are the columns of a table about one object: a line a member.
@@ -108,7 +111,10 @@ var first = []string{"id", "client_id", "name", "identifier", "description", "ap
 func (a *app) printOne(cmd *cobra.Command, object jsondoc.Object) error {
 	p := a.newPrinter(cmd, details, true)
 	if p.format != "table" {
-		return errors.Join(p.print(object), p.close())
+		if err := p.print(object); err != nil {
+			return err
+		}
+		return p.close()
 	}
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(object)), func(name string) bool {
 		return name == "signing_keys" || slices.Contains(first, name)

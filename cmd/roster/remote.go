@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -60,13 +61,16 @@ const urlFile = "url"
 func (a *app) online(cmd *cobra.Command, fn func(ctx context.Context, api *client.Client, args []string) error) *cobra.Command {
 	cmd.Flags().String("url", "", "`ADDRESS` of Roster, such as https://roster.example; see roster help connection")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if slices.Contains(args, "") {
+			return usageError{fmt.Errorf("an argument is empty; see %s --help", cmd.CommandPath())}
+		}
 		c, err := a.connection(cmd)
 		if err != nil {
 			return err
 		}
 		api, err := client.New(c.url, c.config)
 		if err != nil {
-			return fmt.Errorf("%s: %w", visible(c.url), err)
+			return fmt.Errorf("%s: %w", visible(c.shown()), err)
 		}
 		return c.explain(fn(cmd.Context(), api, args))
 	}
@@ -77,6 +81,14 @@ func (a *app) online(cmd *cobra.Command, fn func(ctx context.Context, api *clien
 type connection struct {
 	url    string
 	config client.Config
+}
+
+// shown is the address without a password that somebody has put into it.
+func (c connection) shown() string {
+	if _, after, found := strings.Cut(c.url, "@"); found {
+		return "…@" + after
+	}
+	return c.url
 }
 
 // connection reads it from flags and environment.
@@ -139,7 +151,7 @@ func (c *connection) useAdministrator(dir, running, public string) error {
 		return fmt.Errorf("no Roster runs from %s: start it, or say with --url where one is", dir)
 	}
 	if u, err := url.Parse(c.url); err != nil || c.url != running && c.url != strings.TrimRight(public, "/") && !loopback(u.Hostname()) {
-		return fmt.Errorf("no credentials for %s: %s", c.url, hint)
+		return fmt.Errorf("no credentials for %s: %s", visible(c.shown()), hint)
 	}
 	c.config.ClientID, c.config.ClientSecret = admin.ID, admin.Secret.Reveal()
 	if c.config.Audience == "" && running != "" {
@@ -180,6 +192,8 @@ func (c connection) explain(err error) error {
 		err = fmt.Errorf("%s refuses %s: %w", c.url, caller, err)
 	case answered && e.StatusCode == http.StatusForbidden:
 		err = fmt.Errorf("%s may not do this: %w", caller, err)
+	case errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("%s has not answered in time; a change may be made all the same", c.url)
 	case failed:
 		err = fmt.Errorf("%s cannot be reached: %w; --url or ROSTER_URL say where Roster runs", c.url, unreachable.Err)
 	}

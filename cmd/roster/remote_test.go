@@ -42,16 +42,17 @@ func TestConnectionMistakesAreExplained(t *testing.T) {
 		args []string
 		say  string
 	}{
-		"nobody there":             {[]string{"ROSTER_URL=http://127.0.0.1:1", "ROSTER_TOKEN=x"}, nil, "http://127.0.0.1:1 cannot be reached"},
-		"not an address":           {[]string{"ROSTER_URL=roster.example", "ROSTER_TOKEN=x"}, nil, "roster.example: client: the base URL must be http"},
-		"no credentials":           {[]string{at}, nil, "no credentials"},
-		"an id without a secret":   {[]string{at, "ROSTER_CLIENT_ID=x"}, nil, "set both or neither"},
-		"a token and a client":     {[]string{at, "ROSTER_CLIENT_ID=x", "ROSTER_CLIENT_SECRET=y", "ROSTER_TOKEN=z"}, nil, "set one of them"},
-		"wrong secret from a file": {[]string{at, "ROSTER_CLIENT_ID=x", "ROSTER_CLIENT_SECRET_FILE=" + secret}, nil, "refuses the client x"},
-		"no such file":             {[]string{at, "ROSTER_CLIENT_ID=x", "ROSTER_CLIENT_SECRET_FILE=/nowhere"}, nil, "ROSTER_CLIENT_SECRET_FILE: open /nowhere"},
-		"a token that is none":     {[]string{at, "ROSTER_TOKEN=x"}, nil, "refuses the token"},
-		"a missing scope":          {[]string{at, "ROSTER_TOKEN=" + s.Token("read:resource_servers")}, nil, "may not do this: Insufficient scope, expected any of: read:clients"},
-		"no such client":           {[]string{at, "ROSTER_TOKEN=" + s.Admin}, []string{"clients", "get", "nobody"}, "The client does not exist"},
+		"nobody there":              {[]string{"ROSTER_URL=http://127.0.0.1:1", "ROSTER_TOKEN=x"}, nil, "http://127.0.0.1:1 cannot be reached"},
+		"not an address":            {[]string{"ROSTER_URL=roster.example", "ROSTER_TOKEN=x"}, nil, "roster.example: client: the base URL must be http"},
+		"a password in the address": {[]string{"ROSTER_URL=http://me:hunter2@roster.example", "ROSTER_TOKEN=x"}, nil, "roster: …@roster.example: client: the base URL must be http"},
+		"no credentials":            {[]string{at}, nil, "no credentials"},
+		"an id without a secret":    {[]string{at, "ROSTER_CLIENT_ID=x"}, nil, "set both or neither"},
+		"a token and a client":      {[]string{at, "ROSTER_CLIENT_ID=x", "ROSTER_CLIENT_SECRET=y", "ROSTER_TOKEN=z"}, nil, "set one of them"},
+		"wrong secret from a file":  {[]string{at, "ROSTER_CLIENT_ID=x", "ROSTER_CLIENT_SECRET_FILE=" + secret}, nil, "refuses the client x"},
+		"no such file":              {[]string{at, "ROSTER_CLIENT_ID=x", "ROSTER_CLIENT_SECRET_FILE=/nowhere"}, nil, "ROSTER_CLIENT_SECRET_FILE: open /nowhere"},
+		"a token that is none":      {[]string{at, "ROSTER_TOKEN=x"}, nil, "refuses the token"},
+		"a missing scope":           {[]string{at, "ROSTER_TOKEN=" + s.Token("read:resource_servers")}, nil, "may not do this: Insufficient scope, expected any of: read:clients"},
+		"no such client":            {[]string{at, "ROSTER_TOKEN=" + s.Admin}, []string{"clients", "get", "nobody"}, "The client does not exist"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -78,12 +79,23 @@ func TestWrongCommandLinesExitWith2(t *testing.T) {
 		"clients list --limit -1":   "--limit: -1 is below 0",
 		"clients list --limit many": "many",
 		"clients get":               "accepts 1 arg(s)",
+		"grants list --client=":     "--client is empty",
 		"serve --port=1":            "unknown flag: --port",
 		"serve twice":               `unknown command "twice"`,
 	} {
 		_, stderr, code := run(t, []string{"ROSTER_TOKEN=x", "ROSTER_URL=http://127.0.0.1:1"}, strings.Fields(line)...)
 		if code != 2 || !strings.Contains(stderr, say) || strings.Count(stderr, "\n") != 1 {
 			t.Errorf("roster %s exits %d, want 2 and one line with %q: %s", line, code, say, stderr)
+		}
+	}
+}
+
+func TestEmptyArgumentsAreRefused(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{{"clients", "get", ""}, {"clients", "delete", "--yes", "x", ""}, {"credentials", "list", ""}} {
+		_, stderr, code := run(t, []string{"ROSTER_TOKEN=x", "ROSTER_URL=http://127.0.0.1:1"}, args...)
+		if code != 2 || !strings.Contains(stderr, "an argument is empty") {
+			t.Errorf("roster %q exits %d: %s", args, code, stderr)
 		}
 	}
 }
