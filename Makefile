@@ -54,7 +54,7 @@ lint: ## gofmt, go vet, staticcheck, go.mod
 
 .PHONY: import-test
 import-test: ## Import 100,000 clients twice; tells time and CPU
-	ROSTER_TEST_IMPORT=100000 go run ./internal/postgrestest/run go test -v -count=1 -timeout 1h -run TestManyClientsAreImported ./cmd/roster
+	TEST_IMPORT=100000 go run ./internal/postgrestest/run go test -v -count=1 -timeout 1h -run TestManyClientsAreImported ./cmd/roster
 
 .PHONY: vuln
 vuln: ## Look for known vulnerabilities in what is called; needs https://vuln.go.dev

@@ -190,12 +190,12 @@ func TestAnInterruptedImportGoesOn(t *testing.T) {
 	}
 }
 
-// ROSTER_TEST_IMPORT is how many clients are imported; make import-test sets it
+// TEST_IMPORT is how many clients are imported; make import-test sets it
 // to 100,000.
 func TestManyClientsAreImported(t *testing.T) {
 	t.Parallel()
 	n := 3000
-	if text := os.Getenv("ROSTER_TEST_IMPORT"); text != "" {
+	if text := os.Getenv("TEST_IMPORT"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {
 			t.Fatal(err)
