@@ -275,6 +275,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"two keys":                 {base, client.Config{ClientID: "x", Key: key, KeyFile: "y"}, "only one of Key and KeyFile"},
 		"token and source":         {base, client.Config{Token: "s3cret", TokenSource: static}, "only one of Token and TokenSource"},
 		"source and id":            {base, client.Config{ClientID: "x", TokenSource: static}, "TokenSource or ClientID"},
+		"token with a line end":    {base, client.Config{Token: "s3cret\n"}, "characters that no token has"},
 		"kid without key":          {base, client.Config{ClientID: "x", ClientSecret: "s3cret", KeyID: "k"}, "KeyID"},
 		"scopes of a given token":  {base, client.Config{Token: "s3cret", Scopes: []string{"a"}}, "Scopes"},
 		"elliptic key":             {base, client.Config{ClientID: "x", Key: ec}, "RSA"},

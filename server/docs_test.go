@@ -22,6 +22,9 @@ func TestSpecificationIsServedAsItIsWritten(t *testing.T) {
 	if r.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Error("other sites may not read the specification")
 	}
+	if r.Header.Get("Access-Control-Expose-Headers") != "ETag" {
+		t.Error("scripts of other sites do not see the ETag")
+	}
 	s.Do("", "GET", "/openapi.yaml", nil, "If-None-Match", r.Header.Get("ETag")).Want(http.StatusNotModified)
 	asJSON := s.Do("", "GET", "/openapi.json", nil).Want(http.StatusOK)
 	want, err := openapi3.NewLoader().LoadFromData(roster.OpenAPI)

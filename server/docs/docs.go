@@ -118,8 +118,12 @@ func expand(text []byte) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-// public lets scripts of every site read the specification; it is no secret.
-func public(h http.Header) { h.Set("Access-Control-Allow-Origin", "*") }
+// public lets scripts of every site read the specification, which is no secret,
+// and see by its ETag whether it has changed.
+func public(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("Access-Control-Expose-Headers", "ETag")
+}
 
 func page(h http.Header) { h.Set("Content-Security-Policy", policy) }
 
