@@ -1211,6 +1211,7 @@ func (e RosterImportRequestFormat) Valid() bool {
 const (
 	RosterImportResultOutcomeCreated   RosterImportResultOutcome = "created"
 	RosterImportResultOutcomeFailed    RosterImportResultOutcome = "failed"
+	RosterImportResultOutcomeSkipped   RosterImportResultOutcome = "skipped"
 	RosterImportResultOutcomeUnchanged RosterImportResultOutcome = "unchanged"
 	RosterImportResultOutcomeUpdated   RosterImportResultOutcome = "updated"
 )
@@ -1221,6 +1222,8 @@ func (e RosterImportResultOutcome) Valid() bool {
 	case RosterImportResultOutcomeCreated:
 		return true
 	case RosterImportResultOutcomeFailed:
+		return true
+	case RosterImportResultOutcomeSkipped:
 		return true
 	case RosterImportResultOutcomeUnchanged:
 		return true
@@ -4404,7 +4407,7 @@ type RosterImportResult struct {
 	// Kind `client`, `resource_server`, `client_grant`, `scope`, `identity_provider` or `key_pair`; empty if the record does not tell.
 	Kind string `json:"kind"`
 
-	// Outcome `unchanged`: the registry held it already, or it is none to take over, as a warning tells. Nothing was written.
+	// Outcome `unchanged`: the registry held it already. `skipped`: it is none to take over, as a warning tells. Nothing was written in either case.
 	Outcome RosterImportResultOutcome `json:"outcome"`
 
 	// Target The `client_id` of a client, the identifier of a resource server, the id of anything else; empty if the record does not tell.
@@ -4414,7 +4417,7 @@ type RosterImportResult struct {
 	Warnings []RosterImportNote `json:"warnings,omitzero"`
 }
 
-// RosterImportResultOutcome `unchanged`: the registry held it already, or it is none to take over, as a warning tells. Nothing was written.
+// RosterImportResultOutcome `unchanged`: the registry held it already. `skipped`: it is none to take over, as a warning tells. Nothing was written in either case.
 type RosterImportResultOutcome string
 
 // RosterImportResults What became of an import's records.

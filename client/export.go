@@ -2,11 +2,12 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"iter"
 )
 
 // Export reads the whole registry, record by record, in the order in which
-// [API.RosterImportRecords] must get them back under the format "roster". Of the
+// [Client.RosterImportRecordsWithResponse] must get them back under the format "roster". Of the
 // parameters, which may be nil, Take is the size of a page (default and at most
 // 100), Cursor where to start, and IncludeSecrets asks for secrets and private
 // keys. It is a list like [Client.Clients], and no snapshot: what is made, changed
@@ -20,6 +21,8 @@ func (c *Client) Export(ctx context.Context, params *RosterExportRecordsParams) 
 		if err != nil {
 			return nil, nil, err
 		}
-		return got.JSON200.Records, got.JSON200.Next, nil
+		var page RosterExportPage
+		err = json.Unmarshal(got.Body, &page)
+		return page.Records, page.Next, err
 	})
 }

@@ -25,6 +25,9 @@ func TestSpecificationIsServedAsItIsWritten(t *testing.T) {
 	if r.Header.Get("Access-Control-Expose-Headers") != "ETag" {
 		t.Error("scripts of other sites do not see the ETag")
 	}
+	if r := s.Do("", "OPTIONS", "/openapi.yaml", nil, "Origin", "https://elsewhere.example").Want(http.StatusNoContent); r.Header.Get("Access-Control-Allow-Headers") != "If-None-Match" {
+		t.Error("scripts of other sites may not say which document they have")
+	}
 	s.Do("", "GET", "/openapi.yaml", nil, "If-None-Match", r.Header.Get("ETag")).Want(http.StatusNotModified)
 	asJSON := s.Do("", "GET", "/openapi.json", nil).Want(http.StatusOK)
 	want, err := openapi3.NewLoader().LoadFromData(roster.OpenAPI)

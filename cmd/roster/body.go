@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,26 +129,27 @@ func reader(object jsondoc.Object) io.Reader { return bytes.NewReader(jsondoc.Mu
 
 // readInput reads a file, or stdin for "-", until the command is interrupted.
 func readInput(cmd *cobra.Command, file string) ([]byte, error) {
-	type input struct {
-		text []byte
-		err  error
-	}
-	read := make(chan input, 1)
-	go func() {
-		var in input
-		if file == "-" {
-			in.text, in.err = io.ReadAll(cmd.InOrStdin())
-		} else {
-			in.text, in.err = os.ReadFile(file)
+	in := cmd.InOrStdin()
+	if file != "-" {
+		f, err := os.Open(file)
+		if err != nil {
+			return nil, err
 		}
-		read <- in
-	}()
-	select {
-	case in := <-read:
-		return in.text, in.err
-	case <-cmd.Context().Done():
-		return nil, errors.New("interrupted")
+		defer f.Close()
+		in = f
 	}
+	return io.ReadAll(until(cmd.Context(), in))
+}
+
+// until reads from r until ctx ends, even while r gives nothing.
+func until(ctx context.Context, r io.Reader) io.Reader {
+	in, out := io.Pipe()
+	go func() {
+		_, err := io.Copy(out, r)
+		out.CloseWithError(err)
+	}()
+	context.AfterFunc(ctx, func() { out.CloseWithError(errors.New("interrupted")) })
+	return in
 }
 
 // parseDocument reads one object, JSON or YAML. Like the API it refuses members

@@ -96,6 +96,13 @@ func TestDeletingAsksAtATerminal(t *testing.T) {
 
 func TestInterruptEndsWaitingForInput(t *testing.T) {
 	t.Parallel()
+	for _, args := range [][]string{{"clients", "update", "x", "--file", "-"}, {"import", "auth0", "-"}} {
+		t.Run(args[0], func(t *testing.T) { t.Parallel(); interruptWaiting(t, args) })
+	}
+}
+
+// interruptWaiting interrupts a command that waits for the rest of its input.
+func interruptWaiting(t *testing.T, args []string) {
 	input, typing, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +111,7 @@ func TestInterruptEndsWaitingForInput(t *testing.T) {
 	defer input.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "clients", "update", "x", "--file", "-")
+	cmd := exec.CommandContext(ctx, binary, args...)
 	var stderr bytes.Buffer
 	cmd.Env, cmd.Stdin, cmd.Stderr = environment("ROSTER_TOKEN=x", "ROSTER_URL=http://127.0.0.1:1"), input, &stderr
 	if err := cmd.Start(); err != nil {

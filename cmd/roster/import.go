@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -52,7 +53,7 @@ func (a *app) importRecords() *cobra.Command {
 		im := newImport(a, api, o)
 		if o.name == "-" {
 			o.name = "standard input"
-			return im.finish(im.pass(ctx, cmd.InOrStdin(), ""))
+			return im.finish(im.pass(ctx, until(ctx, cmd.InOrStdin()), ""))
 		}
 		f, err := os.Open(o.name)
 		if err != nil {
@@ -101,10 +102,13 @@ func (im *importing) finish(err error) error {
 	if im.dry {
 		did = "Would import"
 	}
-	fmt.Fprintf(im.app.stdout, "%s %s: %d created, %d updated, %d unchanged, %d failed.\n", did, im.format, s.outcomes["created"], s.outcomes["updated"], s.outcomes["unchanged"], s.outcomes["failed"])
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s %s: %d created, %d updated, %d unchanged, %d skipped, %d failed.\n", did, im.format,
+		s.outcomes["created"], s.outcomes["updated"], s.outcomes["unchanged"], s.outcomes["skipped"], s.outcomes["failed"])
 	for _, w := range s.sorted() {
-		fmt.Fprintf(im.app.stdout, "  %6d × %s\n", s.notes[w], w)
+		fmt.Fprintf(&text, "  %6d × %s\n", s.notes[w], w)
 	}
+	_, unsaid := io.WriteString(im.app.stdout, text.String())
 	if err != nil {
 		if done := im.upTo(); done > 0 {
 			fmt.Fprintf(im.app.stderr, "The first %d records are done: go on with --skip %d, or run it again as it was.\n", done, done)
@@ -114,5 +118,8 @@ func (im *importing) finish(err error) error {
 	if n := s.outcomes["failed"]; n > 0 {
 		return fmt.Errorf("%d of %d records could not be imported", n, s.total())
 	}
-	return nil
+	if im.places == 0 {
+		return fmt.Errorf("%s holds no records", im.name)
+	}
+	return unsaid
 }

@@ -80,7 +80,7 @@ func TestImportTakesFilesAsToolsWriteThem(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if out := succeed(t, at(s), "import", "auth0", fileOf(t, text), "--dry-run"); !strings.HasPrefix(out, "Would import auth0: 2 created, 0 updated, 0 unchanged, 0 failed.") {
+			if out := succeed(t, at(s), "import", "auth0", fileOf(t, text), "--dry-run"); !strings.HasPrefix(out, "Would import auth0: 2 created, 0 updated, 0 unchanged, 0 skipped, 0 failed.") {
 				t.Error(out)
 			}
 		})
@@ -95,10 +95,10 @@ func TestImportTakesAuth0sKindsInTheOrderOfTheirReferences(t *testing.T) {
 		"clients": [{"client_id": "a", "name": "A", "client_secret": "secret-of-a"}],
 		"resourceServers": [{"identifier": "urn:api", "name": "API", "scopes": [{"value": "read"}]}]
 	}`)
-	if out := succeed(t, at(s), "import", "auth0", file); !strings.HasPrefix(out, "Imported auth0: 3 created, 0 updated, 0 unchanged, 0 failed.\n") {
+	if out := succeed(t, at(s), "import", "auth0", file); !strings.HasPrefix(out, "Imported auth0: 3 created, 0 updated, 0 unchanged, 0 skipped, 0 failed.\n") {
 		t.Error(out)
 	}
-	if out := succeed(t, at(s), "import", "auth0", file); !strings.HasPrefix(out, "Imported auth0: 0 created, 0 updated, 3 unchanged, 0 failed.\n") {
+	if out := succeed(t, at(s), "import", "auth0", file); !strings.HasPrefix(out, "Imported auth0: 0 created, 0 updated, 3 unchanged, 0 skipped, 0 failed.\n") {
 		t.Error(out)
 	}
 }
@@ -120,7 +120,7 @@ func TestImportTellsWhereARecordIsWrong(t *testing.T) {
 		`{"client_id":"z","name":"Z"}`,
 	}
 	stdout, stderr, code := run(t, at(s), "import", "auth0", fileOf(t, strings.Join(lines, "\n")))
-	if code != 1 || !strings.HasPrefix(stdout, "Imported auth0: 2 created, 0 updated, 1 unchanged, 8 failed.\n") {
+	if code != 1 || !strings.HasPrefix(stdout, "Imported auth0: 2 created, 0 updated, 1 unchanged, 0 skipped, 8 failed.\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
@@ -134,6 +134,9 @@ func TestImportTellsWhereARecordIsWrong(t *testing.T) {
 	if strings.Contains(stdout+stderr, "secret-that") || len(stderr) > 3000 {
 		t.Errorf("stderr is %.4000s", stderr)
 	}
+	refuse(t, at(s), []string{"import", "auth0", fileOf(t, lines[0]+"\nnull\n")}, "line 2: the record must be a JSON object")
+	refuse(t, at(s), []string{"import", "auth0", fileOf(t, "\n")}, "holds no records")
+	refuse(t, at(s), []string{"import", "auth0", fileOf(t, `{"kind":"client","client_id":"a","document":{}}`)}, "use `roster import roster`")
 	refuse(t, at(s), []string{"import", "auth0", fileOf(t, `[{"client_id":"a","name":"A"},{]`)}, "not valid JSON from byte")
 	refuse(t, at(s), []string{"import", "auth0", fileOf(t, `[{"client_id":"a","description":"`+strings.Repeat("x", 20<<20)+`"}]`)}, "a value is larger than 8 MB")
 	refuse(t, []string{"ROSTER_URL=" + s.URL, "ROSTER_TOKEN=" + s.Token("read:clients")}, []string{"import", "auth0", fileOf(t, lines[0])}, "may not do this")
@@ -182,10 +185,10 @@ func TestAnInterruptedImportGoesOn(t *testing.T) {
 		t.Fatalf("stderr is %s", &stderr)
 	}
 	skip, _ := strconv.Atoi(hint[1])
-	if out := succeed(t, at(s), "import", "auth0", file, "--skip", hint[1]); !strings.HasPrefix(out, fmt.Sprintf("Imported auth0: %d created, 0 updated, %d unchanged, 0 failed.", n-500, 500-skip)) {
+	if out := succeed(t, at(s), "import", "auth0", file, "--skip", hint[1]); !strings.HasPrefix(out, fmt.Sprintf("Imported auth0: %d created, 0 updated, %d unchanged, 0 skipped, 0 failed.", n-500, 500-skip)) {
 		t.Error(out)
 	}
-	if out := succeed(t, at(s), "import", "auth0", file); !strings.HasPrefix(out, fmt.Sprintf("Imported auth0: 0 created, 0 updated, %d unchanged, 0 failed.", n)) {
+	if out := succeed(t, at(s), "import", "auth0", file); !strings.HasPrefix(out, fmt.Sprintf("Imported auth0: 0 created, 0 updated, %d unchanged, 0 skipped, 0 failed.", n)) {
 		t.Error(out)
 	}
 }
@@ -203,7 +206,7 @@ func TestManyClientsAreImported(t *testing.T) {
 	}
 	s := servertest.New(t)
 	file := fileOf(t, manyClients(t, n, 500))
-	for _, want := range []string{"Imported auth0: %d created, 0 updated, 0 unchanged, 0 failed.\n", "Imported auth0: 0 created, 0 updated, %d unchanged, 0 failed.\n"} {
+	for _, want := range []string{"Imported auth0: %d created, 0 updated, 0 unchanged, 0 skipped, 0 failed.\n", "Imported auth0: 0 created, 0 updated, %d unchanged, 0 skipped, 0 failed.\n"} {
 		cmd := exec.CommandContext(t.Context(), binary, "import", "auth0", file)
 		cmd.Env = environment(at(s)...)
 		out, err := cmd.CombinedOutput()
@@ -288,7 +291,7 @@ func TestAnExportIsAFileForItsOwnerThatImportTakes(t *testing.T) {
 	if left, err := os.ReadDir(filepath.Dir(name)); err != nil || len(left) != 1 {
 		t.Errorf("%v, %v", left, err)
 	}
-	if out := succeed(t, at(to), "import", "roster", name); !strings.HasPrefix(out, "Imported roster: 250 created, 0 updated, 0 unchanged, 0 failed.\n") {
+	if out := succeed(t, at(to), "import", "roster", name); !strings.HasPrefix(out, "Imported roster: 250 created, 0 updated, 0 unchanged, 0 skipped, 0 failed.\n") {
 		t.Error(out)
 	}
 	if a, b := succeed(t, at(from), "export", "--include-secrets"), succeed(t, at(to), "export", "--include-secrets"); sorted(a) != sorted(b) || !strings.Contains(a, "secret-of-7") {

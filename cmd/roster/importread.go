@@ -20,6 +20,7 @@ type record struct {
 	problem string // why it cannot be sent, "" if it can
 
 	kind, id string
+	exported bool // it says of itself that it is one of Roster's own
 }
 
 const (
@@ -57,7 +58,9 @@ func readRecords(r io.Reader, format string) iter.Seq2[record, error] {
 		}
 		if err != bufio.ErrBufferFull && isRecord(line) {
 			unit = "line"
-			readLines(in, line, give)
+			if err := readLines(in, line, give); err != nil {
+				yield(record{}, err)
+			}
 			return
 		}
 		if err := readValues(io.MultiReader(bytes.NewReader(bytes.Clone(line)), in), give); err != nil {
@@ -86,22 +89,25 @@ func names(members jsondoc.Object) bool {
 }
 
 // readLines reads JSON lines, of which the first is line.
-func readLines(in *bufio.Reader, line []byte, give func([]byte, string) bool) {
+func readLines(in *bufio.Reader, line []byte, give func([]byte, string) bool) error {
 	for {
 		problem := ""
 		if len(line) == maxLine {
 			line, problem = nil, "the line is larger than 1 MB"
 		}
 		if !give(bytes.TrimSpace(line), problem) {
-			return
+			return nil
 		}
 		var err error
 		line, err = in.ReadSlice('\n')
 		for full := line; err == bufio.ErrBufferFull; line = full {
 			_, err = in.ReadSlice('\n')
 		}
-		if err != nil && len(line) == 0 {
-			return
+		switch {
+		case err != nil && err != io.EOF: // what was read of the line may be half a record
+			return err
+		case err == io.EOF && len(line) == 0:
+			return nil
 		}
 	}
 }
@@ -225,6 +231,10 @@ func (r *record) examine(format string) {
 		r.problem = err.Error()
 		return
 	}
+	if r.raw[0] != '{' {
+		r.problem = "the record must be a JSON object"
+		return
+	}
 	var known struct {
 		Kind                     string
 		ClientID                 string `json:"client_id"`
@@ -234,12 +244,13 @@ func (r *record) examine(format string) {
 		RedirectURIs             any `json:"redirect_uris"`
 	}
 	_ = json.Unmarshal(r.raw, &known) // the server tells what is wrong
+	r.exported = slices.Contains(kinds, known.Kind)
 	r.id = known.ClientID
 	if id, ok := known.ID.(string); r.id == "" && ok {
 		r.id = id
 	}
 	switch {
-	case format == "roster" && slices.Contains(kinds, known.Kind):
+	case format == "roster" && r.exported:
 		r.kind = known.Kind
 	case format == "auth0" && known.Identifier != nil:
 		r.kind = "resource_server"

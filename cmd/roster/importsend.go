@@ -107,6 +107,9 @@ func (im *importing) fill(ctx context.Context, r io.Reader, only string, hand fu
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
+		if one.exported && im.format != "roster" {
+			return fmt.Errorf("%s is a record that `roster export` writes: use `roster import roster`", one.where)
+		}
 		one.kind = cmp.Or(one.kind, "client")
 		found[one.kind]++
 		if only != "" && one.kind != only {

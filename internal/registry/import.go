@@ -52,7 +52,8 @@ type Outcome string
 const (
 	Created   Outcome = "created"
 	Updated   Outcome = "updated"
-	Unchanged Outcome = "unchanged" // nothing was written
+	Unchanged Outcome = "unchanged" // held already
+	Skipped   Outcome = "skipped"   // none to take over, as a note tells
 	Failed    Outcome = "failed"
 )
 
@@ -93,7 +94,7 @@ func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]Impor
 	results := make([]ImportResult, len(list))
 	var todo []int
 	for i, one := range list {
-		results[i] = ImportResult{Outcome: Unchanged, Warnings: one.Warnings}
+		results[i] = ImportResult{Outcome: Skipped, Warnings: one.Warnings}
 		switch {
 		case one.Err != nil:
 			results[i] = ImportResult{Outcome: Failed, Err: one.Err}
@@ -144,7 +145,7 @@ func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, res
 				return errors.Join(err, ctx.Err())
 			}
 			if errors.Is(err, ErrSkip) {
-				outcome, err = Unchanged, nil
+				outcome, err = Skipped, nil
 			}
 			if missing, ok := errors.AsType[*oauth.Error](err); ok && dry && missing.Kind == oauth.NotFound {
 				outcome, err = Created, nil

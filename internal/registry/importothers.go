@@ -75,7 +75,7 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 		g := g
 		api, err := t.HoldResourceServer(ctx, AudienceSpellings(g.Audience)...)
 		if oauth.KindOf(err) == oauth.NotFound && strings.HasSuffix(g.Audience, "/api/v2/") {
-			return Unchanged, []Note{{NoteSkipped, "A grant on the management API of its source. Grant the client " + r.ManagementAudience() + " if it is to manage Roster.", "audience"}}, nil
+			return Skipped, []Note{{NoteSkipped, "A grant on the management API of its source. Grant the client " + r.ManagementAudience() + " if it is to manage Roster.", "audience"}}, nil
 		}
 		if err != nil {
 			return Failed, nil, err
@@ -221,8 +221,8 @@ func (r *Registry) ImportOfKeyPair(k oauth.KeyPair, private oauth.Secret, rights
 	return one
 }
 
-// Skipped returns the import of a record that is none to take over.
-func Skipped(kind, target, why string) Import {
+// Skip returns the import of a record that is none to take over.
+func Skip(kind, target, why string) Import {
 	return Import{Kind: kind, Target: target, Warnings: []Note{{NoteSkipped, why, ""}}}
 }
 

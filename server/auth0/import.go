@@ -53,7 +53,7 @@ func (im *importer) client(record jsondoc.Object) registry.Import {
 		return registry.Unfit(registry.KindClient, id, err)
 	}
 	if string(record["global"]) == "true" {
-		return registry.Skipped(registry.KindClient, id, "The global client: Roster has its own.")
+		return registry.Skip(registry.KindClient, id, "The global client: Roster has its own.")
 	}
 	one, err := im.readClient(id, record)
 	if err != nil {

@@ -21,7 +21,7 @@ var apiID, grantID = pattern(`^[0-9a-f]{24}$`), pattern(`^cgr_[0-9A-Za-z]{16}$`)
 func (im *importer) api(record jsondoc.Object) registry.Import {
 	identifier := jsondoc.String(record["identifier"])
 	if string(record["is_system"]) == "true" {
-		return registry.Skipped(registry.KindResourceServer, identifier, "A system API of Auth0's.")
+		return registry.Skip(registry.KindResourceServer, identifier, "A system API of Auth0's.")
 	}
 	one, err := im.readAPI(identifier, record)
 	if err != nil {

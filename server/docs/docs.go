@@ -40,6 +40,7 @@ func Mount(r gin.IRouter) error {
 	}
 	for _, d := range list {
 		serve(r, d.route, d.kind, d.text, public)
+		r.OPTIONS(d.route, preflight)
 	}
 	return mountPage(r)
 }
@@ -123,6 +124,15 @@ func expand(text []byte) ([]byte, error) {
 func public(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("Access-Control-Expose-Headers", "ETag")
+}
+
+// preflight answers browsers that ask whether a script may say which document
+// it has already.
+func preflight(c *gin.Context) {
+	public(c.Writer.Header())
+	c.Header("Access-Control-Allow-Methods", "GET, HEAD")
+	c.Header("Access-Control-Allow-Headers", "If-None-Match")
+	c.Status(http.StatusNoContent)
 }
 
 func page(h http.Header) { h.Set("Content-Security-Policy", policy) }

@@ -128,7 +128,8 @@ type Mismatches []Mismatch
 func (m Mismatches) Error() string {
 	var all []string
 	for _, one := range m {
-		all = append(all, one.In+" "+strings.Join(append([]string{one.Name}, one.Path...), "/")+": "+one.Text)
+		where := strings.TrimSuffix(one.In+" "+strings.Join(append([]string{one.Name}, one.Path...), "/"), " ")
+		all = append(all, where+": "+one.Text)
 	}
 	return strings.Join(all, "; ")
 }
