@@ -16370,6 +16370,11 @@ type RosterImportRecordsResult401Headers struct {
 	WWWAuthenticate *string
 }
 
+// RosterImportRecordsResult409Headers the declared response headers of an HTTP 409 response for RosterImportRecords
+type RosterImportRecordsResult409Headers struct {
+	RetryAfter *int
+}
+
 // RosterImportRecordsResult429Headers the declared response headers of an HTTP 429 response for RosterImportRecords
 type RosterImportRecordsResult429Headers struct {
 	RetryAfter          *int
@@ -16394,10 +16399,14 @@ type RosterImportRecordsResult struct {
 	ApplicationProblemJSON401 *RosterUnauthorized
 	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
 	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON409 the response for an HTTP 409 `application/problem+json` response
+	ApplicationProblemJSON409 *RosterUnderWay
 	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
 	ApplicationProblemJSON413 *RosterPayloadTooLarge
 	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
 	ApplicationProblemJSON415 *RosterUnsupportedMediaType
+	// ApplicationProblemJSON422 the response for an HTTP 422 `application/problem+json` response
+	ApplicationProblemJSON422 *RosterKeyReused
 	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
 	ApplicationProblemJSON429 *RosterTooManyRequests
 	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
@@ -16406,6 +16415,8 @@ type RosterImportRecordsResult struct {
 	Headers200 *RosterImportRecordsResult200Headers
 	// Headers401 the parsed response headers for an HTTP 401 response
 	Headers401 *RosterImportRecordsResult401Headers
+	// Headers409 the parsed response headers for an HTTP 409 response
+	Headers409 *RosterImportRecordsResult409Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *RosterImportRecordsResult429Headers
 	// HeadersDefault the parsed response headers for an HTTP default response
@@ -16432,6 +16443,11 @@ func (r RosterImportRecordsResult) GetApplicationProblemJSON403() *RosterForbidd
 	return r.ApplicationProblemJSON403
 }
 
+// GetApplicationProblemJSON409 returns the response for an HTTP 409 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON409() *RosterUnderWay {
+	return r.ApplicationProblemJSON409
+}
+
 // GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
 func (r RosterImportRecordsResult) GetApplicationProblemJSON413() *RosterPayloadTooLarge {
 	return r.ApplicationProblemJSON413
@@ -16440,6 +16456,11 @@ func (r RosterImportRecordsResult) GetApplicationProblemJSON413() *RosterPayload
 // GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
 func (r RosterImportRecordsResult) GetApplicationProblemJSON415() *RosterUnsupportedMediaType {
 	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON422 returns the response for an HTTP 422 `application/problem+json` response
+func (r RosterImportRecordsResult) GetApplicationProblemJSON422() *RosterKeyReused {
+	return r.ApplicationProblemJSON422
 }
 
 // GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
@@ -25801,6 +25822,13 @@ func ParseRosterImportRecordsResult(rsp *http.Response) (*RosterImportRecordsRes
 		}
 		response.ApplicationProblemJSON403 = &dest
 
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 409:
+		var dest RosterUnderWay
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON409 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
 		var dest RosterPayloadTooLarge
 		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
@@ -25814,6 +25842,13 @@ func ParseRosterImportRecordsResult(rsp *http.Response) (*RosterImportRecordsRes
 			return nil, err
 		}
 		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 422:
+		var dest RosterKeyReused
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON422 = &dest
 
 	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
 		var dest RosterTooManyRequests
@@ -25866,6 +25901,16 @@ func ParseRosterImportRecordsResult(rsp *http.Response) (*RosterImportRecordsRes
 			headers.WWWAuthenticate = &value
 		}
 		response.Headers401 = &headers
+	case rsp.StatusCode == 409:
+		var headers RosterImportRecordsResult409Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		response.Headers409 = &headers
 	case rsp.StatusCode == 429:
 		var headers RosterImportRecordsResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {

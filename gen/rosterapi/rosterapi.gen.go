@@ -441,6 +441,14 @@ type RosterExportRecordsParams struct {
 	IncludeSecrets *bool `form:"include_secrets,omitempty" json:"include_secrets,omitempty"`
 }
 
+// RosterImportRecordsParams defines parameters for RosterImportRecords.
+type RosterImportRecordsParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
 // RosterImportRecordsJSONRequestBody defines body for RosterImportRecords for application/json ContentType.
 type RosterImportRecordsJSONRequestBody = RosterImportRequest
 
@@ -466,7 +474,7 @@ type ServerInterface interface {
 	RosterExportRecords(c *gin.Context, params RosterExportRecordsParams)
 	// RosterImportRecords Take over records from another product or another Roster
 	// (POST /api/roster/v1/import)
-	RosterImportRecords(c *gin.Context)
+	RosterImportRecords(c *gin.Context, params RosterImportRecordsParams)
 }
 
 // ServerInterfaceWrapper converts contexts to parameters.
@@ -782,6 +790,33 @@ func (siw *ServerInterfaceWrapper) RosterExportRecords(c *gin.Context) {
 // RosterImportRecords operation middleware
 func (siw *ServerInterfaceWrapper) RosterImportRecords(c *gin.Context) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RosterImportRecordsParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -789,7 +824,7 @@ func (siw *ServerInterfaceWrapper) RosterImportRecords(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.RosterImportRecords(c)
+	siw.Handler.RosterImportRecords(c, params)
 }
 
 // GinServerOptions provides options for the Gin server.
@@ -1819,7 +1854,8 @@ func (response RosterExportRecordsdefaultApplicationProblemPlusJSONResponse) Vis
 }
 
 type RosterImportRecordsRequestObject struct {
-	Body *RosterImportRecordsJSONRequestBody
+	Params RosterImportRecordsParams
+	Body   *RosterImportRecordsJSONRequestBody
 }
 
 type RosterImportRecordsResponseObject interface {
@@ -1909,6 +1945,25 @@ func (response RosterImportRecords403ApplicationProblemPlusJSONResponse) VisitRo
 	return err
 }
 
+type RosterImportRecords409ApplicationProblemPlusJSONResponse struct {
+	RosterUnderWayApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords409ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RosterImportRecords413ApplicationProblemPlusJSONResponse struct {
 	RosterPayloadTooLargeApplicationProblemPlusJSONResponse
 }
@@ -1937,6 +1992,22 @@ func (response RosterImportRecords415ApplicationProblemPlusJSONResponse) VisitRo
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterImportRecords422ApplicationProblemPlusJSONResponse struct {
+	RosterKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterImportRecords422ApplicationProblemPlusJSONResponse) VisitRosterImportRecordsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -2231,8 +2302,10 @@ func (sh *strictHandler) RosterExportRecords(ctx *gin.Context, params RosterExpo
 }
 
 // RosterImportRecords operation middleware
-func (sh *strictHandler) RosterImportRecords(ctx *gin.Context) {
+func (sh *strictHandler) RosterImportRecords(ctx *gin.Context, params RosterImportRecordsParams) {
 	var request RosterImportRecordsRequestObject
+
+	request.Params = params
 
 	var body RosterImportRecordsJSONRequestBody
 	var err error
@@ -2277,166 +2350,166 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context) {
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H39ctu29uCrYLg706RLyZQsxbEyv5l106Txbb5qO7e3N86YEAlJqEmAFwCtqBnP7NPsvsc+yj7JDg4A",
-	"EqSoDzvuvb13+k8bUwRwcHBwvs/hlyDhecEZYUoGky8B+YzzIiPw7zMuFREvbghTLwlJ9SNZ5jkWq2AS",
-	"nDBE9C8hwixFORcEKY4SnpMgDG5wVhKY7sZM/PFLgBNFOQsmQZJRwlS/LFKsSBqE+hcugknwl+un6dnw",
-	"5vXyp/Hni9+O2Hf5YfJLcbz4QY5mJ+TJh/9pRko35Mr8vcdIPSJNBZEymASD42E/6g/7R0EYJAvM5ma3",
-	"uFSLaGKmvMqJwilWGH6YKSL0PxTBeTAJCrwKwkBR/TCY8ywNbm9vw4CmwSQYHQ0GQRjwJCmFIOkV1tAN",
-	"o+GT3mDQGw4vouPJ8HAyHvTH0fjvQRgI8o+SSHVlBs8GyXgWkd7hdEB6o/TJqHeMx6Q3mB7NoiSaDfFY",
-	"T66wmBM970/54c3F09VrMbz+2/To7fLvUfEqGcvvZ38ZzU/I8Yfq3Su1KkiF+eD2UxjoAwsmSpQkDBj5",
-	"rKc7mZ2/Wd38/MtvePZqupoWNyuaRYfP8w9FdvH3797+7Zc3L3vLN/nqXXoenT39sUhevv7l6Nd8/EYM",
-	"P1/Q8kL+9sNYvP/H+5OfAo0Pj3pki3SQQTviM4SRBeo/nGgSje/bMJiSGWB+X2oa/ltQ0+9JQeckEWSd",
-	"hARXWNMGKllKBFoCGisSkm7Qxy9BIoimmZ3YI58LKoiE91iZZfYQosExxtPBsHd8mA56R8l43HuKx6Pe",
-	"YBalw+lRckwGURAGGZbqqpR2HTNeKqxKTT1wfhpXYRc40dNeNLiIjiZRNImifhRFbXBqsA/XwK6AjMho",
-	"1BtGGPeO0kHUmx7Oxr2jozRKBtMhfjIb7QJSlgURkqQkDW4/AREuCE6JMLIAK/Ka5lTBf/STlMhE0MLe",
-	"z1d8iXLMVsjSoERqQSVKcJYRgXK8Qjm+JogypBYEWXygJWUpX/aDMJDJguRwcyx1UabInAhDCG7xM5Jj",
-	"yiibbwGAz/QSOcKCoIzM1F1ml6Rjaz8viIHaQIsIS2WodyJJwlkqkaQsIWhwfBT1ogEcZWSO8u+71yZK",
-	"rE4cr9iwI7eO4miJqUKGhyAlVpTNEZ5jyu6w0Ad9X37Gq69bMER0Zo6Ss1lGE4WoREuqFgg7ErAngSTO",
-	"CYpPU5IXXBGWrHo/klWM1AKrS0ZlfYH76GQqNVlwtSBiSSXpX7LtG7sNgwILnBNl6fQ7LkqFnwNrOv3+",
-	"vf5tfaMXGm545RuJaEqYojNKRIgwKkuaasAPn2ghJXCiJ9aHrfGSYEn6cDVBSQomwREezQ41k32Ko2lv",
-	"NBsf9Y5n0bQXTZ/ORsmT2eFspPUhyoDTq0UQBgznsIfUMmwqtGplJPHaTqUSmtr1Ps3OTgFatXov+A1N",
-	"idi6R2pfRoV9+2u3O55FyQCPh70n02nUG6VD0jtOx8PeU3ycHuIBHiag/jzcdn8kq/eYbt/lNVmhAtOv",
-	"3tyApLPkaDzskdGTQW80Pjrs4fHxtDc6PsLp4XF6fJSmD7q584QXZOvWpH7ja/f1FA/SJ/qoRoNk3Bsl",
-	"hyMtwMa96TTCo2R2jI+S4QPty9y7HwTe6/KhuX4RtteEOJmLq1+Ko5/yi8Pl6+uz9Piv7NWDQrgfZ3h3",
-	"UqqFh/smkHvoSx0AW1Xx7nALAnDgbDvs1WtdaNU65PH0b78dvr7+Kb84Wv5SnKXDv7JXcrQB2Gq2uwMM",
-	"ij+I1Q3gVtLGqPta2MgFXyKsUM4liG0A6R8lEasapgz0D3/tlMxwmalgMoiiMMjxZ5qXeTAZw1+Umb8G",
-	"YZdU/EHghJwbabcFzIyzuRFloFZW8lBrOJwRlNEbov/lawXPUASaAqJKb4mzhDj5NkHLBVYwYUqKjK9y",
-	"fRkkXsnwki0XNFloYRqhkmVEwgRak+JsRuelIGlbPHZhaa43dmVBaWCrws/R0dGTqIGjqBNHnuAGbtyJ",
-	"pTf4mkjYkRP+C1wUhLnTtPt/yQUajtCCl0LWuoFVEudEeQ8xk0si0IyL+pnm9Jill8wu8gxhBsioVjW6",
-	"hLJSgUokyEzru0Y1GQ2HIRyY1j3AVyHRckEzAiNmVEhAdaWQ2FHRsVk1BiWqB1pUHCJzUoyb84DXFlh6",
-	"Z2LU5/pQWipQ41g8GTsdzCKtUkTpeNwb4cOn2m5LewMySp6QCD9NQcbm+PNrwuZqEUyG4zGcovu7pnXv",
-	"Pp4RyUuhqV3c7FAbhH0VSXgXOEmIuEBU+aIIFUQkhKkeYQlPSYvZPNG6whAfT0fp4IgcHj59inE0SB5G",
-	"gt7ql2XBmfQ9Vd/h9D1eZRyDqyrhTIGh/yXARZHRBMzFg0LwaUby//Gr1PttOrwU528wW7VNzYwaulCc",
-	"AyvwDc2UKEyzYBJMebpCB4IkXKRyguw1Q6zMp0RoaU0VyaWeZhBpe9GZXSN9BRVVgLTvcIrODCmbXdYo",
-	"+O+CzIJJ8N8Oan/dgflVHrw3ezJD1s+zMEjRazOOZJks3H3po7dcLbRSDwCiJZYo5Yz0g8r8fm71+3ui",
-	"lJGl3kwDoxom89wxVKnwSnaidf3dBDPGNQ9GgihNLs+ML4DABqha8FIhjIADahKlPEWUSUUwUGiN9+Ma",
-	"79UmHw7pHRv0sPoS06w0fqB7IHVayhaRXnCO8tIIjk6HSI1Q/WbDUNeGcjVmoq08z6a02BpHhzW2NAuh",
-	"CUEfGL7BNMPTjACL0VJDMJw1QTvnOTE0tgSTX2hhSpmkKekE8IQhNxEiQnCBnP+rCZB3bU7d+4a5oRd6",
-	"2AOd5QlbWQY/M2fWRydo/PkzUiTL9IUye8NTTXaaQSa4NBq45z35W8/e6t5pus5z3+K8JTytmyTj807D",
-	"vuaDNUERkl4Imufk3syvHl0f3s9aUM54lvGldJ4bqSWBRHPOug/QuHwReECtF8gMWuAbgqaEMCRIzm9I",
-	"iqYEsGU9BVQgPCd9dK6wUIYGqwsNTMm7vQPv+H/QkDzMaVvYldHPQH/Qh6gFuz5qJDX0SyLI9i14F52L",
-	"KU1Twu55KmABrrNPXhBh3J+MkNRooQYCaa3GzexU8WuyZdwE9jzJ+Fw22KXHAOpNPRy/NFClnBhEA60o",
-	"ZwJ7CD1lNzij9yVyQ4lNfMZAqbEVj/aNTchz9M8sfVMDLsD0TLP5Ncqlqr+fuA+tbdPSPqwGoU2NUhk5",
-	"LdGUl0axX4cSLAEEU03c4LyUIDGdNj7+Z6ogJ6hy0Tl0gf1DFVwrxdHUP+AfyeqMaJ39nkcsqsHNK6MN",
-	"AqmwNsm0UdGyHDYcOJWopbWDjgQmRccsoCWD0WAemxvVOP/hsMb1B1YInhAptQhFL8BX94BXat3nuhP2",
-	"6QphexU7tlGd0VuuXmoKvO8ttCG41hEJ4quo63HB6lzWXqkpeVRj9y1XyEAJGAVFbJ0srCvKMHgzrX11",
-	"98pX1Zs7AXigM+1CkT43A4h3QtYQuuD8NRbz+yqamRvbxBnYOs4gglc2sUtnepDPCcgb0Go0a9KMbBCN",
-	"no6PnqDpSrUuycATNpYZ2euBtP5qtvRwF8XtB/aidRbM0AC9+c7D54UxDS0w8r68CasOdFr/h+bwWnvV",
-	"/B1e3Et9n5gQDZbGS4Ul8rwU4FRqsh/P6tFz6U2halcPh9INe2rpxR6om9azbx94kbLbUCvULmrXqyKS",
-	"W4c345etKRpxxb2mqUesTWWDiHtOo9/29PgPDJdqwQX97d4C0ASOOySg4eua07lXOtV385t9W5CE0Bsr",
-	"Mf5y/u4t+plM0QX8BkoPwNPggANfwHm7qSPK66DFJ/Y9mC5G5j2nLthA4ncEC5BGC5J33w6tvLy6uHiP",
-	"9LKEKYsuN92MixyrvYHNqZSWJrrlFKCoE5A3ZmgLjj1XfliVmkpkN6IFRe090XpA6zr+/PPPvZMaYtLt",
-	"DVfc3xbZ10L14873oOrSG96kHXANV5bzLv/HSfUqKDiqS8VrBKX/ST6jNbg2Bs6bIfML566xBknDSf0Q",
-	"7LY6t8ZZyrIouFAkfUNSii9WxX1VDAWpQ5s0jCLTO4N3dqkYzsaBDAIskQ+AXripYIz921dtBsFuEGzn",
-	"4dULffHiNlhxP6gXAoy42dYu34lzQWlLUNLUGMgpxRlJlESPzl4+R8ej8dFjvdVC8IIIRQ2WHcbWc1uw",
-	"ydwQnM1DYPIF4UUGt7p1l8OAMm1AJWRT2MBewbRzsMN911Dg2eYFb2wVharOqjP8TxlEwy2RgWmOZmSJ",
-	"llykshMUZcl1kxuuNWUffW9CjBMUg59vMs0wu4475q4mD/j0V5Ioz48Ouvp5ZYW0j9Y6ir2UyNBzIUi4",
-	"A+vn6ieTdeYtWad+jlM4UisBJ0GKFekpCnK0uYcw+Nyb8976Q/22VDgvTHzmtpmitml1iIFyof9P0mco",
-	"ZmWWxVVYz3rJrXevEzo9AFzMNip0b2jpVters6A6yKWZNde5UXdmSL/bEI829EhVY++M3Jh8gt93y5vu",
-	"XGwT8ECYtM4BxXUiYGwcvTxFJVM0Q3F94nEfxXCmznGmzQ8i4G2IBLIyDyYfq9TH0M8v1D/r/3/qukB1",
-	"GPCjiQvaXYQ+tTeIr3VEn/a6hLLrFla5HzaBNHSYgeDw+v2Tm6a6qEhK1vfYOIj1TQa+BBHBXbKlg3vU",
-	"TAYLAYK5iTQH1GY8gJt7Heg6VAMOcBPCJ2kfnSpDsWjBs1QiXHErgTBK6dxm+9lr3ESRS+HuFD1uiRCR",
-	"/ryP4maad9x5HW3m9xrwJWzSGQtW+a1jmnAKz1AsV1KR3FxDgw3NX0k2C1GMGWernJfS/Cx5TkB4Lxcc",
-	"pTQFCd7Wfbvhu6p9XE0w20lFDl7LPwDxeinNMEheqJVNtHRGB9uwqMtU72BPgjSCS4lWK2eC594CFk8b",
-	"p/dS3ncTK1DXcztiJ+OF9J/ORRt575vkS0WkDy7d/Gz6NQbqR/Rid4Y2Z0VxH993wLLLxW+vdtrIu3iG",
-	"4m/jmiqw0JzmhgicuZyU2B5XDKkLUmvDsZlbxneiqkbCf+cFdqqSYRveeSDFm5d6g7q0xu39U3eXvXWp",
-	"QsdUmhBWCGycXX03dvDD515ZR5pSvQDO3jd4WYuzdedta9YPpoqxyJ4hbLKa1zHeqAfZNIl5Y32WmpI6",
-	"tc6OszJUYVJ5oGDLBK2XTUacEwgZTVf2X96x2dmbdwhsqzO8fEOkxOAK/twTeFldo44qso74UMW3Z8Tc",
-	"5SaqSVVGtI4m4sVsTaj6jsLVSMM1qeqKpDo4D0RFjN70WRnwwa1mI9+ZIDhdeYibcp4RzPSczNq7m7h0",
-	"PSMEE6UxymyMcvcVsoiy69gt7CB82X0mpkDLTHifE3moU+jG2HMTiLVUY7E2Jw10bbl6e+JxC+Y+F1yo",
-	"93hOtmHPyIE5lUqsvpHIpoetY/NOe7zLtvSuYM1NNnsF0B2O6gxG7dRD3cqbkXiaayS+5WqjeCGFgooS",
-	"PZNRNx2zoAqUGDQloLBire5xa1W1jGSedsz/kgtt4M8FzmUfvZs554qcoJiaJIM4RDHj6mrGS5bG6JGs",
-	"9GOqkCAzIiRS/HGIYlcFo0fMXHaE/sOlMsV6iUu2xIJRNtdrMG7Dh2aVq2uyitGja7Kq0k8IsnmYVVaE",
-	"XPClXi4jM3XFSxWjR9gx7GqQozfNki4Z46jIcEL0vdBD5TUtCm21PYKSpgXPHBU8trsFkrpaET07OFNS",
-	"sUKiZI9NausagZn1u+nLh83kMYPM8SnYPFYVMfa71zDCpfsUwWP1zJoozjjpIw3AkotUH1iOV1b+7b77",
-	"QC/1mrvI12VLbNQbZjiTpC2RzR2C9AdNuxtINxWrK1GyRpp753ROKLl8NGoTK8D0mTS0U8hbA6G/5GUG",
-	"GUw897iV4QgI7l919Spq15i8ZFNSBRW0NRS60i9L32GVFkWVQT23Nkc9ozUxDWFDVlh9hxGhejcNgvNk",
-	"qNPz11kGl9UONGArrR373ggB56Z1wlItoiAMplCJE4TBYpUK3OGQ2I+BhojgZKEVbaqku7b6tkqb/3Mv",
-	"7prjz6dm3MAm6rs/d3DeKtC1Lws+IxJoq5MJ67PMbbV2fUdb6gCkXO61P4/p34aBNiC6HFTGZghR7LLR",
-	"r0w2un5ksy+gfEj/DfkpwG1twduVK3iLtcyIr8nqqsBUtIwfR4kVe9VXo9sSLRV0NliHs2RWq44nLeZL",
-	"shRqP6wyWHPeiWV5DCoRvOsfQtjC3SFzUesMba3vLwVVStu9zN6QutzLuduMiywIg7pUvoIxCAMLhDaW",
-	"Mc06XXCb7VCI1FYVTHHTWa2qgkPn1sDtSgL3EvzIVmZfJJPkvufixOkGwl1a7uIpB67EtEt1usMdbdLw",
-	"1rsIBO6Zpo6W9ruScvedZIjCgG36pdg02TsGmoFhX2Z4aNOPqUBcpEYq3Rk1lqHsVhENXJuR8ZYs9wyd",
-	"KHfkv5ZSVRGPlirYyNvqdLS4QMu6D+xfGmu5Z/Siy8PSTl7zNrb5HKxU6kC/va02Z10ucEFcmqq5/VoT",
-	"41WKNCJgOZkMX4xifT/iCboLx79k+7N8o0Ps77AwqYKloGp1DokmQDdc6wvDjt0zhJOESGn9zcYTJhGV",
-	"stT8zlhv+orCA00iSpTSmfUaHTlmeE6gBBCXKSUsMdST8aVHsnX9Z50W7v0sJ2aaCc6yYBJ8z2v+CpqZ",
-	"fctdbWQKkF3suKIB18kk8VcLzkCmaWHjPW4PgaPRb59kGV+6BbV8K+VaSdna8OYyVccW+06LIBovd8yc",
-	"koxs2sv38FtrJ80B1U7cu16x8trba+95b3SAbV/tANrRcc/R8a4jXSvu33K6kNG/4WxxauIP9WNNsvVm",
-	"/LEVamBYGzH+m9qO9ae3MSloFgU27sY16kSQajDDOQmRd/NC43fWkzVVjs4pWwDLEE1LZRQDkHJVnA4A",
-	"05M2ycNMxRkj4HVuoq1+3LE+FFF4b+sLrjkAppWv3hgJkMjBkzKHS1NPBNCcvD+VBuSGgesW4WKOmc2c",
-	"u+o8KD27/5a3Quv0Om8aTrsIVvCM7KJReGczWdqCk+1zmJc2T2L03G7qNi79Bm1rhBrMV41iHCpKCVUz",
-	"zQkrTLq5Wmhrvm3J3r6r17K1ibvvQHMiECdXN9rivyoEvaEZmWsRDcKmXmFpjHQLlLa0wZoAS7uOgsI0",
-	"7SXW9uQB0UEG9tUOQigLqQTB+a6DrN7bcpZyN9+DdzZNofVNveUPQo89ALF9YNI0/SiJkeam0Rab8XW5",
-	"bgPD14QUrg/EsB/Byb0rCDv9Hj03F79xUdt81HggvHgx7KB/ybTWXVmKVBpkpqZ7AETyqqyuZ0afcLzB",
-	"MsGpUftyhLMsRBgpPAcNvn/JLtm33zaSafvffqthFvbmm9TB+AAXNEZLrLWOlg5DWSsdd+Iyb//f//rf",
-	"Wp/6gUCmiKGy+P278wvkYzquMxjj9VsZm6tT4cvpPCheKFXIycHBq3fnFxq8g5vhgV6uaoQiIZxJUoQB",
-	"6LoGDguCcAaOVkVviJxAJxTTmaEqcMs1ognj5XwRary5OeFXrMyreiZGSEpSi8oLrYh/+y38cPbyOTo8",
-	"PDwG4vtw8Tx0kd6cZhk1zRY0WyfMJRYYl5vso1Pm1dtCk6qZJAYJhSAJlXobVBpL1S79nDPXJ8vGc/VR",
-	"npgpDczQMEPv0zKABAux0riJX1zgedxH54SBF2KKk2s42NNZ7w1WySKGbo22DZ+4ZEZl8TMROMvAIGcc",
-	"UiC0mQ7uOutLAM8ewcz0T3g0GgzrvhSPTbcAs9xbzoi3phYziKpL5ua3ZWBu2keH0cibyeICKnr1OdR1",
-	"gc7OMDLc3pcJir+YdKHnPCWhKSAOkXXl2r/1T7exfxMOboZgVXxJYFTzdVm9a3wTJtfF3KAQxV/sGvC/",
-	"K4+N3MaaUOPm1YAkzSdHo2P0f//PuD98HJrWEnCafIZcCmcDOOO0jIFaNHtYLcFzoU+kj97bEAbKOL9G",
-	"Lm4AKIABGoRq12BK6f/DmZvn8TPT3GzdUY5e6MWc31gfkqasRuZDiKYrK05twXLjYltdBxQ4/bDq3OGO",
-	"1SYC2wtmpZm7PKrmCQYFfZs4HMM9sfsz9yE0nT6A63L+DCm4aguepebuK46oXvW0UhdliMDKDtflsoZF",
-	"W/GoLKwf3BYOUoYKrG/kgkgCzRwyMlOIl25DUNRh7mmVbwPXB7Bnqy8bdU8h8F+ToWD9Yka5HUajp310",
-	"4ippGmU0plfKaHgc1rxWb6bq2Kbvnp8I/uySSQ4ONTtiHB1qwWEnXy54sx1KVzsBZA3WFCs8xZI0OjHg",
-	"ZFHxTFdOZE9VHz7ItvWkGeIR2DOrI0FvgW/kRlqqOYAmKj25MfEzmhAmwUdrm4qcFBqq3rAfadUCNAJH",
-	"T8vlso/h5z4X8wM7Vh68Pn3+4u35Cxhz69WgubCBVnmMhjDoR+YdXhCGCxpMgsN+1D8MQmhtArb5QX9J",
-	"sqx3zfiSHfy6vJZ9mwF/GzZ/AxbRw77Q7RkFq+vlgjCa9lxDIGzT6/RrmltU2l37ycEXmt5CFovXMe9j",
-	"t0uvfuWgq6Pe7aeuuQ8EmROmhTK5So2/6p+xlHP1PPR66xa5h9P1H78KvZva+tXQXJNVT+/SB6J69lVr",
-	"t3rsdSxpUQ6WzIOvYlj7wc2gPuAqxHB74CXYbgxJbE/a7U6/tS5JkLvApBoJzKZ5qFE2vVLpS3YYoRSv",
-	"pAlkQK73IIpqAWJbl6HYz0eOQaZOtfaUzRBGOWWl0qOV5VyVInuaBhMbonxNpWpmK7daHg2jaEvFTVel",
-	"jZYgGS42efHdqwfNtrv7V8F0pVhvqIixCFvvkvKfVtQ5MqfUNaw6zYNmYwsYNdh3VLN0UA893Heo18VD",
-	"jxvtO64q/tfDhsf7DmtXUANh2JSGPQG2TZN8Hz0wIOed/7jugvx0+yn0asv0tar8JTXHgPjcXHoZAp9a",
-	"nWV3s7m2GAmDgku1qVUe1jwKCcxSnrsAltZ2qpwByF6petUtcaNOwzUcNMlujWZ/8TOrVfFM622ckUsG",
-	"NTi2CWGIJLdsz1l6NrUfS9vGf4EZUksOq1RXFV00mvtByYfWbDezsDOQF43g3V1xut6f8TbcOairYaE+",
-	"jhb7HNyRfc4EkYu15ixk2dEuohVldNP0zIPenf6MomjYjNFtbWK+f8vy27ty9nYkdnPjMy8c+Sd7/7dm",
-	"79Hx/pC6MmEtFYb7Dqu7/fwBpUmHb78lT36gEMS2jBR7xO81FuVZ2mgT2yVt7qQNH3wx/7iyWr9x3m0r",
-	"QvNbobrgAEOcGbZeV/+td1dEj0bR8eNJq8diS+j8VxT3L9mZHgF9BpzYgqR4lpLUpUE5T6bLU9wiPWD5",
-	"lvRosfDRri23yxL/vLL+sLqDwb/j1TMEgjCq60rdyTO+/B00unAzrXU0297zixwdvXCru721Ja7X/xeS",
-	"Q9t5Px32dV2y0WlK+70Pc6yShVUk5/SGMKTvOTWxd8pMYhh432lu+zrr+w0tT7LMRVxsViw0GQTVs5Sk",
-	"LvLZavu+cHUsrSPbUkPaanbe/mBQV5vsqoxsf7yGdy6D64JrAzzNaravAOq0kRVRt9urgUIvqbYKXMkS",
-	"VIK54KOtFUSK8/v1vO/c1pYd7bOlvep7+5sPGsoIvwaA/St3t0JRFzF2AgPNvHfCclH1K885xIVt9/xN",
-	"K8MnahpL7pGduGFdu6Lr72r9YDaZeRsQ0EPgAYB4a9UVATauX5zftSqwqu4PBrju1HX6dPXAzNzZoKDT",
-	"BQmVWiGKGfms4tA2mMc5qeMzUBJmijlDhOW1dS02u/1UXFZupKGZInen5B2Srv2xhg5z+a7exsKW6+zh",
-	"arS8/q72aDWss+Noo3rRnoupPzKfGGIN0v3TVP3j6L1/RJciJPK1FNBzgoWNe3vxyf2MO0OXBzNbEL1J",
-	"HxP26yiIfMaJylZWjbK5T0YJo8wF4AVmEttcxCmZYwbhYEEVeYaw/Vwn0ioAFtKkqUBjoXrYJYOIulbg",
-	"nPNQmngrGHF99CMhhbtL4K206SVYupJb820TcCi6blF1iF4PWfAl/KrtskuG57xycIZ+lZrmNJSVJs9J",
-	"kD76GazOJaawtHvNhXasGkOlqbuBdBfTwQMW2mZm4rSuTd+hbnoNoBVHcw4eWMFzSHeJM6yIVKZziIUH",
-	"TG0GOTpV5cmUzCmTNd+3MsycjrL9uK5JoR5WAuz5qTcP+KX97p3tMVFVyXSApId2i1j/izzDnR+b+VcI",
-	"KsJarTJdwRUjy86vklZfT7WFmL/Pxy8LLNRd5CfQ771EqB25wZnruhH47Rl8cZot8cpd0j+F6B9GiA72",
-	"BtT/csS/k/h9Ca0+7il+oQRpu+T1GmFB1SKUtdnEMyuAjfmCYpugt0kwU2WaU0IRtBZNk+qbhTJ0+e2X",
-	"rKugo51uHVb5xk5+0EZZTtjMT7fZa+CFsVl1CyxtddYl40vm57BN2vVIJ+9PjVCeZ3yKs0apZ92oQNI5",
-	"M+a4FfGtI4GssPd4TqRtzwK2ous+P11ZbtJHVUm8S8rIcUrCKjOUC2Qc3amXeJqbvDT9P9cgAdYz6gJl",
-	"SVamxEbi5H8pUZLqy104k9x+BiNux43jsCojr/LN/HCol7ofokLQG6zIJdMjQ8CHJh3v1fVjxGna40x+",
-	"gyRRirK5yT6MCUvECsgQ+kH00Qt9dGDNVAm/VdQaUak1NttBa6OKYzqVWOTur+Lsa8xuVGyMf6IuGO9S",
-	"HKqvbTyIMiPqngr7fEpQ3+V9viQ42P0lwU09ghpE5OeZWpqBa7QJvhb1doNqlZB2k4QHtOCbnXn9U9Wk",
-	"LVtf/H94bcjrwPDxiwlw7/lJU9NbwH5DJwwyPCWZ++x1heMbThMiJ5oD6MtRTjOa2FrQT3eOkXtdgbb6",
-	"JaouG386Jv50THx9rpPcUuO5qbKvs7KzqyZvV23qWlzOVhy6AicnSrWoN//aT0kzGhdwoi2JVM2mGzxL",
-	"TbSjLLQUGERRxYIlXln1BBrg8JlRi5bNbgpU9dFJo0VNFRG/ZF6Dmqo3xTUhhVH6NMO3Jj9VkGZV+yn4",
-	"DA2jyBToERMgc+2mQF05J8wEz9zSpqV7K1puihcFVd6jR14LksfPWu11UjqbVUAtrW9hQbL0ki21rLZF",
-	"BXoS23H1cd1whEJ0qFK6Jk090xAMQGSaPAFKjU5XtSRXfg+hS9b8updUeLWlzZBt5w6W5cR4mta15o4q",
-	"aFN1aan9kllyd9/srZQ2KPO1unTjN6c6gxbZAI5KlJLCNLRm0Ocrxyqe6Bd7KIaOQvEEPG2Z0Z/5DMU/",
-	"vLhArprNrheHVdXRgQPUpvtL072gOaBnIIr7yKteuWRI7wHqzQRBhSASdPO4kXwWgx4N3iTktRCAagz7",
-	"YvMTFVc5UQueytjUJSEUa3WWpFeuo6bpC2HmFbYIn6S2n8qq6upQkDx+hk40Tmx73brSmQpEU4lwpuUb",
-	"4M50YdqCvDbmzPF7yFpnUbGZGvo6rc38TqzQK/3LN9KtkuaUVev00dn5ibFxNKp+XV7LRrsbS9leaadE",
-	"0xXgy2p2UJbw61LFrr8WfBuyPgIDnbUcvS9C2+4YgCxXT0PnC1NU9NwSrLZaUNzsoGA8snGzxhe0d6/3",
-	"hrNYLcIdEfj8XOPtnOd1Hy1YLDdhK5YC36qV/ISnxG955/Wsn1QKb7yezRGHPjIuWbyxAUXXvhq/r1vJ",
-	"FWraQs9SdbyhzDlumc8tFFsh2QmQ/ckxJtehpIHYTm4VbxWucVgzPVu6DuIq49pkVNzWP38jL5lluuZa",
-	"dR5siOKtZeVx/cHFGkf71KPHm41P1w3IGZ+WjXzH09UdzRHTsa2Vf+sS76RlNS592rdIqiCz6/nmmxO4",
-	"KGx744BxdgXtGnGi6A2pG+WAyfF2+TT/aZhcjFdn14O//vb66PP7dPRK/uXJ/LvZ8Qn5EIQB0ADMBqpN",
-	"hy72qbI7pjTLjBb9JUhwlk1xcg2jfsU32Gg5E5wRoR4NHuthPii/FEc/5ReHy9fXZ+nxX9mrdipGbUFq",
-	"3OMsuIch02xteNvsI1Q1yP4q+7LjQN8x4jXrMt9qt2mL/olW3aw+fnE2XpVUUbVq81qhuX5m+xxi3VLs",
-	"o+scGlStOoO62+VaF6WqRaXJC/NbADJuWaGfRqk4mhNr491+0nRQ9dCzy9oupI1FHal8jD411vR/mCDj",
-	"KwEllX3jsrk8/n9Zvd8rRXYZoEegbmnVrJSQUwetj4yUEyUzX/DIpySVyJ5waD5BiCWqKRZcdFjhx3Vj",
-	"v66DsZ3nvHPZSdFfQcGGVDqs8VYftY4OaF6aW1388KdF7pmp3if3/1WBjr3HtT+JCaPH+wPc8cmrP6BX",
-	"oNVWa63pC3Aa7/X19mEte/7CtaesFELTx9X67wvB0zIxnwKxj6pq6Y1GftW+rPngq8pYz/UU6+WlbSvK",
-	"W7T90z2XN0r5D3qK3cubUtpGM6bfa8XOrTbqCe678rZFG/UKjaZZv/dazQ55/6y1Dr7UfzwITncnQdSG",
-	"/N4AG7WjV/e9fDD0tB0YTaJr/3rPK3ZmpzmHWZpwpDxxiy4IztTiN/uX3/zJPjGtGvwuDO7RCudZ89HB",
-	"lwILdWsfQvUKzAys1261M3xmA60mXqfflM0eTv2qG8UB5K9YLrnW/N95qjaHdxuursr4dcbQNxK9acRy",
-	"0c2wdsLkfS+jCDTxDantDQcrePCmZMUh70vWnr5elTzeDpM2OwQ3OuDZmDr0tQG3hweTlRnrQFV4cS7A",
-	"poHc5RCUlZmMwM2j92I6R2msdKLE9gVfX/7Ea5VlviSf42RBWcu1WIXIjYNUYa0X29ZSWvW/IYLOVu1V",
-	"gWQ7Fj0Ho8HqobZFiukgCp++nOIMs8T5PqEe5oZKLqQ/dSH1hfn/AQAA//8=",
+	"7H39cts48uCroHhXNckcJVOyFMdK/arOk0km3s3X2M5mZ+OUCZGQhDEJcAHQiiblqnuau/e4R7knuUID",
+	"IEGK+rDj2a+af2ZiigAajUZ/d/NrkPC84IwwJYPJ14B8wXmREfj3GZeKiBc3hKmXhKT6kSzzHItVMAlO",
+	"GCL6lxBhlqKcC4IURwnPSRAGNzgrCUx3Yyb+9DXAiaKcBZMgyShhql8WKVYkDUL9CxfBJPjT9dP0bHjz",
+	"evnz+MvFb0fsh/ww+aU4XvwkR7MT8uTD/zQjpRtyZf7eY6QekaaCSBlMgsHxsB/1h/2jIAySBWZzs1tc",
+	"qkU0MVNe5UThFCsMP8wUEfofiuA8mAQFXgVhoKh+GMx5lga3t7dhQNNgEoyOBoMgDHiSlEKQ9Apr6IbR",
+	"8ElvMOgNhxfR8WR4OBkP+uNo/LcgDAT5e0mkujKDZ4NkPItI73A6IL1R+mTUO8Zj0htMj2ZREs2GeKwn",
+	"V1jMiZ735/zw5uLp6rUYXv91evR2+beoeJWM5Y+zP43mJ+T4Q/XulVoVpMJ8cPs5DPSBBRMlShIGjHzR",
+	"053Mzt+sbj7+8huevZqupsXNimbR4fP8Q5Fd/O2Ht3/95c3L3vJNvnqXnkdnT/9cJC9f/3L0az5+I4Zf",
+	"Lmh5IX/7aSze//39yc+BxodHPbJFOsigHfEZwsgC9R9ONInG920YTMkMML8vNQ3/Lajp96Sgc5IIsk5C",
+	"giusaQOVLCUCLQGNFQlJN+jT1yARRNPMTuyRLwUVRMJ7rMwyewjR4Bjj6WDYOz5MB72jZDzuPcXjUW8w",
+	"i9Lh9Cg5JoMoCIMMS3VVSruOGS8VVqWmHjg/jauwC5zoaS8aXERHkyiaRFE/iqI2ODXYh2tgV0BGZDTq",
+	"DSOMe0fpIOpND2fj3tFRGiWD6RA/mY12ASnLgghJUpIGt5+BCBcEp0QYWYAVeU1zquA/+klKZCJoYe/n",
+	"K75EOWYrZGlQIrWgEiU4y4hAOV6hHF8TRBlSC4IsPtCSspQv+0EYyGRBcrg5lrooU2ROhCEEt/gZyTFl",
+	"lM23AMBneokcYUFQRmbqLrNL0rG1jwtioDbQIsJSGeqdSJJwlkokKUsIGhwfRb1oAEcZmaP82+61iRKr",
+	"E8crNuzIraM4WmKqkOEhSIkVZXOE55iyOyz0Qd+Xj3j1bQuGiM7MUXI2y2iiEJVoSdUCYUcC9iSQxDlB",
+	"8WlK8oIrwpJV789kFSO1wOqSUVlf4D46mUpNFlwtiFhSSfqXbPvGbsOgwALnRFk6/YGLUuHnwJpOf3yv",
+	"f1vf6IWGG175TiKaEqbojBIRIozKkqYa8MMnWkgJnOiJ9WFrvCRYkj5cTVCSgklwhEezQ81kn+Jo2hvN",
+	"xke941k07UXTp7NR8mR2OBtpfYgy4PRqEYQBwznsIbUMmwqtWhlJvLZTqYSmdr1Ps7NTgFat3gt+Q1Mi",
+	"tu6R2pdRYd/+1u2OZ1EywONh78l0GvVG6ZD0jtPxsPcUH6eHeICHCag/D7fdP5PVe0y37/KarFCB6Tdv",
+	"bkDSWXI0HvbI6MmgNxofHfbw+HjaGx0f4fTwOD0+StMH3dx5wguydWtSv/Gt+3qKB+kTfVSjQTLujZLD",
+	"kRZg4950GuFRMjvGR8nwgfZl7t1PAu91+dBcvwjba0KczMXVL8XRz/nF4fL19Vl6/Bf26kEh3I8zvDsp",
+	"1cLDfRPIPfSlDoCtqnh3uAUBOHC2HfbqtS60ah3yePrX3w5fX/+cXxwtfynO0uFf2Cs52gBsNdvdAQbF",
+	"H8TqBnAraWPUfS1s5IIvEVYo5xLENoD095KIVQ1TBvqHv3ZKZrjMVDAZRFEY5PgLzcs8mIzhL8rMX4Ow",
+	"Syr+JHBCzo202wJmxtnciDJQKyt5qDUczgjK6A3R//K1gmcoAk0BUaW3xFlCnHyboOUCK5gwJUXGV7m+",
+	"DBKvZHjJlguaLLQwjVDJMiJhAq1JcTaj81KQtC0eu7A01xu7sqA0sFXh5+jo6EnUwFHUiSNPcAM37sTS",
+	"G3xNJOzICf8FLgrC3Gna/b/kAg1HaMFLIWvdwCqJc6K8h5jJJRFoxkX9THN6zNJLZhd5hjADZFSrGl1C",
+	"WalAJRJkpvVdo5qMhsMQDkzrHuCrkGi5oBmBETMqJKC6UkjsqOjYrBqDEtUDLSoOkTkpxs15wGsLLL0z",
+	"MepzfSgtFahxLJ6MnQ5mkVYponQ87o3w4VNtt6W9ARklT0iEn6YgY3P85TVhc7UIJsPxGE7R/V3Tuncf",
+	"z4jkpdDULm52qA3CvookvAucJERcIKp8UYQKIhLCVI+whKekxWyeaF1hiI+no3RwRA4Pnz7FOBokDyNB",
+	"b/XLsuBM+p6qH3D6Hq8yjsFVlXCmwND/GuCiyGgC5uJBIfg0I/n/+FXq/TYdXorzN5it2qZmRg1dKM6B",
+	"FfiGZkoUplkwCaY8XaEDQRIuUjlB9pohVuZTIrS0porkUk8ziLS96Myukb6CiipA2g84RWeGlM0uaxT8",
+	"d0FmwST4bwe1v+7A/CoP3ps9mSHr51kYpOi1GUeyTBbuvvTRW64WWqkHANESS5RyRvpBZX4/t/r9PVHK",
+	"yFJvpoFRDZN57hiqVHglO9G6/m6CGeOaByNBlCaXZ8YXQGADVC14qRBGwAE1iVKeIsqkIhgotMb7cY33",
+	"apMPh/SODXpYfYlpVho/0D2QOi1li0gvOEd5aQRHp0OkRqh+s2Goa0O5GjPRVp5nU1psjaPDGluahdCE",
+	"oA8M32Ca4WlGgMVoqSEYzpqgnfOcGBpbgskvtDClTNKUdAJ4wpCbCBEhuEDO/9UEyLs2p+59w9zQCz3s",
+	"gc7yhK0sg5+ZM+ujEzT+8gUpkmX6Qpm94akmO80gE1waDdzznvy1Z2917zRd57lvcd4SntZNkvF5p2Ff",
+	"88GaoAhJLwTNc3Jv5lePrg/voxaUM55lfCmd50ZqSSDRnLPuAzQuXwQeUOsFMoMW+IagKSEMCZLzG5Ki",
+	"KQFsWU8BFQjPSR+dKyyUocHqQgNT8m7vwDv+nzQkD3PaFnZl9DPQH/QhasGujxpJDf2SCLJ9C95F52JK",
+	"05Swe54KWIDr7JMXRBj3JyMkNVqogUBaq3EzO1X8mmwZN4E9TzI+lw126TGAelMPxy8NVCknBtFAK8qZ",
+	"wB5CT9kNzuh9idxQYhOfMVBqbMWjfWMT8hz9M0vf1IALMD3TbH6Ncqnq7yfuQ2vbtLQPq0FoU6NURk5L",
+	"NOWlUezXoQRLAMFUEzc4LyVITKeNj/+RKsgJqlx0Dl1g/1AF10pxNPUP+M9kdUa0zn7PIxbV4OaV0QaB",
+	"VFibZNqoaFkOGw6cStTS2kFHApOiYxbQksFoMI/NjWqc/3BY4/oDKwRPiJRahKIX4Kt7wCu17nPdCft0",
+	"hbC9ih3bqM7oLVcvNQXe9xbaEFzriATxVdT1uGB1Lmuv1JQ8qrH7litkoASMgiK2ThbWFWUYvJnWvrp7",
+	"5avqzZ0APNCZdqFIn5sBxDshawhdcP4ai/l9Fc3MjW3iDGwdZxDBK5vYpTM9yJcE5A1oNZo1aUY2iEZP",
+	"x0dP0HSlWpdk4Akby4zs9UBafzVberiL4vYDe9E6C2ZogN784OHzwpiGFhh5X96EVQc6rf9Dc3itvWr+",
+	"Di/upb5PTIgGS+OlwhJ5XgpwKjXZj2f16Ln0plC1q4dD6YY9tfRiD9RN69m3D7xI2W2oFWoXtetVEcmt",
+	"w5vxy9YUjbjiXtPUI9amskHEPafRb3t6/AeGS7Xggv52bwFoAscdEtDwdc3p3Cud6rv5zb4tSELojZUY",
+	"fzp/9xZ9JFN0Ab+B0gPwNDjgwBdw3m7qiPI6aPGJfQ+mi5F5z6kLNpD4A8ECpNGC5N23Qysvry4u3iO9",
+	"LGHKostNN+Mix2pvYHMqpaWJbjkFKOoE5I0Z2oJjz5UfVqWmEtmNaEFRe0+0HtC6jh8/fuyd1BCTbm+4",
+	"4v62yL4Wqh93vgdVl97wJu2Aa7iynHf5P06qV0HBUV0qXiMo/Q/yGa3BtTFw3gyZXzh3jTVIGk7qh2C3",
+	"1bk1zlKWRcGFIukbklJ8sSruq2IoSB3apGEUmd4ZvLNLxXA2DmQQYIl8APTCTQVj7N++ajMIdoNgOw+v",
+	"XuiLF7fBivtBvRBgxM22dvlOnAtKW4KSpsZATinOSKIkenT28jk6Ho2PHuutFoIXRChqsOwwtp7bgk3m",
+	"huBsHgKTLwgvMrjVrbscBpRpAyohm8IG9gqmnYMd7ruGAs82L3hjqyhUdVad4X/KIBpuiQxMczQjS7Tk",
+	"IpWdoChLrpvccK0p++hHE2KcoBj8fJNphtl13DF3NXnAp7+SRHl+dNDVzysrpH201lHspUSGngtBwh1Y",
+	"P1c/mawzb8k69XOcwpFaCTgJUqxIT1GQo809hMGX3pz31h/qt6XCeWHiM7fNFLVNq0MMlAv9f5I+QzEr",
+	"syyuwnrWS269e53Q6QHgYrZRoXtDS7e6Xp0F1UEuzay5zo26M0P63YZ4tKFHqhp7Z+TG5BP8vlvedOdi",
+	"m4AHwqR1DiiuEwFj4+jlKSqZohmK6xOP+yiGM3WOM21+EAFvQySQlXkw+VSlPoZ+fqH+Wf//c9cFqsOA",
+	"n0xc0O4i9Km9QXytI/q81yWUXbewyv2wCaShwwwEh9fvn9w01UVFUrK+x8ZBrG8y8CWICO6SLR3co2Yy",
+	"WAgQzE2kOaA24wHc3OtA16EacICbED5J++hUGYpFC56lEuGKWwmEUUrnNtvPXuMmilwKd6focUuEiPTn",
+	"fRQ307zjzutoM7/XgC9hk85YsMpvHdOEU3iGYrmSiuTmGhpsaP5KslmIYsw4W+W8lOZnyXMCwnu54Cil",
+	"KUjwtu7bDd9V7eNqgtlOKnLwWv4BiNdLaYZB8kKtbKKlMzrYhkVdpnoHexKkEVxKtFo5Ezz3FrB42ji9",
+	"l/K+m1iBup7bETsZL6T/dC7ayHvfJF8qIn1w6eZn068xUD+iF7sztDkrivv4vgOWXS5+e7XTRt7FMxR/",
+	"H9dUgYXmNDdE4MzlpMT2uGJIXZBaG47N3DK+E1U1Ev47L7BTlQzb8M4DKd681BvUpTVu75+6u+ytSxU6",
+	"ptKEsEJg4+zqu7GDHz73yjrSlOoFcPa+wctanK07b1uzfjBVjEX2DGGT1byO8UY9yKZJzBvrs9SU1Kl1",
+	"dpyVoQqTygMFWyZovWwy4pxAyGi6sv/yjs3O3rxDYFud4eUbIiUGV/CXnsDL6hp1VJF1xIcqvj0j5i43",
+	"UU2qMqJ1NBEvZmtC1XcUrkYarklVVyTVwXkgKmL0pi/KgA9uNRv5zgTB6cpD3JTzjGCm52TW3t3EpesZ",
+	"IZgojVFmY5S7r5BFlF3HbmEH4cvuMzEFWmbC+5zIQ51CN8aem0CspRqLtTlpoGvL1dsTj1sw96XgQr3H",
+	"c7INe0YOzKlUYvWdRDY9bB2bd9rjXbaldwVrbrLZK4DucFRnMGqnHupW3ozE01wj8S1XG8ULKRRUlOiZ",
+	"jLrpmAVVoMSgKQGFFWt1j1urqmUk87Rj/pdcaAN/LnAu++jdzDlX5ATF1CQZxCGKGVdXM16yNEaPZKUf",
+	"U4UEmREhkeKPQxS7Khg9YuayI/QfLpUp1ktcsiUWjLK5XoNxGz40q1xdk1WMHl2TVZV+QpDNw6yyIuSC",
+	"L/VyGZmpK16qGD3CjmFXgxy9aZZ0yRhHRYYTou+FHiqvaVFoq+0RlDQteOao4LHdLZDU1Yro2cGZkooV",
+	"EiV7bFJb1wjMrN9NXz5sJo8ZZI5Pweaxqoix372GES7dpwgeq2fWRHHGSR9pAJZcpPrAcryy8m/33Qd6",
+	"qdfcRb4uW2Kj3jDDmSRtiWzuEKQ/aNrdQLqpWF2JkjXS3Dunc0LJ5aNRm1gBps+koZ1C3hoI/SUvM8hg",
+	"4rnHrQxHQHD/qqtXUbvG5CWbkiqooK2h0JV+WfoOq7QoqgzqubU56hmtiWkIG7LC6juMCNW7aRCcJ0Od",
+	"nr/OMrisdqABW2nt2PdGCDg3rROWahEFYTCFSpwgDBarVOAOh8R+DDREBCcLrWhTJd211bdV2vyfe3HX",
+	"HH85NeMGNlHf/bmD81aBrn1Z8BmRQFudTFifZW6rtes72lIHIOVyr/15TP82DLQB0eWgMjZDiGKXjX5l",
+	"stH1I5t9AeVD+m/ITwFuawverlzBW6xlRnxNVlcFpqJl/DhKrNirvhrdlmipoLPBOpwls1p1PGkxX5Kl",
+	"UPthlcGa804sy2NQieBd/xDCFu4OmYtaZ2hrfX8pqFLa7mX2htTlXs7dZlxkQRjUpfIVjEEYWCC0sYxp",
+	"1umC22yHQqS2qmCKm85qVRUcOrcGblcSuJfgR7Yy+yKZJPc9FydONxDu0nIXTzlwJaZdqtMd7miThrfe",
+	"RSBwzzR1tLTflZS77yRDFAZs0y/FpsneMdAMDPsyw0ObfkwF4iI1UunOqLEMZbeKaODajIy3ZLln6ES5",
+	"I/+1lKqKeLRUwUbeVqejxQVa1n1g/9RYyz2jF10elnbymrexzedgpVIH+u1ttTnrcoEL4tJUze3Xmhiv",
+	"UqQRAcvJZPhiFOv7EU/QXTj+Jduf5RsdYn+HhUkVLAVVq3NINAG64VpfGHbsniGcJERK6282njCJqJSl",
+	"5nfGetNXFB5oElGilM6s1+jIMcNzAiWAuEwpYYmhnowvPZKt6z/rtHDvZzkx00xwlgWT4Ede81fQzOxb",
+	"7mojU4DsYscVDbhOJom/WnAGMk0LG+9xewgcjX77JMv40i2o5Vsp10rK1oY3l6k6tth3WgTReLlj5pRk",
+	"ZNNefoTfWjtpDqh24t71ipXX3l57z3ujA2z7agfQjo57jo53Helacf+W04WM/g1ni1MTf6gfa5KtN+OP",
+	"rVADw9qI8d/Udqw/vY1JQbMosHE3rlEnglSDGc5JiLybFxq/s56sqXJ0TtkCWIZoWiqjGICUq+J0AJie",
+	"tEkeZirOGAGvcxNt9eOO9aGIwntbX3DNATCtfPXGSIBEDp6UOVyaeiKA5uT9qTQgNwxctwgXc8xs5txV",
+	"50Hp2f23vBVap9d503DaRbCCZ2QXjcI7m8nSFpxsn8O8tHkSo+d2U7dx6TdoWyPUYL5qFONQUUqommlO",
+	"WGHSzdVCW/NtS/b2Xb2WrU3cfQeaE4E4ubrRFv9VIegNzchci2gQNvUKS2OkW6C0pQ3WBFjadRQUpmkv",
+	"sbYnD4gOMrCvdhBCWUglCM53HWT13pazlLv5HryzaQqtb+otfxB67AGI7QOTpulHSYw0N4222Iyvy3Ub",
+	"GL4mpHB9IIb9CE7uXUHY6Y/oubn4jYva5qPGA+HFi2EH/Uumte7KUqTSIDM13QMgkldldT0z+oTjDZYJ",
+	"To3alyOcZSHCSOE5aPD9S3bJvv++kUzb//57DbOwN9+kDsYHuKAxWmKtdbR0GMpa6bgTl3n7//7X/9b6",
+	"1E8EMkUMlcXv351fIB/TcZ3BGK/fythcnQpfTudB8UKpQk4ODl69O7/Q4B3cDA/0clUjFAnhTJIiDEDX",
+	"NXBYEIQzcLQqekPkBDqhmM4MVYFbrhFNGC/ni1Djzc0Jv2JlXtUzMUJSklpUXmhF/Pvv4Yezl8/R4eHh",
+	"MRDfh4vnoYv05jTLqGm2oNk6YS6xwLjcZB+dMq/eFppUzSQxSCgESajU26DSWKp26eecuT5ZNp6rj/LE",
+	"TGlghoYZep+WASRYiJXGTfziAs/jPjonDLwQU5xcw8GeznpvsEoWMXRrtG34xCUzKouficBZBgY545AC",
+	"oc10cNdZXwJ49ghmpn/Co9FgWPeleGy6BZjl3nJGvDW1mEFUXTI3vy0Dc9M+OoxG3kwWF1DRq8+hrgt0",
+	"doaR4fa+TFD81aQLPecpCU0BcYisK9f+rX+6jf2bcHAzBKviawKjmq/L6l3jmzC5LuYGhSj+ateA/115",
+	"bOQ21oQaN68GJGk+ORodo//7f8b94ePQtJaA0+Qz5FI4G8AZp2UM1KLZw2oJngt9In303oYwUMb5NXJx",
+	"A0ABDNAgVLsGU0r/H87cPI+fmeZm645y9EIv5vzG+pA0ZTUyH0I0XVlxaguWGxfb6jqgwOmHVecOd6w2",
+	"EdheMCvN3OVRNU8wKOjbxOEY7ondn7kPoen0AVyX82dIwVVb8Cw1d19xRPWqp5W6KEMEVna4Lpc1LNqK",
+	"R2Vh/eC2cJAyVGB9IxdEEmjmkJGZQrx0G4KiDnNPq3wbuD6APVt92ah7CoH/mgwF6xczyu0wGj3toxNX",
+	"SdMoozG9UkbD47DmtXozVcc2fff8RPBnl0xycKjZEePoUAsOO/lywZvtULraCSBrsKZY4SmWpNGJASeL",
+	"ime6ciJ7qvrwQbatJ80Qj8CeWR0Jegt8JzfSUs0BNFHpyY2Jn9GEMAk+WttU5KTQUPWG/UirFqAROHpa",
+	"Lpd9DD/3uZgf2LHy4PXp8xdvz1/AmFuvBs2FDbTKYzSEQT8y7/CCMFzQYBIc9qP+YRBCaxOwzQ/6S5Jl",
+	"vWvGl+zg1+W17NsM+Nuw+RuwiB72hW7PKFhdLxeE0bTnGgJhm16nX9PcotLu2k8OvtL0FrJYvI55n7pd",
+	"evUrB10d9W4/d819IMicMC2UyVVq/FX/iKWcq+eh11u3yD2crv/4Tejd1NavhuaarHp6lz4Q1bNvWrvV",
+	"Y69jSYtysGQefBXD2g9uBvUBVyGG2wMvwXZjSGJ70m53+q11SYLcBSbVSGA2zUONsumVSl+ywwileCVN",
+	"IANyvQdRVAsQ27oMxX4+cgwydaq1p2yGMMopK5UerSznqhTZ0zSY2BDlaypVM1u51fJoGEVbKm66Km20",
+	"BMlwscmL7149aLbd3b8KpivFekNFjEXYepeU/7SizpE5pa5h1WkeNBtbwKjBvqOapYN66OG+Q70uHnrc",
+	"aN9xVfG/HjY83ndYu4IaCMOmNOwJsG2a5PvogQE57/yndRfk59vPoVdbpq9V5S+pOQbE5+bSyxD43Oos",
+	"u5vNtcVIGBRcqk2t8rDmUUhglvLcBbC0tlPlDED2StWrbokbdRqu4aBJdms0+4ufWa2KZ1pv44xcMqjB",
+	"sU0IQyS5ZXvO0rOp/VjaNv4LzJBacliluqrootHcD0o+tGa7mYWdgbxoBO/uitP1/oy34c5BXQ0L9XG0",
+	"2OfgjuxzJohcrDVnIcuOdhGtKKObpmce9O70ZxRFw2aMbmsT8/1blt/elbO3I7GbG5954cg/2Pu/NXuP",
+	"jveH1JUJa6kw3HdY3e3nX1CadPj2W/LkJwpBbMtIsUf8XmNRnqWNNrFd0uZO2vDBV/OPK6v1G+fdtiI0",
+	"vxWqCw4wxJlh63X133p3RfRoFB0/nrR6LLaEzn9Fcf+SnekR0GfAiS1IimcpSV0alPNkujzFLdIDlm9J",
+	"jxYLH+3acrss8Y8r6w+rOxj8O149QyAIo7qu1J0848vfQaMLN9NaR7PtPb/I0dELt7rbW1viev1/ITm0",
+	"nffTYV/XJRudprTf+zDHKllYRXJObwhD+p5TE3unzCSGgfed5ravs77f0PIky1zExWbFQpNBUD1LSeoi",
+	"n6227wtXx9I6si01pK1m5+0PBnW1ya7KyPbHa3jnMrguuDbA06xm+wagThtZEXW7vRoo9JJqq8CVLEEl",
+	"mAs+2lpBpDi/X8/7zm1t2dE+W9qrvre/+aChjPBbANi/cncrFHURYycw0Mx7JywXVb/ynENc2HbP37Qy",
+	"fKKmseQe2Ykb1rUruv6u1g9mk5m3AQE9BB4AiLdWXRFg4/rF+V2rAqvq/mCA605dp09XD8zMnQ0KOl2Q",
+	"UKkVopiRLyoObYN5nJM6PgMlYaaYM0RYXlvXYrPbT8Vl5UYamilyd0reIenaH2voMJfv6m0sbLnOHq5G",
+	"y+vvao9Wwzo7jjaqF+25mPoj84kh1iDdP0zVfx2991/RpQiJfC0F9JxgYePeXnxyP+PO0OXBzBZEb9LH",
+	"hP06CiJfcKKylVWjbO6TUcIocwF4gZnENhdxSuaYQThYUEWeIWw/14m0CoCFNGkq0FioHnbJIKKuFTjn",
+	"PJQm3gpGXB/9mZDC3SXwVtr0Eixdya35tgk4FF23qDpEr4cs+BJ+1XbZJcNzXjk4Q79KTXMaykqT5yRI",
+	"H30Eq3OJKSztXnOhHavGUGnqbiDdxXTwgIW2mZk4rWvTd6ibXgNoxdGcgwdW8BzSXeIMKyKV6Rxi4QFT",
+	"m0GOTlV5MiVzymTN960MM6ejbD+ua1Koh5UAe37qzQN+ab97Z3tMVFUyHSDpod0i1v8iz3Dnx2b+GYKK",
+	"sFarTFdwxciy86uk1ddTbSHm7/PxywILdRf5CfR7LxFqR25w5rpuBH57Bl+cZku8cpf0DyH6LyNEB3sD",
+	"6n854t9J/L6EVh/3FL9QgrRd8nqNsKBqEcrabOKZFcDGfEGxTdDbJJipMs0poQhai6ZJ9c1CGbr89kvW",
+	"VdDRTrcOq3xjJz9ooywnbOan2+w18MLYrLoFlrY665LxJfNz2CbteqST96dGKM8zPsVZo9SzblQg6ZwZ",
+	"c9yK+NaRQFbYezwn0rZnAVvRdZ+friw36aOqJN4lZeQ4JWGVGcoFMo7u1Es8zU1emv6fa5AA6xl1gbIk",
+	"K1NiI3Hyv5QoSfXlLpxJbj+DEbfjxnFYlZFX+WZ+ONRL3Q9RIegNVuSS6ZEh4EOTjvfq+jHiNO1xJr9D",
+	"kihF2dxkH8aEJWIFZAj9IProhT46sGaqhN8qao2o1Bqb7aC1UcUxnUoscvdXcfY1ZjcqNsY/UReMdykO",
+	"1dc2HkSZEXVPhX0+Jajv8j5fEhzs/pLgph5BDSLy80wtzcA12gRfi3q7QbVKSLtJwgNa8M3OvP6patKW",
+	"rS/+P7w25HVg+PTVBLj3/KSp6S1gv6ETBhmeksx99rrC8Q2nCZETzQH05SinGU1sLejnO8fIva5AW/0S",
+	"VZeNPxwTfzgmvj3XSW6p8dxU2ddZ2dlVk7erNnUtLmcrDl2BkxOlWtSbf+2npBmNCzjRlkSqZtMNnqUm",
+	"2lEWWgoMoqhiwRKvrHoCDXD4zKhFy2Y3Bar66KTRoqaKiF8yr0FN1ZvimpDCKH2a4VuTnypIs6r9FHyG",
+	"hlFkCvSICZC5dlOgrpwTZoJnbmnT0r0VLTfFi4Iq79EjrwXJ42et9jopnc0qoJbWt7AgWXrJllpW26IC",
+	"PYntuPq4bjhCITpUKV2Tpp5pCAYgMk2eAKVGp6takiu/h9Ala37dSyq82tJmyLZzB8tyYjxN61pzRxW0",
+	"qbq01H7JLLm7b/ZWShuU+VpduvGbU51Bi2wARyVKSWEaWjPo85VjFU/0iz0UQ0eheAKetszoz3yG4p9e",
+	"XCBXzWbXi8Oq6ujAAWrT/aXpXtAc0DMQxX3kVa9cMqT3APVmgqBCEAm6edxIPotBjwZvEvJaCEA1hn2x",
+	"+YmKq5yoBU9lbOqSEIq1OkvSK9dR0/SFMPMKW4RPUttPZVV1dShIHj9DJxontr1uXelMBaKpRDjT8g1w",
+	"Z7owbUFeG3Pm+D1krbOo2EwNfZ3WZn4nVuiV/uU76VZJc8qqdfro7PzE2DgaVb8ur2Wj3Y2lbK+0U6Lp",
+	"CvBlNTsoS/h1qWLXXwu+DVkfgYHOWo7eF6FtdwxAlqunofOFKSp6bglWWy0obnZQMB7ZuFnjC9q713vD",
+	"WawW4Y4IfH6u8XbO87qPFiyWm7AVS4Fv1Up+wlPit7zzetZPKoU3Xs/miEMfGZcs3tiAomtfjd/XreQK",
+	"NW2hZ6k63lDmHLfM5xaKrZDsBMj+5BiT61DSQGwnt4q3Ctc4rJmeLV0HcZVxbTIqbuufv5OXzDJdc606",
+	"DzZE8day8rj+4GKNo33q0ePNxqfrBrTB+Lx3Ki8wox94urqjUWP6vrWyeF36nrQMyyVh+3ZNFap2neN8",
+	"owQXhW2SHDDOrqDpI04UvSF1ux0wXN4un+Y/D5OL8ersevCX314ffXmfjl7JPz2Z/zA7PiEfgjAASoLZ",
+	"QEHq0Og+V9bLlGaZ0cW/BgnOsilOrmHUr/gGG11pgjMi1KPBYz3MB+WX4ujn/OJw+fr6LD3+C3vVTuio",
+	"7VB9gjgL7mEONRsk3ja7EVVttr/JSu040HeMeC2/zBffbfKjf6JVT6xPX52lWKVmVA3fvIZqrivaPodY",
+	"Nyb75PqPBlXDz6DumbnWi6lqdGmyy/xGgoxbhuonYyqO5sRairefNR1UnfjssraXaWNRRyqfos+NNf0f",
+	"Jsh4XEDVZd+5nDBPilxW7/dKkV0G6BEobVrBKyVk5kEDJSMrRcnMd0DyKUklsiccmg8ZYolqigVHH1b4",
+	"cd0esOtgbP8671x2UvQ3ULAhlQ6bvtWNraOPmpcsV5dQ/GHXe8au9+H+f1au7f3y3Ad7L9f+HieMHu+/",
+	"aMf3tv6DEu1bvcDWOtUAY/NeX+951nJCXLiempUWa5rP2qBDIXhaJub7JfZRVeK90TNR9VxrPvim2ttz",
+	"PcV6TWzb9PMWbf90z+WNJfGTnmL38qb+t9FB6vdasXOrjSKI+668bdFGkUWj09fvvVazrd8/aq2Dr/Uf",
+	"D4LT3Zkbtfdhb4CNltOrm3U+GHraXpcm0bV/vecVO7PTnMMsTThSnrhFFwRnavGb/cvvWGWfmP4SfusI",
+	"92iF86z56OBrgYW6tQ+h5AZmBtZrt9oZ87PRYRNk1G/KZuOpftVC4wAsMMsl175Y4Nxrm2PSDf9cZbE7",
+	"2+s7id40AtDoZlh7jvK+lwYFiv+GfPyGVxjcjlOy4pCsJmv3ZK/KeG/HdpttjRtt+2wiADTjAV+NB5OV",
+	"GetAVXhxfsumVd/lxZSVbY/AN6X3Ytpdaax0osQ2M19f/sTr72U+f5/jZEFZyx9axfWNV1dhrYbbflja",
+	"0rghgs5W7VWBZDsWPQcbxaq9tq+LaXsK3+uc4gyzxDlsoYjnhkoupD91IfWF+f8BAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -125,6 +125,15 @@ func TestEveryOperationNamesItsErrors(t *testing.T) {
 	})
 }
 
+func TestEveryChangeByPostTakesAnIdempotencyKey(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, _ *openapi3.T, item *openapi3.PathItem, op *openapi3.Operation) {
+		if op == item.Post && len(*op.Security) > 0 && op.Parameters.GetByInAndName("header", "Idempotency-Key") == nil {
+			t.Error("does not take one")
+		}
+	})
+}
+
 func TestEveryBodyHasNamedExamplesOfItsShape(t *testing.T) {
 	t.Parallel()
 	check := func(t *testing.T, what string, content openapi3.Content, as openapi3.SchemaValidationOption) {
