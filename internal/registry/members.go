@@ -12,20 +12,20 @@ import (
 	"github.com/rosterhq/roster/internal/seal"
 )
 
-// keptSealed are the members of a client's document that may hold keys of other
+// KeptSealed are the members of a client's document that may hold keys of other
 // systems. They are stored beside the document, sealed, and the audit trail says
 // only that they changed. Above the registry they are members like others.
 //
 // An add-on's settings are passwords and private keys by design. An encryption
 // key should be a public one, but is any text, and callers need the right to
 // read secrets to see it.
-var keptSealed = []string{"auth0:addons", "auth0:encryption_key"}
+var KeptSealed = []string{"auth0:addons", "auth0:encryption_key"}
 
 func membersLocation(client string) seal.Location {
 	return seal.Location{Table: "clients", Row: client, Column: "sealed"}
 }
 
-// sealMembers returns c as it is to be stored: with the members of keptSealed
+// sealMembers returns c as it is to be stored: with the members of KeptSealed
 // out of its document. A null one, which holds nothing, stays. c remains as it
 // is; what was not opened is not replaced.
 func (r *Registry) sealMembers(c oauth.Client) (oauth.Client, error) {
@@ -33,7 +33,7 @@ func (r *Registry) sealMembers(c oauth.Client) (oauth.Client, error) {
 		return c, fmt.Errorf("client %s is stored without its sealed members having been opened", c.ID)
 	}
 	var members jsondoc.Object
-	for _, name := range keptSealed {
+	for _, name := range KeptSealed {
 		if raw := c.Document[name]; raw != nil && !jsondoc.IsNull(raw) {
 			if members == nil {
 				members, c.Document = jsondoc.Object{}, maps.Clone(c.Document)
@@ -83,7 +83,7 @@ func (r *Registry) openMembers(c *oauth.Client) error {
 func (r *Registry) sealKept(ctx context.Context, progress func(int), failed func(error)) (sealed int, err error) {
 	after := ""
 	for {
-		ids, err := r.store.ClientsHolding(ctx, keptSealed, after, resealBatch)
+		ids, err := r.store.ClientsHolding(ctx, KeptSealed, after, resealBatch)
 		if err != nil || len(ids) == 0 {
 			return sealed, err
 		}

@@ -100,7 +100,7 @@ func changes(before, after jsondoc.Object) map[string]oauth.Change {
 		if bytes.Equal(b, a) {
 			return
 		}
-		if slices.Contains(keptSealed, member) { // the audit trail says that it changed, not how
+		if slices.Contains(KeptSealed, member) { // the audit trail says that it changed, not how
 			if b != nil {
 				b = hidden
 			}

@@ -29,6 +29,10 @@ func Bearer(req *http.Request) (string, error) {
 // Authenticate finds out who calls and notes it in the request's context.
 // Without a token the error is missing.
 func Authenticate(c *gin.Context, reg *registry.Registry, missing error) error {
+	origin := oauth.OriginOf(c.Request.Context())
+	if origin.Caller != nil { // found already, to look up the Idempotency-Key
+		return nil
+	}
 	token, err := Bearer(c.Request)
 	if err != nil {
 		return err
@@ -40,7 +44,6 @@ func Authenticate(c *gin.Context, reg *registry.Registry, missing error) error {
 	if err != nil {
 		return err
 	}
-	origin := oauth.OriginOf(c.Request.Context())
 	origin.Caller = caller
 	c.Request = c.Request.WithContext(oauth.WithOrigin(c.Request.Context(), origin))
 	return nil

@@ -138,10 +138,6 @@ func (h *handler) exportGrants(ctx context.Context, at place, limit int, _ bool)
 	return list, last, err
 }
 
-// withSecrets are members of a document that an export shows along with secrets
-// only: they may hold keys of other systems.
-var withSecrets = []string{"auth0:addons", "auth0:encryption_key"}
-
 func (h *handler) exportClients(ctx context.Context, at place, limit int, secrets bool) (list []json.RawMessage, last place, err error) {
 	var after *postgres.ListPlace
 	if at.Serial > 0 {
@@ -150,7 +146,7 @@ func (h *handler) exportClients(ctx context.Context, at place, limit int, secret
 	found, err := h.registry.ExportClients(ctx, after, limit, secrets)
 	for _, c := range found {
 		if !secrets {
-			for _, member := range withSecrets {
+			for _, member := range registry.KeptSealed {
 				delete(c.Document, member)
 			}
 		}

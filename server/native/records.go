@@ -206,7 +206,7 @@ func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker) 
 				notes = append(notes, note0(registry.NoteLeftOut, "The client has another id here.", "id"))
 			}
 		}
-		maps.DeleteFunc(doc, func(member string, _ json.RawMessage) bool { return !slices.Contains(withSecrets, member) })
+		maps.DeleteFunc(doc, func(member string, _ json.RawMessage) bool { return !slices.Contains(registry.KeptSealed, member) })
 		maps.Copy(doc, r.Document)
 		return notes, nil
 	}
