@@ -50,9 +50,9 @@ func match(ref oauth.ClientRef) (string, any) {
 }
 
 // Client reads one client.
-func (s *Store) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
+func (r reader) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
 	where, arg := match(ref)
-	return one(ctx, s, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg)
+	return one(ctx, r, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg)
 }
 
 // LockClient reads one client and keeps others from changing it until the
@@ -70,6 +70,19 @@ func (t *Tx) LockClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client,
 		err = &oauth.Error{Kind: oauth.Precondition, Resource: "client", Detail: "The client has changed since it was read."}
 	}
 	return c, err
+}
+
+// LockClients reads the clients that have one of the identifiers, and keeps
+// others from changing them until the transaction ends.
+func (t *Tx) LockClients(ctx context.Context, clientIDs, ids []string) ([]oauth.Client, error) {
+	// In the order of the ids, so that two transactions wait for each other in the
+	// same order; in two statements, as LockClient.
+	found, err := all(ctx, t, pgx.RowTo[string],
+		`SELECT id::text FROM clients WHERE client_id = ANY ($1) OR id = ANY ($2::uuid[]) ORDER BY id FOR UPDATE`, clientIDs, ids)
+	if err != nil || len(found) == 0 {
+		return nil, err
+	}
+	return all(ctx, t, scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+" WHERE c.id = ANY ($1::uuid[])", found)
 }
 
 // InsertClient stores a new client without its secrets and credentials.
@@ -169,9 +182,9 @@ type PlacedClient struct {
 
 // Clients returns a page of clients. The page's places are found on thin
 // indexes first; documents are read for the page alone.
-func (s *Store) Clients(ctx context.Context, q ClientQuery) ([]PlacedClient, error) {
+func (r reader) Clients(ctx context.Context, q ClientQuery) ([]PlacedClient, error) {
 	sql, args := q.page()
-	return all(ctx, s, scanPlacedClient, sql, args...)
+	return all(ctx, r, scanPlacedClient, sql, args...)
 }
 
 // page returns the query of Clients. One kind of application is looked up on an
@@ -212,8 +225,8 @@ func scanPlacedClient(row pgx.CollectableRow) (PlacedClient, error) {
 }
 
 // CountClients counts all clients that q selects, whatever its page.
-func (s *Store) CountClients(ctx context.Context, q ClientQuery) (int, error) {
+func (r reader) CountClients(ctx context.Context, q ClientQuery) (int, error) {
 	q.After = nil
 	where, args := q.where()
-	return one(ctx, s, "client", pgx.RowTo[int], "SELECT count(*) FROM clients c"+where, args...)
+	return one(ctx, r, "client", pgx.RowTo[int], "SELECT count(*) FROM clients c"+where, args...)
 }

@@ -25,22 +25,25 @@ func scanCredential(row pgx.CollectableRow) (oauth.Credential, error) {
 }
 
 // Credentials returns a client's credentials in creation order.
-func (s *Store) Credentials(ctx context.Context, client string) ([]oauth.Credential, error) {
-	return credentials(ctx, s, client)
+func (r reader) Credentials(ctx context.Context, client string) ([]oauth.Credential, error) {
+	byClient, err := r.CredentialsOf(ctx, []string{client})
+	return byClient[client], err
 }
 
-// Credentials returns a client's credentials in creation order.
-func (t *Tx) Credentials(ctx context.Context, client string) ([]oauth.Credential, error) {
-	return credentials(ctx, t, client)
-}
-
-func credentials(ctx context.Context, q querier, client string) ([]oauth.Credential, error) {
-	return all(ctx, q, scanCredential, "SELECT "+credentialColumns+" FROM credentials k WHERE k.client = $1 ORDER BY k.serial", client)
+// CredentialsOf returns the credentials of clients, by client, in creation
+// order.
+func (r reader) CredentialsOf(ctx context.Context, clients []string) (map[string][]oauth.Credential, error) {
+	list, err := all(ctx, r, scanCredential, "SELECT "+credentialColumns+" FROM credentials k WHERE k.client = ANY ($1::uuid[]) ORDER BY k.serial", clients)
+	byClient := map[string][]oauth.Credential{}
+	for _, c := range list {
+		byClient[c.Client] = append(byClient[c.Client], c)
+	}
+	return byClient, err
 }
 
 // Credential reads one credential of a client.
-func (s *Store) Credential(ctx context.Context, client, id string) (oauth.Credential, error) {
-	return one(ctx, s, "credential", scanCredential, "SELECT "+credentialColumns+" FROM credentials k WHERE k.client = $1 AND k.id = $2", client, id)
+func (r reader) Credential(ctx context.Context, client, id string) (oauth.Credential, error) {
+	return one(ctx, r, "credential", scanCredential, "SELECT "+credentialColumns+" FROM credentials k WHERE k.client = $1 AND k.id = $2", client, id)
 }
 
 // LockCredential reads one credential of a client for changing it.

@@ -67,7 +67,7 @@ type ListedAt struct {
 
 // Events returns a page of events. One that is about several targets is found
 // by each of them.
-func (s *Store) Events(ctx context.Context, q EventQuery) ([]PlacedEvent, error) {
+func (r reader) Events(ctx context.Context, q EventQuery) ([]PlacedEvent, error) {
 	terms, args := []string{"true"}, []any{}
 	add := func(format string, arg any) {
 		args = append(args, arg)
@@ -98,7 +98,7 @@ func (s *Store) Events(ctx context.Context, q EventQuery) ([]PlacedEvent, error)
 		add(fmt.Sprintf("(occurred_at, id) %s ($%d, $n)", compare, len(args)), q.After.ID)
 	}
 	args = append(args, q.Limit)
-	return all(ctx, s, scanEvent, fmt.Sprintf("SELECT %s FROM events WHERE %s ORDER BY occurred_at%s, id%s LIMIT $%d",
+	return all(ctx, r, scanEvent, fmt.Sprintf("SELECT %s FROM events WHERE %s ORDER BY occurred_at%s, id%s LIMIT $%d",
 		eventColumns, strings.Join(terms, " AND "), order, order, len(args)), args...)
 }
 
@@ -110,16 +110,16 @@ const settled = `transaction < (pg_snapshot_xmin(pg_current_snapshot())::text::b
 // EventFeed returns what follows a place in the feed, at most limit events.
 // Once returned after some place, an event is returned after it always, and
 // none ever appears in between, unless it is trimmed.
-func (s *Store) EventFeed(ctx context.Context, after FeedPlace, limit int) ([]PlacedEvent, error) {
-	return all(ctx, s, scanEvent, "SELECT "+eventColumns+` FROM events
+func (r reader) EventFeed(ctx context.Context, after FeedPlace, limit int) ([]PlacedEvent, error) {
+	return all(ctx, r, scanEvent, "SELECT "+eventColumns+` FROM events
 		WHERE (transaction, id) > ($1::text::xid8, $2) AND `+settled+" ORDER BY transaction, id LIMIT $3",
 		fmt.Sprint(after.Transaction), after.ID, limit)
 }
 
 // FeedEnd returns the last place of the feed as it is now, and the last one
 // that was trimmed.
-func (s *Store) FeedEnd(ctx context.Context) (end, trimmed FeedPlace, err error) {
-	ends, err := one(ctx, s, "event_clock", func(row pgx.CollectableRow) (two [2]FeedPlace, err error) {
+func (r reader) FeedEnd(ctx context.Context) (end, trimmed FeedPlace, err error) {
+	ends, err := one(ctx, r, "event_clock", func(row pgx.CollectableRow) (two [2]FeedPlace, err error) {
 		return two, row.Scan(&two[0].Transaction, &two[0].ID, &two[1].Transaction, &two[1].ID)
 	}, `SELECT coalesce(e.transaction::text::bigint, c.trimmed_transaction), coalesce(e.id, c.trimmed_id), c.trimmed_transaction, c.trimmed_id
 		FROM event_clock c LEFT JOIN LATERAL (

@@ -27,19 +27,19 @@ func (p MadeAt) args(limit int) []any {
 const madeAfter = " (created_at, id) > ($1, $2::uuid) ORDER BY created_at, id LIMIT $3"
 
 // KeyPairsAfter returns the shared key pairs that were made after a place.
-func (s *Store) KeyPairsAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.KeyPair, error) {
-	return all(ctx, s, scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE retired_at IS NULL AND"+madeAfter, after.args(limit)...)
+func (r reader) KeyPairsAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.KeyPair, error) {
+	return all(ctx, r, scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE retired_at IS NULL AND"+madeAfter, after.args(limit)...)
 }
 
 // ScopesAfter returns the scopes that were made after a place.
-func (s *Store) ScopesAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.Scope, error) {
-	return all(ctx, s, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE"+madeAfter, after.args(limit)...)
+func (r reader) ScopesAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.Scope, error) {
+	return all(ctx, r, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE"+madeAfter, after.args(limit)...)
 }
 
 // IdentityProvidersAfter returns the identity providers that were made after a
 // place.
-func (s *Store) IdentityProvidersAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.IdentityProvider, error) {
-	return all(ctx, s, scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE"+madeAfter, after.args(limit)...)
+func (r reader) IdentityProvidersAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.IdentityProvider, error) {
+	return all(ctx, r, scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE"+madeAfter, after.args(limit)...)
 }
 
 // PlacedAPI is a resource server and its place in lists.
@@ -50,11 +50,9 @@ type PlacedAPI struct {
 
 // ResourceServersAfter returns APIs, all but Roster's own, that come after a
 // place in lists.
-func (s *Store) ResourceServersAfter(ctx context.Context, after int64, limit int) ([]PlacedAPI, error) {
-	return all(ctx, s, func(row pgx.CollectableRow) (p PlacedAPI, err error) {
-		r := &p.ResourceServer
-		err = row.Scan(&r.ID, &r.Identifier, &r.Document, &r.SealedSecret, &r.System, &r.ClientID, &r.Version, &r.CreatedAt, &r.UpdatedAt, &p.Serial)
-		r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
+func (r reader) ResourceServersAfter(ctx context.Context, after int64, limit int) ([]PlacedAPI, error) {
+	return all(ctx, r, func(row pgx.CollectableRow) (p PlacedAPI, err error) {
+		err = scanAPIInto(row, &p.ResourceServer, &p.Serial)
 		return p, err
 	}, "SELECT "+apiColumns+", r.serial"+apiTables+" WHERE r.serial > $1 AND NOT r.is_system ORDER BY r.serial LIMIT $2", after, limit)
 }
@@ -69,8 +67,8 @@ type ClientKey struct {
 }
 
 // ClientKeys returns the keys of those clients that have one, by client.
-func (s *Store) ClientKeys(ctx context.Context, clients []string) (map[string]ClientKey, error) {
-	list, err := all(ctx, s, pgx.RowToStructByPos[ClientKey], `SELECT ck.client::text, ck.sealed, coalesce(k.id::text, ''),
+func (r reader) ClientKeys(ctx context.Context, clients []string) (map[string]ClientKey, error) {
+	list, err := all(ctx, r, pgx.RowToStructByPos[ClientKey], `SELECT ck.client::text, ck.sealed, coalesce(k.id::text, ''),
 			CASE WHEN k.retired_at IS NOT NULL THEN k.sealed END, CASE WHEN k.retired_at IS NOT NULL THEN k.public_key ELSE '' END
 		FROM client_keys ck LEFT JOIN key_pairs k ON k.id = ck.key_pair WHERE ck.client = ANY ($1::uuid[])`, clients)
 	byClient := map[string]ClientKey{}

@@ -29,13 +29,21 @@ func scanGrantInto(row pgx.CollectableRow, g *oauth.ClientGrant, more ...any) er
 }
 
 // ClientGrant reads one grant.
-func (s *Store) ClientGrant(ctx context.Context, id string) (oauth.ClientGrant, error) {
-	return one(ctx, s, "client_grant", scanGrant, "SELECT "+grantColumns+grantTables+" WHERE g.id = $1", id)
+func (r reader) ClientGrant(ctx context.Context, id string) (oauth.ClientGrant, error) {
+	return one(ctx, r, "client_grant", scanGrant, "SELECT "+grantColumns+grantTables+" WHERE g.id = $1", id)
 }
 
 // LockClientGrant reads one grant for changing it.
 func (t *Tx) LockClientGrant(ctx context.Context, id string) (oauth.ClientGrant, error) {
 	return one(ctx, t, "client_grant", scanGrant, "SELECT "+grantColumns+grantTables+" WHERE g.id = $1 FOR UPDATE OF g", id)
+}
+
+// LockGrant reads, for changing it, the grant of a client, by its uuid, or of a
+// class of clients on an API.
+func (t *Tx) LockGrant(ctx context.Context, client string, g oauth.ClientGrant) (oauth.ClientGrant, error) {
+	return one(ctx, t, "client_grant", scanGrant, "SELECT "+grantColumns+grantTables+`
+		WHERE g.audience = $1 AND g.subject_type = $2 AND (g.client = nullif($3, '')::uuid OR g.default_for = nullif($4, '')) FOR UPDATE OF g`,
+		g.Audience, g.SubjectType, client, g.DefaultFor)
 }
 
 // LockGrantsWithScopes reads, for changing them, the grants on an API that name
@@ -114,9 +122,9 @@ func (q GrantQuery) where() (string, []any) {
 
 // ClientGrants returns a page of grants. As with clients, documents are read for
 // the page alone.
-func (s *Store) ClientGrants(ctx context.Context, q GrantQuery) ([]PlacedGrant, error) {
+func (r reader) ClientGrants(ctx context.Context, q GrantQuery) ([]PlacedGrant, error) {
 	sql, args := q.page()
-	return all(ctx, s, func(row pgx.CollectableRow) (PlacedGrant, error) {
+	return all(ctx, r, func(row pgx.CollectableRow) (PlacedGrant, error) {
 		var p PlacedGrant
 		err := scanGrantInto(row, &p.ClientGrant, &p.Serial)
 		return p, err
@@ -137,8 +145,8 @@ func (q GrantQuery) page() (string, []any) {
 }
 
 // CountClientGrants counts all grants that q selects, whatever its page.
-func (s *Store) CountClientGrants(ctx context.Context, q GrantQuery) (int, error) {
+func (r reader) CountClientGrants(ctx context.Context, q GrantQuery) (int, error) {
 	q.After = 0
 	where, args := q.where()
-	return one(ctx, s, "client_grant", pgx.RowTo[int], "SELECT count(*) FROM client_grants g"+where, args...)
+	return one(ctx, r, "client_grant", pgx.RowTo[int], "SELECT count(*) FROM client_grants g"+where, args...)
 }

@@ -17,13 +17,13 @@ func scanIdentityProvider(row pgx.CollectableRow) (oauth.IdentityProvider, error
 }
 
 // IdentityProviders returns every identity provider in creation order.
-func (s *Store) IdentityProviders(ctx context.Context) ([]oauth.IdentityProvider, error) {
-	return all(ctx, s, scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers ORDER BY created_at, id")
+func (r reader) IdentityProviders(ctx context.Context) ([]oauth.IdentityProvider, error) {
+	return all(ctx, r, scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers ORDER BY created_at, id")
 }
 
 // IdentityProvider reads one identity provider.
-func (s *Store) IdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
-	return one(ctx, s, "identity_provider", scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE id = $1", id)
+func (r reader) IdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
+	return one(ctx, r, "identity_provider", scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE id = $1", id)
 }
 
 // LockIdentityProvider reads one identity provider for changing it.
@@ -52,10 +52,4 @@ func (t *Tx) UpdateIdentityProvider(p oauth.IdentityProvider) {
 // Conflict.
 func (t *Tx) DeleteIdentityProvider(id string) {
 	t.write(`DELETE FROM identity_providers WHERE id = $1`, id)
-}
-
-// SetClientIdentityProvider makes provider the client's.
-func (t *Tx) SetClientIdentityProvider(client, provider string) {
-	t.write(`INSERT INTO client_identity_providers (client, identity_provider) VALUES ($1, $2)
-		ON CONFLICT (client) DO UPDATE SET identity_provider = excluded.identity_provider`, client, provider)
 }

@@ -18,72 +18,28 @@ import (
 )
 
 // Store keeps clients, their credentials and what belongs to them.
-type Store struct{ pool *pgxpool.Pool }
+type Store struct {
+	reader
+	pool *pgxpool.Pool
+}
 
 // New returns a Store that borrows pool; the caller closes it.
-func New(pool *pgxpool.Pool) *Store { return &Store{pool} }
+func New(pool *pgxpool.Pool) *Store {
+	s := &Store{pool: pool}
+	s.reader = reader{s}
+	return s
+}
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
-
-// Tx is one transaction. Its writes are collected and sent together when the
-// function of Write returns; a transaction that reads nothing is a single round
-// trip.
-type Tx struct {
-	pool   *pgxpool.Pool
-	tx     pgx.Tx // nil until something is read
-	writes pgx.Batch
-}
-
-// Write runs fn in a transaction. All of fn's writes happen, or none.
-func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
-	t := &Tx{pool: s.pool}
-	var err error
-	if outer := spanning(ctx); outer != nil {
-		if t.tx, err = outer.Begin(ctx); err != nil { // a savepoint
-			return translate(err)
-		}
-	}
-	defer func() { // also when fn panics, else its connection is lost
-		if t.tx != nil {
-			t.tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
-		}
-	}()
-	err = fn(t)
-	if t.tx == nil {
-		if err == nil && t.writes.Len() > 0 {
-			err = s.pool.SendBatch(ctx, &t.writes).Close() // without BEGIN a batch is one implicit transaction
-		}
-		return translate(err)
-	}
-	if err == nil && t.writes.Len() > 0 {
-		err = t.tx.SendBatch(ctx, &t.writes).Close()
-	}
-	if err == nil {
-		err = t.tx.Commit(ctx)
-	}
-	return translate(err)
-}
-
-// write adds a statement to those that the transaction ends with.
-func (t *Tx) write(sql string, args ...any) { t.writes.Queue(sql, args...) }
-
-// query reads inside the transaction. It does not see what write collected.
-func (t *Tx) query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if t.tx == nil {
-		tx, err := t.pool.Begin(ctx)
-		if err != nil {
-			return nil, err
-		}
-		t.tx = tx
-	}
-	return t.tx.Query(ctx, sql, args...)
-}
 
 // querier is what both a pool and a transaction can do.
 type querier interface {
 	query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 }
+
+// reader reads from the querier in it; Store and Tx are readers.
+type reader struct{ querier }
 
 func (s *Store) query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
 	if outer := spanning(ctx); outer != nil {

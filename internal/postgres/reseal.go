@@ -53,7 +53,7 @@ func (c SealedColumn) where() string {
 // ValuesNotUnder returns up to limit values of c that do not start with prefix,
 // in the order of their keys, from the one following after on; "" starts. Of
 // MACs it returns those whose secret is kept.
-func (s *Store) ValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byte, after string, limit int) ([]SealedValue, error) {
+func (r reader) ValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byte, after string, limit int) ([]SealedValue, error) {
 	source, where := "NULL::bytea", c.where()
 	if c.Source != "" {
 		source = c.Source
@@ -64,12 +64,12 @@ func (s *Store) ValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byt
 		where += " AND " + c.key + " > $3::text::" + c.keyType
 		args = append(args, after)
 	}
-	return all(ctx, s, pgx.RowToStructByPos[SealedValue], fmt.Sprintf("SELECT %s::text, %s, %s FROM %s%s ORDER BY %[1]s LIMIT $2", c.key, c.Column, source, c.Table, where), args...)
+	return all(ctx, r, pgx.RowToStructByPos[SealedValue], fmt.Sprintf("SELECT %s::text, %s, %s FROM %s%s ORDER BY %[1]s LIMIT $2", c.key, c.Column, source, c.Table, where), args...)
 }
 
 // CountValuesNotUnder counts the values of c that do not start with prefix.
-func (s *Store) CountValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byte) (int, error) {
-	return one(ctx, s, c.Table, pgx.RowTo[int], "SELECT count(*) FROM "+c.Table+c.where(), prefix)
+func (r reader) CountValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byte) (int, error) {
+	return one(ctx, r, c.Table, pgx.RowTo[int], "SELECT count(*) FROM "+c.Table+c.where(), prefix)
 }
 
 // ReplaceValues stores renewed in place of old and returns how many it did.
@@ -98,13 +98,24 @@ const unsealed = ` FROM clients c WHERE EXISTS (SELECT FROM unnest($1::text[]) m
 // ClientsHolding returns the ids of up to limit clients whose documents, as they
 // are stored, hold one of members, in order from the one following after on; ""
 // starts. It reads every document.
-func (s *Store) ClientsHolding(ctx context.Context, members []string, after string, limit int) ([]string, error) {
-	return all(ctx, s, pgx.RowTo[string], "SELECT c.id::text"+unsealed+" AND c.id > coalesce(nullif($2, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $3", members, after, limit)
+func (r reader) ClientsHolding(ctx context.Context, members []string, after string, limit int) ([]string, error) {
+	return all(ctx, r, pgx.RowTo[string], "SELECT c.id::text"+unsealed+" AND c.id > coalesce(nullif($2, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $3", members, after, limit)
 }
 
 // CountClientsHolding counts all such clients.
-func (s *Store) CountClientsHolding(ctx context.Context, members []string) (int, error) {
-	return one(ctx, s, "clients", pgx.RowTo[int], "SELECT count(*)"+unsealed, members)
+func (r reader) CountClientsHolding(ctx context.Context, members []string) (int, error) {
+	return one(ctx, r, "clients", pgx.RowTo[int], "SELECT count(*)"+unsealed, members)
+}
+
+// KeysetCheck reads the value that proves which keyset the database was
+// written under.
+func (r reader) KeysetCheck(ctx context.Context) ([]byte, error) {
+	return one(ctx, r, "keyset_check", pgx.RowTo[[]byte], `SELECT value FROM keyset_check`)
+}
+
+// InsertKeysetCheck stores that value; the first one stays.
+func (t *Tx) InsertKeysetCheck(value []byte) {
+	t.write(`INSERT INTO keyset_check (value) VALUES ($1) ON CONFLICT DO NOTHING`, value)
 }
 
 // ReplaceKeysetCheck stores renewed in place of old, unless that has changed.

@@ -14,20 +14,21 @@ const apiTables = ` FROM resource_servers r LEFT JOIN clients c ON c.id = r.clie
 
 func scanAPI(row pgx.CollectableRow) (oauth.ResourceServer, error) {
 	var r oauth.ResourceServer
-	err := row.Scan(&r.ID, &r.Identifier, &r.Document, &r.SealedSecret, &r.System, &r.ClientID, &r.Version, &r.CreatedAt, &r.UpdatedAt)
-	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
+	err := scanAPIInto(row, &r)
 	return r, err
+}
+
+// scanAPIInto reads apiColumns into r and the columns after them into more.
+func scanAPIInto(row pgx.CollectableRow, r *oauth.ResourceServer, more ...any) error {
+	err := row.Scan(append([]any{&r.ID, &r.Identifier, &r.Document, &r.SealedSecret, &r.System, &r.ClientID, &r.Version, &r.CreatedAt, &r.UpdatedAt}, more...)...)
+	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
+	return err
 }
 
 // ResourceServer reads the API that has one of names as its id or identifier;
 // an earlier name wins over a later one.
-func (s *Store) ResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
-	return findAPI(ctx, s, names, "")
-}
-
-// ResourceServer is the same inside a transaction.
-func (t *Tx) ResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
-	return findAPI(ctx, t, names, "")
+func (r reader) ResourceServer(ctx context.Context, names ...string) (oauth.ResourceServer, error) {
+	return findAPI(ctx, r, names, "")
 }
 
 // HoldResourceServer reads one API and keeps others from changing it.
@@ -51,8 +52,7 @@ func (t *Tx) LockSystemResourceServer(ctx context.Context) (oauth.ResourceServer
 	return one(ctx, t, "resource_server", scanAPI, "SELECT "+apiColumns+apiTables+" WHERE r.is_system FOR UPDATE OF r")
 }
 
-// InsertResourceServer stores a new API. client is the uuid of the client that
-// stands for it, "" for none.
+// InsertResourceServer stores a new API.
 func (t *Tx) InsertResourceServer(r oauth.ResourceServer) {
 	t.write(`INSERT INTO resource_servers (id, identifier, document, sealed_secret, is_system, version, created_at, updated_at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -77,19 +77,19 @@ func (t *Tx) DeleteResourceServer(id string) {
 
 // ResourceServers returns a page of APIs in creation order; identifiers, when
 // given, selects.
-func (s *Store) ResourceServers(ctx context.Context, identifiers []string, limit, offset int) ([]oauth.ResourceServer, error) {
-	return all(ctx, s, scanAPI, `WITH page AS MATERIALIZED (
+func (r reader) ResourceServers(ctx context.Context, identifiers []string, limit, offset int) ([]oauth.ResourceServer, error) {
+	return all(ctx, r, scanAPI, `WITH page AS MATERIALIZED (
 			SELECT r.serial FROM resource_servers r WHERE $1::text[] IS NULL OR r.identifier = ANY ($1) ORDER BY r.serial LIMIT $2 OFFSET $3)
 		SELECT `+apiColumns+` FROM page JOIN resource_servers r USING (serial) LEFT JOIN clients c ON c.id = r.client ORDER BY r.serial`,
 		identifiers, limit, offset)
 }
 
 // CountResourceServers counts what ResourceServers selects.
-func (s *Store) CountResourceServers(ctx context.Context, identifiers []string) (int, error) {
-	return one(ctx, s, "resource_server", pgx.RowTo[int], `SELECT count(*) FROM resource_servers r WHERE $1::text[] IS NULL OR r.identifier = ANY ($1)`, identifiers)
+func (r reader) CountResourceServers(ctx context.Context, identifiers []string) (int, error) {
+	return one(ctx, r, "resource_server", pgx.RowTo[int], `SELECT count(*) FROM resource_servers r WHERE $1::text[] IS NULL OR r.identifier = ANY ($1)`, identifiers)
 }
 
 // SystemIdentifier returns the identifier of Roster's own API.
-func (s *Store) SystemIdentifier(ctx context.Context) (string, error) {
-	return one(ctx, s, "resource_server", pgx.RowTo[string], `SELECT identifier FROM resource_servers WHERE is_system`)
+func (r reader) SystemIdentifier(ctx context.Context) (string, error) {
+	return one(ctx, r, "resource_server", pgx.RowTo[string], `SELECT identifier FROM resource_servers WHERE is_system`)
 }

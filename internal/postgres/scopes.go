@@ -17,18 +17,23 @@ func scanScope(row pgx.CollectableRow) (oauth.Scope, error) {
 }
 
 // Scopes returns every scope in creation order.
-func (s *Store) Scopes(ctx context.Context) ([]oauth.Scope, error) {
-	return all(ctx, s, scanScope, "SELECT "+scopeColumns+" FROM scopes ORDER BY created_at, id")
+func (r reader) Scopes(ctx context.Context) ([]oauth.Scope, error) {
+	return all(ctx, r, scanScope, "SELECT "+scopeColumns+" FROM scopes ORDER BY created_at, id")
 }
 
 // Scope reads one scope.
-func (s *Store) Scope(ctx context.Context, id string) (oauth.Scope, error) {
-	return one(ctx, s, "scope", scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = $1", id)
+func (r reader) Scope(ctx context.Context, id string) (oauth.Scope, error) {
+	return one(ctx, r, "scope", scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = $1", id)
 }
 
 // LockScope reads one scope for changing it.
 func (t *Tx) LockScope(ctx context.Context, id string) (oauth.Scope, error) {
 	return one(ctx, t, "scope", scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = $1 FOR UPDATE", id)
+}
+
+// LockScopes reads, for changing them, the scopes with that id or name.
+func (t *Tx) LockScopes(ctx context.Context, id, name string) ([]oauth.Scope, error) {
+	return all(ctx, t, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = nullif($1, '')::uuid OR name = $2 ORDER BY id FOR UPDATE", id, name)
 }
 
 // InsertScope stores a new scope.
@@ -67,13 +72,4 @@ func (t *Tx) MakeScopes(ctx context.Context, list []oauth.Scope) ([]oauth.Scope,
 // them from going until the transaction ends.
 func (t *Tx) HoldScopes(ctx context.Context, ids, names []string) ([]oauth.Scope, error) {
 	return all(ctx, t, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = ANY ($1::uuid[]) OR name = ANY ($2) ORDER BY id FOR KEY SHARE", ids, names)
-}
-
-// SetClientScopes replaces the scopes that a client is authorized for.
-func (t *Tx) SetClientScopes(client string, scopes []string) {
-	t.write(`DELETE FROM client_scopes WHERE client = $1`, client)
-	if len(scopes) > 0 {
-		t.write(`INSERT INTO client_scopes (client, scope, position)
-			SELECT $1::uuid, s.id, s.position FROM unnest($2::uuid[]) WITH ORDINALITY s (id, position)`, client, scopes)
-	}
 }

@@ -13,14 +13,20 @@ const secretColumns = `id::text, sealed, mac, created_at, expires_at, last_used_
 
 func scanSecret(row pgx.CollectableRow) (oauth.ClientSecret, error) {
 	var s oauth.ClientSecret
-	err := row.Scan(&s.ID, &s.Sealed, &s.MAC, &s.CreatedAt, &s.ExpiresAt, &s.LastUsedAt)
+	err := scanSecretInto(row, &s)
+	return s, err
+}
+
+// scanSecretInto reads secretColumns into s and the columns after them into more.
+func scanSecretInto(row pgx.CollectableRow, s *oauth.ClientSecret, more ...any) error {
+	err := row.Scan(append([]any{&s.ID, &s.Sealed, &s.MAC, &s.CreatedAt, &s.ExpiresAt, &s.LastUsedAt}, more...)...)
 	s.CreatedAt = s.CreatedAt.UTC()
 	for _, at := range []*time.Time{s.ExpiresAt, s.LastUsedAt} {
 		if at != nil {
 			*at = at.UTC()
 		}
 	}
-	return s, err
+	return err
 }
 
 // maxListedSecrets bounds how far back Secrets goes.
@@ -28,20 +34,35 @@ const maxListedSecrets = 100
 
 // Secrets returns a client's secrets, newest first, those that are no longer
 // good included.
-func (s *Store) Secrets(ctx context.Context, client string) ([]oauth.ClientSecret, error) {
-	return all(ctx, s, scanSecret, "SELECT "+secretColumns+" FROM client_secrets WHERE client = $1 ORDER BY created_at DESC, id DESC LIMIT $2", client, maxListedSecrets)
+func (r reader) Secrets(ctx context.Context, client string) ([]oauth.ClientSecret, error) {
+	return all(ctx, r, scanSecret, "SELECT "+secretColumns+" FROM client_secrets WHERE client = $1 ORDER BY created_at DESC, id DESC LIMIT $2", client, maxListedSecrets)
 }
 
-// LiveSecrets returns the secrets of a locked client that are good at now,
+// LiveSecrets returns the secrets of a client that are valid at now, newest
+// first.
+func (r reader) LiveSecrets(ctx context.Context, client string, now time.Time) ([]oauth.ClientSecret, error) {
+	byClient, err := r.LiveSecretsOf(ctx, []string{client}, now)
+	return byClient[client], err
+}
+
+// LiveSecretsOf returns the secrets of clients that are valid at now, by client,
 // newest first.
-func (t *Tx) LiveSecrets(ctx context.Context, client string, now time.Time) ([]oauth.ClientSecret, error) {
-	return all(ctx, t, scanSecret, "SELECT "+secretColumns+` FROM client_secrets
-		WHERE client = $1 AND (expires_at IS NULL OR expires_at > $2) ORDER BY created_at DESC, id DESC`, client, now)
+func (r reader) LiveSecretsOf(ctx context.Context, clients []string, now time.Time) (map[string][]oauth.ClientSecret, error) {
+	byClient := map[string][]oauth.ClientSecret{}
+	_, err := all(ctx, r, func(row pgx.CollectableRow) (client string, err error) {
+		var s oauth.ClientSecret
+		if err = scanSecretInto(row, &s, &client); err == nil {
+			byClient[client] = append(byClient[client], s)
+		}
+		return client, err
+	}, "SELECT "+secretColumns+`, client::text FROM client_secrets
+		WHERE client = ANY ($1::uuid[]) AND (expires_at IS NULL OR expires_at > $2) ORDER BY created_at DESC, id DESC`, clients, now)
+	return byClient, err
 }
 
-// Secret reads one secret of a locked client.
-func (t *Tx) Secret(ctx context.Context, client, id string) (oauth.ClientSecret, error) {
-	return one(ctx, t, "client_secret", scanSecret, "SELECT "+secretColumns+" FROM client_secrets WHERE client = $1 AND id::text = $2", client, id)
+// Secret reads one secret of a client.
+func (r reader) Secret(ctx context.Context, client, id string) (oauth.ClientSecret, error) {
+	return one(ctx, r, "client_secret", scanSecret, "SELECT "+secretColumns+" FROM client_secrets WHERE client = $1 AND id::text = $2", client, id)
 }
 
 // SetSecretExpiry stores when a secret ends.

@@ -7,30 +7,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-type spanKey struct{}
-
-// spanning returns the transaction that Span put into ctx, nil for none.
-func spanning(ctx context.Context) pgx.Tx {
-	tx, _ := ctx.Value(spanKey{}).(pgx.Tx)
-	return tx
-}
-
-// Span makes everything that fn does with the store through its context one
-// transaction, which is committed when fn says so. fn must not use the context
-// in several goroutines.
-func (s *Store) Span(ctx context.Context, fn func(context.Context) (commit bool, err error)) error {
-	tx, err := s.pool.Begin(ctx)
-	if err != nil {
-		return translate(err)
-	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
-	commit, err := fn(context.WithValue(ctx, spanKey{}, tx))
-	if err == nil && commit {
-		err = tx.Commit(ctx)
-	}
-	return translate(err)
-}
-
 // Answered is a request that was answered under an idempotency key.
 type Answered struct {
 	Request []byte // SHA-256 of what was asked
