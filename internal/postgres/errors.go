@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,8 +43,30 @@ var constraints = map[string]oauth.Error{
 	"client_identity_providers_provider_fkey": {Kind: oauth.Conflict, Resource: "identity_provider_in_use", Detail: "The identity provider is used by a client."},
 }
 
+// passing are the failures that the same call may not meet again, by SQLSTATE or
+// its class, in the words for the caller.
+var passing = map[string]string{
+	"40":    busy, // serialization failures and deadlocks
+	"53":    busy, // no memory, disk or connection left
+	"55P03": busy, // lock_timeout
+	"57014": busy, // statement_timeout, or an administrator
+	"58":    "The database cannot read or write its files at the moment; try again.",
+	"25006": "The database takes no changes at the moment; try again.",
+	"26000": outOfStep,
+	"42P05": outOfStep,
+}
+
+const (
+	busy      = "The registry is busy; try again."
+	outOfStep = "The connection to the database had to be replaced; try again."
+)
+
+// pooled tells operators what outOfStep is due to, unless it happens once.
+const pooled = "a pooler between Roster and the database mixes up prepared statements: add default_query_exec_mode=cache_describe to DATABASE_URL"
+
 // translate gives database failures the registry's kinds, by SQLSTATE and
 // constraint name, never by message text. Errors of the rules pass unchanged.
+// What a caller that gave up leaves is Internal; problem.Answering knows it.
 func translate(err error) error {
 	if err == nil || oauth.KindOf(err) != oauth.Internal {
 		return err
@@ -59,20 +82,53 @@ func translate(err error) error {
 		e.Err = err
 		return &e
 	}
-	switch {
-	case pgErr.Code == "22P05" || pgErr.Code == "22021": // NUL or broken UTF-8 in a text
+	switch pgErr.Code {
+	case "22P05", "22021": // NUL or broken UTF-8 in a text
 		return &oauth.Error{Kind: oauth.Invalid, Detail: "Text may not contain NUL characters or malformed UTF-8.", Err: err}
-	case pgErr.Code == "54000": // a row or an index entry is too large
+	case "54000": // a row or an index entry is too large
 		return &oauth.Error{Kind: oauth.Invalid, Detail: "A value is too long to be stored.", Err: err}
-	case pgErr.Code == "40001" || pgErr.Code == "40P01" || strings.HasPrefix(pgErr.Code, "53"):
-		return &oauth.Error{Kind: oauth.Unavailable, Detail: "The registry is busy; try again.", Err: err}
+	}
+	if detail := passes(pgErr); detail != "" {
+		err = fmt.Errorf("database: %w", err)
+		if pgErr.Code == "26000" || pgErr.Code == "42P05" {
+			err = fmt.Errorf("%w: %s", err, pooled)
+		}
+		return &oauth.Error{Kind: oauth.Unavailable, Detail: detail, Err: err}
 	}
 	return fmt.Errorf("database: %w", err)
 }
 
+// passes returns what a caller is told of a failure that may not come again; ""
+// for every other one.
+func passes(err *pgconn.PgError) string {
+	if err.Code == "0A000" && err.Routine == "RevalidateCachedQuery" { // a migration under running servers
+		return outOfStep
+	}
+	if detail, ok := passing[err.Code]; ok {
+		return detail
+	}
+	return passing[err.Code[:min(2, len(err.Code))]]
+}
+
+// endsSession reports whether the session that got err from the server is good
+// for nothing more: the server ends it, takes no changes in it, or knows other
+// statements than the client does.
+func endsSession(err *pgconn.PgError) bool {
+	return fatal(err) || err.Code == "25006" || passes(err) == outOfStep
+}
+
+// fatal reports whether the server ends a session with err: an administrator, a
+// restart, a timeout between statements.
+func fatal(err *pgconn.PgError) bool {
+	severity := cmp.Or(err.SeverityUnlocalized, err.Severity) // poolers send the latter alone
+	return severity == "FATAL" || severity == "PANIC" ||
+		strings.HasPrefix(err.Code, "57P") || strings.HasPrefix(err.Code, "08")
+}
+
 // lost reports whether err says that there is no connection to the database: it
-// could not be made, or the server or the network has ended it. pgErr is what
-// the server said, nil if nothing. A caller that gave up is no such case.
+// could not be made, or the server or the network has ended it, or it did not
+// answer in time. pgErr is what the server said, nil if nothing. A caller that
+// gave up is no such case.
 func lost(err error, pgErr *pgconn.PgError) bool {
 	if errors.Is(err, context.Canceled) {
 		return false
@@ -80,9 +136,8 @@ func lost(err error, pgErr *pgconn.PgError) bool {
 	if _, refused := errors.AsType[*pgconn.ConnectError](err); refused {
 		return true
 	}
-	if pgErr != nil { // what is FATAL ends the session: an administrator, a restart, a timeout
-		return pgErr.SeverityUnlocalized == "FATAL" || pgErr.SeverityUnlocalized == "PANIC" ||
-			strings.HasPrefix(pgErr.Code, "57P") || strings.HasPrefix(pgErr.Code, "08")
+	if pgErr != nil {
+		return fatal(pgErr)
 	}
 	_, network := errors.AsType[net.Error](err)
 	return network || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
