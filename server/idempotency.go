@@ -118,7 +118,7 @@ func digestOf(r *http.Request, caller *oauth.Caller) ([]byte, error) {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return nil, &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: "The payload is too large."}
 		}
-		return nil, &oauth.Error{Kind: oauth.Invalid, Detail: "The payload could not be read to its end."}
+		return nil, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "The payload could not be read to its end."}
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	h := sha256.New()

@@ -83,7 +83,7 @@ func ParseAssertion(token string) (*Assertion, error) {
 
 // refuse ends a sentence about the assertion.
 func refuse(detail string) error {
-	return &Error{Kind: Unauthenticated, Detail: "the client assertion " + detail}
+	return &Error{Kind: Unauthenticated, Reason: InvalidClient, Detail: "the client assertion " + detail}
 }
 
 func (a *Assertion) readHeader(encoded string) error {
@@ -237,6 +237,7 @@ func (a *Assertion) Verify(credentials []Credential, audiences []string, now tim
 	}
 	return Credential{}, &Error{
 		Kind:   Unauthenticated,
+		Reason: InvalidClient,
 		Detail: "no active key of the client verifies the client assertion: check its kid and alg, that the key is attached to the client and unexpired, and that it is the one that signs",
 		Err:    cause,
 	}

@@ -78,7 +78,7 @@ type Metadata struct {
 func (c *Client) Metadata() (Metadata, error) {
 	var m Metadata
 	if err := c.Document.Decode(&m); err != nil {
-		return m, &Error{Kind: Invalid, Detail: "malformed client document", Err: err}
+		return m, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed client document", Err: err}
 	}
 	return m, nil
 }
@@ -169,7 +169,7 @@ func (c *Client) CredentialUses() ([]CredentialUse, error) {
 			return nil
 		}
 		if err := json.Unmarshal(raw, &s); err != nil {
-			return &Error{Kind: Invalid, Detail: "malformed " + name, Err: err}
+			return &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed " + name, Err: err}
 		}
 		for _, cred := range s.Credentials {
 			all = append(all, CredentialUse{name, cred.ID})
@@ -179,7 +179,7 @@ func (c *Client) CredentialUses() ([]CredentialUse, error) {
 	methods := jsondoc.Object{}
 	if raw := c.Document[SlotsOfAuthentication]; raw != nil {
 		if err := json.Unmarshal(raw, &methods); err != nil {
-			return nil, &Error{Kind: Invalid, Detail: "malformed " + SlotsOfAuthentication, Err: err}
+			return nil, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed " + SlotsOfAuthentication, Err: err}
 		}
 	}
 	for _, name := range []string{SlotPrivateKeyJWT, SlotSelfSignedTLS, SlotTLSClientAuth} {

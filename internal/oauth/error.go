@@ -19,6 +19,66 @@ const (
 	Unavailable          // cannot be done now, the same call may succeed later
 )
 
+// Reason says which failure it is, where a dialect has words or a code of its
+// own. A failure has the same Reason in every dialect.
+type Reason string
+
+// The reasons, by the Kind that they come with.
+const (
+	// Invalid
+	BrokenRule       Reason = "broken_rule"       // the Violations say which, or the Detail
+	Malformed        Reason = "malformed"         // a value or a request that cannot be read or stored
+	BadQuery         Reason = "bad_query"         // parameters of a list that exclude each other
+	UnknownScope     Reason = "unknown_scope"     // a grant names a scope that its API lacks
+	TakesNoGrant     Reason = "takes_no_grant"    // clients of this type get no grants
+	Reserved         Reason = "reserved"          // what belongs to the registry itself
+	OtherRequest     Reason = "other_request"     // an Idempotency-Key was used before, for another request
+	InvalidRequest   Reason = "invalid_request"   // of a token
+	UnsupportedGrant Reason = "unsupported_grant" // a token is asked for by another grant type
+
+	// NotFound
+	NoClient           Reason = "no_client"
+	NoCredential       Reason = "no_credential"
+	NoClientGrant      Reason = "no_client_grant"
+	NoResourceServer   Reason = "no_resource_server"
+	NoScope            Reason = "no_scope"
+	NoIdentityProvider Reason = "no_identity_provider"
+	NoKeyPair          Reason = "no_key_pair"
+	NoRecord           Reason = "no_record"    // of any other kind
+	FeedTrimmed        Reason = "feed_trimmed" // events that were removed because of their age
+
+	// Conflict
+	IDTaken             Reason = "id_taken"
+	NameTaken           Reason = "name_taken"
+	Duplicate           Reason = "duplicate"            // a record that is there already
+	DuplicateCredential Reason = "duplicate_credential" // of the same client: by its id or kid
+	DuplicateKey        Reason = "duplicate_key"        // a client's other credential has the same key
+	InUse               Reason = "in_use"               // what refers to it must go first
+	Indispensable       Reason = "indispensable"        // the newest secret, the default key pair
+	UnderWay            Reason = "under_way"            // the same request
+
+	// Unauthenticated
+	NoToken       Reason = "no_token"
+	NotAToken     Reason = "not_a_token"
+	BadToken      Reason = "bad_token"
+	WrongSecret   Reason = "wrong_secret"
+	InvalidClient Reason = "invalid_client" // which proves itself in no way that can be checked
+
+	// Forbidden
+	LacksScope      Reason = "lacks_scope"
+	Protected       Reason = "protected"
+	GrantNotAllowed Reason = "grant_not_allowed" // the client may not use the grant type
+	UnknownAudience Reason = "unknown_audience"
+	NotGranted      Reason = "not_granted" // the client has no grant on the audience
+	ScopeNotGranted Reason = "scope_not_granted"
+
+	// Precondition
+	Outdated Reason = "outdated" // the record was changed since the caller read it
+
+	// Unavailable
+	Busy Reason = "busy"
+)
+
 // Violation is one broken rule, kept apart from its wording: a dialect may have
 // to word it in its own way.
 type Violation struct {
@@ -30,6 +90,7 @@ type Violation struct {
 // Error is a failure that a caller may be told about.
 type Error struct {
 	Kind       Kind
+	Reason     Reason
 	Resource   string // what was not found or collides: "client", "credential", "client_grant", …
 	Code       string // RFC 6749 §5.2 error code; only of failures at the token endpoint
 	Detail     string // English, for the caller; holds no secret and no SQL
@@ -52,12 +113,22 @@ func (e *Error) Unwrap() error { return e.Err }
 
 // Invalidate returns an Invalid error for broken rules.
 func Invalidate(broken ...Violation) error {
-	return &Error{Kind: Invalid, Detail: "client metadata breaks the registry's rules", Violations: broken}
+	return &Error{Kind: Invalid, Reason: BrokenRule, Detail: "client metadata breaks the registry's rules", Violations: broken}
+}
+
+// absent are the reasons of NotFound, by what there is not.
+var absent = map[string]Reason{
+	"client": NoClient, "credential": NoCredential, "client_grant": NoClientGrant, "resource_server": NoResourceServer,
+	"scope": NoScope, "identity_provider": NoIdentityProvider, "key_pair": NoKeyPair,
 }
 
 // Missing returns the NotFound error of a resource such as "client".
 func Missing(resource string) error {
-	return &Error{Kind: NotFound, Resource: resource, Detail: "no such " + resource}
+	reason, ok := absent[resource]
+	if !ok {
+		reason = NoRecord
+	}
+	return &Error{Kind: NotFound, Reason: reason, Resource: resource, Detail: "no such " + resource}
 }
 
 // KindOf returns the Kind of the first Error in err's tree, else Internal.

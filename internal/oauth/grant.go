@@ -32,7 +32,7 @@ type GrantTerms struct {
 func (g *ClientGrant) Terms() (GrantTerms, error) {
 	var t GrantTerms
 	if err := g.Document.Decode(&t); err != nil {
-		return t, &Error{Kind: Invalid, Detail: "malformed client grant", Err: err}
+		return t, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed client grant", Err: err}
 	}
 	return t, nil
 }
@@ -75,7 +75,7 @@ type APIScope struct {
 func (s *ResourceServer) Terms() (APITerms, error) {
 	var t APITerms
 	if err := s.Document.Decode(&t); err != nil {
-		return t, &Error{Kind: Invalid, Detail: "malformed resource server", Err: err}
+		return t, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed resource server", Err: err}
 	}
 	return t, nil
 }

@@ -77,7 +77,7 @@ func (s *Store) Try(ctx context.Context, fn func(*Tx) error) error {
 			err = t.Flush(ctx)
 		}
 		if err == nil {
-			err = &oauth.Error{Kind: oauth.Invalid, Err: undo} // which Write passes unchanged
+			err = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Err: undo} // which Write passes unchanged
 		}
 		return err
 	})

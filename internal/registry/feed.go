@@ -15,7 +15,7 @@ const feedPoll = 250 * time.Millisecond
 
 // ErrFeedTrimmed says that events after a place in the feed were removed before
 // they were read.
-var ErrFeedTrimmed = &oauth.Error{Kind: oauth.NotFound, Resource: "event_feed", Detail: "Events after this cursor have been removed because of their age. Start again without one."}
+var ErrFeedTrimmed = &oauth.Error{Kind: oauth.NotFound, Reason: oauth.FeedTrimmed, Resource: "event_feed", Detail: "Events after this cursor have been removed because of their age. Start again without one."}
 
 // FeedPage is a part of the feed.
 type FeedPage struct {

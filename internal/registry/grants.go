@@ -52,7 +52,7 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 }
 
 // ErrUnknownScope refuses a grant of scopes that the API does not have.
-var ErrUnknownScope = &oauth.Error{Kind: oauth.Invalid, Resource: "client_grant", Detail: "scope must be a subset of resource server scopes"}
+var ErrUnknownScope = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnknownScope, Resource: "client_grant", Detail: "scope must be a subset of resource server scopes"}
 
 // checkGrant refuses scopes that the API does not have. A grant on behalf of
 // users may name scopes that the API gets later: what a user is given is cut to

@@ -15,8 +15,8 @@ const IdempotencyWindow = 24 * time.Hour
 
 // Refusals of Once.
 var (
-	ErrUnderWay     = &oauth.Error{Kind: oauth.Conflict, Resource: "idempotency_key", Detail: "A request with this Idempotency-Key is under way."}
-	ErrOtherRequest = &oauth.Error{Kind: oauth.Invalid, Resource: "idempotency_key", Detail: "This Idempotency-Key was used for another request, or with other scopes."}
+	ErrUnderWay     = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.UnderWay, Resource: "idempotency_key", Detail: "A request with this Idempotency-Key is under way."}
+	ErrOtherRequest = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.OtherRequest, Resource: "idempotency_key", Detail: "This Idempotency-Key was used for another request, or with other scopes."}
 )
 
 // Once does a request at most once under a caller's key. do does it, all of it

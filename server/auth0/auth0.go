@@ -77,7 +77,7 @@ func checkBody(c *gin.Context, op *spec.Operation) error {
 	for _, m := range mismatches {
 		body, _ := m.Value.(map[string]any)
 		if _, named := body["client_id"]; named && m.Keyword == "properties" && len(m.Path) == 0 && op.ID() == "auth0CreateClient" {
-			return &oauth.Error{Kind: oauth.Invalid, Resource: "client", Detail: "This operation must be authorized by Auth0"}
+			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Resource: "client", Detail: "This operation must be authorized by Auth0"}
 		}
 	}
 	return err

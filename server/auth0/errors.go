@@ -19,14 +19,14 @@ import (
 	"github.com/rosterhq/roster/server/spec"
 )
 
-var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Missing authentication"}
+var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Resource: "token", Detail: "Missing authentication"}
 
 func insufficientScope(scopes []string) error {
-	return &oauth.Error{Kind: oauth.Forbidden, Resource: "scope", Detail: "Insufficient scope, expected any of: " + strings.Join(scopes, ",")}
+	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "Insufficient scope, expected any of: " + strings.Join(scopes, ",")}
 }
 
 // errGrantee refuses a grant for a client that takes none.
-var errGrantee = &oauth.Error{Kind: oauth.Invalid, Resource: "client_grant", Detail: "Client of type express_configuration cannot be used"}
+var errGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Resource: "client_grant", Detail: "Client of type express_configuration cannot be used"}
 
 // notFound words what each missing resource is answered with.
 var notFound = map[string]struct{ code, message string }{

@@ -13,9 +13,9 @@ import (
 )
 
 var (
-	errNoToken   = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Missing authentication"}
-	errNoScope   = &oauth.Error{Kind: oauth.Forbidden, Resource: "scope", Detail: "The token lacks the scope."}
-	errProtected = &oauth.Error{Kind: oauth.Forbidden, Resource: "protected", Detail: "The resource is write protected."}
+	errNoToken   = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Resource: "token", Detail: "Missing authentication"}
+	errNoScope   = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "The token lacks the scope."}
+	errProtected = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.Protected, Resource: "protected", Detail: "The resource is write protected."}
 	errMalformed = &problem.Error{Status: http.StatusBadRequest, Text: "The requested with given parameters cannot be processed."}
 )
 

@@ -30,7 +30,7 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 	for i, raw := range req.Body.Records {
 		var record jsondoc.Object
 		if json.Unmarshal(raw, &record) != nil || record == nil {
-			list[i] = registry.Unfit("", "", &oauth.Error{Kind: oauth.Invalid, Detail: "The record must be a JSON object."})
+			list[i] = registry.Unfit("", "", &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "The record must be a JSON object."})
 			continue
 		}
 		list[i] = read(record)
@@ -75,7 +75,7 @@ func mayImport(caller *oauth.Caller, one registry.Import, format string) error {
 	if lacking == nil {
 		return nil
 	}
-	return &oauth.Error{Kind: oauth.Forbidden, Resource: "scope", Detail: "The record takes a token with " + strings.Join(lacking, ", ") + "."}
+	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "The record takes a token with " + strings.Join(lacking, ", ") + "."}
 }
 
 func note(code, message, member string) rosterapi.RosterImportNote {

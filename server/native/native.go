@@ -45,7 +45,7 @@ func Mount(r gin.IRouter, reg *registry.Registry, dialects Dialects) error {
 	return nil
 }
 
-var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Resource: "token", Detail: "Missing authentication"}
+var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Resource: "token", Detail: "Missing authentication"}
 
 // guard lets a request through that carries a token which allows it and has the
 // shape that the specification gives it.
@@ -54,7 +54,7 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 		op := api.Operation(c)
 		err := dialect.Authenticate(c, reg, errNoToken)
 		if err == nil && !op.Allows(dialect.Caller(c)) {
-			err = &oauth.Error{Kind: oauth.Forbidden, Resource: "scope", Detail: "The token needs one of these scopes: " + strings.Join(op.Scopes(), ", ")}
+			err = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "The token needs one of these scopes: " + strings.Join(op.Scopes(), ", ")}
 		}
 		if err == nil {
 			err = op.CheckParameters(c)

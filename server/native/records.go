@@ -122,7 +122,7 @@ func decodeRecord(record jsondoc.Object, v any) error {
 		return dialect.ImportRefused(strings.Trim(name, `"`), "properties", "is not known")
 	}
 	if err != nil { // a time; its text would repeat the value
-		return &oauth.Error{Kind: oauth.Invalid, Detail: "A member of the record is malformed."}
+		return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "A member of the record is malformed."}
 	}
 	return nil
 }

@@ -75,7 +75,7 @@ func metadata(reg *registry.Registry) gin.H {
 }
 
 func invalidRequest(detail string) error {
-	return &oauth.Error{Kind: oauth.Invalid, Code: "invalid_request", Detail: detail}
+	return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.InvalidRequest, Code: "invalid_request", Detail: detail}
 }
 
 var errTwoWays = invalidRequest("Use one way of client authentication at a time.") // RFC 6749 §2.3
@@ -93,7 +93,7 @@ func parse(c *gin.Context) (registry.TokenRequest, error) {
 	case "":
 		return req, invalidRequest("Missing required parameter: grant_type")
 	default:
-		return req, &oauth.Error{Kind: oauth.Invalid, Code: "unsupported_grant_type", Detail: "Unsupported grant type"}
+		return req, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnsupportedGrant, Code: "unsupported_grant_type", Detail: "Unsupported grant type"}
 	}
 	req.ClientID, req.Secret, req.Method = params["client_id"], oauth.NewSecret(params["client_secret"]), oauth.SecretPost
 	req.Audience, req.Scope = params["audience"], params["scope"]
@@ -145,7 +145,7 @@ func basic(c *gin.Context, req *registry.TokenRequest) error {
 }
 
 func invalidClient(detail string) error {
-	return &oauth.Error{Kind: oauth.Unauthenticated, Code: "invalid_client", Detail: detail}
+	return &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.InvalidClient, Code: "invalid_client", Detail: detail}
 }
 
 // parameters reads the body: a form, or an object of strings. A parameter may
