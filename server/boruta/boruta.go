@@ -124,7 +124,7 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 			err = &problem.Error{Status: http.StatusNotAcceptable, Text: "Answers are JSON."}
 		}
 		if err == nil {
-			err = dialect.Authenticate(c, reg, errNoToken)
+			err = dialect.Authenticate(c, reg)
 		}
 		if err == nil && !op.Allows(dialect.Caller(c)) {
 			err = errNoScope

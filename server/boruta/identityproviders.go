@@ -83,8 +83,6 @@ func checkBackend(change jsondoc.Object, broken *refusal) {
 	}
 }
 
-var takenByProvider = map[string]string{"identity_provider": "id", "identity_provider_name": "name"}
-
 func (h *handler) BorutaListIdentityProviders(ctx context.Context, _ borutaapi.BorutaListIdentityProvidersRequestObject) (borutaapi.BorutaListIdentityProvidersResponseObject, error) {
 	providers, err := h.registry.IdentityProviders(ctx)
 	list := make([]jsondoc.Object, len(providers))
@@ -103,7 +101,7 @@ func (h *handler) BorutaCreateIdentityProvider(ctx context.Context, req borutaap
 	location := "/api/identity-providers/" + p.ID
 	return borutaapi.BorutaCreateIdentityProvider201JSONResponse{
 		Body: data(providerView(p)), Headers: borutaapi.BorutaCreateIdentityProvider201ResponseHeaders{Location: &location},
-	}, taken(err, takenByProvider)
+	}, err
 }
 
 func (h *handler) BorutaGetIdentityProvider(ctx context.Context, req borutaapi.BorutaGetIdentityProviderRequestObject) (borutaapi.BorutaGetIdentityProviderResponseObject, error) {
@@ -121,7 +119,7 @@ func (h *handler) updateProvider(ctx context.Context, path string, sent jsondoc.
 		return nil, err
 	}
 	p, err := h.registry.UpdateIdentityProvider(ctx, id, func(p *oauth.IdentityProvider) error { return applyProvider(p, sent, false) })
-	return data(providerView(p)), taken(err, takenByProvider)
+	return data(providerView(p)), err
 }
 
 func (h *handler) BorutaReplaceIdentityProvider(ctx context.Context, req borutaapi.BorutaReplaceIdentityProviderRequestObject) (borutaapi.BorutaReplaceIdentityProviderResponseObject, error) {
@@ -146,9 +144,5 @@ func (h *handler) BorutaDeleteIdentityProvider(ctx context.Context, req borutaap
 	if links.IdentityProvider.ID == id {
 		return nil, errProtected
 	}
-	err = h.registry.DeleteIdentityProvider(ctx, id)
-	if oauth.KindOf(err) == oauth.Conflict {
-		err = refuse("client_identity_providers", tokenInUse)
-	}
-	return borutaapi.BorutaDeleteIdentityProvider204Response{}, err
+	return borutaapi.BorutaDeleteIdentityProvider204Response{}, h.registry.DeleteIdentityProvider(ctx, id)
 }
