@@ -23,6 +23,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/issuers"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
 	"github.com/rosterhq/roster/server/boruta"
@@ -32,7 +33,7 @@ import (
 type Config struct {
 	Addr        string `env:"ROSTER_ADDR" help:"address to listen on, host:port; default :8080, or the next free port where the database is embedded"`
 	PublicURL   string `env:"ROSTER_PUBLIC_URL" help:"URL that callers use, without a path; the issuer of tokens is this with a slash at the end; default http://localhost:PORT"`
-	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL to use; unset: a private one is run from the machine's own PostgreSQL binaries" secret:"url"`
+	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL to use; unset: a private one is run from the machine's own PostgreSQL binaries" secret:"database"`
 	DataDir     string `env:"ROSTER_DATA_DIR" envDefault:".roster" help:"folder of the embedded database and its keyset"`
 	PostgresBin string `env:"ROSTER_POSTGRES_BIN" help:"folder of the PostgreSQL server binaries; default: PATH, then the usual folders"`
 	KeysetFile  string `env:"ROSTER_KEYSET_FILE" help:"keys that seal secrets; default keyset.json in ROSTER_DATA_DIR"`
@@ -86,11 +87,16 @@ func (a *app) load() (Config, error) {
 			mistake("ROSTER_TRUSTED_PROXIES: %q is not a network such as 10.0.0.0/8", network)
 		}
 	}
+	if c.DatabaseURL != "" {
+		if _, err := postgres.ParseURL(c.DatabaseURL); err != nil {
+			mistake("DATABASE_URL: %w", err)
+		}
+	}
 	if c.PublicURL != "" {
 		c.PublicURL = strings.TrimSuffix(c.PublicURL, "/")
 		u, err := url.Parse(c.PublicURL)
 		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.Path != "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
-			mistake("ROSTER_PUBLIC_URL: %q is not scheme://host[:port]", c.PublicURL)
+			mistake("ROSTER_PUBLIC_URL: %q is not scheme://host[:port]", withoutUser(c.PublicURL))
 		}
 	}
 	if c.level.UnmarshalText([]byte(c.LogLevel)) != nil {
@@ -207,14 +213,14 @@ func (a *app) config() *cobra.Command {
 	}
 }
 
-// redact hides what is secret of a value: all of it, or what a URL carries
-// beside host and database.
+// redact hides what is secret of a value: all of it, or what DATABASE_URL holds
+// besides hosts and database.
 func redact(value, secret string) string {
-	if value == "" || secret == "" {
+	switch {
+	case value == "" || secret == "":
 		return value
-	}
-	if u, err := url.Parse(value); secret == "url" && err == nil && u.Host != "" {
-		return u.Scheme + "://" + u.Host + u.Path
+	case secret == "database":
+		return postgres.Shown(value)
 	}
 	return "[redacted]"
 }

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -57,15 +56,17 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger, beside bool) 
 			db.url = db.embedded.URL
 		}
 	}
-	pool, err := pgxpool.New(ctx, db.url)
+	config, err := postgres.ParseURL(db.url)
+	if err == nil {
+		db.pool, err = pgxpool.NewWithConfig(ctx, config)
+	}
 	if err != nil {
 		db.close()
-		return nil, errors.New("DATABASE_URL: not a PostgreSQL URL that can be used")
+		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
-	db.pool = pool
-	if err := pool.Ping(ctx); err != nil {
+	if err := db.pool.Ping(ctx); err != nil {
 		db.close()
-		return nil, fmt.Errorf("connecting to the database: %w", err)
+		return nil, fmt.Errorf("connecting to the database: %w", postgres.Unconnected(err))
 	}
 	return db, nil
 }
@@ -83,13 +84,9 @@ func (db *database) close() {
 
 // withSQL calls fn with the database as database/sql, which migrations need.
 func (db *database) withSQL(fn func(*sql.DB) error) error {
-	config, err := pgx.ParseConfig(db.url)
-	if err != nil {
-		return err
-	}
-	conn := sql.OpenDB(stdlib.GetConnector(*config))
+	conn := sql.OpenDB(stdlib.GetConnector(*db.pool.Config().ConnConfig))
 	defer conn.Close()
-	return fn(conn)
+	return postgres.Unconnected(fn(conn))
 }
 
 func (db *database) up(ctx context.Context) error {

@@ -70,7 +70,7 @@ func (a *app) online(cmd *cobra.Command, fn func(ctx context.Context, api *clien
 		}
 		api, err := client.New(c.url, c.config)
 		if err != nil {
-			return fmt.Errorf("%s: %w", visible(c.shown()), err)
+			return fmt.Errorf("%s: %w", visible(withoutUser(c.url)), err)
 		}
 		return c.explain(fn(cmd.Context(), api, args))
 	}
@@ -83,12 +83,13 @@ type connection struct {
 	config client.Config
 }
 
-// shown is the address without a password that somebody has put into it.
-func (c connection) shown() string {
-	if _, after, found := strings.Cut(c.url, "@"); found {
-		return "…@" + after
+// withoutUser returns an address without the user and password that somebody
+// may have put into it.
+func withoutUser(address string) string {
+	if i := strings.LastIndex(address, "@"); i >= 0 {
+		return "…" + address[i:]
 	}
-	return c.url
+	return address
 }
 
 // connection reads it from flags and environment.
@@ -151,7 +152,7 @@ func (c *connection) useAdministrator(dir, running, public string) error {
 		return fmt.Errorf("no Roster runs from %s: start it, or say with --url where one is", dir)
 	}
 	if u, err := url.Parse(c.url); err != nil || c.url != running && c.url != strings.TrimRight(public, "/") && !loopback(u.Hostname()) {
-		return fmt.Errorf("no credentials for %s: %s", visible(c.shown()), hint)
+		return fmt.Errorf("no credentials for %s: %s", visible(withoutUser(c.url)), hint)
 	}
 	c.config.ClientID, c.config.ClientSecret = admin.ID, admin.Secret.Reveal()
 	if c.config.Audience == "" && running != "" {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/oauth"
@@ -97,6 +98,9 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 			return errors.New("the database does not answer")
 		}
 		_, err := db.schema(ctx)
+		if _, lost := errors.AsType[*pgconn.ConnectError](err); lost {
+			return errors.New("the database does not answer")
+		}
 		return err
 	}
 	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Boruta: c.boruta}

@@ -73,7 +73,7 @@ func translate(err error) error {
 	}
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if lost(err, pgErr) {
-		return &oauth.Error{Kind: oauth.Unavailable, Reason: oauth.Busy, Detail: "The database cannot be reached at the moment; try again.", Err: fmt.Errorf("database: %w", err)}
+		return &oauth.Error{Kind: oauth.Unavailable, Reason: oauth.Busy, Detail: "The database cannot be reached at the moment; try again.", Err: fmt.Errorf("database: %w", Unconnected(err))}
 	}
 	if !ok {
 		return fmt.Errorf("database: %w", err)
