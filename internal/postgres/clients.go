@@ -61,13 +61,17 @@ func (t *Tx) LockClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client,
 	where, arg := match(ref)
 	// A statement that waits for a lock goes on to read the rows beside the locked
 	// one as they were before: the newest secret must be read by another.
-	id, err := one(ctx, t, "client", pgx.RowTo[string], "SELECT c.id::text FROM clients c"+where+" FOR UPDATE", arg)
-	if err != nil {
-		return oauth.Client{}, err
+	var locked []string
+	var found []oauth.Client
+	err := t.ask(ctx,
+		rows(&locked, pgx.RowTo[string], "SELECT c.id::text FROM clients c"+where+" FOR UPDATE", arg),
+		rows(&found, scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg))
+	if len(locked) == 0 {
+		found = nil // made since, and not locked
 	}
-	c, err := one(ctx, t, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+" WHERE c.id = $1", id)
+	c, err := first(found, "client", err)
 	if err == nil && ref.Version != 0 && ref.Version != c.Version {
-		err = &oauth.Error{Kind: oauth.Precondition, Reason: oauth.Outdated, Detail: "The client has changed since it was read."}
+		err = &oauth.Error{Kind: oauth.Precondition, Reason: oauth.Outdated, Resource: "client", Detail: "The client has changed since it was read."}
 	}
 	return c, err
 }

@@ -13,16 +13,22 @@ type Answered struct {
 	Sealed  []byte // the answer
 }
 
-// TryIdempotencyKey reserves a caller's key until the transaction ends; false
-// when another transaction has it.
-func (s *Store) TryIdempotencyKey(ctx context.Context, caller, key string) (bool, error) {
-	return one(ctx, s, "idempotency_key", pgx.RowTo[bool], `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7274495))`, caller, key)
-}
-
-// Answered finds the answer given under a caller's key after since.
-func (s *Store) Answered(ctx context.Context, caller, key string, since time.Time) (Answered, error) {
-	return one(ctx, s, "idempotency_key", pgx.RowToStructByPos[Answered],
-		`SELECT request, sealed FROM idempotency_keys WHERE caller = $1 AND key = $2 AND created_at > $3`, caller, key, since)
+// HoldIdempotencyKey reserves a caller's key until ctx's span ends, and finds
+// the answer given under it after since. free is false when another transaction has
+// the key, given is nil for a new one.
+func (r reader) HoldIdempotencyKey(ctx context.Context, caller, key string, since time.Time) (free bool, given *Answered, err error) {
+	var reserved []bool
+	var answers []Answered
+	err = r.ask(ctx,
+		rows(&reserved, pgx.RowTo[bool], `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7274495))`, caller, key),
+		rows(&answers, pgx.RowToStructByPos[Answered], `SELECT request, sealed FROM idempotency_keys WHERE caller = $1 AND key = $2 AND created_at > $3`, caller, key, since))
+	if err != nil || !reserved[0] {
+		return false, nil, err
+	}
+	if len(answers) > 0 {
+		given = &answers[0]
+	}
+	return true, given, nil
 }
 
 // KeepAnswer stores the answer given under a caller's key.

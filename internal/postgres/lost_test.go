@@ -33,10 +33,10 @@ func TestBrokenConnectionsAreUnavailable(t *testing.T) {
 	s := New(pool)
 	for name, cut := range map[string]func(*Tx) error{
 		"ended by an administrator": func(tx *Tx) error {
-			_, err := pool.Exec(t.Context(), "SELECT pg_terminate_backend($1)", tx.tx.Conn().PgConn().PID())
+			_, err := pool.Exec(t.Context(), "SELECT pg_terminate_backend($1)", tx.conn.Conn().PgConn().PID())
 			return err
 		},
-		"closed here": func(tx *Tx) error { return tx.tx.Conn().PgConn().Conn().Close() },
+		"closed here": func(tx *Tx) error { return tx.conn.Conn().PgConn().Conn().Close() },
 	} {
 		err := s.Write(t.Context(), func(tx *Tx) error {
 			if _, err := number(t.Context(), tx); err != nil {
@@ -118,7 +118,7 @@ func TestStoppedServerIsUnavailableUntilItIsBack(t *testing.T) {
 		_, err := number(t.Context(), s)
 		wantUnavailable(t, "a query", err)
 		wantUnavailable(t, "a write", s.Write(t.Context(), func(tx *Tx) error { tx.write("SELECT 1"); return nil }))
-		wantUnavailable(t, "a span", s.Span(t.Context(), func(context.Context) (bool, error) { return true, nil }))
+		wantUnavailable(t, "a span", s.Span(t.Context(), func(ctx context.Context) (bool, error) { _, err := number(ctx, s); return true, err }))
 	}
 	server = start()
 	defer server.Stop()

@@ -4,7 +4,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -28,41 +27,67 @@ func New(pool *pgxpool.Pool) *Store {
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error { return s.pool.Ping(ctx) }
 
-// querier is what both a pool and a transaction can do.
+// question is a statement that returns rows, and what reads them.
+type question struct {
+	sql  string
+	args []any
+	read func(pgx.Rows) error
+}
+
+// rows is the question for every row of a statement, which it puts into list.
+func rows[T any](list *[]T, scan pgx.RowToFunc[T], sql string, args ...any) question {
+	return question{sql, args, func(found pgx.Rows) (err error) {
+		*list, err = pgx.CollectRows(found, scan)
+		return err
+	}}
+}
+
+// querier is what both a pool and a transaction can do: answer questions, in
+// their order, in one round trip.
 type querier interface {
-	query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	ask(ctx context.Context, questions ...question) error
 }
 
 // reader reads from the querier in it; Store and Tx are readers.
 type reader struct{ querier }
 
-func (s *Store) query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if outer := spanning(ctx); outer != nil {
-		return outer.Query(ctx, sql, args...)
+func (s *Store) ask(ctx context.Context, questions ...question) error {
+	if t := spanning(ctx); t != nil {
+		return t.ask(ctx, questions...)
 	}
-	return s.pool.Query(ctx, sql, args...)
+	if len(questions) == 1 {
+		q := questions[0]
+		found, _ := s.pool.Query(ctx, q.sql, q.args...) // its error is found's too
+		return translate(q.read(found))
+	}
+	var b pgx.Batch
+	for _, q := range questions {
+		b.Queue(q.sql, q.args...).Query(q.read)
+	}
+	return translate(s.pool.SendBatch(ctx, &b).Close())
 }
 
 // one reads a single row; no row is the NotFound error of resource.
 func one[T any](ctx context.Context, q querier, resource string, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
-	var zero T
-	rows, err := q.query(ctx, sql, args...)
-	if err != nil {
-		return zero, translate(err)
-	}
-	v, err := pgx.CollectExactlyOneRow(rows, scan)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return zero, oauth.Missing(resource)
-	}
-	return v, translate(err)
+	list, err := all(ctx, q, scan, sql, args...)
+	return first(list, resource, err)
 }
 
 // all reads every row.
-func all[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) ([]T, error) {
-	rows, err := q.query(ctx, sql, args...)
-	if err != nil {
-		return nil, translate(err)
+func all[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) (list []T, err error) {
+	err = q.ask(ctx, rows(&list, scan, sql, args...))
+	return list, err
+}
+
+// first returns the first of list unless there is an err; none is the NotFound
+// error of resource.
+func first[T any](list []T, resource string, err error) (T, error) {
+	if err == nil && len(list) > 0 {
+		return list[0], nil
 	}
-	list, err := pgx.CollectRows(rows, scan)
-	return list, translate(err)
+	var zero T
+	if err == nil {
+		err = oauth.Missing(resource)
+	}
+	return zero, err
 }

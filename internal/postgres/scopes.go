@@ -63,6 +63,7 @@ func (t *Tx) MakeScopes(ctx context.Context, list []oauth.Scope) ([]oauth.Scope,
 	for i, s := range list {
 		ids[i], names[i], public[i] = s.ID, s.Name, s.Public
 	}
+	t.save(true)
 	return all(ctx, t, scanScope, `INSERT INTO scopes (id, name, public, created_at, updated_at)
 		SELECT w.id, w.name, w.public, $4, $4 FROM unnest($1::uuid[], $2::text[], $3::bool[]) w (id, name, public)
 		ON CONFLICT (name) DO NOTHING RETURNING `+scopeColumns, ids, names, public, list[0].CreatedAt)

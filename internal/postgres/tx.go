@@ -3,6 +3,9 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -11,60 +14,56 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-// Tx is one transaction. Its writes are collected and sent together when the
-// function of Write returns; a transaction that reads nothing is a single round
-// trip.
+// Tx is one transaction. Its writes are collected. They are sent along with the
+// next question, or with the COMMIT: each is one round trip, and a transaction
+// that asks nothing is a single one.
 type Tx struct {
 	reader
 	pool   *pgxpool.Pool
-	tx     pgx.Tx // nil until something is read
-	writes pgx.Batch
+	conn   *pgxpool.Conn // nil until something is asked
+	writes []statement   // not sent yet
+	parts  []part        // under way, the outermost first
+	broken error         // why nothing more can be done in the transaction
+}
+
+type statement struct {
+	sql  string
+	args []any
+}
+
+// part is what can be undone while the transaction goes on.
+type part struct {
+	at    int  // its first statement in writes
+	saved bool // its savepoint is in writes, or was sent
+	sent  bool
+}
+
+// rollbackTime bounds a rollback, which the end of the request does not stop.
+const rollbackTime = 5 * time.Second
+
+func (s *Store) begin() *Tx {
+	t := &Tx{pool: s.pool}
+	t.reader = reader{t}
+	return t
 }
 
 // Write runs fn in a transaction. All of fn's writes happen, or none.
 func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
-	t := &Tx{pool: s.pool}
-	t.reader = reader{t}
-	var err error
-	if outer := spanning(ctx); outer != nil {
-		if t.tx, err = outer.Begin(ctx); err != nil { // a savepoint
-			return translate(err)
-		}
+	if t := spanning(ctx); t != nil {
+		return t.Part(ctx, func() error {
+			t.save(true) // whatever fails in fn, the span can go on
+			if err := fn(t); err != nil {
+				return translate(err)
+			}
+			return t.send(ctx)
+		})
 	}
-	defer func() { // also when fn panics, else its connection is lost
-		if t.tx != nil {
-			t.tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
-		}
-	}()
-	err = fn(t)
-	if t.tx == nil {
-		if err == nil && t.writes.Len() > 0 {
-			err = s.pool.SendBatch(ctx, &t.writes).Close() // without BEGIN a batch is one implicit transaction
-		}
+	t := s.begin()
+	defer t.rollback(ctx) // also when fn panics, else its connection is lost
+	if err := fn(t); err != nil {
 		return translate(err)
 	}
-	if err == nil && t.writes.Len() > 0 {
-		err = t.tx.SendBatch(ctx, &t.writes).Close()
-	}
-	if err == nil {
-		err = t.tx.Commit(ctx)
-	}
-	return translate(err)
-}
-
-// write adds a statement to those that the transaction ends with.
-func (t *Tx) write(sql string, args ...any) { t.writes.Queue(sql, args...) }
-
-// query reads inside the transaction. It does not see what write collected.
-func (t *Tx) query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	if t.tx == nil {
-		tx, err := t.pool.Begin(ctx)
-		if err != nil {
-			return nil, err
-		}
-		t.tx = tx
-	}
-	return t.tx.Query(ctx, sql, args...)
+	return t.commit(ctx)
 }
 
 // Try runs fn as Write does and then undoes it: the error is what Write's would
@@ -74,7 +73,7 @@ func (s *Store) Try(ctx context.Context, fn func(*Tx) error) error {
 	err := s.Write(ctx, func(t *Tx) error {
 		err := fn(t)
 		if err == nil {
-			err = t.Flush(ctx)
+			err = t.send(ctx)
 		}
 		if err == nil {
 			err = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Err: undo} // which Write passes unchanged
@@ -87,6 +86,135 @@ func (s *Store) Try(ctx context.Context, fn func(*Tx) error) error {
 	return err
 }
 
+// write adds a statement to those that are sent next.
+func (t *Tx) write(sql string, args ...any) {
+	t.writes = append(t.writes, statement{sql, args})
+}
+
+// ask reads inside the transaction, after what was written before.
+func (t *Tx) ask(ctx context.Context, questions ...question) error {
+	return t.send(ctx, questions...)
+}
+
+// send sends what was collected, then questions, in one round trip.
+func (t *Tx) send(ctx context.Context, questions ...question) error {
+	if t.broken != nil {
+		return t.broken
+	}
+	if len(t.writes)+len(questions) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	if t.conn == nil {
+		conn, err := t.pool.Acquire(ctx)
+		if err != nil {
+			return translate(err)
+		}
+		t.conn = conn
+		b.Queue("begin")
+	}
+	t.save(false)
+	t.drain(&b)
+	for i := range t.parts {
+		t.parts[i].at, t.parts[i].sent = 0, t.parts[i].saved
+	}
+	for _, q := range questions {
+		b.Queue(q.sql, q.args...).Query(q.read)
+	}
+	t.broken = translate(t.conn.SendBatch(ctx, &b).Close())
+	return t.broken
+}
+
+// drain moves what was collected to b.
+func (t *Tx) drain(b *pgx.Batch) {
+	for _, w := range t.writes {
+		b.Queue(w.sql, w.args...)
+	}
+	t.writes = nil
+}
+
+func (t *Tx) commit(ctx context.Context) error {
+	if t.broken != nil {
+		return t.broken
+	}
+	var b pgx.Batch
+	t.drain(&b)
+	if t.conn == nil {
+		if b.Len() == 0 {
+			return nil
+		}
+		return translate(t.pool.SendBatch(ctx, &b).Close()) // without BEGIN a batch is one implicit transaction
+	}
+	b.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
+		if tag.String() == "ROLLBACK" {
+			return pgx.ErrTxCommitRollback
+		}
+		return nil
+	})
+	err := t.conn.SendBatch(ctx, &b).Close()
+	if err == nil {
+		t.release()
+	}
+	return translate(err)
+}
+
+// rollback ends the transaction. It does nothing after commit.
+func (t *Tx) rollback(ctx context.Context) {
+	if t.conn == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), rollbackTime)
+	defer cancel()
+	if t.conn.Conn().PgConn().TxStatus() != 'I' {
+		_, _ = t.conn.Exec(ctx, "rollback") // if it fails, release throws the connection away
+	}
+	t.release()
+}
+
+func (t *Tx) release() {
+	t.conn.Release()
+	t.conn = nil
+}
+
+// Part runs fn. If it fails, what it wrote is undone, and the transaction goes
+// on.
+func (t *Tx) Part(ctx context.Context, fn func() error) error {
+	n := len(t.parts)
+	t.parts = append(t.parts, part{at: len(t.writes)})
+	err := fn()
+	p := t.parts[n]
+	t.parts = t.parts[:n]
+	switch {
+	case err == nil && p.saved:
+		t.write("release " + savepoint(n))
+	case err != nil && !p.sent:
+		t.writes = t.writes[:p.at]
+	case err != nil:
+		t.writes = nil
+		if _, undone := t.conn.Exec(ctx, "rollback to "+savepoint(n)); undone != nil {
+			t.broken = translate(undone)
+		} else {
+			t.broken = nil
+			t.write("release " + savepoint(n))
+		}
+	}
+	return err
+}
+
+func savepoint(n int) string { return fmt.Sprintf("savepoint part_%d", n) }
+
+// save sets the savepoints of the parts that have something to undo or, if all,
+// of every part.
+func (t *Tx) save(all bool) {
+	for n := len(t.parts) - 1; n >= 0; n-- {
+		p := &t.parts[n]
+		if !p.saved && (all || p.at < len(t.writes)) {
+			t.writes = slices.Insert(t.writes, p.at, statement{sql: savepoint(n)})
+			p.saved = true
+		}
+	}
+}
+
 // Refused reports whether the database refused something, so that nothing more
 // can be done in its transaction.
 func Refused(err error) bool {
@@ -94,49 +222,23 @@ func Refused(err error) bool {
 	return refused
 }
 
-// Pending counts the writes that were collected and not sent.
-func (t *Tx) Pending() int { return t.writes.Len() }
-
-// Forget drops all collected writes but the first n.
-func (t *Tx) Forget(n int) { t.writes.QueuedQueries = t.writes.QueuedQueries[:n] }
-
-// Flush sends what was collected, so that later reads see it.
-func (t *Tx) Flush(ctx context.Context) error {
-	if t.writes.Len() == 0 {
-		return nil
-	}
-	if t.tx == nil {
-		tx, err := t.pool.Begin(ctx)
-		if err != nil {
-			return translate(err)
-		}
-		t.tx = tx
-	}
-	err := t.tx.SendBatch(ctx, &t.writes).Close()
-	t.writes = pgx.Batch{}
-	return translate(err)
-}
-
 type spanKey struct{}
 
 // spanning returns the transaction that Span put into ctx, nil for none.
-func spanning(ctx context.Context) pgx.Tx {
-	tx, _ := ctx.Value(spanKey{}).(pgx.Tx)
-	return tx
+func spanning(ctx context.Context) *Tx {
+	t, _ := ctx.Value(spanKey{}).(*Tx)
+	return t
 }
 
 // Span makes everything that fn does with the store through its context one
 // transaction, which is committed when fn says so. fn must not use the context
 // in several goroutines.
 func (s *Store) Span(ctx context.Context, fn func(context.Context) (commit bool, err error)) error {
-	tx, err := s.pool.Begin(ctx)
-	if err != nil {
-		return translate(err)
-	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after Commit
-	commit, err := fn(context.WithValue(ctx, spanKey{}, tx))
+	t := s.begin()
+	defer t.rollback(ctx)
+	commit, err := fn(context.WithValue(ctx, spanKey{}, t))
 	if err == nil && commit {
-		err = tx.Commit(ctx)
+		err = t.commit(ctx)
 	}
 	return translate(err)
 }

@@ -154,15 +154,19 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	r.insertCredentials(ctx, tx, *c, d.Credentials)
-	if err := r.storeUses(ctx, tx, before, *c, d.Credentials); err != nil {
-		return err
-	}
-	if err := storeAliases(tx, before, *c); err != nil {
+	uses, err := changedUses(ctx, tx, before, *c, d.Credentials)
+	if err != nil {
 		return err
 	}
 	links, err := r.relink(ctx, tx, d)
 	if err != nil {
+		return err
+	}
+	r.insertCredentials(ctx, tx, *c, d.Credentials)
+	if uses != nil {
+		tx.SetCredentialUses(c.ID, *uses)
+	}
+	if err := storeAliases(tx, before, *c); err != nil {
 		return err
 	}
 	e := r.event(ctx, "client.updated", "client", c.ClientID)
@@ -196,34 +200,33 @@ func (r *Registry) insertCredentials(ctx context.Context, tx *postgres.Tx, c oau
 	}
 }
 
-// storeUses stores the credential slots when they changed, after checking that
-// each names a credential of the right type of this client, one of fresh or a
-// stored one.
-func (r *Registry) storeUses(ctx context.Context, tx *postgres.Tx, before, after oauth.Client, fresh []oauth.Credential) error {
+// changedUses returns what the credential slots hold, nil if that has not
+// changed, after checking that each names a credential of the right type of this
+// client, one of fresh or a stored one.
+func changedUses(ctx context.Context, tx *postgres.Tx, before, after oauth.Client, fresh []oauth.Credential) (*[]oauth.CredentialUse, error) {
 	was, err := before.CredentialUses()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	uses, err := after.CredentialUses()
 	if err != nil || slices.Equal(was, uses) {
-		return err
+		return nil, err
 	}
 	registered, err := tx.Credentials(ctx, after.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	registered = append(registered, fresh...)
 	for _, u := range uses {
 		i := slices.IndexFunc(registered, func(c oauth.Credential) bool { return c.ID == u.Credential })
 		if i < 0 {
-			return oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The client has no credential with the id " + u.Credential + "."})
+			return nil, oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The client has no credential with the id " + u.Credential + "."})
 		}
 		if want := oauth.SlotCredentialType[u.Slot]; registered[i].Type != want {
-			return oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The credential " + u.Credential + " is not of type " + string(want) + "."})
+			return nil, oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The credential " + u.Credential + " is not of type " + string(want) + "."})
 		}
 	}
-	tx.SetCredentialUses(after.ID, uses)
-	return nil
+	return &uses, nil
 }
 
 func storeAliases(tx *postgres.Tx, before, after oauth.Client) error {
@@ -250,7 +253,7 @@ func (r *Registry) apiOf(ctx context.Context, tx *postgres.Tx, c oauth.Client) (
 	}
 	api, err := tx.ResourceServer(ctx, identifier)
 	if err == nil && api.ClientID != "" {
-		err = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "The resource server has a client already."}
+		err = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Duplicate, Resource: "resource_server", Detail: "The resource server has a client already."}
 	}
 	return api.Identifier, err
 }
@@ -269,7 +272,7 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error 
 			return err
 		}
 		if meta.Global {
-			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The global client cannot be deleted."}
+			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Resource: "client", Detail: "The global client cannot be deleted."}
 		}
 		tx.DeleteClient(c.ID)
 		_ = r.openMembers(&c) // only to name them; what does not open must not keep the client alive

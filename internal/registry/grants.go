@@ -51,8 +51,8 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 	return g
 }
 
-// errUnknownScope refuses a grant of scopes that the API does not have.
-var errUnknownScope = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnknownScope, Detail: "scope must be a subset of resource server scopes"}
+// ErrUnknownScope refuses a grant of scopes that the API does not have.
+var ErrUnknownScope = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnknownScope, Resource: "client_grant", Detail: "scope must be a subset of resource server scopes"}
 
 // checkGrant refuses scopes that the API does not have. A grant on behalf of
 // users may name scopes that the API gets later: what a user is given is cut to
@@ -71,7 +71,7 @@ func checkGrant(g oauth.ClientGrant, api oauth.ResourceServer) error {
 	}
 	for _, scope := range terms.Scope {
 		if !slices.Contains(known.ScopeValues(), scope) {
-			return errUnknownScope
+			return ErrUnknownScope
 		}
 	}
 	return nil

@@ -15,8 +15,8 @@ const IdempotencyWindow = 24 * time.Hour
 
 // Refusals of Once.
 var (
-	errUnderWay     = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.UnderWay, Detail: "A request with this Idempotency-Key is under way."}
-	errOtherRequest = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.OtherRequest, Detail: "This Idempotency-Key was used for another request, or with other scopes."}
+	ErrUnderWay     = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.UnderWay, Resource: "idempotency_key", Detail: "A request with this Idempotency-Key is under way."}
+	ErrOtherRequest = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.OtherRequest, Resource: "idempotency_key", Detail: "This Idempotency-Key was used for another request, or with other scopes."}
 )
 
 // Once does a request at most once under a caller's key. do does it, all of it
@@ -25,17 +25,16 @@ var (
 // request, a digest of what is asked, returns the kept answer and does nothing.
 func (r *Registry) Once(ctx context.Context, caller, key string, request []byte, do func(context.Context) (answer []byte, keep bool)) (answer []byte, replayed bool, err error) {
 	err = r.store.Span(ctx, func(ctx context.Context) (bool, error) {
-		free, err := r.store.TryIdempotencyKey(ctx, caller, key)
+		free, given, err := r.store.HoldIdempotencyKey(ctx, caller, key, r.now().Add(-IdempotencyWindow))
 		if err != nil {
 			return false, err
 		}
 		if !free {
-			return false, errUnderWay
+			return false, ErrUnderWay
 		}
-		given, err := r.store.Answered(ctx, caller, key, r.now().Add(-IdempotencyWindow))
-		if err == nil {
+		if given != nil {
 			if !bytes.Equal(given.Request, request) {
-				return false, errOtherRequest
+				return false, ErrOtherRequest
 			}
 			replayed = true
 			if answer, err = r.keys.Open(given.Sealed, answerLocation(caller, key)); err != nil {
@@ -47,9 +46,6 @@ func (r *Registry) Once(ctx context.Context, caller, key string, request []byte,
 				tx.InsertEvent(e)
 				return nil
 			})
-		}
-		if oauth.KindOf(err) != oauth.NotFound {
-			return false, err
 		}
 		var keep bool
 		if answer, keep = do(ctx); !keep {

@@ -73,13 +73,6 @@ type importTx struct {
 	clients map[string]*importedClient // those that exist, by client_id and by uuid
 	seen    map[string]bool            // identifiers of clients that were written in this transaction
 	dry     bool
-	flushes int
-}
-
-// flush sends what was collected, so that later reads see it.
-func (t *importTx) flush(ctx context.Context) error {
-	t.flushes++
-	return t.Flush(ctx)
 }
 
 // Import makes the registry hold what records say, in their order, and tells
@@ -139,8 +132,12 @@ func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, res
 		}
 		for _, i := range todo {
 			one := list[i]
-			pending, flushes := tx.Pending(), t.flushes
-			outcome, notes, err := one.put(ctx, t)
+			var outcome Outcome
+			var notes []Note
+			err := tx.Part(ctx, func() (err error) {
+				outcome, notes, err = one.put(ctx, t)
+				return err
+			})
 			if postgres.Refused(err) || oauth.KindOf(err) == oauth.Unavailable || ctx.Err() != nil {
 				return errors.Join(err, ctx.Err())
 			}
@@ -154,10 +151,6 @@ func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, res
 			results[i] = ImportResult{Outcome: outcome, Err: err}
 			if err != nil {
 				results[i].Outcome = Failed
-				if t.flushes != flushes {
-					pending = 0
-				}
-				tx.Forget(pending)
 				continue
 			}
 			results[i].Warnings = append(append([]Note(nil), one.Warnings...), notes...)

@@ -121,9 +121,6 @@ func (r *Registry) putClient(ctx context.Context, t *importTx, w ClientImport) (
 		key = w.ID
 	}
 	if t.seen[key] { // a record before this one has written it
-		if err := t.flush(ctx); err != nil {
-			return Failed, nil, err
-		}
 		if err := r.readClients(ctx, t, []string{key}, nil); err != nil {
 			return Failed, nil, err
 		}
@@ -359,7 +356,7 @@ func (r *Registry) importedProvider(ctx context.Context, t *importTx, p oauth.Id
 	p.CreatedAt = r.now()
 	p.UpdatedAt = p.CreatedAt
 	r.insertProvider(ctx, t.Tx, p)
-	return p.ID, t.flush(ctx)
+	return p.ID, nil
 }
 
 func equalDocuments(a, b jsondoc.Object) bool {

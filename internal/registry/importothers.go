@@ -3,32 +3,16 @@ package registry
 import (
 	"context"
 	"crypto/subtle"
-	"maps"
 	"strings"
 
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-// apart makes what put reads see the writes before it, and the other way round:
-// only clients are written many at a time.
-func apart(put func(context.Context, *importTx) (Outcome, []Note, error)) func(context.Context, *importTx) (Outcome, []Note, error) {
-	return func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
-		if err := t.flush(ctx); err != nil {
-			return Failed, nil, err
-		}
-		outcome, notes, err := put(ctx, t)
-		if err == nil {
-			err = t.flush(ctx)
-		}
-		return outcome, notes, err
-	}
-}
-
 // ImportOfAPI returns the import of a resource server, which is found by its
 // identifier. A NewSecret replaces the one that it has.
 func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnings []Note) Import {
 	one := Import{Kind: KindResourceServer, Target: api.Identifier, Rights: rights, Warnings: warnings}
-	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		api := api
 		was, err := t.LockResourceServer(ctx, api.Identifier)
 		if oauth.KindOf(err) == oauth.NotFound {
@@ -64,7 +48,7 @@ func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnin
 		is.Document = api.Document
 		_, err = r.storeAPI(ctx, t.Tx, was.Document, is)
 		return Updated, nil, err
-	})
+	}
 	return one
 }
 
@@ -72,7 +56,7 @@ func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnin
 // is for and its audience. takes says why a client takes no grants.
 func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) error, rights []string, warnings []Note) Import {
 	one := Import{Kind: KindClientGrant, Target: g.ID, Rights: rights, Warnings: warnings}
-	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		g := g
 		api, err := t.HoldResourceServer(ctx, AudienceSpellings(g.Audience)...)
 		if oauth.KindOf(err) == oauth.NotFound && strings.HasSuffix(g.Audience, "/api/v2/") {
@@ -110,7 +94,7 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 		was.Document = g.Document
 		r.storeGrant(ctx, t.Tx, before, was)
 		return Updated, nil, nil
-	})
+	}
 	return one
 }
 
@@ -118,7 +102,7 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 // by its name. writable says why one must not be changed.
 func (r *Registry) ImportOfScope(s oauth.Scope, writable func(oauth.Scope) error, rights []string) Import {
 	one := Import{Kind: KindScope, Target: s.ID, Rights: rights}
-	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		found, err := t.LockScopes(ctx, s.ID, s.Name)
 		if err != nil {
 			return Failed, nil, err
@@ -147,15 +131,15 @@ func (r *Registry) ImportOfScope(s oauth.Scope, writable func(oauth.Scope) error
 		}
 		r.storeScope(ctx, t.Tx, was, is)
 		return Updated, nil, nil
-	})
+	}
 	return one
 }
 
 // ImportOfProvider returns the import of an identity provider, which is found by
-// its id. Members of the one found that p's document does not have stay.
-func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string, warnings []Note) Import {
-	one := Import{Kind: KindIdentityProvider, Target: p.ID, Rights: rights, Warnings: warnings}
-	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+// its id.
+func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string) Import {
+	one := Import{Kind: KindIdentityProvider, Target: p.ID, Rights: rights}
+	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		was, err := t.LockIdentityProvider(ctx, p.ID)
 		if oauth.KindOf(err) == oauth.NotFound {
 			p.UpdatedAt = r.now()
@@ -168,15 +152,14 @@ func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string, w
 		if err != nil {
 			return Failed, nil, err
 		}
-		is := was
-		is.Name, is.Document = p.Name, maps.Clone(was.Document)
-		maps.Copy(is.Document, p.Document)
-		if was.Name == is.Name && equalDocuments(was.Document, is.Document) {
+		if was.Name == p.Name && equalDocuments(was.Document, p.Document) {
 			return Unchanged, nil, nil
 		}
+		is := was
+		is.Name, is.Document = p.Name, p.Document
 		r.storeProvider(ctx, t.Tx, was, is)
 		return Updated, nil, nil
-	})
+	}
 	return one
 }
 
@@ -184,7 +167,7 @@ func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string, w
 // id. private is zero where the record does not show it.
 func (r *Registry) ImportOfKeyPair(k oauth.KeyPair, private oauth.Secret, rights []string) Import {
 	one := Import{Kind: KindKeyPair, Target: k.ID, Rights: rights}
-	one.put = apart(func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		was, err := t.LockKeyPair(ctx, k.ID)
 		missing := oauth.KindOf(err) == oauth.NotFound
 		switch {
@@ -219,7 +202,7 @@ func (r *Registry) ImportOfKeyPair(k oauth.KeyPair, private oauth.Secret, rights
 		is.CreatedAt = was.CreatedAt
 		r.storeKeyPair(ctx, t.Tx, action, was, is)
 		return Updated, nil, nil
-	})
+	}
 	return one
 }
 

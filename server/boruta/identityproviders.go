@@ -2,7 +2,6 @@ package boruta
 
 import (
 	"context"
-	"encoding/json"
 
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -12,76 +11,56 @@ import (
 var providerAttributes = func() []attribute {
 	list := []attribute{
 		{wire: "name", null: refused, limit: maxText},
+		{wire: "backend", kind: object},
 		{wire: "backend_id", null: refused, limit: maxText},
 	}
-	for _, one := range []struct {
-		wire  string
-		blank json.RawMessage
-	}{
-		{"check_password", yes}, {"choose_session", yes}, {"totpable", no}, {"enforce_totp", no}, {"webauthnable", no},
-		{"enforce_webauthn", no}, {"registrable", no}, {"user_editable", no}, {"consentable", no}, {"confirmable", no},
+	for _, name := range []string{
+		"check_password", "choose_session", "totpable", "enforce_totp", "webauthnable", "enforce_webauthn",
+		"registrable", "user_editable", "consentable", "confirmable",
 	} {
-		list = append(list, attribute{wire: one.wire, kind: flag, blank: one.blank, null: refused})
+		list = append(list, attribute{wire: name, kind: flag, blank: no, null: refused})
 	}
 	return list
 }()
 
-// providerValues are the values of a stored identity provider. Its document may
-// hold another backend_id, and a backend: Roster once took any. They are kept
-// there, and shown as the backend that there is.
+// providerValues are the values of an identity provider.
 func providerValues(p oauth.IdentityProvider) jsondoc.Object {
-	values := initialValues(providerAttributes)
-	for name := range values {
-		if raw := p.Document[name]; raw != nil {
-			values[name] = raw
-		}
+	values := after(initialValues(providerAttributes), p.Document)
+	if p.Name != "" {
+		values["name"] = jsondoc.Must(p.Name)
 	}
-	values["name"], values["backend_id"] = jsondoc.Must(p.Name), backend["id"]
 	return values
 }
 
 func providerView(p oauth.IdentityProvider) jsondoc.Object {
 	values := providerValues(p)
-	values["id"], values["backend"] = jsondoc.Must(p.ID), jsondoc.Must(backend)
+	if jsondoc.IsNull(values["backend"]) {
+		values["backend"] = jsondoc.Must(jsondoc.Object{"id": values["backend_id"]})
+	}
+	values["id"] = jsondoc.Must(p.ID)
 	return values
 }
 
 // applyProvider changes p by what was sent.
 func applyProvider(p *oauth.IdentityProvider, sent jsondoc.Object, creating bool) error {
-	var broken refusal
 	before := providerValues(*p)
+	var broken refusal
 	if creating {
-		p.ID, before = newClientID(sent, &broken), initialValues(providerAttributes)
-		p.Document = before
+		p.ID = newClientID(sent, &broken)
 	}
-	change := cast(providerAttributes, sent, before, creating, &broken)
-	values := after(before, change)
+	values := after(before, cast(providerAttributes, sent, before, creating, &broken))
 	for _, name := range []string{"name", "backend_id"} {
 		if jsondoc.IsNull(values[name]) && !broken.has(name) {
 			broken.add(name, tokenBlank)
 		}
 	}
-	checkBackend(change, &broken)
-	p.Name, p.Document = jsondoc.String(values["name"]), after(p.Document, change)
-	delete(p.Document, "name")
+	p.Name = jsondoc.String(values["name"])
+	delete(values, "name")
+	p.Document = values
 	return broken.err()
 }
 
-// checkBackend holds a changed backend_id to the backend that there is. Like
-// Boruta, it looks for one only if nothing else is wrong.
-func checkBackend(change jsondoc.Object, broken *refusal) {
-	if change["backend_id"] == nil {
-		return
-	}
-	id, valid := readID(jsondoc.String(change["backend_id"]))
-	change["backend_id"] = jsondoc.Must(id)
-	switch {
-	case !valid:
-		broken.add("backend_id", tokenInvalid)
-	case id != BackendID && len(*broken) == 0:
-		broken.add("backend_id", tokenNotThere)
-	}
-}
+var takenByProvider = map[string]string{"identity_provider": "id", "identity_provider_name": "name"}
 
 func (h *handler) BorutaListIdentityProviders(ctx context.Context, _ borutaapi.BorutaListIdentityProvidersRequestObject) (borutaapi.BorutaListIdentityProvidersResponseObject, error) {
 	providers, err := h.registry.IdentityProviders(ctx)
@@ -101,7 +80,7 @@ func (h *handler) BorutaCreateIdentityProvider(ctx context.Context, req borutaap
 	location := "/api/identity-providers/" + p.ID
 	return borutaapi.BorutaCreateIdentityProvider201JSONResponse{
 		Body: data(providerView(p)), Headers: borutaapi.BorutaCreateIdentityProvider201ResponseHeaders{Location: &location},
-	}, err
+	}, taken(err, takenByProvider)
 }
 
 func (h *handler) BorutaGetIdentityProvider(ctx context.Context, req borutaapi.BorutaGetIdentityProviderRequestObject) (borutaapi.BorutaGetIdentityProviderResponseObject, error) {
@@ -119,7 +98,7 @@ func (h *handler) updateProvider(ctx context.Context, path string, sent jsondoc.
 		return nil, err
 	}
 	p, err := h.registry.UpdateIdentityProvider(ctx, id, func(p *oauth.IdentityProvider) error { return applyProvider(p, sent, false) })
-	return data(providerView(p)), err
+	return data(providerView(p)), taken(err, takenByProvider)
 }
 
 func (h *handler) BorutaReplaceIdentityProvider(ctx context.Context, req borutaapi.BorutaReplaceIdentityProviderRequestObject) (borutaapi.BorutaReplaceIdentityProviderResponseObject, error) {
@@ -144,5 +123,9 @@ func (h *handler) BorutaDeleteIdentityProvider(ctx context.Context, req borutaap
 	if links.IdentityProvider.ID == id {
 		return nil, errProtected
 	}
-	return borutaapi.BorutaDeleteIdentityProvider204Response{}, h.registry.DeleteIdentityProvider(ctx, id)
+	err = h.registry.DeleteIdentityProvider(ctx, id)
+	if oauth.KindOf(err) == oauth.Conflict {
+		err = refuse("client_identity_providers", tokenInUse)
+	}
+	return borutaapi.BorutaDeleteIdentityProvider204Response{}, err
 }

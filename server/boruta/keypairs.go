@@ -96,5 +96,9 @@ func (h *handler) BorutaDeleteKeyPair(ctx context.Context, req borutaapi.BorutaD
 	if err != nil {
 		return nil, err
 	}
-	return borutaapi.BorutaDeleteKeyPair204Response{}, h.registry.DeleteKeyPair(ctx, id)
+	err = h.registry.DeleteKeyPair(ctx, id)
+	if oauth.KindOf(err) == oauth.Conflict {
+		err = refuse("is_default", tokenDefault)
+	}
+	return borutaapi.BorutaDeleteKeyPair204Response{}, err
 }

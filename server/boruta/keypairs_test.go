@@ -102,3 +102,52 @@ func TestKeyPairIDsThatNameNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestIdentityProviderSuite(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	a.create(nil)
+	var body struct{ Errors map[string][]string }
+	a.Do(a.Admin, "DELETE", "/api/identity-providers/"+a.provider, nil).Want(http.StatusUnprocessableEntity).Decode(&body) // BI-02
+	if len(body.Errors["client_identity_providers"]) != 1 {
+		t.Errorf("errors are %v", body.Errors)
+	}
+	unused := a.newProvider("unused") // BI-03
+	a.Do(a.Admin, "DELETE", "/api/identity-providers/"+unused, nil).Want(http.StatusNoContent)
+	a.Do(a.Admin, "GET", "/api/identity-providers/"+unused, nil).Want(http.StatusNotFound)
+	a.exact(a.Token(manager), "GET", "/api/identity-providers", nil, http.StatusForbidden, forbidden)
+}
+
+func TestIdentityProviderRules(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	send := func(method, path string, provider object, status int) object {
+		t.Helper()
+		return a.Do(a.Admin, method, path, object{"identity_provider": provider}).Want(status).Object()
+	}
+	for name, test := range map[string]struct {
+		provider object
+		want     object
+	}{
+		"nothing":    {object{}, object{"name": []any{"can't be blank"}, "backend_id": []any{"can't be blank"}}},
+		"types":      {object{"name": 1, "backend_id": "b", "totpable": "yes", "backend": "x"}, object{"name": []any{"is invalid"}, "totpable": []any{"is invalid"}, "backend": []any{"is invalid"}}},
+		"taken name": {object{"name": "staff", "backend_id": "b"}, object{"name": []any{"has already been taken"}}},
+		"taken id":   {object{"id": a.provider, "name": "n", "backend_id": "b"}, object{"id": []any{"has already been taken"}}},
+	} {
+		if diff := cmp.Diff(any(test.want), send("POST", "/api/identity-providers", test.provider, http.StatusUnprocessableEntity)["errors"]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	at := "/api/identity-providers/" + a.provider
+	before := a.Do(a.Admin, "GET", at, nil).Want(http.StatusOK).Object()["data"].(object)
+	before["registrable"], before["name"] = true, "everybody"
+	got := send("PATCH", at, object{"registrable": "1", "name": "everybody"}, http.StatusOK)["data"]
+	if diff := cmp.Diff(any(before), got); diff != "" {
+		t.Error(diff)
+	}
+	list := a.Do(a.Admin, "GET", "/api/identity-providers", nil).Want(http.StatusOK).Object()["data"].([]any)
+	if len(list) != 1 {
+		t.Errorf("the list has %d providers", len(list))
+	}
+	send("PUT", at, object{"name": nil}, http.StatusUnprocessableEntity)
+}

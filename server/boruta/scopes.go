@@ -69,6 +69,8 @@ func applyScope(s *oauth.Scope, sent jsondoc.Object, creating bool) error {
 	return nil
 }
 
+var takenByScope = map[string]string{"scope": "id", "scope_name": "name"}
+
 func (h *handler) BorutaListScopes(ctx context.Context, _ borutaapi.BorutaListScopesRequestObject) (borutaapi.BorutaListScopesResponseObject, error) {
 	scopes, err := h.registry.Scopes(ctx)
 	list := make([]jsondoc.Object, len(scopes))
@@ -87,7 +89,7 @@ func (h *handler) BorutaCreateScope(ctx context.Context, req borutaapi.BorutaCre
 	location := "/api/scopes/" + s.ID
 	return borutaapi.BorutaCreateScope201JSONResponse{
 		Body: data(scopeValues(&s)), Headers: borutaapi.BorutaCreateScope201ResponseHeaders{Location: &location},
-	}, err
+	}, taken(err, takenByScope)
 }
 
 func (h *handler) BorutaGetScope(ctx context.Context, req borutaapi.BorutaGetScopeRequestObject) (borutaapi.BorutaGetScopeResponseObject, error) {
@@ -110,7 +112,7 @@ func (h *handler) updateScope(ctx context.Context, path string, sent jsondoc.Obj
 		}
 		return applyScope(s, sent, false)
 	})
-	return data(scopeValues(&s)), err
+	return data(scopeValues(&s)), taken(err, takenByScope)
 }
 
 func writable(s oauth.Scope) error {

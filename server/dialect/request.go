@@ -26,10 +26,9 @@ func Bearer(req *http.Request) (string, error) {
 	return token, nil
 }
 
-var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Detail: "Missing authentication"}
-
 // Authenticate finds out who calls and notes it in the request's context.
-func Authenticate(c *gin.Context, reg *registry.Registry) error {
+// Without a token the error is missing.
+func Authenticate(c *gin.Context, reg *registry.Registry, missing error) error {
 	origin := oauth.OriginOf(c.Request.Context())
 	if origin.Caller != nil { // found already, to look up the Idempotency-Key
 		return nil
@@ -39,7 +38,7 @@ func Authenticate(c *gin.Context, reg *registry.Registry) error {
 		return err
 	}
 	if token == "" {
-		return errNoToken
+		return missing
 	}
 	caller, err := reg.VerifyToken(c, token)
 	if err != nil {
