@@ -113,7 +113,7 @@ func keyed(t *testing.T, s *servertest.Server, alg string) (id, kid string) {
 
 func TestKeyAuthenticates(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime})
 	for _, alg := range []string{"RS256", "RS384", "PS256"} {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
@@ -159,7 +159,7 @@ func TestKeyAuthenticates(t *testing.T) {
 // first answer gets lost.
 func TestEachAssertionIsNew(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime})
 	id, _ := keyed(t, s, "RS256")
 	var lost atomic.Bool
 	transport := roundTrip(func(req *http.Request) (*http.Response, error) {

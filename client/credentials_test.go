@@ -25,7 +25,7 @@ import (
 // administered is a service, an administrator of it, and a client to work on.
 func administered(t *testing.T) (s *servertest.Server, api *client.Client, clientID string) {
 	t.Helper()
-	s = servertest.New(t)
+	s = servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime})
 	api = newClient(t, s.URL, client.Config{Token: s.Admin})
 	id, _, err := api.CreateClient(t.Context(), client.CreateClientRequestContent{Name: "payroll", GrantTypes: []string{"client_credentials"}})
 	if err != nil {

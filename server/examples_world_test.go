@@ -337,7 +337,7 @@ func (w *world) changeTwice() {
 		w.Do(token, "PATCH", w.real("/api/v2/clients/"+theClient), map[string]any{"client_metadata": change}).Want(http.StatusOK)
 	}
 	after := ""
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(servertest.Patience); time.Now().Before(deadline); {
 		part := w.Do(w.Admin, "GET", "/api/roster/v1/events/feed?wait=5&limit=1"+after, nil).Want(http.StatusOK).Object()
 		for _, e := range part["events"].([]any) {
 			if e.(map[string]any)["action"] == "client.updated" {
@@ -378,7 +378,7 @@ func (w *world) assertion() string {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	id, now := w.made[theClient], time.Now().Unix()
+	id, now := w.made[theClient], w.Clock.Now().Unix()
 	signed, err := signer.Sign([]byte(asJSON(w.t, map[string]any{"iss": id, "sub": id, "aud": theIssuer + "/", "iat": now, "exp": now + 60, "jti": "5b1f0f0e"})))
 	if err != nil {
 		w.t.Fatal(err)

@@ -6,12 +6,10 @@ import (
 	"net/http"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -100,17 +98,14 @@ func TestKeptAnswersAreSealed(t *testing.T) {
 // connection, and whoever reads the token keys anew needs one.
 func TestPostsDoNotWaitForKeysThatWaitForThem(t *testing.T) {
 	t.Parallel()
-	var ahead atomic.Int64
-	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) {
-		c.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
-	}})
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	s := servertest.New(t)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
 	var workers sync.WaitGroup
 	for range 10 {
 		workers.Go(func() {
 			for range 4 {
-				ahead.Add(int64(61 * time.Second)) // the keys are old again; the token lives for an hour
+				s.Clock.Pass(61 * time.Second) // the keys are old again; the token lives for an hour
 				req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.URL+"/api/v2/clients", strings.NewReader(`{"name":"busy"}`))
 				if err != nil {
 					t.Error(err)

@@ -114,7 +114,7 @@ func TestRuntimeRoleCannotAlterTheSchemaOrTheTrail(t *testing.T) {
 
 func TestRuntimeRoleTrimsWhatIsOldByTheFunctionAlone(t *testing.T) {
 	t.Parallel()
-	s := servertest.NewWith(t, servertest.Options{Runtime: true, Registry: func(c *registry.Config) { c.EventRetention = 48 * time.Hour }})
+	s := servertest.NewWith(t, servertest.Options{Runtime: true, Registry: func(c *registry.Config) { c.EventRetention = 36 * time.Hour }})
 	if _, err := s.Pool.Exec(t.Context(), `INSERT INTO events (occurred_at, actor, action, target_type, target)
 		SELECT now() - n * interval '1 day', 'test', 'old', '', '' FROM generate_series(1, 10) n`); err != nil {
 		t.Fatal(err)

@@ -6,24 +6,20 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
 )
 
-// limited starts a service with a clock that stands still until it is moved.
-func limited(t *testing.T) (s *servertest.Server, started time.Time, pass func(time.Duration)) {
-	now := time.Now()
-	s = servertest.NewWith(t, servertest.Options{
-		Registry: func(c *registry.Config) { c.Now = func() time.Time { return now } },
-		Server:   func(c *server.Config) { c.Limit = server.Limit{PerSecond: 2, Burst: 3} },
-	})
-	return s, now, func(d time.Duration) { now = now.Add(d) }
+// limited starts a service that lets a caller make three requests at once, and
+// two a second.
+func limited(t *testing.T) *servertest.Server {
+	return servertest.NewWith(t, servertest.Options{Server: func(c *server.Config) { c.Limit = server.Limit{PerSecond: 2, Burst: 3} }})
 }
 
 func TestEachTokenHasItsOwnLimit(t *testing.T) {
 	t.Parallel()
-	s, started, pass := limited(t)
+	s := limited(t)
+	started := s.Clock.Now()
 	other := s.Token("read:clients")
 	for i := range 3 {
 		r := s.Do(s.Admin, "GET", "/api/v2/clients", nil).Want(http.StatusOK)
@@ -45,14 +41,14 @@ func TestEachTokenHasItsOwnLimit(t *testing.T) {
 		t.Errorf("X-RateLimit-Reset is %q", r.Header.Get("X-RateLimit-Reset"))
 	}
 	s.Do(other, "GET", "/api/v2/clients", nil).Want(http.StatusOK)
-	pass(500 * time.Millisecond)
+	s.Clock.Pass(500 * time.Millisecond)
 	s.Do(s.Admin, "GET", "/api/v2/clients", nil).Want(http.StatusOK)
 	s.Do(s.Admin, "GET", "/api/v2/clients", nil).Want(http.StatusTooManyRequests)
 }
 
 func TestGuessingTokensCountsForTheAddress(t *testing.T) {
 	t.Parallel()
-	s, _, _ := limited(t)
+	s := limited(t)
 	for i := range 3 {
 		s.Do("a.b."+strconv.Itoa(i), "GET", "/api/v2/clients", nil).Want(http.StatusUnauthorized)
 	}

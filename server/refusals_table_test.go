@@ -183,19 +183,7 @@ func (w *world) exhaust() {
 	w.Do("", "GET", "/healthz", nil)
 }
 
-// occupy has a request wait until the test ends.
-func (w *world) occupy() {
-	place := w.Do(w.Admin, "GET", "/api/roster/v1/events/feed?after=latest", nil).Want(http.StatusOK).Object()["next"].(string)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		w.Do(w.Admin, "GET", "/api/roster/v1/events/feed?wait=20&after="+place, nil)
-	}()
-	w.t.Cleanup(func() { w.Registry.Close(); <-done })
-	for w.Do("", "GET", "/docs", nil).Status == http.StatusOK { // until it waits
-		time.Sleep(time.Millisecond)
-	}
-}
+func (w *world) occupy() { occupy(w.t, w.Server) }
 
 // breakDown takes away what every operation with a database needs.
 func (w *world) breakDown() {

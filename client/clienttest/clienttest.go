@@ -51,7 +51,7 @@ func New(t testing.TB, scopes ...string) *client.Client {
 // NewServer starts a Roster for tests that need its address, or several clients.
 func NewServer(t testing.TB) *Server {
 	t.Helper()
-	s := servertest.NewWith(t, servertest.Options{Unchecked: true})
+	s := servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime, Unchecked: true})
 	secret := oauth.RandomText(oauth.URLSafe, 64)
 	admin, _, err := s.Registry.Administrator(t.Context(), "", oauth.NewSecret(secret))
 	if err != nil {

@@ -26,7 +26,7 @@ type cli struct {
 
 func newCLI(t *testing.T) *cli {
 	t.Helper()
-	s := servertest.New(t)
+	s := servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime})
 	return &cli{s, t, []string{"ROSTER_URL=" + s.URL, "ROSTER_TOKEN=" + s.Admin}}
 }
 

@@ -13,7 +13,6 @@ import (
 	"net/url"
 	"os"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,15 +65,6 @@ func publicPEM(t testing.TB, key any) string {
 
 func pemBlock(label string, der []byte) string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: label, Bytes: der}))
-}
-
-// clock runs with the real one, ahead by what a test has put it forward.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time           { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) forward(by time.Duration) { c.ahead.Add(int64(by)) }
-func (c *clock) options() servertest.Options {
-	return servertest.Options{Registry: func(r *registry.Config) { r.Now = c.now }}
 }
 
 // newClient registers a client that may use the client_credentials grant and

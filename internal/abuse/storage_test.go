@@ -232,8 +232,7 @@ func TestT28(t *testing.T) {
 // sealed, for a day and for who may still do it; never again after that.
 func TestT29(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := servertest.NewWith(t, c.options())
+	s := servertest.New(t)
 	replica := beside(t, s, nil)
 	id, secret := newClient(s, nil)
 	var grants []object
@@ -262,7 +261,7 @@ func TestT29(t *testing.T) {
 	s.Do(s.Token("create:clients"), "POST", "/api/v2/clients", body, "Idempotency-Key", "k").Want(201) // a caller's keys are its own
 	s.Do(full, "POST", "/api/v2/clients", object{"name": "other"}, "Idempotency-Key", "k").Want(422)
 
-	c.forward(24*time.Hour + time.Minute)
+	s.Clock.Pass(24*time.Hour + time.Minute)
 	late := s.Do(token("create:clients"), "POST", "/api/v2/clients", body, "Idempotency-Key", "k").Want(201)
 	if strings.Contains(string(late.Body), made) {
 		t.Error("the secret is shown again after the window")

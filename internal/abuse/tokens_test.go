@@ -105,7 +105,7 @@ func TestT13(t *testing.T) {
 	s := servertest.New(t)
 	trap := newTrap(t)
 	id, other := newKeyedClient(t, s, 0), newKeyedClient(t, s, 1)
-	at := func(d time.Duration) int64 { return time.Now().Add(d).Unix() }
+	at := func(d time.Duration) int64 { return s.Clock.Now().Add(d).Unix() }
 	with := func(edit ...func(object)) string {
 		return sign(t, jose.RS256, keys[0](), nil, claims(s, id, edit...))
 	}
@@ -343,8 +343,7 @@ func TestT18(t *testing.T) {
 // with a secret that was rotated since: the client is the same.
 func TestT23(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := servertest.NewWith(t, c.options())
+	s := servertest.New(t)
 	replica := beside(t, s, nil)
 	both := map[string]*servertest.Server{"instance": s, "replica": replica}
 	id, secret := newClient(s, nil)
@@ -365,7 +364,7 @@ func TestT23(t *testing.T) {
 			t.Errorf("%s: after a rotation the old secret is good, or the new one is not", name)
 		}
 	}
-	c.forward(registry.RevocationBound + time.Second)
+	s.Clock.Pass(registry.RevocationBound + time.Second)
 	answers("after a rotation", 200)
 
 	var grants []object
@@ -377,25 +376,25 @@ func TestT23(t *testing.T) {
 			t.Errorf("%s grants a scope that was taken away: %v", name, scope)
 		}
 	}
-	c.forward(registry.RevocationBound + time.Second)
+	s.Clock.Pass(registry.RevocationBound + time.Second)
 	answers("without its scope", 403)
 	s.Do(s.Admin, "PATCH", grant, object{"scope": []string{"read:clients"}}).Want(200)
-	c.forward(registry.RevocationBound + time.Second)
+	s.Clock.Pass(registry.RevocationBound + time.Second)
 	answers("with its scope again", 200)
 	replica.Do(s.Admin, "DELETE", grant, nil).Want(204)
 	for _, at := range both {
 		ask(at, "client_id", id, "client_secret", rotated).Want(403)
 	}
-	c.forward(registry.RevocationBound + time.Second)
+	s.Clock.Pass(registry.RevocationBound + time.Second)
 	answers("without its grant", 401)
 	allow(s, id, "read:clients")
-	c.forward(registry.RevocationBound + time.Second)
+	s.Clock.Pass(registry.RevocationBound + time.Second)
 	answers("with a grant again", 200)
 	s.Do(s.Admin, "DELETE", clientPath(id), nil).Want(204)
 	for _, at := range both {
 		ask(at, "client_id", id, "client_secret", rotated).Want(401)
 	}
-	c.forward(registry.RevocationBound + time.Second)
+	s.Clock.Pass(registry.RevocationBound + time.Second)
 	answers("without its client", 401)
 
 	// The way to end everybody's tokens: a new signing key, now.
@@ -404,7 +403,7 @@ func TestT23(t *testing.T) {
 	if _, _, err := replica.Registry.RotateTokenKey(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	c.forward(time.Minute + time.Second)
+	s.Clock.Pass(time.Minute + time.Second)
 	for name, at := range both {
 		if _, err := at.Registry.VerifyToken(t.Context(), other); oauth.KindOf(err) != oauth.Unauthenticated {
 			t.Errorf("%s: a token of a key that is gone: %v", name, err)

@@ -64,7 +64,7 @@ type fixture struct {
 
 func start(b *testing.B) *fixture {
 	b.Helper()
-	s := servertest.NewWith(b, servertest.Options{Unchecked: true, Server: func(c *server.Config) { c.Log = slog.New(slog.DiscardHandler) }})
+	s := servertest.NewWith(b, servertest.Options{Registry: servertest.RealTime, Unchecked: true, Server: func(c *server.Config) { c.Log = slog.New(slog.DiscardHandler) }})
 	f := &fixture{Server: s}
 	for n := range clients {
 		c := s.Do(s.Admin, "POST", "/api/v2/clients", example(n)).Want(201).Object()

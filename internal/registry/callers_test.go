@@ -13,8 +13,7 @@ import (
 
 func TestManagementTokensEndWithTheirGrant(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) { c.Now = func() time.Time { return now } }})
+	s := servertest.New(t)
 	config := s.Registry.Config
 	other := registry.New(postgres.New(s.Pool), s.Keys, config) // an instance that hears of nothing
 
@@ -40,7 +39,7 @@ func TestManagementTokensEndWithTheirGrant(t *testing.T) {
 	if may(s.Registry, "update:clients") || !may(s.Registry, "read:clients") {
 		t.Error("a scope that was taken away counts, or one that was not does not")
 	}
-	now = now.Add(registry.RevocationBound + time.Millisecond)
+	s.Clock.Pass(registry.RevocationBound + time.Millisecond)
 	if may(other, "update:clients") || !may(other, "read:clients") {
 		t.Error("after the bound another instance takes a scope that was taken away, or refuses one that was not")
 	}
@@ -49,7 +48,7 @@ func TestManagementTokensEndWithTheirGrant(t *testing.T) {
 	if may(s.Registry, "read:clients") {
 		t.Error("the token of a deleted client is good")
 	}
-	now = now.Add(registry.RevocationBound + time.Millisecond)
+	s.Clock.Pass(registry.RevocationBound + time.Millisecond)
 	if may(other, "read:clients") {
 		t.Error("after the bound the token of a deleted client is good at another instance")
 	}

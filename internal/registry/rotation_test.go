@@ -83,6 +83,7 @@ type worker struct {
 	other   *registry.Registry // tokens are asked for here in turn
 	api     string
 	secrets map[string]string
+	gate    *sync.RWMutex // held for reading by every request
 }
 
 func (w *worker) run(done <-chan struct{}) error {
@@ -99,7 +100,7 @@ func (w *worker) run(done <-chan struct{}) error {
 }
 
 func (w *worker) round(i int) error {
-	r := w.s.Do(w.s.Admin, "POST", "/api/v2/clients", map[string]any{
+	r := w.do(w.s.Admin, "POST", "/api/v2/clients", map[string]any{
 		"name": "c", "grant_types": []string{"client_credentials"}, "addons": map[string]any{"firebase": map[string]any{"secret": "s"}},
 	})
 	var c struct {
@@ -112,18 +113,18 @@ func (w *worker) round(i int) error {
 	}
 	w.secrets[c.ID] = c.Secret
 	path := "/api/v2/clients/" + c.ID
-	if r := w.s.Do(w.s.Admin, "POST", "/api/v2/client-grants", map[string]any{"client_id": c.ID, "audience": w.api, "scope": []string{}}); r.Status != http.StatusCreated {
+	if r := w.do(w.s.Admin, "POST", "/api/v2/client-grants", map[string]any{"client_id": c.ID, "audience": w.api, "scope": []string{}}); r.Status != http.StatusCreated {
 		return fmt.Errorf("grant: %d %s", r.Status, r.Body)
 	}
 	for range 3 {
-		r := w.s.Do(w.s.Admin, "GET", path, nil)
+		r := w.do(w.s.Admin, "GET", path, nil)
 		if err := json.Unmarshal(r.Body, &c); err != nil || r.Status != http.StatusOK || c.Secret != w.secrets[c.ID] || c.Addons.Firebase.Secret != "s" {
 			return fmt.Errorf("read: %d %s, want its add-on and the secret %s", r.Status, r.Body, w.secrets[c.ID])
 		}
 		if err := w.token(c.ID, c.Secret, i); err != nil {
 			return err
 		}
-		r = w.s.Do(w.s.Admin, "POST", path+"/rotate-secret", nil)
+		r = w.do(w.s.Admin, "POST", path+"/rotate-secret", nil)
 		if err := json.Unmarshal(r.Body, &c); err != nil || r.Status != http.StatusOK {
 			return fmt.Errorf("rotate: %d %s", r.Status, r.Body)
 		}
@@ -135,16 +136,30 @@ func (w *worker) round(i int) error {
 	return nil
 }
 
+func (w *worker) do(token, method, path string, body any, header ...string) servertest.Response {
+	w.gate.RLock()
+	defer w.gate.RUnlock()
+	return w.s.Do(token, method, path, body, header...)
+}
+
 func (w *worker) token(id, secret string, i int) error {
 	if i%2 == 0 {
+		w.gate.RLock()
+		defer w.gate.RUnlock()
 		_, err := w.other.IssueToken(context.Background(), registry.TokenRequest{ClientID: id, Secret: oauth.NewSecret(secret), Audience: w.api})
 		return err
 	}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "audience": {w.api}}
-	if r := w.s.Do("", "POST", "/oauth/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded"); r.Status != http.StatusOK {
+	if r := w.do("", "POST", "/oauth/token", form.Encode(), "Content-Type", "application/x-www-form-urlencoded"); r.Status != http.StatusOK {
 		return fmt.Errorf("token: %d %s", r.Status, r.Body)
 	}
 	return nil
+}
+
+// settle returns when the requests that are under way have ended.
+func settle(gate *sync.RWMutex) {
+	gate.Lock()
+	defer gate.Unlock()
 }
 
 func TestKeysRotateWhileClientsAreServed(t *testing.T) {
@@ -156,9 +171,10 @@ func TestKeysRotateWhileClientsAreServed(t *testing.T) {
 
 	done := make(chan struct{})
 	var workers []*worker
+	var gate sync.RWMutex
 	var wg sync.WaitGroup
 	for range 4 {
-		w := &worker{s, lagging, api, map[string]string{}}
+		w := &worker{s, lagging, api, map[string]string{}, &gate}
 		workers = append(workers, w)
 		wg.Go(func() {
 			if err := w.run(done); err != nil {
@@ -182,7 +198,7 @@ func TestKeysRotateWhileClientsAreServed(t *testing.T) {
 		operator := beside(t, s, k)
 		mustReseal(t, operator)
 		refresh(t, lagging)
-		time.Sleep(100 * time.Millisecond) // what began under the older keys ends; nothing tells when
+		settle(&gate)
 		mustReseal(t, operator)
 		wantStale(t, operator, registry.Stale{})
 		if k, err = k.Prune(superseded(k)...); err != nil {
@@ -222,19 +238,7 @@ func TestKeysRotateWhileClientsAreServed(t *testing.T) {
 
 func TestNewTokenKeyIsKnownBeforeItSigns(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	now := time.Now()
-	clock := func() time.Time {
-		mu.Lock()
-		defer mu.Unlock()
-		return now
-	}
-	pass := func(d time.Duration) {
-		mu.Lock()
-		defer mu.Unlock()
-		now = now.Add(d)
-	}
-	s, _ := filed(t, func(c *registry.Config) { c.Now = clock })
+	s, _ := filed(t)
 	other := beside(t, s, s.Keys)
 	mint := func(r *registry.Registry) string {
 		t.Helper()
@@ -257,7 +261,7 @@ func TestNewTokenKeyIsKnownBeforeItSigns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pass(2 * time.Minute)
+	s.Clock.Pass(2 * time.Minute)
 	if got := kidOf(t, mint(s.Registry)); got == kid {
 		t.Error("the new key signs before others can know it")
 	}
@@ -268,7 +272,7 @@ func TestNewTokenKeyIsKnownBeforeItSigns(t *testing.T) {
 	if len(set.Key(kid)) != 1 || len(set.Keys) != 2 {
 		t.Errorf("two minutes later %d keys are published", len(set.Keys))
 	}
-	pass(begins.Sub(clock()) + 2*time.Minute)
+	s.Clock.Pass(begins.Sub(s.Clock.Now()) + 2*time.Minute)
 	fresh := mint(s.Registry)
 	if got := kidOf(t, fresh); got != kid {
 		t.Errorf("signed by %s, not by the new key %s", got, kid)
@@ -282,7 +286,7 @@ func TestNewTokenKeyIsKnownBeforeItSigns(t *testing.T) {
 	if _, _, err := s.Registry.RotateTokenKey(t.Context(), true); err != nil {
 		t.Fatal(err)
 	}
-	pass(2 * time.Minute)
+	s.Clock.Pass(2 * time.Minute)
 	if err := verify(other, fresh); !errors.Is(err, registry.ErrSignature) {
 		t.Errorf("a token of a compromised key: %v", err)
 	}

@@ -3,7 +3,6 @@ package servertest
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -42,7 +41,7 @@ func prepare(s *Server, pool *pgxpool.Pool) error {
 		return err
 	}
 	for _, use := range []string{"token", "tenant"} {
-		keys, err := store.IssuerKeys(ctx, use, time.Now())
+		keys, err := store.IssuerKeys(ctx, use, s.Registry.Now())
 		if err != nil {
 			return err
 		}

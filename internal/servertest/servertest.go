@@ -32,6 +32,7 @@ import (
 type Server struct {
 	URL      string // without a slash at the end
 	Registry *registry.Registry
+	Clock    *Clock // the registry's, unless Options say otherwise
 	Pool     *pgxpool.Pool
 	Keys     *seal.Keyset
 	Admin    string     // a token with every scope
@@ -58,7 +59,7 @@ func New(t testing.TB) *Server { return NewWith(t, Options{}) }
 // NewWith starts a service with options.
 func NewWith(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{Pool: postgrestest.New(t), Log: &LogBuffer{}, t: t}
+	s := &Server{Clock: newClock(), Pool: postgrestest.New(t), Log: &LogBuffer{}, t: t}
 	var err error
 	if s.Keys, err = sharedKeys(); err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func NewWith(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(srv.Close)
 	s.URL = srv.URL
-	config := registry.Config{PublicURL: srv.URL, Tenant: "roster", Scopes: scopes, Now: time.Now}
+	config := registry.Config{PublicURL: srv.URL, Tenant: "roster", Scopes: scopes, Now: s.Clock.Now}
 	if o.Registry != nil {
 		o.Registry(&config)
 	}

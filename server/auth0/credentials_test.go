@@ -12,7 +12,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -292,10 +291,7 @@ func TestListCredentialsIsABareArrayInCreationOrder(t *testing.T) {
 
 func TestUpdateCredentialChangesItsExpiryOnly(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) {
-		c.Now = func() time.Time { return now }
-	}})
+	s := servertest.New(t)
 	client := newClient(s, nil)
 	key := credentialKeys[1]().Public()
 	for name, body := range map[string]map[string]any{
@@ -306,8 +302,8 @@ func TestUpdateCredentialChangesItsExpiryOnly(t *testing.T) {
 		want := addCredential(s, client, body)
 		path := credentialsPath(client, want["id"].(string))
 		patch := func(expires any) {
-			now = now.Add(time.Second)
-			want["updated_at"] = now.UTC().Format("2006-01-02T15:04:05.000Z")
+			s.Clock.Pass(time.Second)
+			want["updated_at"] = s.Clock.Now().UTC().Format("2006-01-02T15:04:05.000Z")
 			wantMembers(t, s.Do(s.Admin, "PATCH", path, map[string]any{"expires_at": expires}).Want(200).Object(), want)
 			wantMembers(t, s.Do(s.Admin, "GET", path, nil).Want(200).Object(), want)
 		}

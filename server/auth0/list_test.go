@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -137,8 +136,7 @@ func TestCheckpointsWalkTheWholeList(t *testing.T) {
 
 func TestCursorsAreOursAloneAndExpire(t *testing.T) {
 	t.Parallel()
-	now := time.Now()
-	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) { c.Now = func() time.Time { return now } }})
+	s := servertest.New(t)
 	s.Do(s.Admin, "POST", "/api/v2/clients", `{"name":"x"}`).Want(http.StatusCreated)
 	cursor := s.Do(s.Admin, "GET", "/api/v2/clients?take=1", nil).Want(http.StatusOK).Object()["next"].(string)
 	if cursor != url.QueryEscape(cursor) {
@@ -161,14 +159,14 @@ func TestCursorsAreOursAloneAndExpire(t *testing.T) {
 		}
 	}
 	wantFailure(t, s.Do(s.Admin, "GET", "/api/v2/client-grants?from="+cursor, nil), http.StatusBadRequest, "invalid_query_string", invalid)
-	now = now.Add(24*time.Hour - time.Second)
+	s.Clock.Pass(24*time.Hour - time.Second)
 	token, err := s.Registry.MintManagementToken(t.Context(), "test", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}
 	again := token.AccessToken.Reveal()
 	s.Do(again, "GET", "/api/v2/clients?from="+cursor, nil).Want(http.StatusOK)
-	now = now.Add(2 * time.Second)
+	s.Clock.Pass(2 * time.Second)
 	wantFailure(t, s.Do(again, "GET", "/api/v2/clients?from="+cursor, nil), http.StatusBadRequest, "invalid_query_string", invalid)
 }
 

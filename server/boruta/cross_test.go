@@ -12,13 +12,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // auth0 sends a request of the Auth0 dialect.
@@ -263,14 +263,14 @@ func TestClientMadeHereGetsTokensByTheMethodsItLists(t *testing.T) {
 	}
 }
 
-func assertion(t testing.TB, key *rsa.PrivateKey, alg jose.SignatureAlgorithm, clientID, audience string) string {
+func assertion(t testing.TB, s *servertest.Server, key *rsa.PrivateKey, alg jose.SignatureAlgorithm, clientID string) string {
 	t.Helper()
 	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := time.Now().Unix()
-	jws, err := signer.Sign(jsondoc.Must(object{"iss": clientID, "sub": clientID, "aud": audience, "iat": now, "exp": now + 60, "jti": uuid.NewString()}))
+	now := s.Clock.Now().Unix()
+	jws, err := signer.Sign(jsondoc.Must(object{"iss": clientID, "sub": clientID, "aud": s.Registry.Issuer(), "iat": now, "exp": now + 60, "jti": uuid.NewString()}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestAssertionsOfClientsMadeHere(t *testing.T) {
 	prove := func(c object, alg jose.SignatureAlgorithm) int {
 		return a.token(url.Values{
 			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
-			"client_assertion":      {assertion(t, key, alg, id(c), a.Registry.Issuer())},
+			"client_assertion":      {assertion(t, a.Server, key, alg, id(c))},
 		})
 	}
 	byValue := a.create(object{"jwt_public_key": text, "token_endpoint_jwt_auth_alg": "RS256", "token_endpoint_auth_methods": []string{"private_key_jwt"}})

@@ -3,6 +3,7 @@ package boruta_test
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
@@ -10,6 +11,7 @@ import (
 
 func (a *api) newKeyPair(isDefault bool) object {
 	a.t.Helper()
+	a.Clock.Pass(time.Second) // they are listed by their age
 	return a.Do(a.Admin, "POST", "/api/key-pairs", object{"key_pair": object{"is_default": isDefault}}).Want(http.StatusCreated).Object()["data"].(object)
 }
 

@@ -85,7 +85,8 @@ func TestEventsTellWhoDidWhat(t *testing.T) {
 func TestEventsAreFoundByTheirMembers(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	before := time.Now()
+	before := s.Clock.Now()
+	s.Clock.Pass(time.Second)
 	a, _ := client(t, s)
 	b, _ := client(t, s)
 	renamer := s.Token("update:clients")
@@ -103,7 +104,7 @@ func TestEventsAreFoundByTheirMembers(t *testing.T) {
 		"actor":                 {"?target_type=client&actor=" + url.QueryEscape(by.Actor), []string{"client.updated"}},
 		"actor's client":        {"?target_type=client&actor_client=" + by.ActorClient, []string{"client.updated"}},
 		"kind of target":        {"?target_type=credential", nil},
-		"until":                 {"?target=" + a + "&until=" + before.UTC().Format(time.RFC3339Nano), nil},
+		"until":                 {"?target=" + a + "&until=" + before.Format(time.RFC3339Nano), nil},
 		"since":                 {"?target=" + a + "&since=" + url.QueryEscape(before.Format(time.RFC3339Nano)), []string{"client.updated", "client.created"}},
 		"text that is no match": {"?target=" + url.QueryEscape(`' OR true --`), nil},
 	}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -19,13 +18,6 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
-
-// clock is a time that a test can move.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time         { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) pass(d time.Duration)   { c.ahead.Add(int64(d)) }
-func (c *clock) use(r *registry.Config) { r.Now = c.now }
 
 // renew replaces the administrator's token after the clock has moved past it.
 func renew(t *testing.T, s *servertest.Server) {
@@ -85,18 +77,17 @@ func rotate(s *servertest.Server, id, query string) (secretID, secret string) {
 
 func TestSupersededSecretLivesUntilItsDeadline(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := servertest.NewWith(t, servertest.Options{Registry: c.use})
+	s := servertest.New(t)
 	id, old := client(t, s)
 	_, fresh := rotate(s, id, "?grace_seconds=3600")
 	if diff := cmp.Diff([]string{"current", "superseded"}, statuses(secrets(s, id))); diff != "" {
 		t.Error(diff)
 	}
-	c.pass(59 * time.Minute)
+	s.Clock.Pass(59 * time.Minute)
 	if !good(t, s.Registry, id, old) || !good(t, s.Registry, id, fresh) {
 		t.Error("one of the two secrets is refused during the overlap")
 	}
-	c.pass(2 * time.Minute)
+	s.Clock.Pass(2 * time.Minute)
 	renew(t, s)
 	if good(t, s.Registry, id, old) {
 		t.Error("the old secret is good after its deadline")
@@ -117,7 +108,7 @@ func TestSupersededSecretLivesUntilItsDeadline(t *testing.T) {
 	if err := s.Pool.QueryRow(t.Context(), "SELECT count(*) FROM client_secrets WHERE expires_at IS NOT NULL AND (sealed IS NOT NULL OR mac <> '')").Scan(&kept); err != nil || kept != 0 {
 		t.Errorf("%d secrets that have ended can still be opened (%v)", kept, err)
 	}
-	c.pass(31 * 24 * time.Hour)
+	s.Clock.Pass(31 * 24 * time.Hour)
 	renew(t, s)
 	if err := s.Registry.ForgetExpired(t.Context()); err != nil {
 		t.Fatal(err)
@@ -230,7 +221,7 @@ func TestLastUseIsStoredLaterAndSurvives(t *testing.T) {
 	if at := secrets(s, id)[0].LastUsedAt; at != nil {
 		t.Fatalf("a new secret was used at %v", at)
 	}
-	before := time.Now().Add(-time.Second)
+	before := s.Clock.Now().Truncate(time.Millisecond) // as answers say it
 	good(t, s.Registry, id, "wrong")
 	if at := secrets(s, id)[0].LastUsedAt; at != nil {
 		t.Error("a wrong secret counts as use")
@@ -282,18 +273,18 @@ func TestSwapAtTheCapAlwaysLeavesAGoodSecret(t *testing.T) {
 	id, first := client(t, s)
 	_, known := rotate(s, id, "?grace_seconds=3600")
 	for range 5 {
-		done := make(chan string)
+		done, next := make(chan struct{}), ""
 		go func() {
-			_, next := rotate(s, id, "?grace_seconds=3600")
-			done <- next
+			defer close(done) // also when it fails
+			_, next = rotate(s, id, "?grace_seconds=3600")
 		}()
-		next := ""
-		for next == "" {
+		for rotating := true; rotating; {
 			if !good(t, s.Registry, id, known) {
 				t.Fatal("the secret that was the newest is refused during its grace")
 			}
 			select {
-			case next = <-done:
+			case <-done:
+				rotating = false
 			default:
 			}
 		}
@@ -349,12 +340,12 @@ func TestParallelRotationsLoseNoSecret(t *testing.T) {
 			switch i % 5 {
 			case 0, 1:
 				var sid string
-				sid, secret = rotate(s, id, "?grace_seconds="+strconv.Itoa(60+i))
+				sid, secret = rotate(s, id, "?grace_seconds="+strconv.Itoa(3600+i))
 				mu.Lock()
 				ids[sid] = true
 				mu.Unlock()
 			case 2:
-				secret = s.Do(s.Admin, "POST", "/api/v2/clients/"+id+"/rotate-secret?grace_seconds=60", nil).Want(http.StatusOK).Object()["client_secret"].(string)
+				secret = s.Do(s.Admin, "POST", "/api/v2/clients/"+id+"/rotate-secret?grace_seconds=3600", nil).Want(http.StatusOK).Object()["client_secret"].(string)
 			case 3:
 				secret = s.Do(s.Admin, "POST", "/api/v2/clients/"+id+"/rotate-secret", nil).Want(http.StatusOK).Object()["client_secret"].(string)
 			case 4:
@@ -446,13 +437,14 @@ func TestRotationsSurviveLostConnections(t *testing.T) {
 		}
 	}
 	t.Logf("%d rotations acknowledged, %d lost their connection", len(acknowledged), lost)
-	list, err := s.Registry.Secrets(ctx, oauth.ClientRef{ClientID: id})
-	for err != nil { // connections that were cut are found out by using them
+	var list []oauth.ClientSecret
+	servertest.Eventually(t, "the secrets can be read", func() bool { // connections that were cut are found out by using them
 		list, err = s.Registry.Secrets(ctx, oauth.ClientRef{ClientID: id})
-	}
+		return err == nil
+	})
 	live, current := 0, 0
 	for _, one := range list {
-		if status := one.Status(time.Now()); status != "ended" {
+		if status := one.Status(s.Clock.Now()); status != "ended" {
 			live++
 			if status == "current" {
 				current++

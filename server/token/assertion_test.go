@@ -21,12 +21,12 @@ func drop(name string) func(object) { return func(c object) { delete(c, name) } 
 func TestTokenForAnAssertion(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	now := time.Now()
+	now := s.Clock.Now()
 	// The first key expects RS256, the second PS256.
 	id := newKeyedClient(t, s, credential(t, keys[0](), nil), credential(t, keys[1](), object{"alg": "PS256", "kid": "the-second-key"}))
 	third := newKeyedClient(t, s, credential(t, keys[2](), object{"alg": "RS384", "expires_at": now.Add(time.Hour).Format(time.RFC3339Nano)}))
 	with := func(edit ...func(object)) string {
-		return sign(t, jose.RS256, keys[0](), nil, claims(s, id, now, edit...))
+		return sign(t, jose.RS256, keys[0](), nil, claims(s, id, edit...))
 	}
 	for name, test := range map[string]struct {
 		assertion string
@@ -34,16 +34,16 @@ func TestTokenForAnAssertion(t *testing.T) {
 	}{
 		"as SDKs send it":          {with(), nil},
 		"with client_id":           {with(), []string{"client_id", id}},
-		"typ JWT and nbf":          {sign(t, jose.RS256, keys[0](), object{"typ": "JWT"}, claims(s, id, now, set("nbf", now.Unix()))), nil},
+		"typ JWT and nbf":          {sign(t, jose.RS256, keys[0](), object{"typ": "JWT"}, claims(s, id, set("nbf", now.Unix()))), nil},
 		"issuer without slash":     {with(set("aud", s.URL)), nil},
 		"token endpoint":           {with(set("aud", s.URL+"/oauth/token")), nil},
 		"array of one audience":    {with(set("aud", []string{s.URL + "/"})), nil},
 		"no iat":                   {with(drop("iat")), nil},
 		"five minutes":             {with(set("exp", now.Add(5*time.Minute).Unix())), nil},
 		"a clock 5 s fast":         {with(set("iat", now.Add(5*time.Second).Unix()), set("nbf", now.Add(5*time.Second).Unix())), nil},
-		"second key, named":        {sign(t, jose.PS256, keys[1](), object{"kid": "the-second-key"}, claims(s, id, now)), nil},
-		"second key, not named":    {sign(t, jose.PS256, keys[1](), nil, claims(s, id, now)), nil},
-		"RS384":                    {sign(t, jose.RS384, keys[2](), nil, claims(s, third, now)), nil},
+		"second key, named":        {sign(t, jose.PS256, keys[1](), object{"kid": "the-second-key"}, claims(s, id)), nil},
+		"second key, not named":    {sign(t, jose.PS256, keys[1](), nil, claims(s, id)), nil},
+		"RS384":                    {sign(t, jose.RS384, keys[2](), nil, claims(s, third)), nil},
 		"empty client_secret":      {with(), []string{"client_secret", ""}},
 		"audience without a slash": {with(), []string{"audience", s.URL + "/api/v2"}},
 	} {
@@ -77,7 +77,7 @@ func unsigned(t testing.TB, header, payload object) string {
 func TestAssertionsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	now := time.Now()
+	now := s.Clock.Now()
 	id := newKeyedClient(t, s, credential(t, keys[0](), object{"kid": "the-first-key"}))
 	other := newKeyedClient(t, s, credential(t, keys[1](), nil))
 	expired := newKeyedClient(t, s, credential(t, keys[0](), object{"expires_at": now.Add(-time.Second).Format(time.RFC3339Nano)}))
@@ -86,11 +86,11 @@ func TestAssertionsAreRefused(t *testing.T) {
 	s.Do(s.Admin, "POST", "/api/v2/clients/"+plain+"/credentials", credential(t, keys[0](), nil)).Want(201)
 
 	with := func(edit ...func(object)) string {
-		return sign(t, jose.RS256, keys[0](), nil, claims(s, id, now, edit...))
+		return sign(t, jose.RS256, keys[0](), nil, claims(s, id, edit...))
 	}
-	of := func(client string) string { return sign(t, jose.RS256, keys[0](), nil, claims(s, client, now)) }
+	of := func(client string) string { return sign(t, jose.RS256, keys[0](), nil, claims(s, client)) }
 	header := func(name string, value any) string {
-		return sign(t, jose.RS256, keys[0](), object{name: value}, claims(s, id, now))
+		return sign(t, jose.RS256, keys[0](), object{name: value}, claims(s, id))
 	}
 	publicJWK := object{}
 	raw, err := json.Marshal(jose.JSONWebKey{Key: keys[1]().Public()})
@@ -126,22 +126,22 @@ func TestAssertionsAreRefused(t *testing.T) {
 		"another client's": {with(set("iss", other), set("sub", other)), noKey},
 		"unknown client's": {with(set("iss", "nobody"), set("sub", "nobody")), noKey},
 
-		"alg none":              {unsigned(t, object{"alg": "none"}, claims(s, id, now)), "must be signed by"},
-		"alg none, signed":      {unsigned(t, object{"alg": "none"}, claims(s, id, now)) + signature[1:], "must be signed by"},
-		"alg nOnE":              {unsigned(t, object{"alg": "nOnE"}, claims(s, id, now)), "must be signed by"},
-		"unsigned":              {unsigned(t, object{"alg": "RS256"}, claims(s, id, now)), noKey},
-		"signature of another":  {unsigned(t, object{"alg": "RS256"}, claims(s, id, now)) + signature[1:], noKey},
-		"HS256 with public key": {sign(t, jose.HS256, []byte(publicPEM(t, keys[0]())), nil, claims(s, id, now)), "must be signed by"},
-		"RS512":                 {sign(t, jose.RS512, keys[0](), nil, claims(s, id, now)), "must be signed by"},
-		"alg of no key":         {sign(t, jose.PS256, keys[0](), nil, claims(s, id, now)), noKey},
-		"wrong key":             {sign(t, jose.RS256, keys[1](), nil, claims(s, id, now)), noKey},
+		"alg none":              {unsigned(t, object{"alg": "none"}, claims(s, id)), "must be signed by"},
+		"alg none, signed":      {unsigned(t, object{"alg": "none"}, claims(s, id)) + signature[1:], "must be signed by"},
+		"alg nOnE":              {unsigned(t, object{"alg": "nOnE"}, claims(s, id)), "must be signed by"},
+		"unsigned":              {unsigned(t, object{"alg": "RS256"}, claims(s, id)), noKey},
+		"signature of another":  {unsigned(t, object{"alg": "RS256"}, claims(s, id)) + signature[1:], noKey},
+		"HS256 with public key": {sign(t, jose.HS256, []byte(publicPEM(t, keys[0]())), nil, claims(s, id)), "must be signed by"},
+		"RS512":                 {sign(t, jose.RS512, keys[0](), nil, claims(s, id)), "must be signed by"},
+		"alg of no key":         {sign(t, jose.PS256, keys[0](), nil, claims(s, id)), noKey},
+		"wrong key":             {sign(t, jose.RS256, keys[1](), nil, claims(s, id)), noKey},
 		"unknown kid":           {header("kid", "another-key"), noKey},
-		"kid of wrong key":      {sign(t, jose.RS256, keys[1](), object{"kid": "the-first-key"}, claims(s, id, now)), noKey},
+		"kid of wrong key":      {sign(t, jose.RS256, keys[1](), object{"kid": "the-first-key"}, claims(s, id)), noKey},
 		"kid a path":            {header("kid", "../../../etc/passwd"), noKey},
 		"unknown crit":          {header("crit", []string{"exp"}), "header member crit"},
 		"jku":                   {header("jku", "https://elsewhere.example/jwks.json"), "header member jku"},
 		"x5u":                   {header("x5u", "https://elsewhere.example/x.pem"), "header member x5u"},
-		"key brought along":     {sign(t, jose.RS256, keys[1](), object{"jwk": publicJWK}, claims(s, id, now)), "header member jwk"},
+		"key brought along":     {sign(t, jose.RS256, keys[1](), object{"jwk": publicJWK}, claims(s, id)), "header member jwk"},
 		"access token":          {header("typ", "at+jwt"), "typ"},
 
 		"expired key":         {of(expired), noKey},
@@ -176,13 +176,13 @@ func TestAssertionsAreRefused(t *testing.T) {
 func TestAssertionsOfUnknownClientsAreRefusedInTheSameWords(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	now := time.Now()
+	now := s.Clock.Now()
 	id := newKeyedClient(t, s, credential(t, keys[0](), nil))
 	for name, edit := range map[string]func(object){
 		"wrong signature": func(object) {}, "wrong audience": set("aud", "https://elsewhere.example/"), "expired": set("exp", now.Add(-time.Second).Unix()),
 	} {
-		known := askWith(s, sign(t, jose.RS256, keys[1](), nil, claims(s, id, now, edit))).Want(401)
-		unknown := askWith(s, sign(t, jose.RS256, keys[1](), nil, claims(s, "nobody", now, edit))).Want(401)
+		known := askWith(s, sign(t, jose.RS256, keys[1](), nil, claims(s, id, edit))).Want(401)
+		unknown := askWith(s, sign(t, jose.RS256, keys[1](), nil, claims(s, "nobody", edit))).Want(401)
 		if string(known.Body) != string(unknown.Body) {
 			t.Errorf("%s: %s and %s", name, known.Body, unknown.Body)
 		}
@@ -192,24 +192,24 @@ func TestAssertionsOfUnknownClientsAreRefusedInTheSameWords(t *testing.T) {
 func TestAssertionsAreTakenOnce(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	now := time.Now()
+	now := s.Clock.Now()
 	id := newKeyedClient(t, s, credential(t, keys[0](), nil))
 	other := newKeyedClient(t, s, credential(t, keys[1](), nil))
 	const used = "The client assertion was used before."
 
-	first := sign(t, jose.RS256, keys[0](), nil, claims(s, id, now, set("jti", "the jti")))
+	first := sign(t, jose.RS256, keys[0](), nil, claims(s, id, set("jti", "the jti")))
 	askWith(s, first).Want(200)
 	wantError(t, askWith(s, first), 401, "invalid_client", used)
-	again := sign(t, jose.RS256, keys[0](), nil, claims(s, id, now, set("jti", "the jti"), set("exp", now.Add(3*time.Minute).Unix())))
+	again := sign(t, jose.RS256, keys[0](), nil, claims(s, id, set("jti", "the jti"), set("exp", now.Add(3*time.Minute).Unix())))
 	wantError(t, askWith(s, again), 401, "invalid_client", used)
-	askWith(s, sign(t, jose.RS256, keys[1](), nil, claims(s, other, now, set("jti", "the jti")))).Want(200) // each client has its own
+	askWith(s, sign(t, jose.RS256, keys[1](), nil, claims(s, other, set("jti", "the jti")))).Want(200) // each client has its own
 
-	forged := sign(t, jose.RS256, keys[1](), nil, claims(s, id, now, set("jti", "reserved")))
+	forged := sign(t, jose.RS256, keys[1](), nil, claims(s, id, set("jti", "reserved")))
 	askWith(s, forged).Want(401)
-	askWith(s, sign(t, jose.RS256, keys[0](), nil, claims(s, id, now, set("jti", "reserved")))).Want(200) // forgeries use nothing up
+	askWith(s, sign(t, jose.RS256, keys[0](), nil, claims(s, id, set("jti", "reserved")))).Want(200) // forgeries use nothing up
 
 	answers := make([]servertest.Response, 8)
-	race := sign(t, jose.RS256, keys[0](), nil, claims(s, id, now))
+	race := sign(t, jose.RS256, keys[0](), nil, claims(s, id))
 	var all sync.WaitGroup
 	for i := range answers {
 		all.Go(func() { answers[i] = askWith(s, race) })
@@ -230,17 +230,16 @@ func TestAssertionsAreTakenOnce(t *testing.T) {
 
 func TestAssertionsAreRememberedUntilTheyExpire(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := servertest.NewWith(t, c.options())
+	s := servertest.New(t)
 	id := newKeyedClient(t, s, credential(t, keys[0](), nil))
-	assertion := sign(t, jose.RS256, keys[0](), nil, claims(s, id, c.now(), set("exp", c.now().Add(5*time.Minute).Unix())))
+	assertion := sign(t, jose.RS256, keys[0](), nil, claims(s, id, set("exp", s.Clock.Now().Add(5*time.Minute).Unix())))
 	askWith(s, assertion).Want(200)
-	c.forward(4 * time.Minute)
+	s.Clock.Pass(4 * time.Minute)
 	if err := s.Registry.ForgetExpired(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	wantError(t, askWith(s, assertion), 401, "invalid_client", "The client assertion was used before.")
-	c.forward(10 * time.Minute)
+	s.Clock.Pass(10 * time.Minute)
 	if err := s.Registry.ForgetExpired(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -255,32 +254,30 @@ func TestAssertionsAreRememberedUntilTheyExpire(t *testing.T) {
 
 func TestCredentialsStopCountingWhenTheyExpire(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := servertest.NewWith(t, c.options())
-	id := newKeyedClient(t, s, credential(t, keys[0](), object{"expires_at": c.now().Add(10 * time.Minute).Format(time.RFC3339Nano)}))
+	s := servertest.New(t)
+	id := newKeyedClient(t, s, credential(t, keys[0](), object{"expires_at": s.Clock.Now().Add(10 * time.Minute).Format(time.RFC3339Nano)}))
 	send := func() servertest.Response {
-		return askWith(s, sign(t, jose.RS256, keys[0](), nil, claims(s, id, c.now())))
+		return askWith(s, sign(t, jose.RS256, keys[0](), nil, claims(s, id)))
 	}
 	send().Want(200)
-	c.forward(11 * time.Minute)
+	s.Clock.Pass(11 * time.Minute)
 	send().Want(401)
 	var pool []object
 	s.Do(s.Admin, "GET", "/api/v2/clients/"+id+"/credentials", nil).Want(200).Decode(&pool)
 	path := "/api/v2/clients/" + id + "/credentials/" + pool[0]["id"].(string)
 	s.Do(s.Admin, "PATCH", path, object{"expires_at": nil}).Want(200)
 	send().Want(200)
-	s.Do(s.Admin, "PATCH", path, object{"expires_at": c.now().Format(time.RFC3339Nano)}).Want(200) // revoked
+	s.Do(s.Admin, "PATCH", path, object{"expires_at": s.Clock.Now().Format(time.RFC3339Nano)}).Want(200) // revoked
 	send().Want(401)
 }
 
 func TestOneWayOfAuthenticationAtATime(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	now := time.Now()
 	id, secret := newClient(s, nil)
 	keyed := newKeyedClient(t, s, credential(t, keys[0](), nil))
-	decoy := unsigned(t, object{"alg": "none"}, claims(s, id, now))
-	signed := sign(t, jose.RS256, keys[0](), nil, claims(s, keyed, now))
+	decoy := unsigned(t, object{"alg": "none"}, claims(s, id))
+	signed := sign(t, jose.RS256, keys[0](), nil, claims(s, keyed))
 	with := func(assertion string, pairs ...string) url.Values {
 		return request(s, append([]string{"client_assertion", assertion, "client_assertion_type", jwtBearer}, pairs...)...)
 	}

@@ -28,7 +28,7 @@ func TestBearerTokensAreRefused(t *testing.T) {
 	s := servertest.New(t)
 	published := keySet(s).Keys[0]
 	kid := published.KeyID
-	now := time.Now()
+	now := s.Clock.Now()
 	payload := func(edit ...func(object)) object {
 		c := object{
 			"iss": s.URL + "/", "aud": audience(s), "sub": "x@clients", "client_id": "x", "azp": "x", "scope": "read:clients", "jti": "x",
@@ -128,14 +128,13 @@ func mustJWK(t testing.TB, key *rsa.PrivateKey) []byte {
 
 func TestBearerTokensExpire(t *testing.T) {
 	t.Parallel()
-	var c clock
-	s := servertest.NewWith(t, c.options())
+	s := servertest.New(t)
 	token := s.Token("read:clients")
 	s.Do(token, "GET", "/api/v2/clients", nil).Want(200)
 
-	c.forward(24*time.Hour - time.Minute)
+	s.Clock.Pass(24*time.Hour - time.Minute)
 	s.Do(token, "GET", "/api/v2/clients", nil).Want(200)
-	c.forward(2 * time.Minute)
+	s.Clock.Pass(2 * time.Minute)
 	r := s.Do(token, "GET", "/api/v2/clients", nil).Want(401)
 	const message = "Expired token received for JSON Web Token validation"
 	if diff := cmp.Diff(unauthorized(message), r.Object()); diff != "" {

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,7 +17,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/uuid"
 
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -50,15 +48,6 @@ func publicPEM(t testing.TB, key *rsa.PrivateKey) string {
 		t.Fatal(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
-}
-
-// clock runs with the real one, ahead by what a test has put it forward.
-type clock struct{ ahead atomic.Int64 }
-
-func (c *clock) now() time.Time           { return time.Now().Add(time.Duration(c.ahead.Load())) }
-func (c *clock) forward(by time.Duration) { c.ahead.Add(int64(by)) }
-func (c *clock) options() servertest.Options {
-	return servertest.Options{Registry: func(r *registry.Config) { r.Now = c.now }}
 }
 
 func audience(s *servertest.Server) string { return s.URL + "/api/v2/" }
@@ -123,7 +112,8 @@ func basic(id, secret string) string {
 }
 
 // claims are those of an assertion as SDKs make it.
-func claims(s *servertest.Server, client string, now time.Time, edit ...func(object)) object {
+func claims(s *servertest.Server, client string, edit ...func(object)) object {
+	now := s.Clock.Now()
 	c := object{"iss": client, "sub": client, "aud": s.URL + "/", "iat": now.Unix(), "exp": now.Add(2 * time.Minute).Unix(), "jti": uuid.NewString()}
 	for _, f := range edit {
 		f(c)

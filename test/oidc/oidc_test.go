@@ -20,6 +20,7 @@ import (
 func newRoster(t *testing.T, trusted string) *servertest.Server {
 	t.Helper()
 	return servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) {
+		servertest.RealTime(c)
 		var known []string
 		for _, s := range c.Scopes {
 			known = append(known, s.Value)
