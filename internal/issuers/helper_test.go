@@ -104,6 +104,7 @@ func (p *idp) trust(options string) *issuers.Set {
 	if err != nil {
 		p.t.Fatal(err)
 	}
+	set.FetchWithin(time.Hour)
 	return set
 }
 

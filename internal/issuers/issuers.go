@@ -34,10 +34,11 @@ type Set struct {
 // Issuer is a trusted issuer with its keys.
 type Issuer struct {
 	Config
-	now    func() time.Time
-	log    *slog.Logger
-	client *http.Client
-	cache  keyCache
+	now         func() time.Time
+	log         *slog.Logger
+	client      *http.Client
+	fetchWithin time.Duration // both documents
+	cache       keyCache
 }
 
 // Self is what Roster is itself.
@@ -65,7 +66,7 @@ func New(list []Config, self Self) (*Set, error) {
 		if c.Audience == "" {
 			c.Audience = self.Audience
 		}
-		s.issuers[c.URL] = &Issuer{Config: c, now: self.Now, log: self.Log, client: client}
+		s.issuers[c.URL] = &Issuer{Config: c, now: self.Now, log: self.Log, client: client, fetchWithin: fetchTimeout}
 	}
 	return s, nil
 }

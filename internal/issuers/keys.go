@@ -23,8 +23,8 @@ import (
 
 // Bounds on fetching an issuer's keys.
 const (
-	fetchTimeout    = 5 * time.Second // for both documents together
-	maxDocument     = 1 << 20         // bytes, after decompression
+	fetchTimeout    = 5 * time.Second
+	maxDocument     = 1 << 20 // bytes, after decompression
 	maxKeys         = 100
 	minRSABits      = 2048
 	refreshInterval = time.Hour
@@ -131,7 +131,7 @@ func (i *Issuer) fetch(ctx context.Context, unknown bool) {
 		c.fetching = done
 		go func() {
 			defer close(done)
-			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
+			limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), i.fetchWithin)
 			defer cancel()
 			keys, err := i.download(limited)
 			i.store(now, keys, err)

@@ -246,11 +246,8 @@ func TestASlowAnswerIsGivenUp(t *testing.T) {
 		<-r.Context().Done()
 	})
 	p.now.pass(longEnough)
-	began := time.Now()
+	set.FetchWithin(time.Second)
 	set.Refresh(t.Context())
-	if took := time.Since(began); took < 4*time.Second || took > 20*time.Second {
-		t.Errorf("gave up after %v, want some 5 s", took)
-	}
 	p.mustAccept(set, own)
 }
 
