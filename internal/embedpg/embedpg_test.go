@@ -191,7 +191,7 @@ func TestErrTellsWhyTheServerEnded(t *testing.T) {
 	}
 	select {
 	case <-s.Done():
-	case <-time.After(15 * time.Second):
+	case <-time.After(longEnough):
 		t.Fatal("Done is not closed")
 	}
 	wantError(t, s.Err(), "ended by itself", "immediate shutdown request")
@@ -200,7 +200,7 @@ func TestErrTellsWhyTheServerEnded(t *testing.T) {
 func TestStopForcesAServerThatHangs(t *testing.T) {
 	t.Parallel()
 	s := start(t, Config{Dir: seeded(t)})
-	s.grace = 2 * time.Second // more than the log is read on after the end
+	s.grace = 10 * time.Millisecond
 	backend := freezeBackend(t, s.URL)
 	if err := s.Stop(); err != nil {
 		t.Error(err)

@@ -258,10 +258,13 @@ func execute(t *testing.T, conn *pgx.Conn, sql string) {
 	}
 }
 
+// longEnough bounds the waits for what must happen.
+const longEnough = 5 * time.Minute
+
 // eventually waits for a condition of another process.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	if ok, err := poll(t.Context(), 15*time.Second, condition); !ok || err != nil {
+	if ok, err := poll(t.Context(), longEnough, condition); !ok || err != nil {
 		t.Fatalf("not in time: %s", what)
 	}
 }

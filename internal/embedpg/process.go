@@ -23,8 +23,8 @@ type process struct {
 	stopped atomic.Bool // by us, so that its end is no fault
 }
 
-// patience bounds the wait for a dead server's last children to let go of its
-// shared memory.
+// patience bounds the waits for a server that was killed: to be gone, and for
+// its last children to let go of its shared memory.
 const patience = 20 * time.Second
 
 // serve starts the server and returns when it accepts connections.
@@ -144,10 +144,15 @@ func (p place) settings(durable bool) []string {
 }
 
 // stop sends one signal after the other, grace apart, until the server is gone.
+// After the last, which no process can ignore, it waits for patience.
 func (p *process) stop(grace time.Duration) error {
 	p.stopped.Store(true)
-	for _, sig := range shutdown() {
+	signals := shutdown()
+	for n, sig := range signals {
 		_ = p.cmd.Process.Signal(sig) // fails only when it is gone
+		if n == len(signals)-1 {
+			grace = patience
+		}
 		timer := time.NewTimer(grace)
 		select {
 		case <-p.done:

@@ -46,8 +46,11 @@ func TestSignalEndsCommandAndServer(t *testing.T) {
 		done <- result{code, err}
 	}()
 	url := ""
+	late := time.After(5 * time.Minute)
 	for tick := time.Tick(10 * time.Millisecond); url == ""; {
 		select {
+		case <-late:
+			t.Fatal("the command does not start")
 		case r := <-done:
 			t.Fatalf("ended early: %+v", r)
 		case <-tick:
