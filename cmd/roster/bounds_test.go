@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // bounded serves handler with the product's bounds after change, and dials it.
@@ -88,7 +90,7 @@ func TestDrippingCallersAreCut(t *testing.T) {
 					}
 					return
 				case <-tick.C:
-					if time.Since(began) > 10*time.Second {
+					if time.Since(began) > servertest.Patience {
 						t.Fatal("the connection is still open")
 					}
 					if name != "idle" {

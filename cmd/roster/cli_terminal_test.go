@@ -11,10 +11,11 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // terminal runs a command at a terminal of its own, so many characters wide. It
@@ -41,7 +42,7 @@ func (c *cli) terminal(width uint16, answers []string, args ...string) (shown st
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(c.t.Context(), servertest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true} // Ctrl-C works
@@ -109,7 +110,7 @@ func interruptWaiting(t *testing.T, args []string) {
 	}
 	defer typing.Close()
 	defer input.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	var stderr bytes.Buffer
@@ -120,11 +121,13 @@ func interruptWaiting(t *testing.T, args []string) {
 	if _, err := io.WriteString(typing, "name: "); err != nil {
 		t.Fatal(err)
 	}
-	for left := 1; left > 0; time.Sleep(time.Millisecond) { // until the program reads
-		if left, err = unix.IoctlGetInt(int(input.Fd()), unix.TIOCINQ); err != nil {
+	servertest.Eventually(t, "the program reads", func() bool {
+		left, err := unix.IoctlGetInt(int(input.Fd()), unix.TIOCINQ)
+		if err != nil {
 			t.Fatal(err)
 		}
-	}
+		return left == 0
+	})
 	if err := cmd.Process.Signal(os.Interrupt); err != nil {
 		t.Fatal(err)
 	}

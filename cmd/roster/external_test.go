@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -193,11 +192,7 @@ func TestCallerWhoSaysNothingDoesNotHoldUpTheEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	begun := time.Now()
-	s.stop()
-	if took := time.Since(begun); took > 20*time.Second {
-		t.Errorf("it took %v to end", took)
-	}
+	s.stop() // which fails if it had to give up waiting
 }
 
 func TestUnreachableDatabaseIsSaidWithoutItsPassword(t *testing.T) {

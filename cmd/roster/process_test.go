@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // binary is the program that the tests start, built as the container image
@@ -39,9 +41,6 @@ func TestMain(m *testing.M) {
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
-
-// patience bounds every wait for something that ought to happen.
-const patience = 90 * time.Second
 
 // shortDir is like TempDir with a path short enough for a socket.
 func shortDir(t *testing.T) string {
@@ -71,7 +70,7 @@ func environment(extra ...string) []string {
 // run executes a command that ends by itself.
 func run(t *testing.T, env []string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), servertest.Patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, args...)
 	var out, errs bytes.Buffer
@@ -157,8 +156,8 @@ func (s *service) signal(sig os.Signal) int {
 	}
 	select {
 	case <-s.ended:
-	case <-time.After(patience):
-		s.t.Fatalf("still running %v after %v", patience, sig)
+	case <-time.After(servertest.Patience):
+		s.t.Fatalf("still running %v after %v", servertest.Patience, sig)
 	}
 	return s.cmd.ProcessState.ExitCode()
 }
@@ -223,7 +222,7 @@ func (o *output) String() string {
 // wait returns the first match of pattern, once it was written.
 func (o *output) wait(t *testing.T, ended <-chan struct{}, pattern *regexp.Regexp) []string {
 	t.Helper()
-	late := time.After(patience)
+	late := time.After(servertest.Patience)
 	for {
 		o.mu.Lock()
 		text, more := o.text.String(), o.more
@@ -239,7 +238,7 @@ func (o *output) wait(t *testing.T, ended <-chan struct{}, pattern *regexp.Regex
 			}
 			t.Fatalf("it ended without writing %s: %s", pattern, o)
 		case <-late:
-			t.Fatalf("%s is not there after %v: %s", pattern, patience, o)
+			t.Fatalf("%s is not there after %v: %s", pattern, servertest.Patience, o)
 		}
 	}
 }
@@ -247,24 +246,16 @@ func (o *output) wait(t *testing.T, ended <-chan struct{}, pattern *regexp.Regex
 // noPostgresLeft waits until no process works on the data below dir.
 func noPostgresLeft(t *testing.T, dir string) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for {
+	servertest.Eventually(t, "no PostgreSQL works on "+dir, func() bool {
 		out, err := exec.Command("ps", "-ww", "-eo", "args=").Output()
 		if err != nil {
 			t.Fatal(err)
 		}
-		left := ""
 		for line := range strings.Lines(string(out)) {
 			if strings.Contains(line, dir) && strings.Contains(line, "postgres") {
-				left += line
+				return false
 			}
 		}
-		if left == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("left behind:\n%s", left)
-		}
-		time.Sleep(20 * time.Millisecond) // there is nothing to wait on
-	}
+		return true
+	})
 }

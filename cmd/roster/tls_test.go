@@ -16,8 +16,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // writePair puts a self-signed certificate for name and its key into two files.
@@ -55,7 +58,8 @@ func TestNewCertificateIsServedWithoutDroppingConnections(t *testing.T) {
 	writePair(t, certFile, keyFile, "first", time.Now().Add(-time.Hour))
 	srv := apiServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), slog.New(slog.DiscardHandler))
 	var err error
-	if srv.TLSConfig, err = tlsConfig(certFile, keyFile, slog.New(slog.DiscardHandler)); err != nil {
+	var log servertest.LogBuffer
+	if srv.TLSConfig, err = tlsConfig(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
 		t.Fatal(err)
 	}
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -77,11 +81,7 @@ func TestNewCertificateIsServedWithoutDroppingConnections(t *testing.T) {
 	}
 	becomes := func(want string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); name() != want; time.Sleep(50 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s is still served", name())
-			}
-		}
+		servertest.Eventually(t, want+" is served", func() bool { return name() == want })
 	}
 
 	open, err := dial(0)
@@ -107,7 +107,12 @@ func TestNewCertificateIsServedWithoutDroppingConnections(t *testing.T) {
 	if err := os.WriteFile(certFile, []byte("damaged"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	time.Sleep(certificatePoll) // so that the next handshake looks
+	servertest.Eventually(t, "a handshake looks at the files", func() bool {
+		if got := name(); got != "second" {
+			t.Fatalf("%s is served", got)
+		}
+		return strings.Contains(log.String(), "the certificate stays as it was")
+	})
 	becomes("second")
 	if _, err := dial(tls.VersionTLS11); err == nil {
 		t.Error("TLS 1.1 is accepted")
