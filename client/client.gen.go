@@ -37,6 +37,27 @@ func (e AsyncApprovalNotificationsChannelsEnum) Valid() bool {
 	}
 }
 
+// Defines values for B2BIntegrationTypeEnum.
+const (
+	B2BIntegrationTypeEnumApplication      B2BIntegrationTypeEnum = "application"
+	B2BIntegrationTypeEnumCustomAuthServer B2BIntegrationTypeEnum = "custom_auth_server"
+	B2BIntegrationTypeEnumThirdParty       B2BIntegrationTypeEnum = "third_party"
+)
+
+// Valid indicates whether the value is a known member of the B2BIntegrationTypeEnum enum.
+func (e B2BIntegrationTypeEnum) Valid() bool {
+	switch e {
+	case B2BIntegrationTypeEnumApplication:
+		return true
+	case B2BIntegrationTypeEnumCustomAuthServer:
+		return true
+	case B2BIntegrationTypeEnumThirdParty:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for BorutaClientSupportedGrantTypes.
 const (
 	BorutaClientSupportedGrantTypesAgentCode         BorutaClientSupportedGrantTypes = "agent_code"
@@ -679,6 +700,39 @@ func (e ClientMyOrganizationDeletionBehaviorEnum) Valid() bool {
 	}
 }
 
+// Defines values for ClientMyOrganizationThirdPartyClientAccessDefaultValue.
+const (
+	ClientMyOrganizationThirdPartyClientAccessDefaultValueBlock ClientMyOrganizationThirdPartyClientAccessDefaultValue = "block"
+)
+
+// Valid indicates whether the value is a known member of the ClientMyOrganizationThirdPartyClientAccessDefaultValue enum.
+func (e ClientMyOrganizationThirdPartyClientAccessDefaultValue) Valid() bool {
+	switch e {
+	case ClientMyOrganizationThirdPartyClientAccessDefaultValueBlock:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ClientMyOrganizationThirdPartyClientAccessEnum.
+const (
+	ClientMyOrganizationThirdPartyClientAccessEnumAllow ClientMyOrganizationThirdPartyClientAccessEnum = "allow"
+	ClientMyOrganizationThirdPartyClientAccessEnumBlock ClientMyOrganizationThirdPartyClientAccessEnum = "block"
+)
+
+// Valid indicates whether the value is a known member of the ClientMyOrganizationThirdPartyClientAccessEnum enum.
+func (e ClientMyOrganizationThirdPartyClientAccessEnum) Valid() bool {
+	switch e {
+	case ClientMyOrganizationThirdPartyClientAccessEnumAllow:
+		return true
+	case ClientMyOrganizationThirdPartyClientAccessEnumBlock:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ClientOIDCBackchannelLogoutInitiatorsEnum.
 const (
 	ClientOIDCBackchannelLogoutInitiatorsEnumAccountDeactivated     ClientOIDCBackchannelLogoutInitiatorsEnum = "account-deactivated"
@@ -1063,6 +1117,24 @@ func (e ResourceServerProofOfPossessionRequiredFor) Valid() bool {
 	}
 }
 
+// Defines values for ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy.
+const (
+	ResourceServerSubjectTypeAuthorizationAnonymousUserPolicyDenyAll            ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy = "deny_all"
+	ResourceServerSubjectTypeAuthorizationAnonymousUserPolicyRequireClientGrant ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy = "require_client_grant"
+)
+
+// Valid indicates whether the value is a known member of the ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy enum.
+func (e ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy) Valid() bool {
+	switch e {
+	case ResourceServerSubjectTypeAuthorizationAnonymousUserPolicyDenyAll:
+		return true
+	case ResourceServerSubjectTypeAuthorizationAnonymousUserPolicyRequireClientGrant:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ResourceServerSubjectTypeAuthorizationClientPolicy.
 const (
 	ResourceServerSubjectTypeAuthorizationClientPolicyDenyAll            ResourceServerSubjectTypeAuthorizationClientPolicy = "deny_all"
@@ -1390,6 +1462,18 @@ type AuthorizationServerMetadata struct {
 	// TokenEndpointAuthSigningAlgValuesSupported What assertions may be signed with.
 	TokenEndpointAuthSigningAlgValuesSupported []string `json:"token_endpoint_auth_signing_alg_values_supported,omitzero"`
 }
+
+// B2BIntegrationConfiguration How the client connects other companies. `null` removes the object.
+type B2BIntegrationConfiguration struct {
+	// IntegrationType What the other company's side is.
+	IntegrationType *B2BIntegrationTypeEnum `json:"integration_type,omitempty"`
+
+	// SSOProfiles The single sign-on profile it is linked to, by id. At most one.
+	SSOProfiles []string `json:"sso_profiles,omitzero"`
+}
+
+// B2BIntegrationTypeEnum What the other company's side is.
+type B2BIntegrationTypeEnum string
 
 // BorutaClient A client. `trusted_authorities` and `trusted_hosts` are there only under the profile `master`; the others always.
 type BorutaClient struct {
@@ -2404,7 +2488,7 @@ type ClientAddons struct {
 	Zoom *ClientAddonZoom `json:"zoom,omitempty"`
 }
 
-// ClientAddonsOrNull The same in a change, where `null` removes every add-on.
+// ClientAddonsOrNull The same in a change: add-ons not named stay as they are; `null` or an empty object removes every add-on.
 type ClientAddonsOrNull struct {
 	// Aws Amazon Web Services.
 	Aws *ClientAddonAws `json:"aws,omitempty"`
@@ -2497,6 +2581,12 @@ type ClientAddonsOrNull struct {
 	Zoom *ClientAddonZoom `json:"zoom,omitempty"`
 }
 
+// ClientAnonymousSessions Sessions without a user. `null` removes the object.
+type ClientAnonymousSessions struct {
+	// Active Whether the client may start them.
+	Active bool `json:"active"`
+}
+
 // ClientAppTypeEnum What kind of application the client is. It changes no default, but for `resource_server` and
 // `express_configuration`. Default: none.
 type ClientAppTypeEnum string
@@ -2526,7 +2616,8 @@ type ClientAuthenticationMethodCredentials struct {
 type ClientComplianceLevelEnum string
 
 // ClientCreateAuthenticationMethod The keys or certificates the client authenticates with instead of a secret: exactly one method, at most two
-// credentials. Excludes `token_endpoint_auth_method`. Needs the scope `create:client_credentials`.
+// credentials. Excludes `token_endpoint_auth_method`. Needs the scope `create:client_credentials`. Default for the
+// kind `express_configuration`: `private_key_jwt` without credentials yet, in place of a secret.
 type ClientCreateAuthenticationMethod struct {
 	// PrivateKeyJWT Assertions signed with a registered key (RFC 7523).
 	PrivateKeyJWT *ClientCreateAuthenticationMethodPrivateKeyJWT `json:"private_key_jwt,omitempty"`
@@ -2747,6 +2838,9 @@ type ClientMyOrganizationConfiguration struct {
 	// InvitationLandingClientID The client that invited users arrive at.
 	InvitationLandingClientID *string `json:"invitation_landing_client_id,omitempty"`
 
+	// ThirdPartyClientAccess Whether third-party clients reach the organizations that are made through the client.
+	ThirdPartyClientAccess *ClientMyOrganizationThirdPartyClientAccess `json:"third_party_client_access,omitempty"`
+
 	// UserAttributeProfileID `uap_` and 22 letters and digits.
 	UserAttributeProfileID *string `json:"user_attribute_profile_id,omitempty"`
 }
@@ -2768,12 +2862,30 @@ type ClientMyOrganizationConfigurationOrNull struct {
 	// InvitationLandingClientID The client that invited users arrive at.
 	InvitationLandingClientID *string `json:"invitation_landing_client_id,omitempty"`
 
+	// ThirdPartyClientAccess Whether third-party clients reach the organizations that are made through the client.
+	ThirdPartyClientAccess *ClientMyOrganizationThirdPartyClientAccess `json:"third_party_client_access,omitempty"`
+
 	// UserAttributeProfileID `uap_` and 22 letters and digits.
 	UserAttributeProfileID *string `json:"user_attribute_profile_id,omitempty"`
 }
 
 // ClientMyOrganizationDeletionBehaviorEnum Whether connections may be deleted: always, or only without users.
 type ClientMyOrganizationDeletionBehaviorEnum string
+
+// ClientMyOrganizationThirdPartyClientAccess Whether third-party clients reach the organizations that are made through the client.
+type ClientMyOrganizationThirdPartyClientAccess struct {
+	// AllowedValues What it may be set to.
+	AllowedValues []ClientMyOrganizationThirdPartyClientAccessEnum `json:"allowed_values,omitzero"`
+
+	// DefaultValue What such an organization starts with.
+	DefaultValue ClientMyOrganizationThirdPartyClientAccessDefaultValue `json:"default_value"`
+}
+
+// ClientMyOrganizationThirdPartyClientAccessDefaultValue What such an organization starts with.
+type ClientMyOrganizationThirdPartyClientAccessDefaultValue string
+
+// ClientMyOrganizationThirdPartyClientAccessEnum Whether third-party clients reach an organization.
+type ClientMyOrganizationThirdPartyClientAccessEnum string
 
 // ClientOIDCBackchannelLogoutInitiators Which events the client is told of.
 type ClientOIDCBackchannelLogoutInitiators struct {
@@ -3109,7 +3221,8 @@ type CreateClientGrantRequestContent struct {
 	// OrganizationUsage Whether the client may, must or must not name an organization when it asks for a token.
 	OrganizationUsage *ClientGrantOrganizationUsageEnum `json:"organization_usage,omitempty"`
 
-	// Scope The scopes the client may have. Each must be a scope of the resource server. Default: none.
+	// Scope The scopes the client may have. A token carries those that the resource server has when it is issued. Scopes of
+	// the management API must exist. Default: none.
 	Scope []string `json:"scope,omitzero"`
 
 	// SubjectType Whether tokens under the grant are for the client itself or for a user it acts for.
@@ -3134,12 +3247,18 @@ type CreateClientRequestContent struct {
 	// AllowedOrigins Origins whose scripts may call the issuer, besides those of `callbacks`.
 	AllowedOrigins []string `json:"allowed_origins,omitzero"`
 
+	// AnonymousSessions Sessions without a user. `null` removes the object.
+	AnonymousSessions nullable.Nullable[ClientAnonymousSessions] `json:"anonymous_sessions,omitempty"`
+
 	// AppType What kind of application the client is. It changes no default, but for `resource_server` and
 	// `express_configuration`. Default: none.
 	AppType *ClientAppTypeEnum `json:"app_type,omitempty"`
 
 	// AsyncApprovalNotificationChannels How users are asked to approve something in the background, best first.
 	AsyncApprovalNotificationChannels []AsyncApprovalNotificationsChannelsEnum `json:"async_approval_notification_channels,omitzero"`
+
+	// B2BIntegrationConfiguration How the client connects other companies. `null` removes the object.
+	B2BIntegrationConfiguration nullable.Nullable[B2BIntegrationConfiguration] `json:"b2b_integration_configuration,omitempty"`
 
 	// Callbacks Where users may be sent back to after they signed in (`redirect_uris`): URLs or addresses with a scheme of their
 	// own. A URL may have `*` as its leftmost domain label.
@@ -3149,7 +3268,8 @@ type CreateClientRequestContent struct {
 	ClientAliases []string `json:"client_aliases,omitzero"`
 
 	// ClientAuthenticationMethods The keys or certificates the client authenticates with instead of a secret: exactly one method, at most two
-	// credentials. Excludes `token_endpoint_auth_method`. Needs the scope `create:client_credentials`.
+	// credentials. Excludes `token_endpoint_auth_method`. Needs the scope `create:client_credentials`. Default for the
+	// kind `express_configuration`: `private_key_jwt` without credentials yet, in place of a secret.
 	ClientAuthenticationMethods *ClientCreateAuthenticationMethod `json:"client_authentication_methods,omitempty"`
 
 	// ClientMetadata Strings of your own by key. At most 10 keys; keys and values have at most 255 characters. Not for secrets.
@@ -3389,6 +3509,9 @@ type CreateResourceServerRequestContent struct {
 	// TokenLifetime How long a token lives, in seconds. Default: 86400.
 	TokenLifetime *int `json:"token_lifetime,omitempty"`
 
+	// TokenLifetimeForAnonymousAccessTokens How long a token for a session without a user lives, in seconds. `null` removes the member.
+	TokenLifetimeForAnonymousAccessTokens nullable.Nullable[int] `json:"token_lifetime_for_anonymous_access_tokens,omitempty"`
+
 	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds. Default: 7200.
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`
 }
@@ -3510,6 +3633,9 @@ type GetClientResponseContent struct {
 	// AllowedOrigins Origins whose scripts may call the issuer, besides those of `callbacks`.
 	AllowedOrigins []string `json:"allowed_origins,omitzero"`
 
+	// AnonymousSessions Sessions without a user. `null` removes the object.
+	AnonymousSessions nullable.Nullable[ClientAnonymousSessions] `json:"anonymous_sessions,omitempty"`
+
 	// APIType Not used. Shown where it was imported.
 	APIType interface{} `json:"api_type,omitempty"`
 
@@ -3519,6 +3645,9 @@ type GetClientResponseContent struct {
 
 	// AsyncApprovalNotificationChannels How users are asked to approve something in the background, best first.
 	AsyncApprovalNotificationChannels []AsyncApprovalNotificationsChannelsEnum `json:"async_approval_notification_channels,omitzero"`
+
+	// B2BIntegrationConfiguration How the client connects other companies. `null` removes the object.
+	B2BIntegrationConfiguration nullable.Nullable[B2BIntegrationConfiguration] `json:"b2b_integration_configuration,omitempty"`
 
 	// CallbackURLTemplate Always false.
 	CallbackURLTemplate *bool `json:"callback_url_template,omitempty"`
@@ -4017,7 +4146,8 @@ type PostClientCredentialRequestContent struct {
 	// Name What people call the credential. Need not be unique.
 	Name *string `json:"name,omitempty"`
 
-	// ParseExpiryFromCert Whether to take `expires_at` from the certificate in `pem`; one in the request comes first. Default: false.
+	// ParseExpiryFromCert Whether to take `expires_at` from the certificate in `pem`, where `pem` is one; a key alone has no expiry. One in
+	// the request comes first. Default: false.
 	ParseExpiryFromCert *bool `json:"parse_expiry_from_cert,omitempty"`
 
 	// PEM The key or certificate in PEM: for `public_key` a public key (SPKI or PKCS #1) or a certificate that holds it,
@@ -4068,7 +4198,8 @@ type PublicKeyCredential struct {
 	// Name What people call the credential. Need not be unique.
 	Name *string `json:"name,omitempty"`
 
-	// ParseExpiryFromCert Whether to take `expires_at` from the certificate in `pem`; one in the request comes first. Default: false.
+	// ParseExpiryFromCert Whether to take `expires_at` from the certificate in `pem`, where `pem` is one; a key alone has no expiry. One in
+	// the request comes first. Default: false.
 	ParseExpiryFromCert *bool `json:"parse_expiry_from_cert,omitempty"`
 
 	// PEM The public key in PEM (SPKI or PKCS #1), or a certificate that holds it. RSA of 2048 to 8192 bits.
@@ -4161,6 +4292,9 @@ type ResourceServer struct {
 	// TokenLifetime How long a token lives, in seconds.
 	TokenLifetime *int `json:"token_lifetime,omitempty"`
 
+	// TokenLifetimeForAnonymousAccessTokens How long a token for a session without a user lives, in seconds.
+	TokenLifetimeForAnonymousAccessTokens *int `json:"token_lifetime_for_anonymous_access_tokens,omitempty"`
+
 	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds.
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`
 }
@@ -4209,12 +4343,24 @@ type ResourceServerScope struct {
 
 // ResourceServerSubjectTypeAuthorization Who may have tokens for the resource server.
 type ResourceServerSubjectTypeAuthorization struct {
+	// AnonymousUser Tokens for sessions without a user.
+	AnonymousUser *ResourceServerSubjectTypeAuthorizationAnonymousUser `json:"anonymous_user,omitempty"`
+
 	// Client Tokens for clients themselves.
 	Client *ResourceServerSubjectTypeAuthorizationClient `json:"client,omitempty"`
 
 	// User Tokens for users.
 	User *ResourceServerSubjectTypeAuthorizationUser `json:"user,omitempty"`
 }
+
+// ResourceServerSubjectTypeAuthorizationAnonymousUser Tokens for sessions without a user.
+type ResourceServerSubjectTypeAuthorizationAnonymousUser struct {
+	// Policy Whether there are any.
+	Policy *ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy `json:"policy,omitempty"`
+}
+
+// ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy Whether there are any.
+type ResourceServerSubjectTypeAuthorizationAnonymousUserPolicy string
 
 // ResourceServerSubjectTypeAuthorizationClient Tokens for clients themselves.
 type ResourceServerSubjectTypeAuthorizationClient struct {
@@ -4526,7 +4672,7 @@ type UpdateClientGrantRequestContent struct {
 	// OrganizationUsage Whether the client may, must or must not name an organization. `null` removes the member.
 	OrganizationUsage nullable.Nullable[ClientGrantOrganizationNullableUsageEnum] `json:"organization_usage,omitempty"`
 
-	// Scope The scopes the client may have from now on.
+	// Scope The scopes the client may have from now on. A token carries those that the resource server has when it is issued.
 	Scope nullable.Nullable[[]string] `json:"scope,omitempty"`
 }
 
@@ -4536,7 +4682,7 @@ type UpdateClientGrantResponseContent = ClientGrantResponseContent
 // UpdateClientRequestContent What to change of a client. Members that are left out stay as they are; `null`, where it is allowed, removes a
 // member. At least one member; those not listed here are refused.
 type UpdateClientRequestContent struct {
-	// Addons The same in a change, where `null` removes every add-on.
+	// Addons The same in a change: add-ons not named stay as they are; `null` or an empty object removes every add-on.
 	Addons nullable.Nullable[ClientAddonsOrNull] `json:"addons,omitempty"`
 
 	// AllowedClients Identifiers of the clients that may exchange their tokens for tokens of this one.
@@ -4548,12 +4694,18 @@ type UpdateClientRequestContent struct {
 	// AllowedOrigins Origins whose scripts may call the issuer, besides those of `callbacks`.
 	AllowedOrigins []string `json:"allowed_origins,omitzero"`
 
+	// AnonymousSessions Sessions without a user. `null` removes the object.
+	AnonymousSessions nullable.Nullable[ClientAnonymousSessions] `json:"anonymous_sessions,omitempty"`
+
 	// AppType What kind of application the client is. It changes no default, but for `resource_server` and
 	// `express_configuration`. Default: none.
 	AppType *ClientAppTypeEnum `json:"app_type,omitempty"`
 
 	// AsyncApprovalNotificationChannels How users are asked to approve something in the background, best first. `null` removes the member.
 	AsyncApprovalNotificationChannels nullable.Nullable[[]AsyncApprovalNotificationsChannelsEnum] `json:"async_approval_notification_channels,omitempty"`
+
+	// B2BIntegrationConfiguration How the client connects other companies. `null` removes the object.
+	B2BIntegrationConfiguration nullable.Nullable[B2BIntegrationConfiguration] `json:"b2b_integration_configuration,omitempty"`
 
 	// Callbacks Where users may be sent back to after they signed in (`redirect_uris`): URLs or addresses with a scheme of their
 	// own. A URL may have `*` as its leftmost domain label.
@@ -4745,7 +4897,7 @@ type UpdateClientRequestContent struct {
 // `client_id` is always there, unless `fields` leaves it out.
 type UpdateClientResponseContent = GetClientResponseContent
 
-// UpdateResourceServerRequestContent What to change of a resource server.
+// UpdateResourceServerRequestContent What to change of a resource server. An empty object changes nothing.
 type UpdateResourceServerRequestContent struct {
 	// AllowOfflineAccess Whether refresh tokens may be had for it.
 	AllowOfflineAccess *bool `json:"allow_offline_access,omitempty"`
@@ -4797,6 +4949,9 @@ type UpdateResourceServerRequestContent struct {
 
 	// TokenLifetime How long a token lives, in seconds.
 	TokenLifetime *int `json:"token_lifetime,omitempty"`
+
+	// TokenLifetimeForAnonymousAccessTokens How long a token for a session without a user lives, in seconds. `null` removes the member.
+	TokenLifetimeForAnonymousAccessTokens nullable.Nullable[int] `json:"token_lifetime_for_anonymous_access_tokens,omitempty"`
 
 	// TokenLifetimeForWeb How long a token lives that a browser got without a code, in seconds.
 	TokenLifetimeForWeb *int `json:"token_lifetime_for_web,omitempty"`

@@ -169,7 +169,7 @@ func TestGrantsAndAPIsAreMadeShownChangedAndDeleted(t *testing.T) {
 	if all := c.list("apis", "list"); len(all) != 102 {
 		t.Errorf("it lists %d APIs", len(all))
 	}
-	c.fails(1, "subset", "grants", "update", granted, "--scope", "bogus")
+	c.fails(1, "too long", "grants", "update", granted, "--scope", strings.Repeat("x", 281))
 	c.ok("grants", "delete", "-y", granted)
 	c.ok("apis", "delete", "-y", identifier)
 	c.fails(1, "not", "grants", "get", granted)

@@ -66,7 +66,7 @@ type CredentialRequest struct {
 	SubjectDN           *string    // 1..256 characters, kept as it is
 	Alg                 *string    // nil: RS256
 	KeyID               *string    // 10..64 of A-Z a-z 0-9 _ -; nil: the key's thumbprint
-	ParseExpiryFromCert *bool      // take ExpiresAt from the certificate in PEM; an ExpiresAt of the caller wins
+	ParseExpiryFromCert *bool      // take ExpiresAt from PEM if it is a certificate; an ExpiresAt of the caller wins
 	ExpiresAt           *time.Time // cut to milliseconds; may be past
 }
 
@@ -102,8 +102,6 @@ func NewCredential(id, client string, r CredentialRequest, now time.Time) (Crede
 	if r.PEM != nil && !slices.ContainsFunc(broken, func(v Violation) bool { return v.Member == "pem" || v.Member == "credential_type" }) {
 		if err := c.fill(r); err != nil {
 			broken = append(broken, Violation{"pem", "format", err.Error()})
-		} else if c.Type == TypePublicKey && r.wantsCertificateExpiry() && c.Certificate == nil {
-			broken = append(broken, Violation{"parse_expiry_from_cert", "not", "pem holds a bare key, which has no expiry; send a certificate, or expires_at"})
 		}
 	}
 	if len(broken) > 0 {

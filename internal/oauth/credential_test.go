@@ -141,7 +141,7 @@ func TestNewCredentialByType(t *testing.T) {
 		want    oauth.Credential
 	}{
 		"bare key with defaults": {
-			oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: new(spkiPEM(t, key))},
+			oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: new(spkiPEM(t, key)), ParseExpiryFromCert: new(true)},
 			oauth.Credential{KeyID: print, Alg: "RS256", JWK: jwk(key), KeyThumbprint: print},
 		},
 		"PKCS 1 key with everything": {
@@ -305,7 +305,6 @@ func TestNewCredentialRefusesMembersByType(t *testing.T) {
 		"NUL in name":             {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: &keyPEM, Name: new("a\x00b")}, []oauth.Violation{{Member: "name", Rule: "pattern", Detail: "must not hold control characters"}}},
 		"kid with a line feed":    {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: &keyPEM, KeyID: new("0123456789\n")}, []oauth.Violation{{Member: "kid", Rule: "pattern", Detail: "must be 10 to 64 of the characters A-Z a-z 0-9 _ -"}}},
 		"kid of 65":               {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: &keyPEM, KeyID: new(strings.Repeat("k", 65))}, []oauth.Violation{{Member: "kid", Rule: "pattern", Detail: "must be 10 to 64 of the characters A-Z a-z 0-9 _ -"}}},
-		"expiry of a bare key":    {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: &keyPEM, ParseExpiryFromCert: new(true)}, []oauth.Violation{{Member: "parse_expiry_from_cert", Rule: "not", Detail: "pem holds a bare key, which has no expiry; send a certificate, or expires_at"}}},
 		"expiry in year 0":        {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: &keyPEM, ExpiresAt: new(time.Date(0, 12, 31, 0, 0, 0, 0, time.UTC))}, []oauth.Violation{{Member: "expires_at", Rule: "format", Detail: "must be in the years 1 to 9999, UTC"}}},
 	}
 	for name, c := range cases {

@@ -86,6 +86,9 @@ func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.Re
 		if err := edit(&api); err != nil {
 			return err
 		}
+		if equalDocuments(before, api.Document) && api.NewSecret.IsZero() {
+			return nil
+		}
 		api, err = r.storeAPI(ctx, tx, before, api)
 		return err
 	})

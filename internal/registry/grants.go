@@ -51,14 +51,15 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 	return g
 }
 
-// ErrUnknownScope refuses a grant of scopes that the API does not have.
+// ErrUnknownScope refuses a grant of scopes that the management API does not
+// have.
 var ErrUnknownScope = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnknownScope, Resource: "client_grant", Detail: "scope must be a subset of resource server scopes"}
 
-// checkGrant refuses scopes that the API does not have. A grant on behalf of
-// users may name scopes that the API gets later: what a user is given is cut to
-// the API's when a token is issued.
+// checkGrant refuses scopes that the management API does not have. A grant on
+// any other API may name scopes that the API gets later: a token carries what
+// both have when it is issued.
 func checkGrant(g oauth.ClientGrant, api oauth.ResourceServer) error {
-	if g.SubjectType == "user" {
+	if !api.System {
 		return nil
 	}
 	terms, err := g.Terms()

@@ -95,6 +95,7 @@ func TestAPIChanges(t *testing.T) {
 		change string
 		want   object
 	}{
+		{`{}`, object{}},
 		{`{"authorization_details":null}`, object{"authorization_details": nil}},
 		{`{"token_encryption":null}`, object{"token_encryption": nil}},
 		{`{"proof_of_possession":null}`, object{"proof_of_possession": nil}},
@@ -103,6 +104,11 @@ func TestAPIChanges(t *testing.T) {
 		{`{"scopes":[{"value":"a"},{"value":"b"}]}`, object{"scopes": []any{object{"value": "a"}, object{"value": "b"}}}},
 		{`{"scopes":[]}`, object{"scopes": []any{}}},
 		{`{"subject_type_authorization":{"client":{"policy":"deny_all"}}}`, object{"subject_type_authorization": object{"client": object{"policy": "deny_all"}, "user": object{"policy": "allow_all"}}}},
+		{`{"subject_type_authorization":{"anonymous_user":{"policy":"deny_all"}},"token_lifetime_for_anonymous_access_tokens":60}`, object{
+			"subject_type_authorization":                 object{"client": object{"policy": "deny_all"}, "user": object{"policy": "allow_all"}, "anonymous_user": object{"policy": "deny_all"}},
+			"token_lifetime_for_anonymous_access_tokens": 60.0,
+		}},
+		{`{"token_lifetime_for_anonymous_access_tokens":null}`, object{"token_lifetime_for_anonymous_access_tokens": nil}},
 		{`{"signing_alg":"HS256","signing_secret":"sixteen letters!"}`, object{"signing_alg": "HS256", "signing_secret": "sixteen letters!"}},
 		{`{"signing_alg":"PS256"}`, object{"signing_alg": "PS256", "signing_secret": nil}},
 		{`{"signing_alg":"HS256"}`, object{"signing_alg": "HS256", "signing_secret": "sixteen letters!"}},

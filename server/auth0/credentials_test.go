@@ -52,6 +52,7 @@ func TestCreateCredentialAnswersWhatItRegistered(t *testing.T) {
 		"shortest kid":         {map[string]any{"credential_type": "public_key", "pem": spki, "kid": "0123456789"}, with("kid", "0123456789")},
 		"longest kid":          {map[string]any{"credential_type": "public_key", "pem": spki, "kid": strings.Repeat("k", 64)}, with("kid", strings.Repeat("k", 64))},
 		"expiry of the cert":   {map[string]any{"credential_type": "public_key", "pem": certText, "parse_expiry_from_cert": true}, with("expires_at", end)},
+		"a key has no expiry":  {map[string]any{"credential_type": "public_key", "pem": spki, "parse_expiry_from_cert": true}, plain},
 		"expiry not asked for": {map[string]any{"credential_type": "public_key", "pem": certText, "parse_expiry_from_cert": false}, plain},
 		"an explicit expiry beats the certificate's": {
 			map[string]any{"credential_type": "public_key", "pem": certText, "parse_expiry_from_cert": true, "expires_at": "2031-01-02T03:04:05Z"},
@@ -163,7 +164,6 @@ func TestCreateCredentialRefuses(t *testing.T) {
 		"expires_at null":      {public("expires_at", nil), "Expected type string but found type null"},
 		"year 10000 in UTC":    {public("expires_at", "9999-12-31T23:59:59-01:00"), "years 1 to 9999"},
 		"subject for a key":    {public("subject_dn", "CN=x"), foreign},
-		"bare key's expiry":    {public("parse_expiry_from_cert", true), "bare key, which has no expiry"},
 
 		"garbage":        {public("pem", "not a key"), "no BEGIN line"},
 		"garbage block":  {public("pem", pemBlock("PUBLIC KEY", []byte("garbage"))), "neither a public key nor a certificate"},

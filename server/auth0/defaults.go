@@ -71,6 +71,9 @@ func defaults(req jsondoc.Object) jsondoc.Object {
 		doc["redirect_uris"] = json.RawMessage(`["https://system-admin.okta.com/admin/app/generic/oauth20redirect"]`)
 		doc["auth0:organization_usage"] = json.RawMessage(`"require"`)
 		doc["auth0:organization_require_behavior"] = json.RawMessage(`"pre_login_prompt"`)
+		if method == "" { // keys from the start, in place of a secret
+			doc[oauth.SlotsOfAuthentication] = json.RawMessage(`{"private_key_jwt":{"credentials":[]}}`)
+		}
 	}
 	if kind == "resource_server" || kind == "express_configuration" {
 		doc["auth0:oidc_conformant"] = json.RawMessage(`true`)

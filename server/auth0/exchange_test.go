@@ -152,7 +152,8 @@ func TestCreateFillsInDefaults(t *testing.T) {
 		"create third party strict":          {create(`{"name":"x","is_first_party":false,"third_party_security_mode":"strict","token_endpoint_auth_method":"client_secret_post"}`)},
 		"create third party strict public":   {create(`{"name":"x","is_first_party":false,"third_party_security_mode":"strict","token_endpoint_auth_method":"none"}`)},
 		"create for a resource server":       {create(`{"name":"x","app_type":"resource_server","resource_server_identifier":"https://api.example/"}`), {"GET /api/v2/resource-servers/https:%2F%2Fapi.example%2F", ""}},
-		"create express configuration":       {create(`{"name":"x","app_type":"express_configuration"}`), create(`{"name":"x","app_type":"express_configuration","organization_usage":"allow","callbacks":[]}`)},
+		"create express configuration":       {create(`{"name":"x","app_type":"express_configuration"}`), {"GET /api/v2/clients/{client}", ""}, create(`{"name":"x","app_type":"express_configuration","organization_usage":"allow","callbacks":[]}`), create(`{"name":"x","app_type":"express_configuration","token_endpoint_auth_method":"client_secret_post"}`)},
+		"create with newer members":          {create(`{"name":"x","anonymous_sessions":{"active":true},"b2b_integration_configuration":{"sso_profiles":["sso"],"integration_type":"third_party"},"my_organization_configuration":{"allowed_strategies":["okta"],"connection_deletion_behavior":"allow","third_party_client_access":{"default_value":"block","allowed_values":["allow","block"]}}}`), change(`{"b2b_integration_configuration":{"integration_type":"custom_auth_server"},"anonymous_sessions":null}`), change(`{"b2b_integration_configuration":null,"my_organization_configuration":{"allowed_strategies":[],"connection_deletion_behavior":"allow"}}`)},
 		"create completes refresh_token":     {create(`{"name":"x","refresh_token":{"rotation_type":"non-rotating","expiration_type":"non-expiring"}}`), create(`{"name":"x","refresh_token":{"rotation_type":"rotating","expiration_type":"expiring","leeway":5,"policies":[{"audience":"https://api.example/","scope":["a"]}]}}`)},
 		"create completes session_transfer":  {create(`{"name":"x","session_transfer":{"delegation":{"allow_delegated_access":true}}}`), create(`{"name":"x","session_transfer":{"can_create_session_transfer_token":true,"allowed_authentication_methods":["cookie","query"]}}`)},
 		"create shows both names of aliases": {create(`{"name":"x","oidc_logout":{"backchannel_logout_urls":["https://x.example/out"],"backchannel_logout_initiators":{"mode":"all"}},"cross_origin_auth":true}`), create(`{"name":"x","oidc_backchannel_logout":{"backchannel_logout_urls":["https://x.example/out"]}}`)},
@@ -217,7 +218,8 @@ func TestPatchMergesMemberByMember(t *testing.T) {
 		},
 		"patch merges addons": {
 			create(`{"name":"a","addons":{"sentry":{"org_slug":"o","base_url":"u"},"slack":{"team":"t"},"samlp":{"logout":{"callback":"https://x.example"},"binding":"b"}}}`),
-			change(`{"addons":{"sentry":{},"wsfed":{},"slack":{"team":"u"}}}`), read("addons"), change(`{"addons":null}`), read("addons"),
+			change(`{"addons":{"sentry":{},"wsfed":{},"slack":{"team":"u"}}}`), read("addons"), change(`{"addons":{}}`), read("addons"),
+			change(`{"addons":{"wsfed":{}}}`), change(`{"addons":null}`), read("addons"),
 		},
 		"patch merges signed_request_object": {create(`{"name":"a","signed_request_object":{"required":true}}`), change(`{"signed_request_object":{"credentials":[]}}`), change(`{"signed_request_object":{"required":false}}`), change(`{"signed_request_object":null}`), read("signed_request_object")},
 		"patch merges client_metadata by key": {

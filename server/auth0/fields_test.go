@@ -78,8 +78,10 @@ resource_server_identifier             string  clients     c
 resource_servers                       array   clients     cp
 express_configuration                  object  clients     cpn
 my_organization_configuration          object  clients     cpn
+b2b_integration_configuration          object  clients     cpn
 async_approval_notification_channels   array   clients     cpn
 identity_assertion_authorization_grant object  clients     cpn
+anonymous_sessions                     object  clients     cpn
 external_client_id                     string  clients
 external_metadata_type                 string  clients
 external_metadata_created_by           string  clients

@@ -29,6 +29,7 @@ func TestGrantsShowWhatTheyWereGiven(t *testing.T) {
 	for name, test := range map[string]struct{ body, want object }{
 		"defaults":   {object{}, object{"scope": []any{}}},
 		"scopes":     {object{"scope": []string{"a", "b"}}, object{"scope": []any{"a", "b"}}},
+		"later ones": {object{"scope": []string{"z", "a"}}, object{"scope": []any{"z", "a"}}},
 		"all scopes": {object{"allow_all_scopes": true, "scope": []string{"a"}}, object{"allow_all_scopes": true}},
 		"for users":  {object{"subject_type": "user", "scope": []string{"a"}}, object{"subject_type": "user", "scope": []any{"a"}}},
 		"organizations": {
@@ -83,6 +84,7 @@ func TestGrantChanges(t *testing.T) {
 		{`{"allow_all_scopes":null,"scope":["c"]}`, object{"scope": []any{"c"}}},
 		{`{"scope":null}`, object{"scope": []any{}}},
 		{`{"authorization_details_types":["x"]}`, object{"scope": []any{}, "authorization_details_types": []any{"x"}}},
+		{`{"scope":["a","later"]}`, object{"scope": []any{"a", "later"}, "authorization_details_types": []any{"x"}}},
 	} {
 		want := object{}
 		for _, members := range []object{grant, step.want} {
@@ -112,6 +114,8 @@ func TestGrantsThatCannotBe(t *testing.T) {
 	client := newClient(s, nil)
 	express := newClient(s, object{"app_type": "express_configuration"})
 	id := s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": client, "audience": apiIdentifier, "scope": []string{"a"}}).Want(http.StatusCreated).Object()["id"].(string)
+	management := s.URL + "/api/v2/"
+	managing := s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": client, "audience": management, "scope": []string{}}).Want(http.StatusCreated).Object()["id"].(string)
 	const subset = "Payload validation error: scope must be a subset of resource server scopes"
 	for name, test := range map[string]struct {
 		body          object // of a POST; nil for a PATCH with change
@@ -119,18 +123,17 @@ func TestGrantsThatCannotBe(t *testing.T) {
 		status        int
 		code, message string
 	}{
-		"a second one":            {object{"client_id": client, "audience": apiIdentifier, "scope": []string{}}, "", 409, "conflict", "A grant for this client and audience exists already."},
-		"no client":               {object{"client_id": "nobody", "audience": apiIdentifier}, "", 404, "inexistent_client", "The client does not exist"},
-		"no API":                  {object{"client_id": client, "audience": "https://nowhere.example"}, "", 404, "inexistent_resource_server", "The resource server does not exist"},
-		"nobody":                  {object{"audience": apiIdentifier}, "", 400, "invalid_body", "Exactly one of client_id and default_for must be set."},
-		"a client and a default":  {object{"client_id": client, "default_for": "third_party_clients", "audience": apiIdentifier}, "", 400, "invalid_body", "Exactly one of client_id and default_for must be set."},
-		"a kind without grants":   {object{"client_id": express, "audience": apiIdentifier}, "", 400, "validation_error", "Client of type express_configuration cannot be used"},
-		"a scope the API has not": {object{"client_id": newClient(s, nil), "audience": apiIdentifier, "scope": []string{"a", "z"}}, "", 400, "invalid_body", subset},
-		"the same by a change":    {nil, `{"scope":["a","z"]}`, 400, "invalid_body", subset},
-		"another client":          {nil, `{"client_id":"x","audience":"y"}`, 400, "invalid_body", "Payload validation error: 'Additional properties not allowed: audience,client_id'."},
-		"nothing changed":         {nil, `{}`, 400, "invalid_body", "Payload validation error: 'Too few properties defined (0), minimum 1'."},
-		"empty audience":          {object{"client_id": client, "audience": ""}, "", 400, "invalid_body", "Payload validation error: 'String is too short (0 chars), minimum 1' on property audience (The identifier of the resource server)."},
-		"null where it stays":     {nil, `{"authorization_details_types":null}`, 400, "invalid_body", "Payload validation error: 'Expected type array but found type null' on property authorization_details_types (The types of authorization details (RFC 9396) the client may ask for)."},
+		"a second one":           {object{"client_id": client, "audience": apiIdentifier, "scope": []string{}}, "", 409, "conflict", "A grant for this client and audience exists already."},
+		"no client":              {object{"client_id": "nobody", "audience": apiIdentifier}, "", 404, "inexistent_client", "The client does not exist"},
+		"no API":                 {object{"client_id": client, "audience": "https://nowhere.example"}, "", 404, "inexistent_resource_server", "The resource server does not exist"},
+		"nobody":                 {object{"audience": apiIdentifier}, "", 400, "invalid_body", "Exactly one of client_id and default_for must be set."},
+		"a client and a default": {object{"client_id": client, "default_for": "third_party_clients", "audience": apiIdentifier}, "", 400, "invalid_body", "Exactly one of client_id and default_for must be set."},
+		"a kind without grants":  {object{"client_id": express, "audience": apiIdentifier}, "", 400, "validation_error", "Client of type express_configuration cannot be used"},
+		"no management scope":    {object{"client_id": newClient(s, nil), "audience": management, "scope": []string{"read:clients", "z"}}, "", 400, "invalid_body", subset},
+		"another client":         {nil, `{"client_id":"x","audience":"y"}`, 400, "invalid_body", "Payload validation error: 'Additional properties not allowed: audience,client_id'."},
+		"nothing changed":        {nil, `{}`, 400, "invalid_body", "Payload validation error: 'Too few properties defined (0), minimum 1'."},
+		"empty audience":         {object{"client_id": client, "audience": ""}, "", 400, "invalid_body", "Payload validation error: 'String is too short (0 chars), minimum 1' on property audience (The identifier of the resource server)."},
+		"null where it stays":    {nil, `{"authorization_details_types":null}`, 400, "invalid_body", "Payload validation error: 'Expected type array but found type null' on property authorization_details_types (The types of authorization details (RFC 9396) the client may ask for)."},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if test.body != nil {
@@ -140,6 +143,7 @@ func TestGrantsThatCannotBe(t *testing.T) {
 			}
 		})
 	}
+	wantFailure(t, s.Do(s.Admin, "PATCH", "/api/v2/client-grants/"+managing, `{"scope":["read:clients","z"]}`), 400, "invalid_body", subset)
 }
 
 func TestGrantListsFilterAndPage(t *testing.T) {

@@ -83,7 +83,7 @@ func applied(client, change object) object {
 			delete(next, name)
 		case merged[name] == nil || !isObject:
 			next[name] = value
-		case name == "client_metadata" && len(subs) == 0:
+		case (name == "client_metadata" || name == "addons") && len(subs) == 0:
 			next[name] = object{}
 		default:
 			whole := object{}

@@ -19,6 +19,7 @@ type Merge int
 const (
 	Replace Merge = iota // the value takes the place of the old one
 	Members              // members named by the update change, null ones go, the rest stays
+	Entries              // as Members, but an empty object removes them all
 )
 
 // Field maps one member of a dialect's document.
@@ -91,8 +92,8 @@ func (f *Field) apply(doc jsondoc.Object, wire json.RawMessage) error {
 		return f.Set(doc, wire)
 	case jsondoc.IsNull(wire):
 		delete(doc, f.Canonical)
-	case f.Merge == Members:
-		merged, err := jsondoc.MergeKeys(doc[f.Canonical], wire)
+	case f.Merge != Replace:
+		merged, err := f.Merge.merge(doc[f.Canonical], wire)
 		if err != nil {
 			return err
 		}
@@ -101,6 +102,18 @@ func (f *Field) apply(doc jsondoc.Object, wire json.RawMessage) error {
 		doc[f.Canonical] = wire
 	}
 	return nil
+}
+
+// merge returns what the object old becomes by the object wire.
+func (m Merge) merge(old, wire json.RawMessage) (json.RawMessage, error) {
+	merged, err := jsondoc.MergeKeys(old, wire)
+	if err == nil && m == Entries {
+		var named jsondoc.Object
+		if err = json.Unmarshal(wire, &named); len(named) == 0 {
+			merged = wire
+		}
+	}
+	return merged, err
 }
 
 // View returns the members of a stored document that the dialect has and may

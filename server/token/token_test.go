@@ -349,6 +349,33 @@ func TestScopesAreNarrowedToWhatIsAskedAndGranted(t *testing.T) {
 	}
 }
 
+// Tools make the grant and the API's scopes in any order.
+func TestAGrantMayComeBeforeTheScopesOfItsAPI(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	const api = "https://orders.example.com/"
+	path := "/api/v2/resource-servers/" + s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": api}).Want(201).Object()["id"].(string)
+	id, secret := newClient(s, nil)
+	allow(s, id, api, "read:orders", "write:orders")
+	for _, step := range []struct {
+		has  []any
+		want any
+	}{
+		{nil, nil},
+		{[]any{object{"value": "write:orders"}, object{"value": "other"}}, "write:orders"},
+		{[]any{object{"value": "read:orders"}, object{"value": "write:orders"}}, "read:orders write:orders"},
+	} {
+		if step.has != nil {
+			s.Do(s.Admin, "PATCH", path, object{"scopes": step.has}).Want(200)
+		}
+		body := ask(s, request(s, "client_id", id, "client_secret", secret, "audience", api)).Want(200).Object()
+		if body["scope"] != step.want {
+			t.Errorf("the API has %v: the scope is %v, want %v", step.has, body["scope"], step.want)
+		}
+	}
+	wantError(t, ask(s, request(s, "client_id", id, "client_secret", secret, "audience", api, "scope", "other")), 403, "access_denied", "Client has not been granted scopes: other")
+}
+
 func TestClientsWithoutLeaveGetNoToken(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
