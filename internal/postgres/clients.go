@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -37,7 +35,6 @@ func scanClientInto(row pgx.CollectableRow, c *oauth.Client, more ...any) error 
 		s.ID, s.CreatedAt = *secretID, *created
 		c.Secret = &s
 	}
-	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
 	return err
 }
 
@@ -139,43 +136,34 @@ type ListPlace struct {
 	Serial int64
 }
 
-func (q ClientQuery) where() (string, []any) {
-	var terms []string
-	var args []any
-	add := func(format string, arg any) {
-		args = append(args, arg)
-		terms = append(terms, fmt.Sprintf(format, len(args)))
-	}
+func (q ClientQuery) filter() *filter {
+	f := &filter{}
 	if q.Global != nil {
-		add("c.is_global = $%d", *q.Global)
+		f.and("c.is_global = " + f.arg(*q.Global))
 	}
 	if q.FirstParty != nil {
-		add("c.is_first_party = $%d", *q.FirstParty)
+		f.and("c.is_first_party = " + f.arg(*q.FirstParty))
 	}
 	switch len(q.AppTypes) {
 	case 0:
 	case 1:
-		add("c.app_type = $%d", q.AppTypes[0])
+		f.and("c.app_type = " + f.arg(q.AppTypes[0]))
 	default:
-		add("c.app_type = ANY ($%d)", q.AppTypes)
+		f.and("c.app_type = ANY (" + f.arg(q.AppTypes) + ")")
 	}
 	if q.ExternalClientID != "" {
-		add("c.external_client_id = $%d", q.ExternalClientID)
+		f.and("c.external_client_id = " + f.arg(q.ExternalClientID))
 	}
 	if q.AnyOrganization {
-		terms = append(terms, "EXISTS (SELECT FROM client_grants g WHERE g.client = c.id AND g.allow_any_organization)")
+		f.and("EXISTS (SELECT FROM client_grants g WHERE g.client = c.id AND g.allow_any_organization)")
 	}
 	if q.Nothing {
-		terms = append(terms, "false")
+		f.and("false")
 	}
 	if q.After != nil {
-		args = append(args, q.After.Global, q.After.Serial)
-		terms = append(terms, fmt.Sprintf("(c.is_global, c.serial) > ($%d, $%d)", len(args)-1, len(args)))
+		f.and("(c.is_global, c.serial) > (" + f.arg(q.After.Global) + ", " + f.arg(q.After.Serial) + ")")
 	}
-	if len(terms) == 0 {
-		return "", nil
-	}
-	return " WHERE " + strings.Join(terms, " AND "), args
+	return f
 }
 
 // PlacedClient is a client and its place in lists.
@@ -195,31 +183,22 @@ func (r reader) Clients(ctx context.Context, q ClientQuery) ([]PlacedClient, err
 // index of its own; several are as many look-ups, merged, because no index
 // holds them in the list's order.
 func (q ClientQuery) page() (string, []any) {
-	var places string
-	where, args := q.where()
-	if len(q.AppTypes) > 1 && q.Offset == 0 {
-		one := q
-		one.AppTypes = nil
-		where, args = one.where()
-		args = append(args, q.AppTypes, q.Limit)
-		and := " WHERE "
-		if where != "" {
-			and = " AND "
-		}
-		places = fmt.Sprintf(`SELECT c.is_global, c.serial FROM (SELECT DISTINCT unnest($%[3]d::text[])) kind (name), LATERAL (
-				SELECT c.is_global, c.serial FROM clients c%[1]s%[2]sc.app_type = kind.name ORDER BY c.is_global, c.serial LIMIT $%[4]d) c
-			ORDER BY c.is_global, c.serial LIMIT $%[4]d`, where, and, len(args)-1, len(args))
-	} else {
-		args = append(args, q.Limit)
-		places = fmt.Sprintf(`SELECT c.is_global, c.serial FROM clients c%s ORDER BY c.is_global, c.serial LIMIT $%d`, where, len(args))
-		if q.Offset > 0 {
-			args = append(args, q.Offset)
-			places += fmt.Sprintf(" OFFSET $%d", len(args))
-		}
+	const order = " ORDER BY c.is_global, c.serial"
+	kinds := q.AppTypes
+	merged := len(kinds) > 1 && q.Offset == 0
+	if merged {
+		q.AppTypes = nil
 	}
-	return fmt.Sprintf(`WITH page AS MATERIALIZED (%s)
-		SELECT %s, c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial)%s ORDER BY c.is_global, c.serial`,
-		places, clientColumns, newestSecret), args
+	f := q.filter()
+	from := "clients c" + f.where() + order
+	if merged {
+		kind := f.arg(kinds)
+		f.and("c.app_type = kind.name")
+		from = "(SELECT DISTINCT unnest(" + kind + "::text[])) kind (name), LATERAL (SELECT c.is_global, c.serial FROM clients c" +
+			f.where() + order + " LIMIT " + f.arg(q.Limit) + ") c" + order
+	}
+	return "WITH page AS MATERIALIZED (SELECT c.is_global, c.serial FROM " + from + f.page(q.Limit, q.Offset) + ") SELECT " +
+		clientColumns + ", c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial)" + newestSecret + order, f.args
 }
 
 func scanPlacedClient(row pgx.CollectableRow) (PlacedClient, error) {
@@ -231,6 +210,6 @@ func scanPlacedClient(row pgx.CollectableRow) (PlacedClient, error) {
 // CountClients counts all clients that q selects, whatever its page.
 func (r reader) CountClients(ctx context.Context, q ClientQuery) (int, error) {
 	q.After = nil
-	where, args := q.where()
-	return one(ctx, r, "client", pgx.RowTo[int], "SELECT count(*) FROM clients c"+where, args...)
+	f := q.filter()
+	return one(ctx, r, "client", pgx.RowTo[int], "SELECT count(*) FROM clients c"+f.where(), f.args...)
 }

@@ -17,10 +17,6 @@ func scanCredential(row pgx.CollectableRow) (oauth.Credential, error) {
 	var c oauth.Credential
 	err := row.Scan(&c.ID, &c.Client, &c.Type, &c.Name, &c.KeyID, &c.Alg, &c.JWK, &c.KeyThumbprint, &c.Certificate,
 		&c.SubjectDN, &c.ThumbprintSHA256, &c.CreatedAt, &c.UpdatedAt, &c.ExpiresAt)
-	c.CreatedAt, c.UpdatedAt = c.CreatedAt.UTC(), c.UpdatedAt.UTC()
-	if c.ExpiresAt != nil {
-		*c.ExpiresAt = c.ExpiresAt.UTC()
-	}
 	return c, err
 }
 

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,7 +43,7 @@ const eventColumns = `id, transaction::text::bigint, occurred_at, actor, actor_c
 func scanEvent(row pgx.CollectableRow) (PlacedEvent, error) {
 	var e PlacedEvent
 	err := row.Scan(&e.ID, &e.Place.Transaction, &e.OccurredAt, &e.Actor, &e.ActorClient, &e.Action, &e.TargetType, &e.Target, &e.Changes, &e.RequestID, &e.Address)
-	e.Place.ID, e.OccurredAt = e.ID, e.OccurredAt.UTC()
+	e.Place.ID = e.ID
 	return e, err
 }
 
@@ -68,38 +67,34 @@ type ListedAt struct {
 // Events returns a page of events. One that is about several targets is found
 // by each of them.
 func (r reader) Events(ctx context.Context, q EventQuery) ([]PlacedEvent, error) {
-	terms, args := []string{"true"}, []any{}
-	add := func(format string, arg any) {
-		args = append(args, arg)
-		terms = append(terms, strings.ReplaceAll(format, "$n", fmt.Sprintf("$%d", len(args))))
-	}
-	for _, f := range []struct{ column, value string }{
+	var f filter
+	for _, one := range []struct{ column, value string }{
 		{"action", q.Action}, {"target_type", q.TargetType}, {"actor", q.Actor}, {"actor_client", q.ActorClient},
 	} {
-		if f.value != "" {
-			add(f.column+" = $n", f.value)
+		if one.value != "" {
+			f.and(one.column + " = " + f.arg(one.value))
 		}
 	}
 	if q.Target != "" {
-		add("target IN ($n, '"+oauth.SeveralTargets+"') AND (target = $n OR (changes::jsonb #> '{targets,after}') ? $n)", q.Target)
+		target := f.arg(q.Target)
+		f.and("target IN (" + target + ", '" + oauth.SeveralTargets + "') AND (target = " + target + " OR (changes::jsonb #> '{targets,after}') ? " + target + ")")
 	}
 	if q.Since != nil {
-		add("occurred_at >= $n", *q.Since)
+		f.and("occurred_at >= " + f.arg(*q.Since))
 	}
 	if q.Until != nil {
-		add("occurred_at < $n", *q.Until)
+		f.and("occurred_at < " + f.arg(*q.Until))
 	}
 	compare, order := "<", " DESC"
 	if q.Oldest {
 		compare, order = ">", ""
 	}
 	if q.After != nil {
-		add("occurred_at "+compare+"= $n", q.After.OccurredAt)
-		add(fmt.Sprintf("(occurred_at, id) %s ($%d, $n)", compare, len(args)), q.After.ID)
+		at := f.arg(q.After.OccurredAt)
+		f.and("occurred_at " + compare + "= " + at)
+		f.and("(occurred_at, id) " + compare + " (" + at + ", " + f.arg(q.After.ID) + ")")
 	}
-	args = append(args, q.Limit)
-	return all(ctx, r, scanEvent, fmt.Sprintf("SELECT %s FROM events WHERE %s ORDER BY occurred_at%s, id%s LIMIT $%d",
-		eventColumns, strings.Join(terms, " AND "), order, order, len(args)), args...)
+	return all(ctx, r, scanEvent, "SELECT "+eventColumns+" FROM events"+f.where()+" ORDER BY occurred_at"+order+", id"+order+f.page(q.Limit, 0), f.args...)
 }
 
 // settled holds for events before which no other can appear any more:

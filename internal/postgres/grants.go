@@ -2,8 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -23,9 +21,7 @@ func scanGrant(row pgx.CollectableRow) (oauth.ClientGrant, error) {
 }
 
 func scanGrantInto(row pgx.CollectableRow, g *oauth.ClientGrant, more ...any) error {
-	err := row.Scan(append([]any{&g.ID, &g.ClientID, &g.Audience, &g.SubjectType, &g.DefaultFor, &g.Document, &g.Version, &g.CreatedAt, &g.UpdatedAt}, more...)...)
-	g.CreatedAt, g.UpdatedAt = g.CreatedAt.UTC(), g.UpdatedAt.UTC()
-	return err
+	return row.Scan(append([]any{&g.ID, &g.ClientID, &g.Audience, &g.SubjectType, &g.DefaultFor, &g.Document, &g.Version, &g.CreatedAt, &g.UpdatedAt}, more...)...)
 }
 
 // ClientGrant reads one grant.
@@ -89,35 +85,27 @@ type PlacedGrant struct {
 	Serial int64
 }
 
-func (q GrantQuery) where() (string, []any) {
-	var terms []string
-	var args []any
-	add := func(format string, arg any) {
-		args = append(args, arg)
-		terms = append(terms, fmt.Sprintf(format, len(args)))
-	}
+func (q GrantQuery) filter() *filter {
+	f := &filter{}
 	if q.ClientID != "" {
-		add("g.client = (SELECT id FROM clients WHERE client_id = $%d)", q.ClientID)
+		f.and("g.client = (SELECT id FROM clients WHERE client_id = " + f.arg(q.ClientID) + ")")
 	}
 	if q.Audience != "" {
-		add("g.audience = $%d", q.Audience)
+		f.and("g.audience = " + f.arg(q.Audience))
 	}
 	if q.SubjectType != "" {
-		add("g.subject_type = $%d", q.SubjectType)
+		f.and("g.subject_type = " + f.arg(q.SubjectType))
 	}
 	if q.DefaultFor != "" {
-		add("g.default_for = $%d", q.DefaultFor)
+		f.and("g.default_for = " + f.arg(q.DefaultFor))
 	}
 	if q.AnyOrganization {
-		terms = append(terms, "g.allow_any_organization")
+		f.and("g.allow_any_organization")
 	}
 	if q.After != 0 {
-		add("g.serial > $%d", q.After)
+		f.and("g.serial > " + f.arg(q.After))
 	}
-	if len(terms) == 0 {
-		return "", nil
-	}
-	return " WHERE " + strings.Join(terms, " AND "), args
+	return f
 }
 
 // ClientGrants returns a page of grants. As with clients, documents are read for
@@ -133,20 +121,14 @@ func (r reader) ClientGrants(ctx context.Context, q GrantQuery) ([]PlacedGrant, 
 
 // page returns the query of ClientGrants.
 func (q GrantQuery) page() (string, []any) {
-	where, args := q.where()
-	args = append(args, q.Limit)
-	places := fmt.Sprintf("SELECT g.serial FROM client_grants g%s ORDER BY g.serial LIMIT $%d", where, len(args))
-	if q.Offset > 0 {
-		args = append(args, q.Offset)
-		places += fmt.Sprintf(" OFFSET $%d", len(args))
-	}
-	return fmt.Sprintf("WITH page AS MATERIALIZED (%s) SELECT %s, g.serial FROM page JOIN client_grants g USING (serial)%s ORDER BY g.serial",
-		places, grantColumns, grantClient), args
+	f := q.filter()
+	return "WITH page AS MATERIALIZED (SELECT g.serial FROM client_grants g" + f.where() + " ORDER BY g.serial" + f.page(q.Limit, q.Offset) +
+		") SELECT " + grantColumns + ", g.serial FROM page JOIN client_grants g USING (serial)" + grantClient + " ORDER BY g.serial", f.args
 }
 
 // CountClientGrants counts all grants that q selects, whatever its page.
 func (r reader) CountClientGrants(ctx context.Context, q GrantQuery) (int, error) {
 	q.After = 0
-	where, args := q.where()
-	return one(ctx, r, "client_grant", pgx.RowTo[int], "SELECT count(*) FROM client_grants g"+where, args...)
+	f := q.filter()
+	return one(ctx, r, "client_grant", pgx.RowTo[int], "SELECT count(*) FROM client_grants g"+f.where(), f.args...)
 }

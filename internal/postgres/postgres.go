@@ -4,8 +4,10 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rosterhq/roster/internal/oauth"
@@ -37,9 +39,23 @@ type question struct {
 // rows is the question for every row of a statement, which it puts into list.
 func rows[T any](list *[]T, scan pgx.RowToFunc[T], sql string, args ...any) question {
 	return question{sql, args, func(found pgx.Rows) (err error) {
+		if m := found.TypeMap(); m != nil { // nil where there was no connection
+			scanUTC(m)
+		}
 		*list, err = pgx.CollectRows(found, scan)
 		return err
 	}}
+}
+
+// timestamps scan in UTC, which pgx does in the time zone of the process.
+var timestamps = &pgtype.Type{Name: "timestamptz", OID: pgtype.TimestamptzOID, Codec: &pgtype.TimestamptzCodec{ScanLocation: time.UTC}}
+
+// scanUTC makes the connection that m belongs to scan timestamps so, whoever
+// opened it.
+func scanUTC(m *pgtype.Map) {
+	if t, _ := m.TypeForOID(timestamps.OID); t != timestamps {
+		m.RegisterType(timestamps)
+	}
 }
 
 // querier is what both a pool and a transaction can do: answer questions, in

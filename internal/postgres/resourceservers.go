@@ -20,9 +20,7 @@ func scanAPI(row pgx.CollectableRow) (oauth.ResourceServer, error) {
 
 // scanAPIInto reads apiColumns into r and the columns after them into more.
 func scanAPIInto(row pgx.CollectableRow, r *oauth.ResourceServer, more ...any) error {
-	err := row.Scan(append([]any{&r.ID, &r.Identifier, &r.Document, &r.SealedSecret, &r.System, &r.ClientID, &r.Version, &r.CreatedAt, &r.UpdatedAt}, more...)...)
-	r.CreatedAt, r.UpdatedAt = r.CreatedAt.UTC(), r.UpdatedAt.UTC()
-	return err
+	return row.Scan(append([]any{&r.ID, &r.Identifier, &r.Document, &r.SealedSecret, &r.System, &r.ClientID, &r.Version, &r.CreatedAt, &r.UpdatedAt}, more...)...)
 }
 
 // ResourceServer reads the API that has one of names as its id or identifier;

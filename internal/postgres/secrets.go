@@ -19,14 +19,7 @@ func scanSecret(row pgx.CollectableRow) (oauth.ClientSecret, error) {
 
 // scanSecretInto reads secretColumns into s and the columns after them into more.
 func scanSecretInto(row pgx.CollectableRow, s *oauth.ClientSecret, more ...any) error {
-	err := row.Scan(append([]any{&s.ID, &s.Sealed, &s.MAC, &s.CreatedAt, &s.ExpiresAt, &s.LastUsedAt}, more...)...)
-	s.CreatedAt = s.CreatedAt.UTC()
-	for _, at := range []*time.Time{s.ExpiresAt, s.LastUsedAt} {
-		if at != nil {
-			*at = at.UTC()
-		}
-	}
-	return err
+	return row.Scan(append([]any{&s.ID, &s.Sealed, &s.MAC, &s.CreatedAt, &s.ExpiresAt, &s.LastUsedAt}, more...)...)
 }
 
 // maxListedSecrets bounds how far back Secrets goes.

@@ -233,3 +233,29 @@ func TestRollbackWaitsForNobodyForGood(t *testing.T) {
 		t.Error("the rollback waits still")
 	}
 }
+
+func TestTimesAreReadInUTC(t *testing.T) {
+	t.Parallel()
+	s := New(postgrestest.New(t))
+	read := func(q querier) {
+		t.Helper()
+		var one []time.Time
+		var two []*time.Time
+		if err := q.ask(t.Context(), rows(&one, pgx.RowTo[time.Time], "SELECT now()"), rows(&two, pgx.RowTo[*time.Time], "SELECT now()")); err != nil {
+			t.Fatal(err)
+		}
+		three, err := all(t.Context(), q, pgx.RowTo[time.Time], "SELECT now()")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, at := range []time.Time{one[0], *two[0], three[0]} {
+			if at.Location() != time.UTC {
+				t.Errorf("a time in %s", at.Location())
+			}
+		}
+	}
+	read(s)
+	if err := s.Write(t.Context(), func(tx *Tx) error { read(tx); return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
