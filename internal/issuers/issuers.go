@@ -21,9 +21,8 @@ import (
 )
 
 const (
-	maxToken = 16 << 10         // bytes
-	maxName  = 1 << 10          // bytes of sub and client_id
-	skew     = 30 * time.Second // how far an issuer's clock may be ahead
+	maxToken = 16 << 10 // bytes
+	maxName  = 1 << 10  // bytes of sub and client_id
 )
 
 // Set is the issuers that are trusted. A nil Set trusts none.
@@ -206,7 +205,7 @@ func (i *Issuer) caller(payload []byte) (*oauth.Caller, error) {
 		claims.ClientID = claims.Party
 	}
 	now := i.now()
-	latest := float64(now.Add(skew).Unix())
+	latest := float64(now.Add(oauth.ClockSkew).Unix())
 	switch {
 	case claims.Issuer != i.URL:
 		return nil, refuse(invalid, "it is of another issuer")

@@ -23,8 +23,11 @@ const (
 	MaxAssertion         = 2048 // bytes of the compact JWS
 	MaxAssertionName     = 64   // characters of iss, sub and jti
 	MaxAssertionLifetime = 5 * time.Minute
-	AssertionSkew        = 10 * time.Second // how far a client's clock may be ahead
 )
+
+// ClockSkew is how far the clock of whoever made a token or an assertion may be
+// ahead: of a client, or of an outside issuer.
+const ClockSkew = 30 * time.Second
 
 // Assertion is the JWT with which a client authenticates (RFC 7523 §3). Until
 // Verify has succeeded it proves nothing, and its claims are those of anybody.
@@ -185,7 +188,7 @@ func (a *Assertion) ClientID() string { return *a.claims.Issuer }
 func (a *Assertion) JTI() string { return *a.claims.JTI }
 
 // ExpiresAt returns exp, UTC. After Verify it is at most MaxAssertionLifetime
-// and AssertionSkew away.
+// and ClockSkew away.
 func (a *Assertion) ExpiresAt() time.Time { return a.claims.expiry }
 
 // Verify checks the assertion at now and returns the credential that signed it.
@@ -249,13 +252,13 @@ func (c *assertionClaims) check(audiences []string, now time.Time) error {
 		return refuse("must have this server as its audience (aud)")
 	case !now.Before(c.expiry):
 		return refuse("is expired (exp)")
-	case c.expiry.After(now.Add(MaxAssertionLifetime + AssertionSkew)):
+	case c.expiry.After(now.Add(MaxAssertionLifetime + ClockSkew)):
 		return refuse("must expire within 5 minutes (exp)")
-	case c.issuedAt.After(now.Add(AssertionSkew)):
+	case c.issuedAt.After(now.Add(ClockSkew)):
 		return refuse("must not be issued in the future (iat)")
 	case !c.issuedAt.IsZero() && c.expiry.Sub(c.issuedAt) > MaxAssertionLifetime:
 		return refuse("must live for 5 minutes at most (exp less iat)")
-	case c.notBefore.After(now.Add(AssertionSkew)):
+	case c.notBefore.After(now.Add(ClockSkew)):
 		return refuse("is not valid yet (nbf)")
 	}
 	return nil
