@@ -2,6 +2,7 @@ package server_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -157,5 +158,55 @@ func TestAdminReadinessTellsWhy(t *testing.T) {
 	}
 	if w := ask(t, m.Handler(nil), "/healthz"); w.Code != http.StatusOK {
 		t.Errorf("healthz answers %d", w.Code)
+	}
+}
+
+// unread is a body that must not be read.
+type unread struct{ t *testing.T }
+
+func (u unread) Read([]byte) (int, error) {
+	u.t.Error("the body is read")
+	return 0, errors.New("the body is read")
+}
+
+func TestBodiesInACodingAreRefusedByNameAndNotRead(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	handler, err := server.New(s.Registry, server.Config{Log: slog.New(slog.DiscardHandler), Ready: func(context.Context) error { return nil }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, member := range map[string]string{
+		"/api/v2/clients": "message", "/api/clients": "message", "/api/roster/v1/import": "detail", "/oauth/token": "error_description", "/nowhere": "detail",
+	} {
+		for header, want := range map[string]string{
+			"gzip": " gzip ", "GZIP": " gzip ", "identity, br": " br ", "x-gzip": " x-gzip ", "zstd": " zstd ", "<script>": " that it has ",
+		} {
+			for _, key := range []string{"", "a-key"} {
+				req := httptest.NewRequestWithContext(t.Context(), "POST", path, unread{t})
+				req.ContentLength = -1
+				req.Header.Set("Content-Type", "application/json")
+				req.Header.Set("Content-Encoding", header)
+				req.Header.Set("Authorization", "Bearer "+s.Admin)
+				req.Header.Set("Idempotency-Key", key)
+				w := httptest.NewRecorder()
+				handler.ServeHTTP(w, req)
+				var body map[string]any
+				if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil || w.Code != http.StatusUnsupportedMediaType || w.Header().Get("Accept-Encoding") != "identity" {
+					t.Fatalf("%s, %s: %d %s, %v", path, header, w.Code, w.Body, err)
+				}
+				if text, _ := body[member].(string); !strings.Contains(text, "Content-Encoding"+want) {
+					t.Errorf("%s, %s: %s", path, header, w.Body)
+				}
+			}
+		}
+	}
+	for _, header := range []string{"identity", "Identity", "", " identity , identity"} {
+		if r := s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "plain"}, "Content-Encoding", header); r.Status != http.StatusCreated {
+			t.Errorf("%q: %d %s", header, r.Status, r.Body)
+		}
+	}
+	if r := s.Do(s.Admin, "GET", "/api/v2/clients", nil, "Content-Encoding", "gzip"); r.Status != http.StatusOK {
+		t.Errorf("without a body: %d %s", r.Status, r.Body)
 	}
 }

@@ -108,7 +108,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		}
 		engine.Use(limit)
 	}
-	engine.Use(denials(reg), once(reg))
+	engine.Use(denials(reg), refuseCoding, once(reg))
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})
@@ -166,6 +166,26 @@ func denials(reg *registry.Registry) gin.HandlerFunc {
 		if c.Writer.Status() == http.StatusForbidden && c.Request.Method != http.MethodGet {
 			reg.Denied(c.Request.Context(), c.Request.Method+" "+c.FullPath())
 		}
+	}
+}
+
+// refuseCoding answers 415 to a body in a coding such as gzip, before anything
+// reads it (RFC 9110 §15.5.16).
+func refuseCoding(c *gin.Context) {
+	if c.Request.ContentLength == 0 {
+		return
+	}
+	for coding := range strings.SplitSeq(strings.Join(c.Request.Header.Values("Content-Encoding"), ","), ",") {
+		coding = strings.ToLower(strings.TrimSpace(coding))
+		if coding == "" || coding == "identity" {
+			continue
+		}
+		if len(coding) > 20 || strings.Trim(coding, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			coding = "that it has"
+		}
+		c.Header("Accept-Encoding", "identity")
+		fail(c, &problem.Error{Status: http.StatusUnsupportedMediaType, Text: "The Content-Encoding " + coding + " is not supported: send the payload without one."})
+		return
 	}
 }
 
