@@ -1475,6 +1475,102 @@ type B2BIntegrationConfiguration struct {
 // B2BIntegrationTypeEnum What the other company's side is.
 type B2BIntegrationTypeEnum string
 
+// BorutaBackend What an identity provider checks people against. Roster has no settings of it, so it holds no secret.
+type BorutaBackend struct {
+	// CreateDefaultOrganization Whether people who register get an organization.
+	CreateDefaultOrganization bool `json:"create_default_organization"`
+
+	// Features What identity providers can switch on.
+	Features []string `json:"features,omitzero"`
+
+	// FederatedServers Servers that people come from. None.
+	FederatedServers []map[string]interface{} `json:"federated_servers,omitzero"`
+
+	// ID Identifier of the backend.
+	ID openapi_types.UUID `json:"id"`
+
+	// IsDefault Whether it is the default one.
+	IsDefault bool `json:"is_default"`
+
+	// LdapBaseDN Where people are there. None.
+	LdapBaseDN nullable.Nullable[string] `json:"ldap_base_dn"`
+
+	// LdapHost The LDAP server. None.
+	LdapHost nullable.Nullable[string] `json:"ldap_host"`
+
+	// LdapMasterDN The account that searches there. None.
+	LdapMasterDN nullable.Nullable[string] `json:"ldap_master_dn"`
+
+	// LdapMasterPassword The password of that account. None.
+	LdapMasterPassword nullable.Nullable[string] `json:"ldap_master_password"`
+
+	// LdapOu Their unit there. None.
+	LdapOu nullable.Nullable[string] `json:"ldap_ou"`
+
+	// LdapPoolSize Connections to an LDAP server.
+	LdapPoolSize nullable.Nullable[int] `json:"ldap_pool_size"`
+
+	// LdapUserRdnAttribute The attribute that names people there. None.
+	LdapUserRdnAttribute nullable.Nullable[string] `json:"ldap_user_rdn_attribute"`
+
+	// MetadataFields Members of people beside their address. None.
+	MetadataFields []map[string]interface{} `json:"metadata_fields,omitzero"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// PasswordHashingAlg How passwords are hashed.
+	PasswordHashingAlg string `json:"password_hashing_alg"`
+
+	// PasswordHashingOpts Parameters of the hash.
+	PasswordHashingOpts map[string]interface{} `json:"password_hashing_opts,omitzero"`
+
+	// Roles Roles of everybody in it. None.
+	Roles []map[string]interface{} `json:"roles,omitzero"`
+
+	// SMTPFrom The sender of mail. None.
+	SMTPFrom nullable.Nullable[string] `json:"smtp_from"`
+
+	// SMTPPassword The password of that account. None.
+	SMTPPassword nullable.Nullable[string] `json:"smtp_password"`
+
+	// SMTPPort The port of the mail server. Not said.
+	SMTPPort nullable.Nullable[int] `json:"smtp_port"`
+
+	// SMTPRelay The mail server. None.
+	SMTPRelay nullable.Nullable[string] `json:"smtp_relay"`
+
+	// SMTPSsl Whether mail is sent over TLS. Not said.
+	SMTPSsl nullable.Nullable[bool] `json:"smtp_ssl"`
+
+	// SMTPTLS When STARTTLS is used. Not said.
+	SMTPTLS nullable.Nullable[string] `json:"smtp_tls"`
+
+	// SMTPUsername The account there. None.
+	SMTPUsername nullable.Nullable[string] `json:"smtp_username"`
+
+	// Type The module of Boruta that it stands for.
+	Type string `json:"type"`
+
+	// VerifiableCredentials Credentials that it issues. None.
+	VerifiableCredentials []map[string]interface{} `json:"verifiable_credentials,omitzero"`
+
+	// VerifiablePresentations Presentations that it asks for. None.
+	VerifiablePresentations []map[string]interface{} `json:"verifiable_presentations,omitzero"`
+}
+
+// BorutaBackendEnvelope One of them.
+type BorutaBackendEnvelope struct {
+	// Data What an identity provider checks people against. Roster has no settings of it, so it holds no secret.
+	Data BorutaBackend `json:"data"`
+}
+
+// BorutaBackendList All of them.
+type BorutaBackendList struct {
+	// Data All of them.
+	Data []BorutaBackend `json:"data,omitzero"`
+}
+
 // BorutaClient A client. `trusted_authorities` and `trusted_hosts` are there only under the profile `master`; the others always.
 type BorutaClient struct {
 	// AccessTokenTTL Lifetime of access tokens, in seconds.
@@ -1779,7 +1875,7 @@ type BorutaIDTokenAlgEnum string
 
 // BorutaIdentityProvider An identity provider.
 type BorutaIdentityProvider struct {
-	// Backend What it checks people against.
+	// Backend What it checks people against, as `GET /api/backends/{id}` shows it.
 	Backend map[string]interface{} `json:"backend,omitzero"`
 
 	// BackendID Identifier of the backend.
@@ -1824,10 +1920,10 @@ type BorutaIdentityProvider struct {
 
 // BorutaIdentityProviderAttributes What can be set of an identity provider.
 type BorutaIdentityProviderAttributes struct {
-	// Backend What it checks people against.
+	// Backend Ignored.
 	Backend nullable.Nullable[map[string]interface{}] `json:"backend,omitempty"`
 
-	// BackendID Identifier of the backend.
+	// BackendID Identifier of the backend, a uuid of one that exists.
 	BackendID *string `json:"backend_id,omitempty"`
 
 	// CheckPassword Whether a password is asked for.
@@ -4975,6 +5071,9 @@ type X509CertificateCredential struct {
 // X509CertificateCredentialCredentialType `x509_cert`.
 type X509CertificateCredentialCredentialType string
 
+// BorutaBackendIDParam defines model for BorutaBackendIDParam.
+type BorutaBackendIDParam = string
+
 // BorutaClientIDParam defines model for BorutaClientIDParam.
 type BorutaClientIDParam = string
 
@@ -6153,6 +6252,21 @@ type ClientInterface interface {
 	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
 	GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// BorutaListBackends List all backends
+	//
+	// What identity providers check people against. There is one, which is the same in every Roster and cannot be changed:
+	// it is there so that identity providers can name it.
+	//
+	// Corresponds with GET /api/backends (the `BorutaListBackends` operationId).
+	BorutaListBackends(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// BorutaGetBackend Read a backend
+	//
+	// The one that the list shows, by its identifier.
+	//
+	// Corresponds with GET /api/backends/{id} (the `BorutaGetBackend` operationId).
+	BorutaGetBackend(ctx context.Context, id BorutaBackendIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// BorutaListClients List all clients
 	//
 	// Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
@@ -6265,7 +6379,8 @@ type ClientInterface interface {
 
 	// BorutaCreateIdentityProviderWithBody Register an identity provider
 	//
-	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+	// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+	// provider and signs nobody in with it.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6274,7 +6389,8 @@ type ClientInterface interface {
 
 	// BorutaCreateIdentityProvider Register an identity provider
 	//
-	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+	// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+	// provider and signs nobody in with it.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6290,7 +6406,7 @@ type ClientInterface interface {
 
 	// BorutaGetIdentityProvider Read an identity provider
 	//
-	// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
+	// `backend` is what `GET /api/backends` shows.
 	//
 	// Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
 	BorutaGetIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -7069,6 +7185,41 @@ func (c *API) GetOpenIDConfiguration(ctx context.Context, reqEditors ...RequestE
 	return c.Client.Do(req)
 }
 
+// BorutaListBackends List all backends
+//
+// What identity providers check people against. There is one, which is the same in every Roster and cannot be changed:
+// it is there so that identity providers can name it.
+//
+// Corresponds with GET /api/backends (the `BorutaListBackends` operationId).
+func (c *API) BorutaListBackends(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaListBackendsRequest(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// BorutaGetBackend Read a backend
+//
+// The one that the list shows, by its identifier.
+//
+// Corresponds with GET /api/backends/{id} (the `BorutaGetBackend` operationId).
+func (c *API) BorutaGetBackend(ctx context.Context, id BorutaBackendIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewBorutaGetBackendRequest(c.Server, id)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // BorutaListClients List all clients
 //
 // Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
@@ -7301,7 +7452,8 @@ func (c *API) BorutaListIdentityProviders(ctx context.Context, reqEditors ...Req
 
 // BorutaCreateIdentityProviderWithBody Register an identity provider
 //
-// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+// provider and signs nobody in with it.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7320,7 +7472,8 @@ func (c *API) BorutaCreateIdentityProviderWithBody(ctx context.Context, contentT
 
 // BorutaCreateIdentityProvider Register an identity provider
 //
-// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+// provider and signs nobody in with it.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7356,7 +7509,7 @@ func (c *API) BorutaDeleteIdentityProvider(ctx context.Context, id BorutaIdentit
 
 // BorutaGetIdentityProvider Read an identity provider
 //
-// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
+// `backend` is what `GET /api/backends` shows.
 //
 // Corresponds with GET /api/identity-providers/{id} (the `BorutaGetIdentityProvider` operationId).
 func (c *API) BorutaGetIdentityProvider(ctx context.Context, id BorutaIdentityProviderIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -8866,6 +9019,67 @@ func NewGetOpenIDConfigurationRequest(server string) (*http.Request, error) {
 	}
 
 	operationPath := fmt.Sprintf("/.well-known/openid-configuration")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaListBackendsRequest constructs an http.Request for the BorutaListBackends method
+func NewBorutaListBackendsRequest(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/backends")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewBorutaGetBackendRequest constructs an http.Request for the BorutaGetBackend method
+func NewBorutaGetBackendRequest(server string, id BorutaBackendIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "id", id, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/backends/%s", pathParam0)
 	if operationPath[0] == '/' {
 		operationPath = "." + operationPath
 	}
@@ -12281,6 +12495,25 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /.well-known/openid-configuration (the `GetOpenIDConfiguration` operationId).
 	GetOpenIDConfigurationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetOpenIDConfigurationResult, error)
 
+	// BorutaListBackendsWithResponse List all backends
+	//
+	// What identity providers check people against. There is one, which is the same in every Roster and cannot be changed:
+	// it is there so that identity providers can name it.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/backends (the `BorutaListBackends` operationId).
+	BorutaListBackendsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListBackendsResult, error)
+
+	// BorutaGetBackendWithResponse Read a backend
+	//
+	// The one that the list shows, by its identifier.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/backends/{id} (the `BorutaGetBackend` operationId).
+	BorutaGetBackendWithResponse(ctx context.Context, id BorutaBackendIDParam, reqEditors ...RequestEditorFn) (*BorutaGetBackendResult, error)
+
 	// BorutaListClientsWithResponse List all clients
 	//
 	// Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
@@ -12405,7 +12638,8 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaCreateIdentityProviderWithBodyWithResponse Register an identity provider
 	//
-	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+	// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+	// provider and signs nobody in with it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12414,7 +12648,8 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaCreateIdentityProviderWithResponse Register an identity provider
 	//
-	// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+	// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+	// provider and signs nobody in with it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12432,7 +12667,7 @@ type ClientWithResponsesInterface interface {
 
 	// BorutaGetIdentityProviderWithResponse Read an identity provider
 	//
-	// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
+	// `backend` is what `GET /api/backends` shows.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -13439,6 +13674,199 @@ func (r GetOpenIDConfigurationResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r GetOpenIDConfigurationResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaListBackendsResult429Headers the declared response headers of an HTTP 429 response for BorutaListBackends
+type BorutaListBackendsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type BorutaListBackendsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaBackendList
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaListBackendsResult429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaListBackendsResult) GetJSON200() *BorutaBackendList {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaListBackendsResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaListBackendsResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaListBackendsResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaListBackendsResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaListBackendsResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaListBackendsResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaListBackendsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaListBackendsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaListBackendsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaListBackendsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// BorutaGetBackendResult429Headers the declared response headers of an HTTP 429 response for BorutaGetBackend
+type BorutaGetBackendResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type BorutaGetBackendResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *BorutaBackendEnvelope
+	// JSON400 the response for an HTTP 400 `application/json` response
+	JSON400 *BorutaBadRequest
+	// JSON401 the response for an HTTP 401 `application/json` response
+	JSON401 *BorutaUnauthorized
+	// JSON403 the response for an HTTP 403 `application/json` response
+	JSON403 *BorutaForbidden
+	// JSON404 the response for an HTTP 404 `application/json` response
+	JSON404 *BorutaNotFound
+	// JSON406 the response for an HTTP 406 `application/json` response
+	JSON406 *BorutaNotAcceptable
+	// JSON429 the response for an HTTP 429 `application/json` response
+	JSON429 *BorutaTooManyRequests
+	// JSONDefault the response for an HTTP default `application/json` response
+	JSONDefault *BorutaFailure
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *BorutaGetBackendResult429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r BorutaGetBackendResult) GetJSON200() *BorutaBackendEnvelope {
+	return r.JSON200
+}
+
+// GetJSON400 returns the response for an HTTP 400 `application/json` response
+func (r BorutaGetBackendResult) GetJSON400() *BorutaBadRequest {
+	return r.JSON400
+}
+
+// GetJSON401 returns the response for an HTTP 401 `application/json` response
+func (r BorutaGetBackendResult) GetJSON401() *BorutaUnauthorized {
+	return r.JSON401
+}
+
+// GetJSON403 returns the response for an HTTP 403 `application/json` response
+func (r BorutaGetBackendResult) GetJSON403() *BorutaForbidden {
+	return r.JSON403
+}
+
+// GetJSON404 returns the response for an HTTP 404 `application/json` response
+func (r BorutaGetBackendResult) GetJSON404() *BorutaNotFound {
+	return r.JSON404
+}
+
+// GetJSON406 returns the response for an HTTP 406 `application/json` response
+func (r BorutaGetBackendResult) GetJSON406() *BorutaNotAcceptable {
+	return r.JSON406
+}
+
+// GetJSON429 returns the response for an HTTP 429 `application/json` response
+func (r BorutaGetBackendResult) GetJSON429() *BorutaTooManyRequests {
+	return r.JSON429
+}
+
+// GetJSONDefault returns the response for an HTTP default `application/json` response
+func (r BorutaGetBackendResult) GetJSONDefault() *BorutaFailure {
+	return r.JSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r BorutaGetBackendResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r BorutaGetBackendResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r BorutaGetBackendResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r BorutaGetBackendResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -20723,6 +21151,37 @@ func (c *ClientWithResponses) GetOpenIDConfigurationWithResponse(ctx context.Con
 	return ParseGetOpenIDConfigurationResult(rsp)
 }
 
+// BorutaListBackendsWithResponse List all backends
+//
+// What identity providers check people against. There is one, which is the same in every Roster and cannot be changed:
+// it is there so that identity providers can name it.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/backends (the `BorutaListBackends` operationId).
+func (c *ClientWithResponses) BorutaListBackendsWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*BorutaListBackendsResult, error) {
+	rsp, err := c.BorutaListBackends(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaListBackendsResult(rsp)
+}
+
+// BorutaGetBackendWithResponse Read a backend
+//
+// The one that the list shows, by its identifier.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/backends/{id} (the `BorutaGetBackend` operationId).
+func (c *ClientWithResponses) BorutaGetBackendWithResponse(ctx context.Context, id BorutaBackendIDParam, reqEditors ...RequestEditorFn) (*BorutaGetBackendResult, error) {
+	rsp, err := c.BorutaGetBackend(ctx, id, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseBorutaGetBackendResult(rsp)
+}
+
 // BorutaListClientsWithResponse List all clients
 //
 // Every client in the order they were made, whichever dialect made it. There is no paging; parameters are ignored.
@@ -20919,7 +21378,8 @@ func (c *ClientWithResponses) BorutaListIdentityProvidersWithResponse(ctx contex
 
 // BorutaCreateIdentityProviderWithBodyWithResponse Register an identity provider
 //
-// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+// provider and signs nobody in with it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20934,7 +21394,8 @@ func (c *ClientWithResponses) BorutaCreateIdentityProviderWithBodyWithResponse(c
 
 // BorutaCreateIdentityProviderWithResponse Register an identity provider
 //
-// `name` and `backend_id` are required. Roster keeps what is said of a provider and signs nobody in with it.
+// `name` and `backend_id` are required; `GET /api/backends` shows the one there is. Roster keeps what is said of a
+// provider and signs nobody in with it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -20964,7 +21425,7 @@ func (c *ClientWithResponses) BorutaDeleteIdentityProviderWithResponse(ctx conte
 
 // BorutaGetIdentityProviderWithResponse Read an identity provider
 //
-// `backend` is what was sent as such, else an object with the `id` of `backend_id`.
+// `backend` is what `GET /api/backends` shows.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -22410,6 +22871,217 @@ func ParseGetOpenIDConfigurationResult(rsp *http.Response) (*GetOpenIDConfigurat
 		response.Headers200 = &headers
 	case rsp.StatusCode == 429:
 		var headers GetOpenIDConfigurationResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaListBackendsResult parses an HTTP response from a BorutaListBackendsWithResponse call
+func ParseBorutaListBackendsResult(rsp *http.Response) (*BorutaListBackendsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaListBackendsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaBackendList
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaListBackendsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
+// ParseBorutaGetBackendResult parses an HTTP response from a BorutaGetBackendWithResponse call
+func ParseBorutaGetBackendResult(rsp *http.Response) (*BorutaGetBackendResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &BorutaGetBackendResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest BorutaBackendEnvelope
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest BorutaBadRequest
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest BorutaUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest BorutaForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest BorutaNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 406:
+		var dest BorutaNotAcceptable
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON406 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest BorutaTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest BorutaFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 429:
+		var headers BorutaGetBackendResult429Headers
 		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
 			var value int
 			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {

@@ -7,6 +7,8 @@ var operations = map[string]operation{
 	"GET /.well-known/jwks.json":                                     {id: "getJWKS", public: true},
 	"GET /.well-known/oauth-authorization-server":                    {id: "getAuthorizationServerMetadata", public: true},
 	"GET /.well-known/openid-configuration":                          {id: "getOpenIDConfiguration", public: true},
+	"GET /api/backends":                                              {id: "borutaListBackends"},
+	"GET /api/backends/{id}":                                         {id: "borutaGetBackend"},
 	"GET /api/clients":                                               {id: "borutaListClients"},
 	"POST /api/clients":                                              {id: "borutaCreateClient"},
 	"DELETE /api/clients/{id}":                                       {id: "borutaDeleteClient"},

@@ -78,11 +78,6 @@ func once(reg *registry.Registry) gin.HandlerFunc {
 		})
 		c.Writer = real
 		switch {
-		case errors.Is(err, registry.ErrOtherRequest):
-			fail(c, &problem.Error{Status: http.StatusUnprocessableEntity, Text: err.Error()})
-		case errors.Is(err, registry.ErrUnderWay):
-			c.Header("Retry-After", "1") // tells it from conflicts that stay
-			fail(c, err)
 		case err != nil:
 			fail(c, err)
 		case replayed:

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"testing"
+
+	"github.com/rosterhq/roster/server/boruta"
 )
 
 func TestBorutaDialectIsAsConfigured(t *testing.T) {
@@ -14,7 +16,7 @@ func TestBorutaDialectIsAsConfigured(t *testing.T) {
 	if !ok {
 		t.Fatal("no token")
 	}
-	status, body := s.call(token, "POST", "/api/identity-providers", `{"identity_provider":{"name":"people","backend_id":"5f2c4c5e-4b4e-4f57-8d0e-3a3a3c9f5a11"}}`)
+	status, body := s.call(token, "POST", "/api/identity-providers", `{"identity_provider":{"name":"people","backend_id":"`+boruta.BackendID+`"}}`)
 	var provider struct{ Data struct{ ID string } }
 	if err := json.Unmarshal([]byte(body), &provider); err != nil || status != http.StatusCreated {
 		t.Fatalf("making an identity provider: %d %s", status, body)

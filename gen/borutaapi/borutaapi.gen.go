@@ -339,6 +339,96 @@ func (e BorutaUserinfoAlgEnum) Valid() bool {
 	}
 }
 
+// BorutaBackend What an identity provider checks people against. Roster has no settings of it, so it holds no secret.
+type BorutaBackend struct {
+	// CreateDefaultOrganization Whether people who register get an organization.
+	CreateDefaultOrganization bool `json:"create_default_organization"`
+
+	// Features What identity providers can switch on.
+	Features []string `json:"features"`
+
+	// FederatedServers Servers that people come from. None.
+	FederatedServers []map[string]interface{} `json:"federated_servers"`
+
+	// ID Identifier of the backend.
+	ID openapi_types.UUID `json:"id"`
+
+	// IsDefault Whether it is the default one.
+	IsDefault bool `json:"is_default"`
+
+	// LdapBaseDn Where people are there. None.
+	LdapBaseDn nullable.Nullable[string] `json:"ldap_base_dn"`
+
+	// LdapHost The LDAP server. None.
+	LdapHost nullable.Nullable[string] `json:"ldap_host"`
+
+	// LdapMasterDn The account that searches there. None.
+	LdapMasterDn nullable.Nullable[string] `json:"ldap_master_dn"`
+
+	// LdapMasterPassword The password of that account. None.
+	LdapMasterPassword nullable.Nullable[string] `json:"ldap_master_password"`
+
+	// LdapOu Their unit there. None.
+	LdapOu nullable.Nullable[string] `json:"ldap_ou"`
+
+	// LdapPoolSize Connections to an LDAP server.
+	LdapPoolSize nullable.Nullable[int] `json:"ldap_pool_size"`
+
+	// LdapUserRdnAttribute The attribute that names people there. None.
+	LdapUserRdnAttribute nullable.Nullable[string] `json:"ldap_user_rdn_attribute"`
+
+	// MetadataFields Members of people beside their address. None.
+	MetadataFields []map[string]interface{} `json:"metadata_fields"`
+
+	// Name Its name.
+	Name string `json:"name"`
+
+	// PasswordHashingAlg How passwords are hashed.
+	PasswordHashingAlg string `json:"password_hashing_alg"`
+
+	// PasswordHashingOpts Parameters of the hash.
+	PasswordHashingOpts map[string]interface{} `json:"password_hashing_opts"`
+
+	// Roles Roles of everybody in it. None.
+	Roles []map[string]interface{} `json:"roles"`
+
+	// SMTPFrom The sender of mail. None.
+	SMTPFrom nullable.Nullable[string] `json:"smtp_from"`
+
+	// SMTPPassword The password of that account. None.
+	SMTPPassword nullable.Nullable[string] `json:"smtp_password"`
+
+	// SMTPPort The port of the mail server. Not said.
+	SMTPPort nullable.Nullable[int] `json:"smtp_port"`
+
+	// SMTPRelay The mail server. None.
+	SMTPRelay nullable.Nullable[string] `json:"smtp_relay"`
+
+	// SMTPSsl Whether mail is sent over TLS. Not said.
+	SMTPSsl nullable.Nullable[bool] `json:"smtp_ssl"`
+
+	// SMTPTLS When STARTTLS is used. Not said.
+	SMTPTLS nullable.Nullable[string] `json:"smtp_tls"`
+
+	// SMTPUsername The account there. None.
+	SMTPUsername nullable.Nullable[string] `json:"smtp_username"`
+
+	// Type The module of Boruta that it stands for.
+	Type string `json:"type"`
+
+	// VerifiableCredentials Credentials that it issues. None.
+	VerifiableCredentials []map[string]interface{} `json:"verifiable_credentials"`
+
+	// VerifiablePresentations Presentations that it asks for. None.
+	VerifiablePresentations []map[string]interface{} `json:"verifiable_presentations"`
+}
+
+// BorutaBackendEnvelope One of them.
+type BorutaBackendEnvelope = jsondoc.Object
+
+// BorutaBackendList All of them.
+type BorutaBackendList = jsondoc.Object
+
 // BorutaClient A client. `trusted_authorities` and `trusted_hosts` are there only under the profile `master`; the others always.
 type BorutaClient struct {
 	// AccessTokenTTL Lifetime of access tokens, in seconds.
@@ -631,7 +721,7 @@ type BorutaIDTokenAlgEnum string
 
 // BorutaIdentityProvider An identity provider.
 type BorutaIdentityProvider struct {
-	// Backend What it checks people against.
+	// Backend What it checks people against, as `GET /api/backends/{id}` shows it.
 	Backend map[string]interface{} `json:"backend"`
 
 	// BackendID Identifier of the backend.
@@ -676,10 +766,10 @@ type BorutaIdentityProvider struct {
 
 // BorutaIdentityProviderAttributes What can be set of an identity provider.
 type BorutaIdentityProviderAttributes struct {
-	// Backend What it checks people against.
+	// Backend Ignored.
 	Backend nullable.Nullable[map[string]interface{}] `json:"backend,omitempty"`
 
-	// BackendID Identifier of the backend.
+	// BackendID Identifier of the backend, a uuid of one that exists.
 	BackendID *string `json:"backend_id,omitempty"`
 
 	// CheckPassword Whether a password is asked for.
@@ -835,6 +925,9 @@ type BorutaScopeRequest = jsondoc.Object
 // BorutaUserinfoAlgEnum Algorithm that signs userinfo answers; it must go with the type of the key pair. `null`, the default, stands for
 // plain JSON.
 type BorutaUserinfoAlgEnum string
+
+// BorutaBackendIDParam defines model for BorutaBackendIDParam.
+type BorutaBackendIDParam = string
 
 // BorutaClientIDParam defines model for BorutaClientIDParam.
 type BorutaClientIDParam = string
@@ -1137,6 +1230,12 @@ func (a BorutaKeyPairType) MarshalJSON() ([]byte, error) {
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// BorutaListBackends List all backends
+	// (GET /api/backends)
+	BorutaListBackends(c *gin.Context)
+	// BorutaGetBackend Read a backend
+	// (GET /api/backends/{id})
+	BorutaGetBackend(c *gin.Context, id BorutaBackendIDParam)
 	// BorutaListClients List all clients
 	// (GET /api/clients)
 	BorutaListClients(c *gin.Context)
@@ -1228,6 +1327,44 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// BorutaListBackends operation middleware
+func (siw *ServerInterfaceWrapper) BorutaListBackends(c *gin.Context) {
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BorutaListBackends(c)
+}
+
+// BorutaGetBackend operation middleware
+func (siw *ServerInterfaceWrapper) BorutaGetBackend(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "id" -------------
+	var id BorutaBackendIDParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "id", c.Param("id"), &id, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.BorutaGetBackend(c, id)
+}
 
 // BorutaListClients operation middleware
 func (siw *ServerInterfaceWrapper) BorutaListClients(c *gin.Context) {
@@ -2111,6 +2248,8 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 		ErrorHandler:       errorHandler,
 	}
 
+	router.GET(options.BaseURL+"/api/backends", wrapper.BorutaListBackends)
+	router.GET(options.BaseURL+"/api/backends/:id", wrapper.BorutaGetBackend)
 	router.GET(options.BaseURL+"/api/clients", wrapper.BorutaListClients)
 	router.POST(options.BaseURL+"/api/clients", wrapper.BorutaCreateClient)
 	router.DELETE(options.BaseURL+"/api/clients/:id", wrapper.BorutaDeleteClient)
@@ -2189,6 +2328,269 @@ type BorutaUnderWayJSONResponse struct {
 }
 
 type BorutaUnprocessableJSONResponse BorutaError
+
+type BorutaListBackendsRequestObject struct {
+}
+
+type BorutaListBackendsResponseObject interface {
+	VisitBorutaListBackendsResponse(w http.ResponseWriter) error
+}
+
+type BorutaListBackends200JSONResponse BorutaBackendList
+
+func (response BorutaListBackends200JSONResponse) VisitBorutaListBackendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListBackends400JSONResponse struct{ BorutaBadRequestJSONResponse }
+
+func (response BorutaListBackends400JSONResponse) VisitBorutaListBackendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListBackends401JSONResponse struct{ BorutaUnauthorizedJSONResponse }
+
+func (response BorutaListBackends401JSONResponse) VisitBorutaListBackendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListBackends403JSONResponse struct{ BorutaForbiddenJSONResponse }
+
+func (response BorutaListBackends403JSONResponse) VisitBorutaListBackendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListBackends406JSONResponse struct {
+	BorutaNotAcceptableJSONResponse
+}
+
+func (response BorutaListBackends406JSONResponse) VisitBorutaListBackendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListBackends429JSONResponse struct {
+	BorutaTooManyRequestsJSONResponse
+}
+
+func (response BorutaListBackends429JSONResponse) VisitBorutaListBackendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaListBackendsdefaultJSONResponse struct {
+	Body       BorutaError
+	StatusCode int
+}
+
+func (response BorutaListBackendsdefaultJSONResponse) VisitBorutaListBackendsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackendRequestObject struct {
+	ID BorutaBackendIDParam `json:"id"`
+}
+
+type BorutaGetBackendResponseObject interface {
+	VisitBorutaGetBackendResponse(w http.ResponseWriter) error
+}
+
+type BorutaGetBackend200JSONResponse BorutaBackendEnvelope
+
+func (response BorutaGetBackend200JSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackend400JSONResponse struct{ BorutaBadRequestJSONResponse }
+
+func (response BorutaGetBackend400JSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackend401JSONResponse struct{ BorutaUnauthorizedJSONResponse }
+
+func (response BorutaGetBackend401JSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackend403JSONResponse struct{ BorutaForbiddenJSONResponse }
+
+func (response BorutaGetBackend403JSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackend404JSONResponse struct{ BorutaNotFoundJSONResponse }
+
+func (response BorutaGetBackend404JSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackend406JSONResponse struct {
+	BorutaNotAcceptableJSONResponse
+}
+
+func (response BorutaGetBackend406JSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(406)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackend429JSONResponse struct {
+	BorutaTooManyRequestsJSONResponse
+}
+
+func (response BorutaGetBackend429JSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type BorutaGetBackenddefaultJSONResponse struct {
+	Body       BorutaError
+	StatusCode int
+}
+
+func (response BorutaGetBackenddefaultJSONResponse) VisitBorutaGetBackendResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type BorutaListClientsRequestObject struct {
 }
@@ -6571,6 +6973,12 @@ func (response BorutaReplaceScopedefaultJSONResponse) VisitBorutaReplaceScopeRes
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// BorutaListBackends List all backends
+	// (GET /api/backends)
+	BorutaListBackends(ctx context.Context, request BorutaListBackendsRequestObject) (BorutaListBackendsResponseObject, error)
+	// BorutaGetBackend Read a backend
+	// (GET /api/backends/{id})
+	BorutaGetBackend(ctx context.Context, request BorutaGetBackendRequestObject) (BorutaGetBackendResponseObject, error)
 	// BorutaListClients List all clients
 	// (GET /api/clients)
 	BorutaListClients(ctx context.Context, request BorutaListClientsRequestObject) (BorutaListClientsResponseObject, error)
@@ -6709,6 +7117,56 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictGinServerOptions
+}
+
+// BorutaListBackends operation middleware
+func (sh *strictHandler) BorutaListBackends(ctx *gin.Context) {
+	var request BorutaListBackendsRequestObject
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BorutaListBackends(ctx, request.(BorutaListBackendsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BorutaListBackends")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BorutaListBackendsResponseObject); ok {
+		if err := validResponse.VisitBorutaListBackendsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// BorutaGetBackend operation middleware
+func (sh *strictHandler) BorutaGetBackend(ctx *gin.Context, id BorutaBackendIDParam) {
+	var request BorutaGetBackendRequestObject
+
+	request.ID = id
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.BorutaGetBackend(ctx, request.(BorutaGetBackendRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "BorutaGetBackend")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(BorutaGetBackendResponseObject); ok {
+		if err := validResponse.VisitBorutaGetBackendResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // BorutaListClients operation middleware
@@ -7633,236 +8091,256 @@ func (sh *strictHandler) BorutaReplaceScope(ctx *gin.Context, id BorutaScopeIDPa
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L35cuK4vzj6KirurfouDWGHkP6LLQkJEAJk62EqCFuAg5EcS0DIVFfdp7nnPc6j/J7kV1psbDBrp7cZ",
-	"Tp36Tsdolz779ldII2OLYIQZDZ39FUJvcGyZSPy7QOwJg0XTQJjxv+lkPIb2PHQWygNNfAWQAoMBg4Ix",
-	"1BHozYGO+nBislA4NIXmBPFuOmSQ/xdqGqL0mZERws+MmaGz00wqFguH4IQNiW28Q2YQ/KwRHcmfM6s/",
-	"2uh1giiTvye9v6NnqhELhc760KTI812XP9DQ2R9/hkPaEGmjZ2vSMw3tWW7i2dDdXhrBfUNHmBnQdD/q",
-	"vAGemGY4hHCf2Bp61i1iub87H9mbWLz7nXcLZWGqn+zHUOQUxnqRVD+djeT6sV4k1jvtp7RMP9lPoRBv",
-	"qw6GGgMM2cRGz9AchM5CzVY6nvA28J6cXCqbP1s2mRo6svk5i2nT/ZgWh+lEJNPrxSIpPYEiOT2diJzC",
-	"nJ6EcZjQ4vFQOIThGIXOQi0G+/3Q13DoZcacwxmhubPrEZo/W9Cwn9ncQvKVyCfzTI133j+TTiezoXBo",
-	"TPSJOaHO50QsdRoKh2SvkE0hn0JN2TNM08CDUDhkjbTFma3ejFyCd1GhCP+/QvmiUgfNVh407grVShFc",
-	"l5/EDx1cq1QKxcF1MX9bzr99yTHULtc+0ccafCwnb8vJh2jqPJqpa83Gy+glOqgW7EGGwLz18ta8vpxc",
-	"oHkHX1nVopU4zb03i5PXDO2X9Tarj/sNhmqa0Up+mj/cx6opLcv646tBacpyA2Q9Ddt36Cn+WqE32Q6+",
-	"13PFBnoradnkfeYpXZm9mKkXViibsXZp/CX7djdIjK6SNwarv770WrVHMr16qY6bmRvyAq8uIelg7W58",
-	"8yneyj9O44TOirU7FmfFl8JNutCv6SNUqT68laYvrHw6ope3ufPXPtMy528XuBB7ek2gcbqDM0+Z8/er",
-	"y0H08aoyTURfq4PXdjXKtNNzezTrx+7n+eJQL4+a84enh8uLVivOzHThPPU+jd/EKp/m1Q6u9waJTOIT",
-	"7Scf4rlycsZqs6aZPS0S0pu8xKtWcVYp5W/zhQ4WR1+ul4JvpIND7h3aqG8jOpTPefnibTQlo8VzsJFu",
-	"2EhjzxPb4BAcGjJm0bNoVD2fE4Wvoho0zR7URqE/eSfPBBJeEulcIsYhxkbUIpii57GA1JAa3iKU4yyK",
-	"NBux0FmoLIdtib8/5I9YLJbkMzjgTZ+hDi3GQTZUNo03wz6R+PakghmyMTRPWm5b3nFiWcRmSH8e2BAz",
-	"AYriRBSoaDZSeIu3tiClM2LroSDsyj8ORB/5h/9CwiFjbJmGZjDxk7iOcMjAzCbUQhrz4CKO5S33n5aN",
-	"PEjXP5FncX+GQ/JiENYtYmD2zHs9jxEbEt27I3kZzz1IDS0UXvoqLmx1KI6/xHASeV62EulMKByaUGQb",
-	"uE8EdkX6s/sKRDOOYb5+/Rr2EbyqQZeI3g1GiuytUrc/juTtSN6O5O1I3o7k7UjefkXy9ucyfXsw2LBU",
-	"KflJXHuIQKlSAqQPIBZPnWOkv50sx//3bITmZ++ZWS7de0y9jeuDhzKe1lrzfKGaaKdrp6Xp/LpZfHoc",
-	"XdbyJfz2lpvkhoV5Y1pD6ati1kiOWinjJTFtX962xslz64FM9Ntbq4RG70n0lIy3auftL63+/WiYvy/0",
-	"8Fujeo1nlBYvcDqJmkkjRaoXpIcs+8uoX34jKUvD94Z++YWWciOYNRJ5LTds5genZXjRnM2uNaOUytHs",
-	"6PWBXb++XFbzWdZ8HSRfWaoXT30pz0rJTPpiNrPv7hPjp1ODlfolNLqa2pd3JZYfZCcPw9vR+T1KarD+",
-	"Xj9/f7B0G15+6RcNfF6qvUzi92+taqJcvbbm7QGpfWmP+lauenfbvG+iJhzaA13DKA3bpWS/ea5nvhil",
-	"gjVHT6j/ZTaPF9soazzpmBo9uzh/jVuz+DBFLwxW1O7ha4Oev7WMuDZmjS/z4d0pPs8nX1DhtJ44T9o6",
-	"jt+ft7OpQu+8zK5yqfP7p3JrVP5SmrRyb7h0Nci2+qR98Xg+mtw1Xka4nb9KXlF6h6rZ6xerOr2P64WG",
-	"3R6xwlWj9oDfYNO4GtbjD0Z/fHFlZ79cPGQfs7OqTa6ejPvypPdyP43btaveReOLnSheJdJPF6Ej1/P7",
-	"cT2xi/eLYe3u/O6hULzJnH6yZ0+T63TJzFqVMUtlJnmcqPbu06NmvnTaHs/no2Ih0cHme/E6SS+NXr6R",
-	"z+rYturW2/VNuj7Ej7U6Td+nsPHyBabOr21z0qpnU/pdbza7K0/Z6NHOnPffOvjyplx57WdecvlYa2Ce",
-	"W8nMo2WxeCVaT7xnnpoT8+bq7i5dGddP77/ULtsvF4WRWXqpmPqXwej1afjQwdGcfXveKMwr0cL77Vvl",
-	"vpyJv5wPU4+4986yL/Oa2ZyZlUzZ6uP7+/uGeRnP6G9ju1hMGbXpTeH+poM/Xbbutdv3rBGbD+9PjQta",
-	"fMy1e6nWvGBOH6M11KjRVC4Wm17WT9ON64txIWpdJV4ndXjbo5XbyV0HX1zdXfej8R69vMz14oNq/fXa",
-	"fJlcPSYfk/XoF3pt3h65niPX83cU6jnTU0eza45wfPpsTNgQ2X9Pbuco2v+eRM46bfZjL/HS9On2vGU9",
-	"vvXfm1oy/z61k22zatI4qt4+GMnpvPmatFux2MPlcGJ18LD3pg8KJXhffLsqjGvsMdM8vS30L3J3llWO",
-	"Duv3+WLm4lO+OErcsPpbu3zRzJLE6G06n9LY+UPvrYPhKNfQJ8anqx6Kn/ZPbx6ng0r1qvnpiZC70VM9",
-	"FTVKjyXLfrghMXP48t6y9Gn89rH23r57uHqkhV4HD4yb+y+VT1epRkav5e7zmRa5jg3yb2aS3V9od5/u",
-	"0izTqDxWLs1SdtpkTwP0/tKHtYx2XbsYfipOOrg6u5y2L2vv+cGn0s0rup5ZVzkyuIXzfq0wb8wrzUo7",
-	"Nsdv2WH/onFzg2Zt88q+akwvX6zaKJp5Ix3cuH48jTUeyqe9T+0evL8c1O/ScTuWfCoPYy/pQiF+JHJH",
-	"Ivc3I3IlaXy9RvMGNOxV0V4ZZwHHiEF0TuDfONL7WjadiKBUJh5JpbPJCEznepFULgv1ZE7PZXV+OQZ9",
-	"dmy9Z8yeoKMO8/fXYXqeUkXR54aHPC8e08MQ2QigsWWSOUIU8McJDBz0pjhqQ1hfPC8t3k/AZCpy2ssi",
-	"zlXEIjCrpyNJLa3HehmYQ7E4J7aq3/PunVwWycEgLms0JISiZ4ooNQj2c0z2GPZM5P1GEWa+by6TRNgq",
-	"5zRDPQ612M86HcLDcJQ1MCizfZPzSX0fOEJ4RrrhX6OzDM/HDZcZbNtyWDLgsmRBZq7jff6s+/SocAMx",
-	"fF7gddBD1NARYB58TzD6SHTv53uO+P7vgO+rsIdME+ktKYr6kT1kwELEMhGANgJ0SGZ47Xs6hXE9wwEk",
-	"FdfSkZTGgRym05FeLwZTWj8HsxoXCk0+HxcSEdSBgafE0ASzqEDI+XJmI6i7DLjkNDyrvrEQ3kypGnLd",
-	"GsRAgiOyj1Tq47Ca5Pw+hEg1EZ9ID3Q3VOoZ3gBArHOEBqTS5JfU1uwHCluevEL+RwXQr6YAAomjd8fR",
-	"u+OoAjqqgH4hFVAA/5aXpBIwzsdBPHd898dwDiAdgT6xP4ibk9huNxbuazg0RFBHtifUoEo0cdFiGYhq",
-	"tmHJP0MNyIaA9MGM72EGZbzBCX9Z2hCNxXoVqqbMNvAgxMcvt+Fgdaj2EIEpsjmTxUfkcpI8kDB4nRCG",
-	"dPDv5nkR5OLxGPjf/zk9OT1J/ucElKfIngNtCPEA+buBMRwhCqDiUQjeuq4mZKhqjA0m/md1hZdkBsb8",
-	"ohQXQgEbGhRwLIFscW18SmBguYqJbfNlzAysk1ng3AZmaIBs/+RNNIYG5mtavwC50bFg+03UZ/uMTlHA",
-	"1h6GSK5arhYgrNMw3wlFGsE6BdTAGgLxXDYWicUjsXg7FjsT//9l+9yI2fN8n0lWYs2OnHkYATNoMNBD",
-	"fWIjwOw5p+hwAA28x0R3WEf2A5x/24RhYKgHRXDfNDQRUDMz2BBA5wk4T45yDrhb0dHYIgxhbR65RvOu",
-	"AO0ONiiY8AWBGZyfgHyPywhAvMqZQdGJIGMbNvaVY14bjhHzAaVkyCulBv8tGJwkIPyLKhVS30B2GEAw",
-	"mRg6X3gywwHHhhofmF+2QEKQCkBRNHAPdpPPakE29LDOusD2rxPDRrojlGyCwGC12MY9rmjHvnW7O7K5",
-	"H7ddpTTauMsRmgst0rdublet0odtTtC9jVsTRPBb97UjPfyIfUm4u+D80g7ABwRjJbbnX7E2sJ+frOzt",
-	"uJ2cVUdNPXePLz90hbthhpv8hA09Z+9f5O04OW2fzqt2YvTYy9ZnX2LWpZampf5VapBHubvgBS/krD3X",
-	"7TJ0m9fuNgs6Vhvpz7ne43uyOrodt7OzJ6upJ+7xJU2tWaw72v4L9uB7AcSBS64JNoQTCYdmDKFlIQwg",
-	"A2PCSQjW0Ak4JzZIpMCQTGy6ICmKtxgg5vkIMZ0hm/OHi28cQUCsd7Ca5LPL+DizShLEFDIxKLBRf0KR",
-	"LilaKpEIC/WN4EY1MkYUzIaGKRXWfcOmgvq5dEz1iuXkrF1BeyOC+HbDvKc2BJhIKieaDSGVlE7cgWQx",
-	"F7ewRDl9BNGDmnvxfoxTopieTkdSMHkaycG0HomjlJZBMXiqC9Q8hm9VhAdsyEW0dDg0NrDzdzwcdI39",
-	"GmTacM39dTm72nUIvcOhimPiLF8PKe5TDwNig+5/uw6JPxNcMZoi29ML2QgY1P9mO6FpthNaezT9iFje",
-	"Fua10q8TjA7ZiPvKoMlFgrm4qv0WyKfeaZVNRMnE1lAL2dMthN1WTQEVbQWsiyM2mJdYAAvZGsIsgjCX",
-	"DpfQQYZT8wTM9VJ6PIuSydNTCGNx7WNo3NeF5O/hywpQb0qQ4980gpnSm0KLS8BCkIq+UClNecO6EZ4i",
-	"c0VK5Efh/CICug1KpZeTKxlKDWGokC89N8u3d+VWmwMBohQOkHuYEgmYUBtJTEJ6L0hjihCciMtZHOrq",
-	"EvhBCT0v5WDNqfOeK/DcmMHHYIrIy6nH0OwTe4z01Zl7RJ87Xa5aN/Wt8yLbJpJRdp4Ql/89CNjBeQNj",
-	"ijBY8NZAg5jP0kOcmdQQpfw5/fl1zWHuN4x4Lou39P/aqB86C/0/0UWYf1T+SqPyHZX5NmS3VeBYPpQw",
-	"MLyX6zwYAS8Qbzp81xFTyTh7PlqF+/zX1iJjJFaITOqiR59ojiAW1CXgMos39fNqpbj6glTfGaTukO44",
-	"n7ng5oiJ/MgmHgnQ/54EuXTgwUvSdl1L3u0trl/oAJbol2/cj777gHPozQH1nfnLhDKApdrBo87xUOl1",
-	"C1GtowHCtEeddQ4Nc2KjPR9Lb0KXL4QQMJ5ow20X0So37yvF8vNdPX+fr1TzhWrZ/z74OD7VDLTRYsSz",
-	"5edhKHXo6rtlQy7/z8QJ2wQPgIGpoQc91Eq9XW7W89Vnvrhy87ncbN40/S8FA2ciILASIJpQC304PnBe",
-	"ZB8apgA1m0wGggNTngZ9D6H3QP05sXuGriO8501aNmFIY0H42qXbPWQSPBAaFj431McGFhZKPiqn4sjs",
-	"Bxzr+U2zUCmVyvW1qNygYGYbTKBXuYpgLK3WEdRcHn4gsRXKXw8uXbFn7rzOOZmIZ9h3DpkfhbSCSqzh",
-	"NF5e/tPuHT/2GTlzBB2BoCVs68F6tBpNxOWLPV+W7XbyXwsXWiiDWKdC8FmSbgLu567eaN4Uy60WRxbP",
-	"5Xq70n5aoikBiJtjVSEVBUwiTkDgfPlZ2pU/+g5WtYhb19SbA6guLWh5zpXUCctrGrKU9X+va4Gi4+q1",
-	"KNFhBjGj4LJdqwbcRP2m/ZwvFsuN9grezgtRVmJrzsd8OK2Uy9MJUmyP2IYzledgzskE7/tUtQCXiLaS",
-	"8DjqpZywrWam8JzK+c1dvbSO0XEXjd4Myj74ZPyL9OAT50wacG4SqLcJqUJ7sO9zMZ0+wbw8IwTIJqvn",
-	"ohh5BbHP7Zub52q+eVFeOSZLrhCgNw0hXWIq0xgbgtrFY6nTdDYDenP28SC6sg3vudnCsGA49rI9Do0y",
-	"aKJdOGmDSY1MwOk1muXiTb1UaVdu6s/n+Uq1vPZ9DT0MpDTvGJKrtBHUvxPTqqSPFU2Ko+QAkI4Egvec",
-	"aJuQGsRzJVTTfekJZGgt2jIoIFMkVQqi4eqB8vdXy9efHAGztZnvPJPWJEgBZ374fz08N6BwTr8Tilve",
-	"ykdw/vwOHiOu7TDi2kU3dvdbUZeG8Fk3dxpm0WNlKGXK3HEY3tojwtzhhWPBnm9KOZmsw/viZ6Wqcl78",
-	"gBA9kEnJ37Uvb5qVLwJON/ORE8+K92Uld+v7fUiMl6sMOBYPqHvttnvcx99U2F+Ze62d2W9hbjuyLoAC",
-	"6/iU899LI3CHlbLrAOZyjMY9tZ7F9dXkR9CzERwBe2IKj6UdufwFIK16nQoB0sBTaBq69Oxacgfr9qDO",
-	"/xDn6jZcBquFZUUjE1MHQSq/8FpxZvUOf1nhJhxicAXfOa6/0oWJsxL8eQo9+gGXJPXvf4T4OI4Vooe4",
-	"3CtmPvDsV0/ezY86ocomtzG4ZtfluwbPJddZ8ZqEaz4zTBNASolmQFdxLJAJwsyeH7bDj8IzAZD2GXTl",
-	"9rrANCij0sFLCPycrRHLR1AbOpoUMU9QblqoS1YYmg2bWMhmBgd5xwt6Cd0pYwToMntCGdKfFc3inbrC",
-	"wdz9ZUgo499spIxqBJtzj43TsknfMBHojiHlaO+zNHrwtvyJzTgjJv1HPcsKwhbLpqmq0UfMGAtnMy9h",
-	"87lLnSxclF0/nvV+7hun8PYBvM/eE/l85jfNZU3oEOlLUzqM7fKseGKavliDtatwPfMDnM4EDmE++UCI",
-	"cIpJWfbh/7xwm+JMhMdTEkg3RhdtrV1gjxATQexb4CJEYK2DCpVyin+pHpZKiCzhkMHQmO4GjhJGpF/o",
-	"V3d50LY5XV0fVbDpED1mHulUCmZcOGDAshHlS+CLFgNLO+nqkfiDFdbNhYTTpfBsAdiVvaUTbfC4etDS",
-	"PVnNBMjKGxxxQjVEIi4IYcRlmWfd0AXxMiFHiHxP+oYrdgy0y7EVa49OwC8YT6jAsT0ywfL5ibX4nUql",
-	"D2oqlfvPbm9sJZBj3SIsG0U870lAujhcAAGzIaZQc1FA8BmvO+IAL0A+QJ/YY8hCZyFlzF05vHXxI8tz",
-	"5M0Bx9HDsXx0vDUFlZKLFgkW2KXcSqQzoNxKnqZAuZWOJ0BTfGmKLyImBQjXanApvlyKL2W91Mp/Bvyg",
-	"+auwkcu36AY0hQV7SCgSk/TQnGBhZ5TuYVufhz8AZhNq9GxnG/INDKDZFR2sBM0FBNCs8w8Upz9FNr9h",
-	"ukgETzl1I3zljXJtp2NZic0JJuKy96p7LQQYzVyPRScJveewpOvBInBnFSQWgY0c2D3wt9P6ZezPOkBr",
-	"XBfLclFYh4zY890AeTsmzqt34YGzz5LTXnik60j6MPqecFjyJljQNMGZKkojVfpOHMJue9/7oTicnYxi",
-	"cL3KHN979WjWTbQUd7Pu0FUzAw8UwcBkI71YCtxZP+yUjHYedEnQCxjURqBnkxnlTKJy7qLSh58NAcQr",
-	"rJF0/vER/pWDWibsAYFEmzCPar4z+lmKRQryf5dMAVV+hDs9KyeGaYOjq2ziQ9WCJ4dANwbKVV62EWzI",
-	"CFm7veig4KZAjCEIT+BbXRPmFDiKL4BkDnTiu12EJ+PfNT5q+VTWnLz7UDcGVAW9q6Wj4x34/JrSRq87",
-	"xO0hWcsfX2ZMbN2YcuaQkyv+JWiPW/bkj+xaz9iQ/io9DXxpAYJrQNBUuQY0PkpfnA31yHm8g3CY4OMo",
-	"XGxQVzBuDckMB0i5UsgF0FRRTmvXJcTmoNuT0Uwen1bBZB++gt3x4eYwup2YTWcIhdGoQkJCLDShgZW9",
-	"dyuy+er1/vxDuoOu0P21opliZ1xkuSRNLdOfNSR0mfatytFLYs2qjBFeVWOsVT5sUhYE0aolplkxWz6+",
-	"Y5mBDEThUiQM4paD5PJ1KHytkLLlWW1GBJtR3wpDvkxz/wxgdL08fp4x2+hN2FoSpEEsOQ9BMx3u8aSD",
-	"O/gemhMk3SU0SBdRa0M0lx+lcH8GIOiZEI8AQ2/Mq1r2pJ8Je5qo0BogoJKP1MG6TSwL6WGgmAvJEWlk",
-	"jACkqtO/u51QJtYJdf8TBorRovzXbodjHNQJdcP830Ld5/wR74S6wlO+E+I9d9fCqSw3Kk/BIVo5UINv",
-	"xngyFqpEJwmPODYOqIOJLdUKY9nKnWpsYPl3PFDNJYht8FrdCPENq+XdD10sqIvwApH5xbdyd+Ita9+g",
-	"kVRbyGxZ/hb95L5Hntl30SvaTbXu5OZ1767r3HcHyeUdHKgp9Sd1+lbN6d4aUccoHICkmq4DINY5B0Ns",
-	"KvVip9lY9j8rilKONjhlXHmtu/MIH62pBVUEp1xuNBggE+mPzsVHjMTVQyegnBGyp1ZX6HOLQ2JoQqs7",
-	"hm8V2TkuwHEfLe+uD+B7aH13mXt/LfCqOnanPf5o9ewui/o+6toa1BGYWFL/Lb0kTNQXb/QzMAaY2Ej3",
-	"PtAgPe7uWs9R0BLqcOwmUnCVRUs63SC644u4230NK7rl7SBWKbV517w5KHNBMlCPuyuvEKzX/S58woF6",
-	"4WWN8AK3vMxG+ylnXYcYSAF0zC1XD9cSarLpePY/n4UPoIGVM5mf01259jXXvGB7X2YjyqWddco2D+SK",
-	"aegQUeHBNkJzegIqrp+QcEn85lf38zTpa/TFQ8gB2lWV+3WvHMdNqFAYWybUxHvlZ8N3v3wUeyOBFR3/",
-	"9peo8hS059JgaZIBCb7bhqFxiPaj5m+/vTFi0M0lt/Ojz+O5COn5DGwkjlGXz382JOYSSwJUnuYzgMYW",
-	"m3+cxWLvrS4sGLvQoh9p0RBAKeic8kiZYON1gg7b5VoTwi67/gCTwm7T/BATwxmAPUrMCUPgrlmhyxYH",
-	"JqL7xVfOr/ZtOBgLoHKfLF5WvC1fx6GGid1F2Q2min0p6o7y64qxYzsWa6ouNaIjh3/Y2bpxAvJAsxFk",
-	"SGWXIngdvxaWOkhiSy3L54VQMULIor4UUTLvAjoMLa6zj6h72ykP3DprimAHBOM9IAsnVL4EL4vI6cgZ",
-	"uMPGFNkUSr1rd+L82Q0DZ1KXwEk/LBGqr2wBu6zS38adz9voz4+2/oSFm5vK0bGgD1z0UWRlvc8ZWLUS",
-	"ife/qnX5Z9qYwiFJPJSELBLQfbDZaXFlAcYmcRmr5qYTUHQD+J34GJkKxXeRNnIzF3sibpdM+7+N3cvB",
-	"Fk5yw30tYc7emqq/8OoR/5W5Zp1xL9V34d0TvPTva0K722y6Ws8Dfgdj2s5rwR9uVdtOKO/UCK6c/XWL",
-	"XaPsyV+yh9vvDXaIyfhkxRLg8Pu7+k+t2PDEACsWmXDoLaITbTIWXsoSNb1FBiSimr1QgnWindwsmqsf",
-	"I8aYExMRAw85kQ4NDDac9E40Mo7ahN/e8FX9I+oE/0fVeKHlumdBOdL3OLplIfpf0hTq1v04AQXChkCF",
-	"VwiU5RpGXack8VCHkLqPzH8DQXJBZaFxVGzAihv9QUJpsHBVYVTqjw8z4IpBt9nknMob+7irc+5u27td",
-	"20X5fJm6yNpg2JQd5D68Cvq/1fv3JEoKDkmQCm3+bgkDI0xmWPylVKGr574Iyd71BD3W2OWzU4P9sqfn",
-	"5hTeK8jCm3R4oy/7IXhADL6Td/F2WF+jL1jvDRicQxkYgbL6WlThzrMeZ8hImn1x9Xw1bawcznVllsHX",
-	"MisfsVUyl4BHvsaR3BOhE5bOLzYZ2HAc7KrkCZEL3MVfe3AbG1ayiBVSdOgEeGJDsUhyAlKxmGDGU7FU",
-	"oNbNDY3aZdNCDRew5WXolnKMM/T6216yN+zp/767CO3h9wTX7BOPFftcVuxzWbHV+7Hb4ZBwp+d73UqL",
-	"15cb2wfb4GDOwP+ePUVedtfryptn0rBJ3To4A2hgygIfkbcmzHZMploHgs5ypZi1CAk4bQSGpaMFcg0w",
-	"wi7VmVkbKKLUzKI5gGMOY2yIDBuornSDkdcpWLN2xZpGJpgtrK2q1wbL8aLizZYVc8LtngFQPTcbimXR",
-	"nHXjEowiQvfonPJi2RO6bsWrpXfWLhtSOkLzXQb9QCb5IwilrxTQtnfkqcAUvLlFFaE9LsLjwzaxgsdd",
-	"Kka0wzp5Y/XW1UMNHtlf0Gjr/W5d6wZewcFdPvSygiFWoNtzqkuvfWn1AQ/Wf7/L5+iHST/Yb6BxS3h+",
-	"Xx/Fn4jntxqhD8b7Wy0oQXRgF5vSN9OFnTxUPopO7LSjb6Ube+zom+jILvN8IF3ZaVvfRmc+wmdoX6ID",
-	"7tZafbcTo30e757E6cDbPYxY7bmPw4nXXo9oF2K2IxFQrka7ld3wuaqDG7Eor+LRo7JZxtg/S+G4+0n8",
-	"XNX2alDwb6LkW1ff+PfRsgbFY/+W+tbljXy45vWD3Bs3qGNXZ/gFz9lTAXovrazrAyjrbwg0SqWD4KG6",
-	"WFevtFOyB08d6XUCk7MqxwtJOmALF0W2l8vZWudL5ZM6hGZ/XeT5hhg9GYzl2cl6eUdd096hWN4zXbqT",
-	"pQPchWh/64F+3ba/n0u3HFj4XXCkWu/vR6Xcg/5NiZNa/4fTJMfJea9T3ECB3PF+3TNsH5iyZTldy2fQ",
-	"m7uOms1WXpouErHUKegZjJ7wb2eg+1dHHEQndAY6IZvCTigMOr6azfIn3lH+5qvzLH8UpZ47oa/dMOAf",
-	"KYC0g0WAaVjOyAhIxXIZNXPZNPniteXpkSZn0Cb2VH1qRBLpjBwZmpSARiR5mhKWpkYknYgHxZ6K3qtP",
-	"sMg/K1UXUgvgh3YGxBxhNTSx1ciBFjd/ievlKcrqZzULP/QRmoeBjjRjDM0zIM4pcGR/kezlgVvGO/IP",
-	"CgwsDtMdPAz6Nhn7TjvY9WkelMjt2sC6h+sQXrLSDrsohSNy34hH5HEN9Zq4bAr5X5p0C5QNAhzElkBS",
-	"/Lqezq94++6SEGVhh/MUcvYuVTnnecs8725S+war/fe3yquCwZviG0Q+yy0RQNsUSW2VK1RidLdmy4T+",
-	"XMO/3P0ODgDiDvdmHve4ww1KPQFd0pN8TKaIfucb3tsfPfjGpcIw7LK6s6HBELWgtpsS0fsCdtJH7/ki",
-	"Nt3zOjWY40rTm6uSdE5xOqkiFbZv+cD9lRzcMmrKgRx6QGGppUjO7fgY/yyfHG9EqDvWlhvbcqQ/Vy5R",
-	"OTd/E+ZYrPb3k0nWJDb9nQ79w+URN7vDjse3QRSRQ/2CJ7fsNn5oBqfdvaa6nCR1w/7UNouUNx3syQEl",
-	"GP6f5VQlI80mtsHmLX7Z8lEQOGHDRMA5YX85LrFvgwKD0gmyRbp2ZXkXH/iBicAEGnbDrMYQwwEai2iN",
-	"iW4gLKlt3yQzj7ds0RPD4zxSz8/0TA5zBk0zdBYq8Tuaqyp5/GJUKxHut+rTGAqHZMDcWUA401moqagb",
-	"8Ec5+buIsC0q8ROZuVozFR69VCd2pbt/GvXJbeP0fnZ6exoHjKwjE63bS0n8trQTfwd3J05bT43wldYr",
-	"7TwtApatmgYs2lGcR9y89FuudMW4tuF2bQT1dXcLVdFPT9iUGz9El/q6RyO6LR+Mt+UIzX3DO0kluVgv",
-	"TKBr51gUAnA7c5aHS8Eu5IXBiEuz0Bf1vHbIpQXTMOhNmFPiSLhaiLWF5cJEvJnvecihCMZIpAvxH9vi",
-	"c8D8Jhn4WnMA5xgAGqZTf5vz8FI8cEiCdyCxmnyjQuWSRRw8BG7uOjEJsQcQuxGGQRcluARPK88MS7cX",
-	"CGlQD3qwNjHRtjcq2qx/lhKLbRlDNlo/yMTS12KuohTBlmM75ckrJmrhYD+hIoLVP6B7ks5YS8fmb62e",
-	"vWrL57IJgwztAAP+gWQs4JTTyWfLNqaGiQZIf5bEZjHDzBchwKUoBkdI6okWyYnFMMtTrOzJs4iAZ6Ca",
-	"BjyEiUWZjeB420W67TbcJd2O90SbdUM4UZR3Nu8bFWQ7KkNkveKOpOZfZZHZPgnIniVYKBUFfpOfsCFI",
-	"nEj39xsL4UoJFCXg+wB1GY/KjH+eUFexg5MO5jKScrkRlYnEYeoyFn+KbGg6G6KfJT/h4AaFBHtSozAG",
-	"0DTDAAIGB7LSRwd38H//m/cGHZ/89798zbaCfBkJ3Y1Cy+iKipAigYGXhzEw6PpGOAMFBG1kg//z//3/",
-	"3ZMOvkAyGl68sm7jptUG3pPuLnjB7ipUdlUyKue8HJ4HdIeMWfQsGr28abX58qLTRJRP50kaZhqiojcU",
-	"iybOpqSzmSm4XWZMET0TqgW+RNNYSKNAFHIhk8EwzM/NGVP8CplsKuQEhHSkq6NsG2NE//tf8UPzvAiS",
-	"yWROPL67djHsVM0dG6ZpyCwKYakNUu9HMconoII9RY/52vp9iuQhWDbSDFFkz6CylI6aukiwk3tAqpIo",
-	"v0qnGKfky4dkJvbpanJte87Ppltuw0H3BLQQFpUIe1AbiYt1avh1+dqVhoqz35Jl8YZpi7zQRh9gsqht",
-	"6K1GaHgqhIN/p+KJRdmP/8gCYnK6OsHIMycnM8BgHeyMb/iLHP47GUt5RlJnIYJ5+D0M4VQh0yF05QzD",
-	"DeU+A92/KINsQotER2FZ0DkMVPyI+pv/9LXrhYToNNENd3D3L0308jenbltVWFdoCiUEhUH3LzWH+M+z",
-	"B4187fKH2vWDhsjilMmmcuB//yd9kvhPmL+BDha3SfpAZkZLZ32Lk/KcrK0jkhrIxN38Rk5AQ4UPAZOQ",
-	"kZOTXh6BzGPAVJUgvmu+Xr7Frrhz+V1V3ZkRW+c4VuQPlT6IoCySx8lHLC6Jv6zHiBK5IxW9Gwa9uSKn",
-	"orInGfgAW/E6ju4MdbCCAudaVX0xBWCKmjnAwxY4QR7BiapH1hVwovYn4SEsY7IE1iXkM2AC1IbE1CXs",
-	"MwIMPutC80bDgHHgDq/SZb6WsVTungCZaENKqgYGFuQQOUQUUZ/CV25IVDGUcOqGkQnwEafHwJhQ5i97",
-	"Ghb4V9dtjoCFrDiXzG0iljoVamRZOtJXNxIM+HpTiVzYI3cb/IyJLG3JYc9bUO5zB1MiFJeqRzqW5ITD",
-	"qQw8JCJpLFU5FFhQxXentLQOGexBijx2I5sTHxdnOkVA1a3yyxe0zf90+GaR54F9VjySPTU09C+69i0t",
-	"MAB/VEKNKxQGpqEhTNGiUlkob/FVRRInMc5aCI7AeU+z2ewEip9PiD2Iqr40Wq0Uy/VWWfTh/ILBTOSy",
-	"A6FwSNVDDZ2F4idx2YZYCEPLCJ2Fkiexk6RI/8GGQjaPnsyQaUaE0in6MhvRE1VY72vY/5tAERFfrpCI",
-	"ZLCCGlsIG3rEScoDVRFb3oxjC5e7+ys0CMqXI4HaiSnFSjhQ6G0OZkg9fiWgCJHDiX2UtTGYLzoQWHAg",
-	"VOQWtOEYsWVfUnE5Lq2u6EKpz5m2qkFZ0SMvSSOgWHgiFtu39LVprtPZOc2iK7Hk+xZn83XdUEFX1vNO",
-	"yU0EDetuVg1cgLqjxxQd47t29NVHFV2Tu3Y9d+rWy36ZXfv5C5Tzvoncrn2XqwSLM3T9sXZaNTTMiY18",
-	"errQ2R8LDd0fQRqxP7/+GfZUGOQ3KFjAheDD4EAUApRPU5T6EybjAKOfoDwOAMkUYAvPDMhZwAk2BTbH",
-	"AkQGxhThsCu2n4AVzbRDRDhad/gZeSxUoNS8aYKeLZhzUfhP5bWRCZMAIwNhT1PWrGWX77UmK9Vd8GGE",
-	"c+DK2NXBgtdzAnbXA3BRaOeKTu30BfyLCwm6zUWTqKfspfCKseE49PVPqT9HlBWIvm+B2RnqLReSnKEe",
-	"8HTzlY10kxAEOsUafJvpfkyLw3Qikun1YpGUnkCRnJ5ORE5hTk/COExo8fjCJBfqcTEAD0IB1UoduqOa",
-	"OIxMlNNfzpuH/vz69TBs5OINv/FB5Wlawqrxw450Z6x6IEZ1LY0bsepSUVwu4WyrhivafA2HqkRzyOTG",
-	"9nJRbmuxnN8Ljaf2QOPnZIL1b8b+sdzuu3QqEodDqfjOO2zAuUmg3iakCu2BIjmJ3Sf1ljz+LcmVa+tw",
-	"qE4QvVpi/6J/GfpXSb24YL8xbeKAEwdpU2B0oQ33KG08qnGp+FxPFKSF41Ci0BeKAi818OGvVOA+XE6U",
-	"cpHFyXyG52BMbPQbsmI/HobjO4NTwxZqLkPix98RmpQJbhMshYMlp5Yw1SzUbWEPvAADa+ZER/oWsclR",
-	"0MhOM0ilE5csYr4s656sgbELxA4GsDrBaDOQxf6RTAIfNLkGwTg4RSZgY66ukhqcbTacnEBQ/6bZj0jq",
-	"byZmCsvpZjyzH/T6shKWFgBscXgOcIeXVgNpoliWOSlSRphFpmOZ8FcpCJGhooPZkOhC4QPQG78PZano",
-	"rpR76Z518CJ5luNDajBgI9cHVlisTkBerUcuRxjAsDJSQOoFKEXYtYU91XBAUJZKkcKxDGuWjYbQshCm",
-	"gNgydZVIyL+eX7kTFs+P41cOlV5t5Dh2egRYladWqM/55vl+nPpyAZJsQAWeP1xtqIGnxNAQPePnKhbr",
-	"F1uBMIh+fxk0dvDB7EBhmqKx/gMIDYB95hR3clM2HHH/r8egHgXNnQmW47aymWRN2JHUHERqmrK2yZHW",
-	"HGnNkdYcac2R1myhNUEqzaiNBghz3IqedRla9UEyVKC1r+0v3dgnpklmdOFfKYKLXWeEEZoLax9dfBIl",
-	"AtrCb0gSK6lDEE4hmyiFs0m50FKl9IEGtm9CkerQd9b2PBhsyJf/yyp9jujwu9h3/lHIrIUWXtj/oqBU",
-	"KUkUYTDqpMuReW/2xnHe7BjfE9GJWGZIQddXc7ALKJxTicC6uqF3AWVwThXnLJzDmGGqfwuH1gE08Acg",
-	"PCdZyi+C9ESFpr3RXh3NrtH8iPn+/pivSHDfNGT8wT8L810Y0wUTByDAaLZwhlrUQt2E+lYj37b4Lq76",
-	"OG1wY9zLV3GDp+JyDrwf6rMYmKNxX7yyZpBA7LIhuDDwkI/+jj8PSDdHjq5zfVy94X28ILsYjpGMSOgu",
-	"Und3lWOiVMqcAF8U1czRv0FDl1o0F3z5MDLEXAWbGNjxRznZ6Hu4kvnz53shUgb7fb9qTVYAQ2PLJHOE",
-	"3MJfXr1aoA+iNyd6KK7F+wmYTEVOe1kUSfXTsQjM6ulIUkvrsV4G5lAsHnL1bC2xiv11bOsykH4X70L3",
-	"qA7AgN+M/bbxV4G5iz2s1j/HpfDoG/h7oPaFm2CAG/h+DNhW78GmKoAlw4V8EdQbTSDS+SoAbR/g6LfK",
-	"Bh59/vbhYv6hYOL4/+0IJGt8AR2upyviJDhrI3z5ZM1d8T7DMmQWYiDT/niiog0Z/eblnDa4+m2Hltjf",
-	"nPAeoflvLZNIP7md4fEQNejyI/yx3nNbnM8CAfxw276s5OLwph7RD7nJI518hVtFEF9dGMH1/1iRIvaN",
-	"u98BwYl8Hj8dyQWY+I9Yb7up/igoHIBv3exEO2Pc7+zytc1j6oggjwjyiCCPCPIXRZCOHmWE5hELGlvt",
-	"V6slhDSIZRmh8FZTFiAzvJw9zk1v6xaQHG8yZSnj+sdZsBYnd4MXSV+9uFOmMv5DxdXHkd7XsulEBKUy",
-	"8UgqnU1GYDrXi6RyWagnc3ouq+v+IkFO9mRvbaJQhP9foXxRqYuSCY27QrVSBNflJ/FDB9cqlUJxcF3M",
-	"35bzb19yDLXLtU/0sQYfy8nbcvIhmjqPZupas/EyeokOqgV7kCEwb728Na8vJxdo3sFXVrVoJU5z783i",
-	"5DVD+2W9zerjfoOhmma0kp/mD/exakrLsv74alCastwAWU/D9h16ir9W6E22g+/1XLGB3kpaNnmfeUpX",
-	"Zi9m6oUVymasXRp/yb7dDRKjq+SNweqvL71W7ZFMr16q42bmhrzAq0tIOli7G998irfyj9M4obNi7Y7F",
-	"WfGlcJMu9Gv6CFWqD2+l6Qsrn47o5W3u/LXPtMz52wUuxJ5eE2ic7uDMU+b8/epyEH28qkwT0dfq4LVd",
-	"jTLt9Nwezfqx+3m+ONTLo+b84enh8qLVijMzXThPvU/jN7HKp3m1g+u9QSKT+ET7yYd4rpycsdqsaWZP",
-	"i4T0Ji/xqlWcVUr523yhg8XRl+ul4Bvp4NDXP/cmkN6SP2vIhfPmjmbK3z0tizdtNA0otLaPlTK/qKVC",
-	"+p66OFsymny889HBxkSL73gpqYkgHz1EDR1502kDgn2u+l7PsRVM+vVQIPy+BkFnuztwpd66ZQfsYxv/",
-	"6a0hd7T6Ha1+vxamrMER8mSd2okp3WrTKzop2znOlfUNhfjuJHxzEY1AQIvkf3I8fZvRb4FVD7D1efJr",
-	"HU18/0QT3x55PTZBxcbMHsxf3FQ+ess2ppAhJ5kbRdBEMvO8zMbu1mBaY71b++xjfwfieATCv23ais1g",
-	"dIgRTr2uHWxvK9TGUGTJo/OQWYdFNlhMHB5fJk/kELlw++WQq1LvbrPEeYH1UJ7dc2VLBNtgPn59WUey",
-	"jmE/TKt8CL8eO3yrOyAlVbDxB+Gmo774qC/+kTz4sigellkBgEnwYC+72o/HfcrKdkR+R+R3RH5H5PdD",
-	"kF+weiIqqyUdGuwaxGCuDevfLz5VrOsXi0qVh6X7kW3byTwg7kWmJ1epXWQI8pJN7ueZ5KzTZj/2Ei9N",
-	"n27PW9bjW/+9qSXz71M72TarJo2j6u2DkZzOm69JuxWLPVwOJ1YHD3tv+qBQgvfFt6vCuMYeM83T20L/",
-	"IndnWeXosH6fL2YuPuWLo8QNq7+1yxfNLEmM3qbzKY2dP/TeOhiOcg19Yny66qH4af/05nE6qFSvmp+e",
-	"CLkbPdVTUaP0WLLshxsSM4cv7y1Ln8ZvH2vv7buHq0da6HXwwLi5/1L5dJVqZPRa7j6faZHr2CD/ZibZ",
-	"/YV29+kuzTKNymPl0ixlp032NEDvL31Yy2jXtYvhp+Kkg6uzy2n7svaeH3wq3byi65l1lSODWzjv1wrz",
-	"xrzSrLRjc/yWHfYvGjc3aNY2r+yrxvTyxaqNopk30sGN68fTWOOhfNr71O7B+8tB/S4dt2PJp/Iw9pIu",
-	"FOK3u5vkvh71BP+APAvXaN5EE6pO5neNNHbeVHhRcW1Vbx1eRCJvIj6qUO40vki/oAqWcVqkEmHvT4yW",
-	"cy7sNV30L/mPZ6Wt/6apw0GET47/LwoMEfCsKEroLBSL52AMpVKRRAzCSFaPxyK9ZD8dyWb1mBbvJWCm",
-	"n+I0gA8kyg+74YbukkPLfLYXr3jKkcdjsdXKuwEHhaaqls26n6J9JChgwO9vqlTy6k9uFWXnp0U53Q1u",
-	"O7KQ/A8INW/J1Xwf75yVlG5+15xTGNczegJFUnEtHUlpyVTkFKbTkV4vBlNaPwezWiIUDpmwh8zQGZ6Y",
-	"Zjg46ZvDGChxa3+vj0VJ9TXUZakw6NHh4xdD6avVXf/kCGnRYKXa59LvgTQh/O2h79SBrz0cSeYAT0Qa",
-	"SY8WRoMY9BBY3Lyo6Q3l+CfAZ091PPRMY2zIoj2AkjES5fYgHYmeyvZEMKKbw95bCoZ/tnuKA+F+/xSJ",
-	"J+Wu8dxbm1Zt1It93Gr7uyCRw3DId3VZWRzBDkogeW8HbWIbqy3f3NFZ5eis8gtg+XXVaxzeYy1DLgfb",
-	"6qlSYW6tXJlnzRUBCNnmhuLgzgOcUCRiO3qg/L1YkmAnkrVPdY0HybmBder0A725SHzlyRwKTaEWFS5T",
-	"8kdRuXS938iadxr7venTEWSOXPy3cfHKO2UDfB5iORBv+COCwsMyu8OiGtRHBYkv8MGh3LqS2f2ZqaAb",
-	"8ih2MJS5+lbZc9VZHr/DpId+BEceO3SbOyC8Km9rIv17I76jPfZoj/2ebIubTH0TWjwoiPs74DPlbnJE",
-	"aEeEdkRoR4R2IEJzVAbThLKmRWRlWo9VZ/knV69wiE3tgg+xatMLnCNK7AHExruAafq9Zgzcqs+m+HGm",
-	"y+DxoxrBGGnftMvd51qUI/6Rc0X/WvzxUTbZbR3cCXdesHQFikg77Icej40omdgaH9ueSsXyhl8PBLGm",
-	"GqYlRvGvQyeaM+kQQZMN39VfAp1EGRkh7HyxEIaWcaKoqPfTHI5N/6foXxa02Vf10UZQn4uRBdZSW/0j",
-	"yH6ushoLNkm05KyQQYFOtMlY5eSf2Jy3iApRUqGuNeF2S3W2nZLcApkIZss5YqBWBSAF+Qkbxv5FQU0g",
-	"UD4pyDcqYJoQDA91M0Aoowo/qFiAN8CDU45YZYWZA50gCnpoTrAulFSqgjEFEUDRFNnQBKYxdXwIqKqG",
-	"pqohL1UvDgNpZxe7kNZ4z5qkNT5gUe65OPbdRTS4KMq2kreaH4ikPP+iAOpjA7sZbsSpBB6JoiOr03OS",
-	"TSkQz4oKs9wYakPDLfpMF44nbk30MWJQhwwCjJAujXtTZBv9+fKs4skGTNpiIsSsr2pD21NDQ2ExOecC",
-	"QA+aEGtInQCdWLwFJTb1Dm1RDjD/NwAA//8=",
+	"7L35ctpI3zB6K12cU/UsAbODcf7CgG1svAHeMkyZRmqgjeiW1Q0Yp1J1rua89/FeynclX/UiIYFY42SS",
+	"GZ56amKkVu+/ffsaMejQpgQRziJHXyPoDQ5tC8m/j6kz4vAYGgNETPGAjYZD6EwjR5FmH4GOegF4H3LA",
+	"+8hBALNINDKG1giJ5ibkUPxrOAhy9GyiLhxZ/Jk6PUjwO+SYkshRF1oMRSNdBPnIEeP+EYEj3keEYwN2",
+	"LBSJRjjltv5zgjriLdE/HdTDjDv614gh5xmZmOvfBiVd7Ay9tgzxZxsyNqGOqV4zRNzGJmLcoVP5608x",
+	"HxM5kCPzmSFnjBwxsT+jEWxGjiJJI9lNwXQmdtjJo1imm03EYN7MxtJG1kx0crCAEslINIKZu+TIEXdG",
+	"KBqxTGg/dyBDzyaJHJGRZelnfcp44MEQMo6c+Wb6qbcG/zs6Cvy0KbWeGX5HkaOsfiS3xzHJM+TcwZ0R",
+	"R+4XQ8ShOKznLkaWqZdK4BBFjiJlvYRoxB32uQ9ZH5PeM7R6kaMIdHqUpMLeU1veqW/RiEPllRLdsiG3",
+	"n7sOHbqDywfzS1IPqcMDDxxkwWngCWNW4De3WOC3WLNaiHrIp7ZYVMXCb9g5UBe8aorLxqcHRcOgI8LZ",
+	"QZVw8ZklLjNycBeLW/FsOEi2hJZeiu+dLW4X4fJOy7ffvn2LBgGohsUZ7whEf+yhaA9F/0Ao+nMGRiUL",
+	"IzIHQUVgyKcAMoA5wAwMoYlAZwpMb8MXyBE0DMTYM6cDRJ45tyJHh7lMIhGVEEMdDVPPBjWRep1bfOmg",
+	"1xFiXL1P+9+jZ2ZQsT0aJL3npnqhV230kTF4tkcdCxvPahHPAiz0VxLo9D55D03snSwiXeoY6Nm0qe29",
+	"dx/yNzl577kEtzzMdNPdBIodwkRHgFs+VugmOrFE57CbMXLddDcjABibemMY7hGJTPQFrTeyyZS/gX/n",
+	"sD78Z9uhY2wiR+yzHDbbTRhJmE3Fcp1OIpYxUyhWMLOp2CEsmGmYhCkjKaBcg0mDw2438i0aeZlwd3MG",
+	"yLusAzR9tiF2ntUFFNyKYl00jEZy2Ww6H4lGhtQcWSPmPk4lMocR79o6DIoh9JAdbFmY9ATkDYzZni2e",
+	"jJqCf1KRmPjfceW0egXqjSK4uTuuVUvgovIkX7TIZbV6XOpdlIq3leLblwJHzcrlJ/Z4CR8r6dtK+iGe",
+	"OYnnroz6zcvgJd6rHTu9HIVF++WtfnE2OkXTFjm3ayU7dVh4r5dGrznWrZhNfjXs3nB0aeBG+tP04T5R",
+	"yxh53h2e98pjXugh+6nfvENPydcqu863yL1ZKN2gt7KRT9/nnrLVyYuVeeHHFSvRLA+/5N/ueqnBefoa",
+	"86vXl07j8pGOz19qw3rumr7A8zNIW8S4G15/SjaKj+MkZZPS5R1P8tLL8XX2uHtpDlC19vBWHr/wyuGA",
+	"nd0WTl673MidvJ2S48TTawoNsy2Se8qdvJ+f9eKP59VxKv5a6702a3FuHJ44g0k3cT8tlvpmZVCfPjw9",
+	"nJ02GkluZY9PMu/j5HWi+mlaa5GrTi+VS31i3fRDslBJT/jlpG7lD0uUdkYvyZpdmlTLxdvicYvIra9c",
+	"lcNPpEUi3hk6qOsg1lfXef7gHTSmg9l1cJCJHWTw55GDJXXtc26zo3hcX58DzTfHDWhZgqYL6hcYQMFL",
+	"KltIJQTEOIjZgnI+DyWkRnT3tiBh0QhDhoO4QLGq24b8/SE/EolEWozggjd7hia0uQDZIEL38PdBw2sr",
+	"PhzZgqIg87nnQMIlKMod0aDix+8zahYJw67iYU9+o34EDyQawUPbwgbm8pU8jmgEE+5QZiOD+3CRwPK2",
+	"96ftIB/SDQ7km9yfgiUSB4OIaVNM+LP46nmIeJ+a/hWpwxAcBzYEwxN4Kg9ssSuBv2R3CnmeNVLZnOat",
+	"MOlSiV2R+ezdAtlMYJhv8wRvkW28JkiTvVA+cU/e9uRtT9725G1P3vbk7dcjbwsC3QPm/XK1vKgZKVfL",
+	"gHYBJPKqC4z0t5PlxH+PBmh69J6bFLKdx8zb8Kr3UCHjy8a0eFxLNbOXh+Xx9KJeenocnF0Wy+TtrTAq",
+	"9I+nN+NLlD0v5XF60Mjgl9S4eXbbGKZP7Ac6Mm9v7TIavKfRUzrZuDxpfml07wf94v1xh7zd1C7IhLHS",
+	"KcmmUT2NM7R2SjvIdr4MupU3mrENco/Nsy+sXBjAPE4VjUK/XuwdVuBpfTK5MHA5U2D5wesDv3h9OasV",
+	"87z+2ku/8kwnmflSmZTTuezpZOLc3aeGT4eYl7tlNDgfO2d3ZV7s5UcP/dvByT1KG/Dq/erk/cE2HXj2",
+	"pVvC5KR8+TJK3r81aqlK7cKeNnv08ktz0LULtbvb+n0d1WHf6ZkGQVnYLKe79RMz9wWXj+0pekLdL5Np",
+	"stREefxkEoY7Tmn6mrQnyX6GnWJeMu7h6w07eWvgpDHkN1+m/btDclJMv6Djw6vUSdoxSfL+pJnPHHdO",
+	"Kvy8kDm5f6o0BpUv5VGj8EbK5718o0ubp48ng9HdzcuANIvn6XPG7lAtf/Fi18b3SfP4xmkO+PH5zeUD",
+	"eYN1fN6/Sj7g7vD03Ml/OX3IP+YnNYeeP+H7yqjzcj9OOpfnndObL06qdJ7KPp1G9lzP78f1JE7fT/uX",
+	"dyd3D8el69zhJ2fyNLrIlq28XR3yTG5UJKla5z47qBfLh83hdDooHadaxHovXaTZGe4Ub4p5kzj2lf12",
+	"cZ296pPHyyuWvc8Q/PIFZk4uHGvUuMpnzLvOZHJXGfPBo5M76b61yNl1pfrazb0UiolGzzqx07lH2+bJ",
+	"avwq9Z57qo+s6/O7u2x1eHV4/+XyrPlyejywyi9Vy/zSG7w+9R9aJF5wbk9ujqfV+PH77Vv1vpJLvpz0",
+	"M4+k887zL9NLqz6xqrmK3SX39/c31lkyZ74NnVIpgy/H18f31y3y6axxb9y+53Fi2r8/xKes9FhodjKN",
+	"6bE1foxfoptLlikkEuOzq8PszcXp8Dhun6deR1fwtsOqt6O7Fjk9v7voxpMddnZW6CR7tavXC+tldP6Y",
+	"fkxfxb+wC+t2z/XsuZ6/o1AvmJ4rNLkQCCegzyaU95Hz9+R29qL970nk7MN6N/GSLI+fbk8a9uNb971u",
+	"pIvvYyfdtGoWS6La7QNOj6f117TTSCQezvoju0X6nTezd1yG96W38+PhJX/M1Q9vj7unhTvbrsT7V/fF",
+	"Uu70U7E0SF3zq7dm5bSep6nB23g6ZomTh85bi8BB4cYc4U/nHZQ87B5eP4571dp5/dMTpXeDp6tMHJcf",
+	"y7bzcE0TVv/lvWGb4+Tt4+V78+7h/JEdd1qkh6/vv1Q/nWducuZl4b6Ya9CLRK/4ZqX5/alx9+kuy3M3",
+	"1cfqmVXOj+v8qYfeX7rwMmdcXJ72P5VGLVKbnI2bZ5fvxd6n8vUrupjY5wXau4XT7uXx9GZarVebiSl5",
+	"y/e7pzfX12jStM6d85vx2Yt9OYjn3miL3Fw8HiZuHiqHnU/NDrw/613dZZNOIv1U6SdessfHyT2R2xO5",
+	"vxmR09buCzS9gdhZFO21cRYIjBhG55R/ADK7Rj6biqFMLhnLZPPpGMwWOrFMIQ/NdMEs5E0z1D9gr8P8",
+	"3XWYvqvkuhXc+Mjz7DI9SIcZNLQtOkWIAXE5ASZhd6ozc2Pbe9LsPWn+cZ40URcCnre5M5rZ93ZD3Ruj",
+	"TylDzwwxJmFGP/Vdb5804N3pBWaf8kUJwAWooAiwCy8ehEa3Ow923QdBIHWfBuBaPVyBlMJttK5oATzR",
+	"Isxcu8dLe7y0x0t7vLQ7XvKZ1EI57qLks0EHMWwiwH38NyXoI9nvoBy657//Dvx3DXaQZSGzoVSDQeYb",
+	"cmAjalsIQAcB1qcTsvQ+HcKkmRMAkkka2VjGECAOs9lYp5OAGaNbgHlDIEdLjBc5itQRNAEmY4oNKbxr",
+	"EHKfHDkImp5CREG6b9bXNiKrJYcbNW8DEqDAETl7qWFPnffUeU+d/dRZzfFDhIY6EgOZoWEM2uwjGgBI",
+	"TEGYgTLG/JJWoO1Q+hrUrZmYvWHpVzMsgdTea3TvNbo3Le1NS7+QaSlEDikqUqlCaCGZujGBQzgFkA1A",
+	"lzofJJUobLeZKPItGukjaEqe2w2lr1FDywtfBaduONhWPyM3kPcB7YKJWMMEqjjGA3GzjD4ayvlqVM24",
+	"g0kvIvqvNGFvsatmHwHB6mNKRI9C3lcbEgWvI8qRCf5dPymBQjKZAP/7P4cHhwfp/xyAyhg5U2D0Iemh",
+	"4GdgCAeIAah5FErWzqsOOarhIebyP4szPKMTMBQHpbkQBngfMyCwBHLksYkhASZqFiPHEdOYYGLSSejY",
+	"mHDUQ05w8DoaQkzEnJZPQC10KMVXC3X5Nr0zFLK0hz5Ss1azBYiYLCpWwpBBickAw8RAIFnIJ2KJZCyR",
+	"bCYSR/L/X9aPjbgzLXa5YiWWrMgdh1MwgZiDDupSBwHuTAVFhz2IyRYD3RETOQ9w+n0DRgHWF4qSroUN",
+	"Gag7wbwPoHsF3CvHBAfcrppoaFOOiDGNXaBpW4J2i2AGRmJCYAKnB6DYETICkLdyghk6kGRsxcK+Cczr",
+	"wCHiAaDU4fnV8o14GQ5PWgj6F9NK/S5GThRAMBphU0w9nROg40BDdC2OW6IhyCSoaCq4hcgthrUh7/uY",
+	"Z1Pi+9cRdpAnUK2CQb+32cqlKSD/3pVtykp/2MrmtTsr17hgifne5W7Iwn/ccrVid+UqB2gqNb3ffUs3",
+	"1Px+2OIkTV+5NEngv3ddG9L6j1iXgrtTwQtuAHxAMo1yecEZGz3n+cnO3w6b6UltUDcL9+TsQ2e4GWa4",
+	"Lo5437f3wUneDtPj5uG05qQGj5381eRLwj4zsqzcPc/0iqhwFz7hmQy55bw9ZnX13L1mYdvqIPO50Hl8",
+	"T9cGt8NmfvJk183UPTljmSWT9XrbfsI+WiaBOHTKl5LFEgTQpYd9aNuIAMjBkArySAx0AE6oA1IZ0Kcj",
+	"h83Ipeabeoj7HkLCJsgRvO/smUAQkJgtogf57DF17qiKvHKNTDADDuqOGDIVtc6kUlGpmpKctkGHiIFJ",
+	"H1vKqNTFDpOU3aPR+qtEQY3alnxFTDIW7aj40ugDQhUFl836kCkqLs9Asc+zU5jjCgLE3oeaO8luQlCi",
+	"hJnNxjIwfRgrwKwZS6KMkUMJeGhK1DyEbzVEerwvxM9sNDLExP2djIYdY/cScqO/5PzaghVvu0yMy33L",
+	"bRLsbAdpztqMAuqA9n/bLvtyJDl+NEaO7yuVBCh4Z1uRcb4VWbo13Zic3hrGvNq9ogTtshDvlkFLiDtT",
+	"eVTbTVAMvdEs64jRkWOghjRZrARzRzcFyrwhYV1uMeZ+YgFs5BiI8BgiQvKdQwc5Qc1TsNDJmMk8SqcP",
+	"DyFMJI2PoXHfZlqNAM9p1hXIScsSJVzrhKEtpHspJMZfmJIU/SnZEBkja0ECFlvhvpFJcDBjyjPck3qV",
+	"9jNyXCw/1yu3d5VGUwABYgz2kLeZCglY0BgoTEI7L8jgmhAcyMOZberiFMRGSR02E2AtqPOWM/CdGBZ9",
+	"cE3k1dBDaHWpM0RhqeioOXU/OW9cX60dFzkOVUKAe4UiR39EfAjYxXk9PEYEzOQGYEAiRukgwUwaiDFx",
+	"nf78tmQzt+tGXpfZXfp/HdSNHEX+n/gsRV9cvWVxdY8qYhnqsxChZW5TogD7D9e9MBJeIFm1+Z44oeW3",
+	"LS+txn3BY2vQIZIzRBbz0GNA7YAgkdQl5DBL11cntWpp8QbpbyeQeV16/XwWQqkrAostG/mk2+B9kuTS",
+	"hQc/Sdt0LkXva3n8Ur8xR78C/X702YfsQ2cKWGDPX0aMA6JUKj5VlY9KL5uIbh0PURT4VHUnEFsjB215",
+	"WTojNn8glILhyOivO4hGpX5fLVWe766K98VqrXhcqwTvh+gnoHaCDpr1eDR/PbBrP124t7yPSQ9M5A47",
+	"lPQAJgybYRe1etWs1K+KtWcxuUr9uVKvX9eDN4UAdyAgsRKghlR5fTg+cG9kF2JLgppDRz3JgWlvoK6P",
+	"0Pug/oQ6HWyaiGx5krZDOTJ4GL726HYHWZT0pPZIjA3NISbS+ip6FVQcWd2QbT25rh9Xy+XK1VJUjhmY",
+	"OJhL9KpmEY6l9TzCmqvNDyW2UrHtw6ULttqN5zmlI3kNu+4mi61QFl6FNdzG89N/2vzDj71G7hhhWyBp",
+	"CV+7sT6tRh0J+WLLm+V4HwWPRQgtjENiMin4zEk3Iedzd3VTvy5VGg2BLJ4rV81q82mOpoQgboFVpVQU",
+	"MojcAYnz1WNlM//oM1jUkK6dU2cKoD60sOm5R3JFedEwkK09G7Y6Fig/XDwWLTpMIOEMnDUvayEncXXd",
+	"fC6WSpWb5gLeLkpRVmFrwcd8OK1U0zMp0myPXIY7lG9jTuiIbHtVjRB3j6aW8ATqZYKwLWbz8u3KyfXd",
+	"VXkZo+NNGr1hxj94Z4KT9OETd09u4NSi0GxSWoNOb9vrYrnfhPPynFKgmizui2bkNcQ+N6+vn2vF+mll",
+	"YZtsNUOA3gyETIWpLDzEktolE5nDbD4HOlP+8SC6sAz/vjnSaIJdW+AWm8Y4tNAmnDTmSiMTsns39Urp",
+	"+qpcbVavr55PitVaZen96vsYSGW6woqrdBA0fxDTqqWPBU2Kq+QAkA0kgvftaJPSS0imWqhm29ITyNFS",
+	"tIUZoGOkVAqy4eKGivt3Wbx6cgXMxmq+80hZyiADgvkR//p4bsDglP0gFDe/lI/g/MUZPMY8u2jMs/mu",
+	"/DxoIZ7rImC53aib2RcLXWkz7YbdiNY+EeaOzJwmtrxT2oFmGd6Xr7Wqyr3xPUrNUCaleNc8u65Xv0g4",
+	"Xc1Hjnwz3paV3OzbH0Ni/FxlyLb4QN1vk97iPP6mwv7C2Ett6EHredOVdQGUWCegnP9RGoE7opVdOzCX",
+	"QzTs6PnMju9SPQQdB8EBcEYWYptz+TNAWvSolQIkJmNoYVN5rc25urU70BQ/5L56DefBamZZMejIMkGY",
+	"yi+6VJxZPMNfVriJRjhcwHeuW7NyzxKshLieUo++wyEp/fsfEdGPa4XoICH3ypF33PvFnfdyyo+Ytsmt",
+	"DOTcdPqewXPOLVjFijgIMI4tC0DGqIGhpziWyAQR7kx3W+FH4ZkQSPsM2mp5bWBhxplyXpMCv2Br5PQR",
+	"NPquJkWOE1pXBpqKF4bWjUNt5HAsYN518Z5zsJJOfotnAqT7OPMCkgRuY/wA1CkT+E3cGiHJIM4x6THB",
+	"/mMeBYwKQtOnlqlfGw6SXmC2byJrYn9CfMDktdczmfSpF2IEekjO3t/BwcwNu0OphSARtG4WSfQ1bAcW",
+	"li8tCoBNsGCQVaeYoyELsUl5w0HHEfg5NExoflRljGOKE9crM+gQga5DhwfgSrsFemOGH6kOp1DDK+tS",
+	"2HywuTiB6sw8oRWV2ilLDNulzhDyyFFEG50WVuyPYlp2XorjmIuPDD+dYAhUSIcO8kfGSZPubJPIyLIC",
+	"4SXzs/VFU4VZPWvl4o22eG7bqS8i62u4bo+OCFenzBB0jL7CgdtPfyHKK2w89606UsjdCWw7GB2F9o8d",
+	"MCKY77YAX+zZfNclSggyZJSU5JNJ4EiWj+D5Iq6IZQs9Fve12iRlYtX3a9u1LUTJfV2C6WnXHWIWOYwd",
+	"AE3TQYx9NMgr6r4A9JzJ1R6EwXR4JF+Yo6rbUukQRXPlA7C+Sx38t3Jt857cno1X4ynRl2+02R7oeML5",
+	"GdfFY/ExGiNnqvRIBGD+0Vvui2EM9blDUlqgXTCE2Nrihs2FQv4guPfFVoaOQB3PoiXm78OXHDCoXMLW",
+	"g6k/YDNsmLmut5m7DPpcRotkv5gB5eI8Rg5o1hobTd5HpWaxpKFu6o1msd5s1hpSMhTs4ibdzy1iFpm6",
+	"mpxsh6PcWLaQ/abmyJIBCoqJVLcHc59kFArYywJgFzD77KXXNWZshD4c4S0Pu12IDfG/9mblKUE/dF7f",
+	"/L5NfyhnJy2wyYYBTiq6ki/28bAuqlukPmG859LTWrFpS6jBMoy+QOL9PNdy4jzH+M2YjwXuagkT5Ee6",
+	"AeQyD07zWNSHM3xw7ceCf4acbUDQqvhcx7YQuK6JGw80XJSL3Fiq9YKlK+3N3zDZw8Lco5G3mEmN0VAq",
+	"h9TNfYv1aEw3e2GUmNQ4uJ411y9jeOgSBem3dxTpYd4fdQ4MOow7Uhbsv+o/4q7jRVz3F1latHGLDSta",
+	"1voNW/mJB8hbbOsaQP5Vt3kWDb/NDrseiaDNnRETuEMrrsVHbRlB770RIC2euWIYoMSa+hydbYd2sYVA",
+	"W8Fq+7PyfBRtGYDWBE61T3LwIBdVhvOHWsNdxPFQQo9fux2IB/MRKx/XsSyQf+UQ/m+A+GbrgQJJAVaN",
+	"ZY8EBz03pGvdmh91PZO1kHpgGVfEA0ZCacfVlor5JAWfZ3Fhglj6QkGBitP0dJebMFIhORCWRqkwr5Sr",
+	"b6o+u4rmULaAcQUjKvA1hJFYljZh1Sb6fD0V+w0m0LIQB5qqMjFp2XFAUPJtSTAbw7KxpASjwlsA8Qzw",
+	"My3bYr8mXiIy6HIwEmTVCQ7QFEwEI+ugHiKSiXg2sSk12BZkXFk9N2Nmg8kjlm6dhF8wHDGpaO3QEVHX",
+	"T84lGDWrgmwzmcJ/NrtjC5kqlqoVHRTz3ScJ6XJzAQTcgYRBw0MB4Xu8bItDQgE3U64tSZCxSOZ6Akf3",
+	"h1q/hHuEgWrZQ4tUsRqVRiqbA5VG+jADKo1sMgXq8kldPpFJN4CMHQdn8smZfFIxy43iZyA2WtwKB3nG",
+	"CxNDS7qx9ylDcpAOmlJZcxmxzQSSYIaPVajRt5x1yDc0Q8im6GAhu1VIhpBlQYJy9xUrjdisgi4T1I2K",
+	"md9ULjfaloXkI5urSc7oBEBA0MQLW3Sr94aqSsJlTH8GMgHsPvjbaP4quckyQLu5KFXUpIgJOXWmmwHy",
+	"ekxc1PfCB2eflbltFnJvIhXIGLjCUcWbEEnTpHlKUxrl1+cmWths7VtfFNe8o9I0eKFlbnIBfWmWDTSX",
+	"WGTZputmmPQ0wQhYZZbutpuZZHm3YzrYuNM5a2+4fr/j0AkTTKKO8GIqSQHvA0gWWCMVAbSdVSYkU8oq",
+	"zKObb4x+5pKthOlNFVPAdDDhZlohnaRlRbSrahJA1ZInh8DEPZ0LQLWRbMgA2Zvd6LDsLaEYQxKe0Lu6",
+	"JI9LaC+BDBlTYNLA6SIyGv6uCWDmd2XJznsXdWXGmLB7Nbd1s0yJHK3axPU5Z+Yfvkxkyj8HjwVzKMiV",
+	"ePJndD3wrUxds5yxod1Fehp600IE1xDNX+USGKKXrtwb5pPzxAcyakL0o3ExZp5g3OjTCQmRcpWQC6AV",
+	"NG0uzkuKzWGnp9K1+AJbJZO9+ww2x4er8wRtxGy6XWiMxjQSkmKhBTHRTt9rkU2YmnSB7i8VzTyVqkaW",
+	"c9LUPP1ZQkLnad+iHD0n1izKGNFFNcZS5cMqZUEYrZpjmjWzFeA75hnIUBSuRMIwbjlMLl+GwpcKKWuu",
+	"1WpEsBr1LTDk8zR3ucpW8fhFV/G8jAQZkCjOQ9JMl3s8aJEWuYfWCCl7pwHZLC1PH03VQyXcHwEIOhYk",
+	"A8DRm9+K4veDiPqa6PwaQEKl6KlFTIfaNjKjQDMXiiOSziGQ6Y/+3W5FcolWpP2fKNCMFhNv2y2BcVAr",
+	"0o6Kv6W6z/2RbEXaMly+FRFfbq6F034eOhHjLlo5cAnf8HA0lKpE1xtEbpsA1N7IUWqFoWrlDTXERP1O",
+	"hqq5JLENn6uXAm/FbMXnu04WXMkcAzJFc2Dm3sBr5r5CI6mXkFsz/TX6yW23PLftpBe0m3re6dXz3lzX",
+	"ue0K0vMr2FFTGsy+/r2a0601oq5neJgngxcFSEzBwVCHKb3YYT6R/8+ColSgDentMX9bN+cRPlpTC2oI",
+	"joXciDmgIxWULsRHguTRQzdjHqd0S62u1OeW+hQbUqs7hG9V9XFSguM2Wt5NL8CP0PpuMvb2WuBFdexG",
+	"a/zZ6tlNJvVj1LWX0ERgZCv9t3JctFBX3tHPAPcIdZDpv6BhetzNtZ6DsClcwaGXKdJTFs3pdMPoTiDt",
+	"zuZzWNAtrwexarkpPi1avYoQJEP1uJvyCuF63R/CJ+yoF57XCM9wy8tksJ1y1ouKgQxA19xy/nChoCaf",
+	"Teb/81kGAmKiI8qCnO7CsS855hnb+zIZMCHtLFO2+SBXDsP6iMkwtgGasgNQ9YKFZFzid9+6v06TvkRf",
+	"3IcCoD1VeVD3KnDciEmFsW1BAynndgbE6ue3YmsksKDjX38TdbLC5lQZLC3ao+Fne4MNAdFB1Pz9p+c6",
+	"GW136YtkKvN6fAYOkttoqus/6VNrjiUBupzEEUBDm08/zmKx9VJnFoxNaNHPtGhIoJR0ToeljAh+HaHd",
+	"VrnUhLDJqj/ApLDZMD/FxHAEYIdRa8QRuKtX2bzFgcsUf/Kp4Fe7DuwNJVB5V5bMK97mj2NXw8TmouwK",
+	"U8W2FHVD+XXB2LEei9X1J5fURC7/sLF14wAUgXKO1OmzKVnGr0WVDpI6SsvyeSZUDBCyWSAHtkq+iHZD",
+	"i8vsI/rcNkp0v8yaItkByXj36CwSVUzBzyIKOnIE7ggeI4dBpXdtj9yf7ShwB/UInPLDkvn6tC1gk1kG",
+	"23jj+Rv9+dHWn6iMddOJOmf0QYg+mqws9zkDi1Yief8XtS7/TBtTNKKIh5aQZYb9DzY7zY4sxNgkD2PR",
+	"3HQASl4WPzdJhsqHGjhIB3nxf760W3Om/d/G7uViC7d6w7aWMHdtdf299OqR/6piOm6/Z/q59O4Jn/qP",
+	"NaHdrTZdLecBf4AxbeO5kA+3qq0nlHe6B0/O/rbGrvHXeqJrl+Pfy0M6rJjhVlHTQSH6X8oU6hVMPwDH",
+	"lPeBzrEgUZZnGPWckuRFVXHU6pIFT2CzoN2FwOWdhNL10YI7GHBlp+tscj89IED7fFmmTN2IHcZ3ch/+",
+	"zSMEfNmSw6NVlUJb3FvKwYDQCZG/tCo0JKLfCzzYdAd91tj5vdOd/bK75xVN2irIwl9VaaUv+y54QHa+",
+	"kXfxLpHBuhTTMm/A8CJRAIfK6itC4vQ4y3GGSqexLa6eLtbF0dGOriuzysCmUvNTR2d0DbnkSxzJfWk6",
+	"osr5xaE9Bw7DXZV8eXJCV/F1C25jxUxmCUM0HToAvgRRRGY6BZlEQjLjmUQmVOvm5UfZZNFSDRey5Hno",
+	"VnKM2/Xy056zN2zp/765CO3j9yTXHBCPNftc0exzRbPV27Hb0Yh0pxdrXUuLw60P22IbEs4ZBO9zZ13K",
+	"mDC97oMOmA3NDxOVTiinlSaIQxvH9QAs/hWb39pS28uCaGF25v7CuFslK1nYwflyuUvR1ixuXuBhNpih",
+	"4BBT7Vy13TVZalRzAIcCElWmB/0pW2EKduv2Lp2xrkXs2WT1Vyvsy7PCv2tmLMi7twdAf7nanKxqBy/r",
+	"lxIUkxrKWboId9oyPH5l17MKxEunDRkboOkmnX4gK/0R5DRQEXndPfIVVA9f3KyY8hYH4fN0G9nh/c7V",
+	"ZN5gnqKxm9VE558I7TlY13nt+a6d6wqOwsVwAfSygCEWoDtQXT5w2xeKzS9c2A3qz/sKzPvBfgUlnKMG",
+	"23oy/jhqUJ0JBGuN0jtheH9hMq9WkszOzMK09hsRg0D5/R9EGzYY48NIxSbmtO8mHRs553wAKdlknA8k",
+	"LRst6/tIzUc4F21Ld8DdUvPwenq0xVFvS592PN3d6NWW69idfm11iTahZxvSAe2TtFmRzoBPO7hWeZF8",
+	"Gkq8HJX/VZrJzXfir9WBL0YP/ybawPmJ/37q2LDA7d9SMTu/kA9X0X6QH+QKve3iCL/gPmtvuq3Vt56z",
+	"oKrWKdEoU56EuyptPQXUR6VcdWfluispT23py8i38k1b6qWpnVf70OouC1FfEcynorZ8K1ku8uhj2jpm",
+	"y7+nc2cyt4GbEO3v3dBv69b319ItFxZ+Fxyp5/v7USlvo39T4qTn/+E0yfWG3moXV1Agr79fdw+bO+Z2",
+	"mc/r8hl0pp5HZ71RVDaOVCJzCDqYswPx7Ai0v7bkRrQiR6AVcRhsRaKgFZF5P0dMJmtUr8SH6h16U7vv",
+	"e5nLZtP5VuRbOwrEQwYgaxEZiRpVI3IKMolCTo9csSwxeWN+eGSoEYyRM9aPbmKpbE71DC1GwU0sfZiR",
+	"JqmbWDaVDAtSlV+HpBoVj7W2C+kJiE07AnKMqO6aOrrnUNOcf+mLQ1T0az2K2PQBmkaBiQw8hNYRkPsU",
+	"2rN/w0OyweN3FOwUYCI30+s8KjPDB3Y73EcqNNfrBSamj+uQ7rTKYDsrnCuT5MhL5PMh9dvCHAbFL0P5",
+	"D6oGIZ5kcyAp3y6n8wtuwZtkTpkZ7LTXt3Qf9E1Ve/H53m5he/sO8/6PN99bsIOs1YEQsvrFmlChdYqk",
+	"pq4sojC6V+F1xP5aDwG1+g08BeQZbs08bnGGK5R6ErqUy/mQjhH7wSe8teN6+IkrhWHUY3UnfcwRs6Gx",
+	"mRLRfwM20kdveSNWnfMyNZjrc9OZ6gL2bil7pSKVRnJ1wYN1H72i69rTHPpAYa6lLOXlOiP/Vc47/tBR",
+	"r681J7ZmS/9auUQn5/xNmGM5299PJlmSAfV32vQPl0e8NBAbbt8KUUR19Qvu3Lx/+a6pnjZ3r2oLktSO",
+	"BnPgzHLjtIgvWZRk+P8q7ysVkjZyMJ82xGGrS0HhiPdTIftEgsW75boxUwUOHFncTRvf5QOxYTKCgUW9",
+	"eKwhJLCHhjKsY2RiRBS17Vp04nOrLQVLLMwycWj11JHq5ghaVuQoUhZnNNU19cXB6FYyLnDR+dErO3AU",
+	"Evd0FKm7pbaC4VDBT2R8F1P4iU48rZmOo/aKl88qEgQ+Dw6jH3lt3K9ntbRmjUN6NpGFlq2lLN/NrST4",
+	"gbcSt61iUfTjudYL7XwtQqatm4ZM2lWcx7zyY2uOdLFe2fLTdRA0l50tNFUUgy++ygs0YnPfelsjP5vf",
+	"GH/LAZoGunezTwqxXppAl44xKxvofSxYHiEFe5AXBQMhzcJAePTSLucmzKKgM+JuQWTpaiHnFlUTk4Fp",
+	"geuhupoVqApsm69u1eL4Fu0FWgsAFxgAYisquGujrx0iJVrUJMHfkZxN8abK1JRlwDwEXpI7OYi/RMhz",
+	"6EFJLsHXyjfC3OmFQho0wy6srD+y5o7KNsuvpcJia/pQjZZ3MrLNpZirpESw+SBQtfOaiZp54o+YDHUN",
+	"dujtpNvX3LYFW+trr9uKsRzKIUcbwECwIxU0OJY1YGwHj7GFesh8VsRmNsIkEEogpCgOB6qCoC+L8VjX",
+	"lgkMsbAm3yRCroFuGnIRRjbjDoLDdQfptVtxlmw93pNtlnXhhlveOeLbuCTbcRVL6xd3FDWXNTkFQxNW",
+	"MEwSFxUufl0c8T5IHSg/+WsbkWoZ6IJ1AUCdx6MqNaAvJlau4KBFhIykXW6mqiaVM1YOQEyAOLTcBbHP",
+	"ip9wcYNGgh2lURgCaFlRAAGHPVUXtEVa5L//Lfqjkw/++18xZ0dDvgqZbsehjdtgAoksnhngYTAB7UAP",
+	"R+AYQQc54P/8f/9/+6BFTpEKm5e3rH1z3WgC/063Z7xgexEq2zprlbtfLs8D2n3ObXYUj59dN5rSdXyc",
+	"iovhfNnFLEHzTaDqlVJ3UcrZzJLcLsdjxI6kakFM0cIzaRTIsq901OtHxb65fbr10mRTKScgZCJTb2UT",
+	"DxH773/li/pJCaTT6YK8fHfNUlSGugoWDlsWVukWokobpO+PZpQPQHWW4E7NrdtlSG2C7SADy5L8mKnC",
+	"u3roEiVukgKlSmLiKIuqS82X9+lErtPT5DrOVOxNu9KEvfYBaCBBIrn0pJQH61b8b4u5aw2VYL8Vy+KP",
+	"55YJpHEXECrr5SGLqYLDblg2VqnbVHT2vzPJ1Kw+yH9UuXE13BUlyDemIDMA8xZx+8c80O2/04mMrye9",
+	"FzLqR5xDH441Mu1DT87AXsz3EWh/ZRzyEStRE0WBDLSJAh1oon+LV9/afkiIj1PtaIu0vxryq2Bz5rUV",
+	"4zo6hEhBUBS0v+ox5D/PPjTyrS0uajsIGjLdUy6fKYD//Z/sQeo/UXEHWkSeJu0ClUItmw9MTslzqgiP",
+	"zH6gMnyLEzkANzrOCFiUDtzk9WoLVMIDrmsKi1WL+YoltuWZq+e6PM+EOqbAsTLRqPJBBBWZZU5dYnlI",
+	"4mY9xrTIHaua7SjoTDU5FZ1YtBcAbM3ruLoz1CIaCtxj1dXINYBpauYCD5/hBLUFB7p6eVvCiV6fgoeo",
+	"Ct6SWJfSz4BLUOtTy1SwzynAYtSZ5o1FARfAHV2ky2IuQ6XcPQAqI4eSVDEBNhQQ2UcMsYDCVy2ohoeY",
+	"Kzj14s0k+Mjd42BIGQfJROYwm8+BzpSL4QX+VRVAlaw4VcxtKpE5lGpkaFmCuR0jpbh0BB3piflmUoWo",
+	"T+7GYo8pmEDMJez5y89/bhFGpeJSf5FNpAXh0J1P+lRml2U62QKnFAxHRj9Q4R64KWwhhx3IkM9u5Aji",
+	"4+FMfT/cUxWHL2lb8Op45Tj1EX7WPJIzxgb6F1t6l2YYQFwqqcaVCgMLG4gwNKtrHinaYlax1EFCsBaS",
+	"I3Dv02QyOYDy9QF1enH9LYvXqqXKVaMivxH8AuYW8tgBVS1P+XdHkgdJ1YbaiEAbR44i6YPEQVrmCeF9",
+	"KZvHDybIsmJS6RR/mQzYgS7D/y0afCdRRCyQVCSmGKywxjYi2Iy52XvcktmimT/gSkygh/gW1a77yBgs",
+	"FPv2AgZlgk4F6rqmszwATPQpeiTP9F0MjdWPWsQrBe0gwKiuuRhecltiCwmtEbm9aolVU5oDBLtXw4wf",
+	"u8ucZSKSS04lEipOk3C3DJptW4L7wpTE9f5HNCJRIZiWtUzd5zaLL1aw27YMfPDbb2H5Ab2Atm/RSEYt",
+	"I6xfb7lez6arBJUfJjf98I7MAo/Vp+lNPz2hTgebJiLqu9ym311RXjQMZCsPbfFtqrDpt01KLyGZuthF",
+	"xb56zlwbzRpia+SggJIvcvTHTL33xxo1zJ/f/oxGZgoKcZiSlezMLiOHQuT/Q9/UyJ/f5uFSBkIuBc6m",
+	"rkbj5dEVLK9SEkRnRix/LakwADlFLnx8P3is2eNwENkVPDyb098ORDJbgMgJHRHzHw1ZUukEwSx2bwGs",
+	"BJl1y4LLkcKmOWsSvGbVsqwpHvn2pwudnk5kCVwqVthN2UC0Sk0LBVMwQZpl1CRSKurc1AKq9BQPBN8D",
+	"G/akYXk2xYBZaiXtK/m0jD+J9PlStWwL2oFPQ6Fab/6e8P2F4BliR1pG7WbqwjCopKHGWCWvuQCkMmzO",
+	"/BkhMaNgRCwpAxEJIj08RiTqKbsPwII91xW9hDDkagHUtjApiBQFYXakSssZWchNG6fyEQJOe9ILRfuA",
+	"zAdKLXX00J9L7QUlBnJdRFpEakjcfBjLAbgkbVo6hdC2WKxqoqFNOSLGVPqSKiSmrM6I8WNqTrdEARPU",
+	"kQZF75iLYII6wPeZEHugNULBHD+hoSRYLDPbTRhJmE3Fcp1OIpYxUyhWMLOp2CEsmGmYhCkjmZw5skQ6",
+	"2LIw6S3U6Dn6w5PWdBNX/I8LqVWQBsFd7YaNPLwRNNnrNIhzWDW525ZujFV3xKjreKVZDuQ+giZS+WYq",
+	"Tbg0B51uFpdtvkUjNWq4wuXK9mpSXms5nT1zthr7Jwqbr9JEzoPK9ZNJbrzCGzi1KDSblNag09MkJ7X5",
+	"oLZDDcTY70uuPA8Bl+qsEs50d55sptThK7MS9wRxUJZ4zmY2ZJ+pw2dQVubC5URB+QXsShS6Ur3upwYB",
+	"/JUJXYfHibKR0fcSi5IpGFIH7QWsDWA4uTE43TjSOIQVfvwdoUk7rqyCpWi45NSQDg4zI1XUBy8AE8Ma",
+	"mchcIza5Zg310QQy5fosLrCWxXwa4hVKkZ0B7IoStBrIEv9IJkF0ml6CYFycovKbcs/Cx7Bgm7Gbcg+a",
+	"3zX6Hkn9zcRMrfpZhWd20fzopL/lGQDbAp5DgsiUrV0Z9udlToa068KskIDKp6/NagjrnBq8T02p8AHo",
+	"TZyHtu+3F6qptY9aZJab0o28wBw4yIsckX4eB6Co56ONJ0zNRpr2IfMDlCbsxswLCbsgqCqRKeFYJQNR",
+	"jfrQthFhgDoqM6Ssd7OcX7mTfkIfx6/sKr06yA2H8AmwOg28NCOJxYv1uOVbQyTZkAJ3f3g2REzGFBuI",
+	"HYl9lZMNiq1AuhH9eBk0sfPGbEBh6rKx+RMIDYBd7tZO9BId7XH/r8eg7gXNjQmW6+y5mmSN+J7U7ERq",
+	"6qp02J7W7GnNntbsac2e1qyhNWEqzbiDeogI3IqeTRWQ/EEyVKi1rxmsjNyllkUnbBaVIFNyeB5kAzSV",
+	"1j6fU5mswNOU3raKWCkdgnSlXEUp3EWqiZar5Q80sH2fE43a9I21PQ+Y98X0f1mlzx4d/hD7zj8KmTXQ",
+	"LHbpXwyUq2WFIjBnbpI5lS1uaxznzyn1IxGdzAACGWgHSvq2AYNTphBY28RmGzAOp0xzztKlmmNL/y3D",
+	"QHoQkw9AeG6KsV8E6ckCiFujvSs0uUDTPeb7+2O+EiVdC6uovX8W5jvF4xkTByAgaDJzhpqVGl+F+hbd",
+	"Kdf4Li76OK1wY9zKV3GFp+J85tif6rMYmtl4W7yypJNQ7LIiJD90k/f+jr+bo//iCW/jBdkmcIhUHF97",
+	"VgmjrR0TlVLmc0jtpLYvS4CuVy1h8wAE4pQnrq4OqloZsEU8WBdjqiwuOp4TE9d5ZZ2r4kJ67b/eaZFx",
+	"2O0GNXGqHica2hadIuSV4fSr4UJdFv0VSSJJI9lNwXQmdtjJo1imm03EYN7MxtJG1kx0crCAEsmIp5Zr",
+	"yFlsr5Jblub7hzgjelu1A8L8bmS5jh0LLRDg48z+OR6Ie1fC3yUwxfUqDPEa345fW+tsWNflKFVMbiBN",
+	"yUq0rXy1QtD2Dn6Bi1zj3kVwG6bnHwomrrvghkCyxHXQZZLaMqxCcDdLeaMVTn/rASHxN6epe0D9BwRL",
+	"bgxquyhE5y/hz/WjW+OGFgrgu1v5VSU0l+30CYHIS77s5vtdK10E6qpJhv7nSguJ71z9BghO5sP6y5Fc",
+	"iLF/j/XWG+33MsAO+NbL7rcxxv3Bzl/rfKf2CHKPIPcIco8gf1EE6apIBmgasyFea8laLMFnQKLK8EXX",
+	"GrUAnZD57KteenivAPNwlVFLm9k/zpY127lrMkua7sedqhTAHzrCPonMrpHPpmIok0vGMtl8OgazhU4s",
+	"U8hDM10wC3nTDBbZc6sP+Gv7RWLif8eV0+qVLDl0c3dcq5bAReVJvmiRy2r1uNS7KBVvK8W3LwWOmpXL",
+	"T+zxEj5W0reV9EM8cxLPXRn1m5fBS7xXO3Z6OQqL9stb/eJsdIqmLXJu10p26rDwXi+NXnOsWzGb/GrY",
+	"veHo0sCN9Kfpw32iljHyvDs875XHvNBD9lO/eYeekq9Vdp1vkXuzULpBb2Ujn77PPWWrkxcr88KPK1ai",
+	"WR5+yb/d9VKD8/Q15levL53G5SMdn7/UhvXcNX2B52eQtohxN7z+lGwUH8dJyialyzue5KWX4+vscffS",
+	"HKBq7eGtPH7hlcMBO7stnLx2uZE7eTslx4mn1xQaZlsk95Q7eT8/68Ufz6vjVPy11ntt1uLcODxxBpNu",
+	"4n5aLPXNyqA+fXh6ODttNJLcyh6fZN7HyetE9dO01iJXnV4ql/rEuumHZKGSnvDLSd3KH5Yo7YxekjW7",
+	"NKmWi7fF4xaRW1+5KoefSItEvv25NYH0l8xbQi7cO7c3WP7uCVr8ZRdYSKHSbeyVxVktMtr11ZVbYzD8",
+	"eDekne2EtljxXHoTST46iGET+ctRAEoCTvt+H7IFTPptVyD8sbY+d7kbcKX+up87rGMd/+mvwbo36O0N",
+	"er8WpryEA+TLP7URU7rWXFdyS54InKvqA0vx3U395iEaiYBmOVJVf+Y6e94Mq+5gxvNl2tpb7/6J1rst",
+	"MnysgoqVOT54sDi4uvS2g8eQIzetG0PQQqpyi6pm4tUwXGK9W3rtE38H4rgHwr9tAovVYLSLEU7frg1s",
+	"bwvUBmuy5NN5qFTeMps6oS6Pr9IoCogMJP52U9evs8T5gXVXnt13ZHMEG/MAvz6vI1nGsO+mVd6FX/+x",
+	"qZV1weOfhJv2+uK9vvhn8uDzonhU5QcAFiW9rexqPx/3aSvbHvntkd8e+e2R309BfuHqibiqNrhr2GsY",
+	"g7k0wH+7SFU5r18sPlVtlhlEtk03B4E8F5WoXCd5UcHIcza5v84kZx/Wu4mXZHn8dHvSsB/fuu91I118",
+	"HzvpplWzWBLVbh9wejytv6adRiLxcNYf2S3S77yZveMyvC+9nR8PL/ljrn54e9w9LdzZdiXev7ovlnKn",
+	"n4qlQeqaX701K6f1PE0N3sbTMUucPHTeWgQOCjfmCH8676DkYffw+nHcq9bO65+eKL0bPF1l4rj8WLad",
+	"h2uasPov7w3bHCdvHy/fm3cP54/suNMiPXx9/6X66TxzkzMvC/fFXINeJHrFNyvN70+Nu093WZ67qT5W",
+	"z6xyflznTz30/tKFlznj4vK0/6k0apHa5GzcPLt8L/Y+la9f0cXEPi/Q3i2cdi+PpzfTar3aTEzJW77f",
+	"Pb25vkaTpnXunN+Mz17sy0E890Zb5Obi8TBx81A57HxqduD9We/qLpt0EumnSj/xkj0+Tt5ubpL7ttcT",
+	"/AMyLlygaR2NmN6Z3zXm2L1T0VnF0kW9dXQWk7yK+OhC8+PkLBGDLvgpaJFOib09MZrPvrDVcPGv6o9n",
+	"ra3/rqGjYYRP9f8vBrAMfdYUJXIUSSQLMIEymVgqAWEsbyYTsU66m43l82bCSHZSMNfNCBogOpLl+71I",
+	"Qm/KkXk+249XhvCthkiP9yNHyURisXJ9yEahsa5qs+xVvIskBQx5/2ZTh4e+wsO5V7Ny9CvcdmSjnxF0",
+	"3lCz+THeOQvJ3YKuOYcwaebMFIplkkY2ljHSmdghzGZjnU4CZoxuAeaNVCQasWAHWZEjMrKsaHj6N5cx",
+	"0OLW9l4fchdW+XzMFdbeO3z8Yih9sTr6nwIhzRosVMueex9KE6LfHwTPXPjawpFkCshIJpT0aWEMSEAH",
+	"gdnJgy6V5e1F/wcgYE91PfQsPMSqfA9gdIhkuVrIBvJLbXuiBC0NB1MOKg0Nw3+1e4oL4UH/FIUn1arJ",
+	"1F/bXS/Uj30UOjr6uhES2Q2H/FCXldkWbKAEUue20yLWsdrqzu2dVfbOKr8All9Wx8blPZYy5KqztZ4q",
+	"Ve7VmlcZ1zwRgNJ1bigu7tzBCUUhtr0Hyt+LJQl3Ill6VZd4kJxgYjL3u8VCtwBaUi0qXabUS1n5e7nf",
+	"yJJ7mvi96dMeZPZc/Pdx8do7ZQV87mI5kHf4I4LCo6CNzbavLtRHBYnP8MGu3LqW2YNJp6AX8ihX0FdZ",
+	"+xbZc/2x2n6XSY/8DI48sesyN0B4NdHWQuaPRnx7e+zeHvsj2RYvrfoqtLhTEPcPwGfa3WSP0PYIbY/Q",
+	"9ghtR4TmqgzGKW1Ni6katT6rzvwrT6+wi03tVHSxaNMLHSNOnR4k+F3CNPtRI4YuNWBT/DjTZXj/cYMS",
+	"gozvWuXmY80KE//MseJfZz8+yia77gNvwI0nrFyBYsoO+6Hb4yBGR44h+nbGSrG84u2OIFbX3TRkL8F5",
+	"mNRwB+0jaPH+u/4l0Umc0wEi7hMbEWjjA01F/Y+mcGgFH8W/2tDh3/RDB0FzKnuWWEsv9Y8w+7nOWSzZ",
+	"JNlSsEKYAZMao6HOzj9yBG8Rl6KkRl1Lwu3mKm67xbklMpHMlrvFQM8KQAaKI95P/IuBS4lAxaCgeFMF",
+	"49Qs0bLMAKGNKmKjEiHeAA9uYWKdFWYKTIoY6KApJaZUUulaxgzEAENj5EALWHjs+hAwXRdN10Weq2Mc",
+	"BcrOLlehrPG+OSlrfMikvH1x7bv+2P6F9NWuFwh2gM6oKPZHEaJ/MQDNISZewhu5SaE7pMnK4mwEBWcM",
+	"yFvGpJVuCI0+9qpBs5kfilcsfYg4NCGHgCBkKlvfGDm4O50fVd7gkEEbXEacdXXRaGeMDRSVgwumAHSg",
+	"BYnhLp6NbNGCUYf5u7aZgJ//GwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

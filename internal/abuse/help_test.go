@@ -24,6 +24,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
+	dialect "github.com/rosterhq/roster/server/boruta"
 )
 
 type object = map[string]any
@@ -103,7 +104,7 @@ func read(s *servertest.Server, id string) object {
 // need, and returns its id.
 func newProvider(s *servertest.Server) string {
 	return s.Do(s.Admin, "POST", "/api/identity-providers", object{
-		"identity_provider": object{"name": "p" + uuid.NewString(), "backend_id": uuid.NewString()},
+		"identity_provider": object{"name": "p" + uuid.NewString(), "backend_id": dialect.BackendID},
 	}).Want(201).Object()["data"].(object)["id"].(string)
 }
 

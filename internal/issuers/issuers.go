@@ -110,7 +110,7 @@ const (
 )
 
 func refuse(detail, reason string) error {
-	return &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Resource: "token", Detail: detail, Err: errors.New(reason)}
+	return &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Detail: detail, Err: errors.New(reason)}
 }
 
 // Verify checks a JWT access token (RFC 9068 §4) of this issuer and tells whose

@@ -51,7 +51,7 @@ func (i *Issuer) key(ctx context.Context, kid string, alg jose.SignatureAlgorith
 	if keys == nil {
 		i.fetch(ctx, false)
 		if keys = i.usable(); keys == nil {
-			return nil, &oauth.Error{Kind: oauth.Unavailable, Reason: oauth.Busy, Resource: "token", Detail: "The keys of the token's issuer cannot be had at the moment."}
+			return nil, &oauth.Error{Kind: oauth.Unavailable, Reason: oauth.Busy, Detail: "The keys of the token's issuer cannot be had at the moment."}
 		}
 	}
 	fits := pick(keys, kid, alg)

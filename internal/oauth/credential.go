@@ -105,7 +105,7 @@ func NewCredential(id, client string, r CredentialRequest, now time.Time) (Crede
 		}
 	}
 	if len(broken) > 0 {
-		return Credential{}, &Error{Kind: Invalid, Reason: BrokenRule, Resource: "credential", Detail: "the credential breaks the registry's rules", Violations: broken}
+		return Credential{}, &Error{Kind: Invalid, Reason: BrokenRule, Detail: "the credential breaks the registry's rules", Violations: broken}
 	}
 	return c, nil
 }
@@ -266,7 +266,7 @@ func (c *Credential) expire(at *time.Time) {
 // Invalid: at is no time of the years 1 to 9999.
 func (c *Credential) SetExpiry(at *time.Time, now time.Time) error {
 	if at != nil && !representable(*at) {
-		return &Error{Kind: Invalid, Reason: BrokenRule, Resource: "credential", Detail: "the credential breaks the registry's rules", Violations: []Violation{
+		return &Error{Kind: Invalid, Reason: BrokenRule, Detail: "the credential breaks the registry's rules", Violations: []Violation{
 			{"expires_at", "format", "must be in the years 1 to 9999, UTC"},
 		}}
 	}

@@ -111,7 +111,7 @@ func spkiPEM(t testing.TB, key crypto.PublicKey) string {
 func violations(t testing.TB, err error) []oauth.Violation {
 	t.Helper()
 	failure, ok := errors.AsType[*oauth.Error](err)
-	if !ok || failure.Kind != oauth.Invalid || failure.Resource != "credential" {
+	if !ok || failure.Kind != oauth.Invalid || failure.Reason != oauth.BrokenRule {
 		t.Fatalf("got error %v, want Invalid", err)
 	}
 	return failure.Violations

@@ -11,7 +11,7 @@ type Kind int
 const (
 	Internal        Kind = iota
 	Invalid              // a rule is broken by what the caller sent
-	NotFound             // the Resource does not exist
+	NotFound             // what is named does not exist
 	Conflict             // it collides with something that exists
 	Unauthenticated      // the caller did not prove who it is
 	Forbidden            // the caller may not do this
@@ -79,6 +79,19 @@ const (
 	Busy Reason = "busy"
 )
 
+// codes are the error codes that RFC 6749 §5.2 has for failures of a token
+// request. access_denied is of RFC 6749 §4.1.2.1: many client libraries expect
+// it here.
+var codes = map[Reason]string{
+	InvalidRequest: "invalid_request", UnsupportedGrant: "unsupported_grant_type", InvalidClient: "invalid_client",
+	GrantNotAllowed: "unauthorized_client",
+	WrongSecret:     "access_denied", UnknownAudience: "access_denied", NotGranted: "access_denied", ScopeNotGranted: "access_denied",
+}
+
+// Code returns the error code by which a token request is refused (RFC 6749
+// §5.2), "" for reasons that only other requests have.
+func (r Reason) Code() string { return codes[r] }
+
 // Violation is one broken rule, kept apart from its wording: a dialect may have
 // to word it in its own way.
 type Violation struct {
@@ -91,8 +104,7 @@ type Violation struct {
 type Error struct {
 	Kind       Kind
 	Reason     Reason
-	Resource   string // what was not found or collides: "client", "credential", "client_grant", …
-	Code       string // RFC 6749 §5.2 error code; only of failures at the token endpoint
+	Resource   string // of NotFound: what there is not, "client" or "client_grant", for people
 	Detail     string // English, for the caller; holds no secret and no SQL
 	Violations []Violation
 	Err        error // for the log only
@@ -137,4 +149,13 @@ func KindOf(err error) Kind {
 		return e.Kind
 	}
 	return Internal
+}
+
+// ReasonOf returns the Reason of the first Error in err's tree, "" if there is
+// none.
+func ReasonOf(err error) Reason {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Reason
+	}
+	return ""
 }

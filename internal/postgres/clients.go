@@ -68,7 +68,7 @@ func (t *Tx) LockClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client,
 	}
 	c, err := first(found, "client", err)
 	if err == nil && ref.Version != 0 && ref.Version != c.Version {
-		err = &oauth.Error{Kind: oauth.Precondition, Reason: oauth.Outdated, Resource: "client", Detail: "The client has changed since it was read."}
+		err = &oauth.Error{Kind: oauth.Precondition, Reason: oauth.Outdated, Detail: "The client has changed since it was read."}
 	}
 	return c, err
 }

@@ -16,31 +16,31 @@ import (
 
 // constraints gives the failures that a caller causes their meaning.
 var constraints = map[string]oauth.Error{
-	"clients_client_id_key":              {Kind: oauth.Conflict, Reason: oauth.IDTaken, Resource: "client", Detail: "The client identifier is taken."},
-	"clients_pkey":                       {Kind: oauth.Conflict, Reason: oauth.IDTaken, Resource: "client", Detail: "The client identifier is taken."},
-	"client_aliases_pkey":                {Kind: oauth.Conflict, Reason: oauth.Duplicate, Resource: "client_alias", Detail: "Another client exists with the same alias."},
-	"assertions_seen_client_fkey":        {Kind: oauth.Unauthenticated, Reason: oauth.InvalidClient, Code: "invalid_client", Detail: "The client was deleted just now."},
-	"credentials_pkey":                   {Kind: oauth.Conflict, Reason: oauth.DuplicateCredential, Resource: "credential", Detail: "The credential's identifier is taken."},
-	"credentials_public_key_key":         {Kind: oauth.Conflict, Reason: oauth.DuplicateKey, Resource: "credential_key", Detail: "credentials contains public keys that already exist in client"},
-	"credentials_kid_key":                {Kind: oauth.Conflict, Reason: oauth.DuplicateCredential, Resource: "credential_kid", Detail: "The client has another credential with the same kid."},
-	"credential_uses_credential_fkey":    {Kind: oauth.Conflict, Reason: oauth.InUse, Resource: "credential_in_use", Detail: "Cannot delete credential still associated with a client"},
-	"credential_uses_credential_key":     {Kind: oauth.Invalid, Reason: oauth.BrokenRule, Resource: "credential", Detail: "A credential can be named only once in a slot."},
-	"client_grants_pkey":                 {Kind: oauth.Conflict, Reason: oauth.IDTaken, Resource: "client_grant", Detail: "The grant's identifier is taken."},
-	"client_grants_client_audience_key":  {Kind: oauth.Conflict, Reason: oauth.Duplicate, Resource: "client_grant", Detail: "A grant for this client and audience exists already."},
-	"client_grants_default_audience_key": {Kind: oauth.Conflict, Reason: oauth.Duplicate, Resource: "client_grant", Detail: "A default grant for this audience exists already."},
+	"clients_client_id_key":              {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The client identifier is taken."},
+	"clients_pkey":                       {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The client identifier is taken."},
+	"client_aliases_pkey":                {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "Another client exists with the same alias."},
+	"assertions_seen_client_fkey":        {Kind: oauth.Unauthenticated, Reason: oauth.InvalidClient, Detail: "The client was deleted just now."},
+	"credentials_pkey":                   {Kind: oauth.Conflict, Reason: oauth.DuplicateCredential, Detail: "The credential's identifier is taken."},
+	"credentials_public_key_key":         {Kind: oauth.Conflict, Reason: oauth.DuplicateKey, Detail: "credentials contains public keys that already exist in client"},
+	"credentials_kid_key":                {Kind: oauth.Conflict, Reason: oauth.DuplicateCredential, Detail: "The client has another credential with the same kid."},
+	"credential_uses_credential_fkey":    {Kind: oauth.Conflict, Reason: oauth.InUse, Detail: "Cannot delete credential still associated with a client"},
+	"credential_uses_credential_key":     {Kind: oauth.Invalid, Reason: oauth.BrokenRule, Detail: "A credential can be named only once in a slot."},
+	"client_grants_pkey":                 {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The grant's identifier is taken."},
+	"client_grants_client_audience_key":  {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "A grant for this client and audience exists already."},
+	"client_grants_default_audience_key": {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "A default grant for this audience exists already."},
 	"client_grants_audience_fkey":        {Kind: oauth.NotFound, Reason: oauth.NoResourceServer, Resource: "resource_server", Detail: "no such resource_server"},
-	"resource_servers_pkey":              {Kind: oauth.Conflict, Reason: oauth.IDTaken, Resource: "resource_server", Detail: "The resource server's identifier is taken."},
-	"resource_servers_identifier_key":    {Kind: oauth.Conflict, Reason: oauth.Duplicate, Resource: "resource_server", Detail: "A resource server with the same identifier exists already."},
-	"scopes_name_key":                    {Kind: oauth.Conflict, Reason: oauth.NameTaken, Resource: "scope_name", Detail: "The scope name is taken."},
-	"scopes_pkey":                        {Kind: oauth.Conflict, Reason: oauth.IDTaken, Resource: "scope", Detail: "The scope identifier is taken."},
-	"identity_providers_name_key":        {Kind: oauth.Conflict, Reason: oauth.NameTaken, Resource: "identity_provider_name", Detail: "The name is taken."},
-	"identity_providers_pkey":            {Kind: oauth.Conflict, Reason: oauth.IDTaken, Resource: "identity_provider", Detail: "The identifier is taken."},
+	"resource_servers_pkey":              {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The resource server's identifier is taken."},
+	"resource_servers_identifier_key":    {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "A resource server with the same identifier exists already."},
+	"scopes_name_key":                    {Kind: oauth.Conflict, Reason: oauth.NameTaken, Detail: "The scope name is taken."},
+	"scopes_pkey":                        {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The scope identifier is taken."},
+	"identity_providers_name_key":        {Kind: oauth.Conflict, Reason: oauth.NameTaken, Detail: "The name is taken."},
+	"identity_providers_pkey":            {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The identifier is taken."},
 
-	"key_pairs_pkey": {Kind: oauth.Conflict, Reason: oauth.IDTaken, Resource: "key_pair", Detail: "The identifier is taken."},
+	"key_pairs_pkey": {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The identifier is taken."},
 
-	"key_pairs_one_default_idx": {Kind: oauth.Unavailable, Reason: oauth.Busy, Resource: "key_pair", Detail: "Another key pair was made the default one just now; try again."},
+	"key_pairs_one_default_idx": {Kind: oauth.Unavailable, Reason: oauth.Busy, Detail: "Another key pair was made the default one just now; try again."},
 
-	"client_identity_providers_provider_fkey": {Kind: oauth.Conflict, Reason: oauth.InUse, Resource: "identity_provider_in_use", Detail: "The identity provider is used by a client."},
+	"client_identity_providers_provider_fkey": {Kind: oauth.Conflict, Reason: oauth.InUse, Detail: "The identity provider is used by a client."},
 }
 
 // passing are the failures that the same call may not meet again, by SQLSTATE or

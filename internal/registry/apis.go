@@ -21,7 +21,7 @@ func AudienceSpellings(audience string) []string {
 	return []string{audience, audience + "/"}
 }
 
-var systemAPI = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Resource: "resource_server", Detail: "The system API cannot be changed."}
+var systemAPI = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The system API cannot be changed."}
 
 // CreateResourceServer registers an API. No API can take a spelling of the
 // management API's identifier.

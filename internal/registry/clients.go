@@ -253,7 +253,7 @@ func (r *Registry) apiOf(ctx context.Context, tx *postgres.Tx, c oauth.Client) (
 	}
 	api, err := tx.ResourceServer(ctx, identifier)
 	if err == nil && api.ClientID != "" {
-		err = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Duplicate, Resource: "resource_server", Detail: "The resource server has a client already."}
+		err = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "The resource server has a client already."}
 	}
 	return api.Identifier, err
 }
@@ -272,7 +272,7 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error 
 			return err
 		}
 		if meta.Global {
-			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Resource: "client", Detail: "The global client cannot be deleted."}
+			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The global client cannot be deleted."}
 		}
 		tx.DeleteClient(c.ID)
 		_ = r.openMembers(&c) // only to name them; what does not open must not keep the client alive

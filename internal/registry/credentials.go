@@ -20,7 +20,7 @@ func (r *Registry) NewCredential(req oauth.CredentialRequest) (oauth.Credential,
 // kid, which is made of the key by default, taken before the key.
 func checkCredentials(list []oauth.Credential) error {
 	if len(list) > oauth.MaxCredentials {
-		return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Resource: "credential", Detail: "A client can have a maximum of 4 credentials."}
+		return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Detail: "A client can have a maximum of 4 credentials."}
 	}
 	keys := map[string]bool{}
 	for _, c := range list {
@@ -28,7 +28,7 @@ func checkCredentials(list []oauth.Credential) error {
 			continue
 		}
 		if keys[c.KeyThumbprint] {
-			return &oauth.Error{Kind: oauth.Conflict, Reason: oauth.DuplicateKey, Resource: "credential_key", Detail: "credentials contains public keys that already exist in client"}
+			return &oauth.Error{Kind: oauth.Conflict, Reason: oauth.DuplicateKey, Detail: "credentials contains public keys that already exist in client"}
 		}
 		keys[c.KeyThumbprint] = true
 	}

@@ -13,9 +13,9 @@ import (
 // for it to move.
 const feedPoll = 250 * time.Millisecond
 
-// ErrFeedTrimmed says that events after a place in the feed were removed before
+// errFeedTrimmed says that events after a place in the feed were removed before
 // they were read.
-var ErrFeedTrimmed = &oauth.Error{Kind: oauth.NotFound, Reason: oauth.FeedTrimmed, Resource: "event_feed", Detail: "Events after this cursor have been removed because of their age. Start again without one."}
+var errFeedTrimmed = &oauth.Error{Kind: oauth.NotFound, Reason: oauth.FeedTrimmed, Detail: "Events after this cursor have been removed because of their age. Start again without one."}
 
 // FeedPage is a part of the feed.
 type FeedPage struct {
@@ -37,7 +37,7 @@ func (r *Registry) EventFeed(ctx context.Context, after *postgres.FeedPlace, lim
 	empty := FeedPage{Next: trimmed}
 	if after != nil {
 		if start = *after; trimmed.After(start) {
-			return FeedPage{}, ErrFeedTrimmed
+			return FeedPage{}, errFeedTrimmed
 		}
 		empty.Next = start
 	}

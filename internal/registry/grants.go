@@ -51,9 +51,9 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 	return g
 }
 
-// ErrUnknownScope refuses a grant of scopes that the management API does not
-// have.
-var ErrUnknownScope = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnknownScope, Resource: "client_grant", Detail: "scope must be a subset of resource server scopes"}
+// errUnknownScope refuses a grant of scopes that the management API
+// does not have.
+var errUnknownScope = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnknownScope, Detail: "scope must be a subset of resource server scopes"}
 
 // checkGrant refuses scopes that the management API does not have. A grant on
 // any other API may name scopes that the API gets later: a token carries what
@@ -72,7 +72,7 @@ func checkGrant(g oauth.ClientGrant, api oauth.ResourceServer) error {
 	}
 	for _, scope := range terms.Scope {
 		if !slices.Contains(known.ScopeValues(), scope) {
-			return ErrUnknownScope
+			return errUnknownScope
 		}
 	}
 	return nil

@@ -15,8 +15,8 @@ const IdempotencyWindow = 24 * time.Hour
 
 // Refusals of Once.
 var (
-	ErrUnderWay     = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.UnderWay, Resource: "idempotency_key", Detail: "A request with this Idempotency-Key is under way."}
-	ErrOtherRequest = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.OtherRequest, Resource: "idempotency_key", Detail: "This Idempotency-Key was used for another request, or with other scopes."}
+	errUnderWay     = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.UnderWay, Detail: "A request with this Idempotency-Key is under way."}
+	errOtherRequest = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.OtherRequest, Detail: "This Idempotency-Key was used for another request, or with other scopes."}
 )
 
 // Once does a request at most once under a caller's key. do does it, all of it
@@ -30,11 +30,11 @@ func (r *Registry) Once(ctx context.Context, caller, key string, request []byte,
 			return false, err
 		}
 		if !free {
-			return false, ErrUnderWay
+			return false, errUnderWay
 		}
 		if given != nil {
 			if !bytes.Equal(given.Request, request) {
-				return false, ErrOtherRequest
+				return false, errOtherRequest
 			}
 			replayed = true
 			if answer, err = r.keys.Open(given.Sealed, answerLocation(caller, key)); err != nil {

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"crypto/subtle"
+	"maps"
 	"strings"
 
 	"github.com/rosterhq/roster/internal/oauth"
@@ -136,9 +137,9 @@ func (r *Registry) ImportOfScope(s oauth.Scope, writable func(oauth.Scope) error
 }
 
 // ImportOfProvider returns the import of an identity provider, which is found by
-// its id.
-func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string) Import {
-	one := Import{Kind: KindIdentityProvider, Target: p.ID, Rights: rights}
+// its id. Members of the one found that p's document does not have stay.
+func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string, warnings []Note) Import {
+	one := Import{Kind: KindIdentityProvider, Target: p.ID, Rights: rights, Warnings: warnings}
 	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		was, err := t.LockIdentityProvider(ctx, p.ID)
 		if oauth.KindOf(err) == oauth.NotFound {
@@ -152,11 +153,12 @@ func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string) I
 		if err != nil {
 			return Failed, nil, err
 		}
-		if was.Name == p.Name && equalDocuments(was.Document, p.Document) {
+		is := was
+		is.Name, is.Document = p.Name, maps.Clone(was.Document)
+		maps.Copy(is.Document, p.Document)
+		if was.Name == is.Name && equalDocuments(was.Document, is.Document) {
 			return Unchanged, nil, nil
 		}
-		is := was
-		is.Name, is.Document = p.Name, p.Document
 		r.storeProvider(ctx, t.Tx, was, is)
 		return Updated, nil, nil
 	}

@@ -151,7 +151,7 @@ func (r *Registry) DeleteKeyPair(ctx context.Context, id string) error {
 			return err
 		}
 		if k.Default {
-			return &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Indispensable, Resource: "key_pair_default", Detail: "The default key pair cannot be deleted."}
+			return &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Indispensable, Detail: "The default key pair cannot be deleted."}
 		}
 		tx.DeleteKeyPair(k.ID, r.now())
 		e := r.event(ctx, "key_pair.deleted", "key_pair", k.ID)

@@ -69,7 +69,7 @@ func (r *Registry) tokenRefused(ctx context.Context, c oauth.Client, proved bool
 	if !ok || refused.Kind != oauth.Unauthenticated && refused.Kind != oauth.Forbidden && refused.Kind != oauth.Invalid {
 		return
 	}
-	f := refusal{client: c.ClientID, proved: proved, reason: refused.Code, address: oauth.OriginOf(ctx).Address}
+	f := refusal{client: c.ClientID, proved: proved, reason: refused.Reason.Code(), address: oauth.OriginOf(ctx).Address}
 	if f.client == "" {
 		f.reason = "unknown_client"
 	}

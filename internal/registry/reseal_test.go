@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rosterhq/roster/internal/oauth"
@@ -17,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/server/boruta"
 )
 
 func superseded(k *seal.Keyset) []uint32 {
@@ -181,7 +181,7 @@ func TestEveryColumnOutlivesItsKeys(t *testing.T) {
 	id := holder(s, "key of another system")
 	s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": "urn:api", "signing_alg": "HS256"}).Want(http.StatusCreated)
 	s.Do(s.Admin, "POST", "/api/key-pairs", object{"key_pair": object{}}).Want(http.StatusCreated)
-	provider := s.Do(s.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"name": "p", "backend_id": uuid.NewString()}}).
+	provider := s.Do(s.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"name": "p", "backend_id": boruta.BackendID}}).
 		Want(http.StatusCreated).Object()["data"].(object)["id"]
 	s.Do(s.Admin, "POST", "/api/clients", object{"client": object{"identity_provider": object{"id": provider}, "key_pair_type": object{"type": "ec", "curve": "P-256"}}}).Want(http.StatusCreated)
 	repeated := func() []byte {

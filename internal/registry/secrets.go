@@ -91,7 +91,7 @@ func (r *Registry) Secrets(ctx context.Context, ref oauth.ClientRef) ([]oauth.Cl
 	return list, err
 }
 
-var newestSecretStays = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Indispensable, Resource: "client_secret", Detail: "The newest secret cannot be retired; rotate it without a grace period instead."}
+var newestSecretStays = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Indispensable, Detail: "The newest secret cannot be retired; rotate it without a grace period instead."}
 
 // RetireSecret ends a superseded secret now. The newest one stays: rotating it
 // without grace ends it. Retiring what has ended already changes nothing.

@@ -35,8 +35,8 @@ type Token struct {
 	Scope       string
 }
 
-func tokenError(kind oauth.Kind, reason oauth.Reason, code, detail string) *oauth.Error {
-	return &oauth.Error{Kind: kind, Reason: reason, Code: code, Detail: detail}
+func tokenError(kind oauth.Kind, reason oauth.Reason, detail string) *oauth.Error {
+	return &oauth.Error{Kind: kind, Reason: reason, Detail: detail}
 }
 
 // IssueToken authenticates the client and issues a token for the audience that
@@ -61,10 +61,10 @@ func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) 
 		return Token{}, err
 	}
 	if !slices.Contains(meta.GrantTypes, oauth.GrantClientCredentials) {
-		return Token{}, tokenError(oauth.Forbidden, oauth.GrantNotAllowed, "unauthorized_client", "Grant type 'client_credentials' not allowed for the client.")
+		return Token{}, tokenError(oauth.Forbidden, oauth.GrantNotAllowed, "Grant type 'client_credentials' not allowed for the client.")
 	}
 	if req.Audience == "" {
-		return Token{}, tokenError(oauth.Invalid, oauth.InvalidRequest, "invalid_request", "Missing required parameter: audience")
+		return Token{}, tokenError(oauth.Invalid, oauth.InvalidRequest, "Missing required parameter: audience")
 	}
 	api, terms, scope, err := r.authorize(ctx, c, req)
 	if err != nil {
@@ -82,10 +82,10 @@ func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) 
 
 // authorize finds what the client is granted of the requested audience.
 func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenRequest) (api oauth.ResourceServer, terms oauth.APITerms, scope []string, err error) {
-	denied := tokenError(oauth.Forbidden, oauth.NotGranted, "access_denied", `Client is not authorized to access "`+req.Audience+`". You need to create a "client-grant" associated to this API.`)
+	denied := tokenError(oauth.Forbidden, oauth.NotGranted, `Client is not authorized to access "`+req.Audience+`". You need to create a "client-grant" associated to this API.`)
 	if api, err = r.store.ResourceServer(ctx, AudienceSpellings(req.Audience)...); err != nil {
 		if oauth.KindOf(err) == oauth.NotFound {
-			err = tokenError(oauth.Forbidden, oauth.UnknownAudience, "access_denied", "Service not found: "+req.Audience)
+			err = tokenError(oauth.Forbidden, oauth.UnknownAudience, "Service not found: "+req.Audience)
 		}
 		return
 	}
@@ -118,7 +118,7 @@ func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenReque
 	if asked := oauth.SplitScope(req.Scope); len(asked) > 0 {
 		for _, s := range asked {
 			if !slices.Contains(scope, s) {
-				err = tokenError(oauth.Forbidden, oauth.ScopeNotGranted, "access_denied", "Client has not been granted scopes: "+s)
+				err = tokenError(oauth.Forbidden, oauth.ScopeNotGranted, "Client has not been granted scopes: "+s)
 				return
 			}
 		}
@@ -164,7 +164,7 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 }
 
 // errWrongSecret is worded as Auth0 does; RFC 6749 §5.2 would have invalid_client.
-var errWrongSecret = tokenError(oauth.Unauthenticated, oauth.WrongSecret, "access_denied", "Unauthorized")
+var errWrongSecret = tokenError(oauth.Unauthenticated, oauth.WrongSecret, "Unauthorized")
 
 // authenticate finds the client and checks its proof. Unknown clients cost the
 // same work as known ones with a wrong proof and fail in the same words.
@@ -211,10 +211,10 @@ func (r *Registry) noSecret() oauth.ClientSecret {
 func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) (postgres.Authentication, error) {
 	a, err := oauth.ParseAssertion(req.Assertion)
 	if err != nil {
-		return postgres.Authentication{}, asInvalidClient(err)
+		return postgres.Authentication{}, err
 	}
 	if req.ClientID != "" && req.ClientID != a.ClientID() {
-		return postgres.Authentication{}, tokenError(oauth.Unauthenticated, oauth.InvalidClient, "invalid_client", "The client assertion is of another client than client_id.")
+		return postgres.Authentication{}, tokenError(oauth.Unauthenticated, oauth.InvalidClient, "The client assertion is of another client than client_id.")
 	}
 	auth, err := r.store.Authentication(ctx, a.ClientID(), true, r.now())
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
@@ -225,29 +225,22 @@ func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) 
 	}
 	audiences := []string{r.Issuer(), r.PublicURL, r.PublicURL + "/oauth/token"}
 	if _, err := a.Verify(auth.Credentials, audiences, r.Now()); err != nil { // of an unknown client there are none
-		return auth, asInvalidClient(err)
+		return auth, err
 	}
 	jti := sha256.Sum256([]byte(a.JTI()))
 	first, err := r.store.UseAssertion(ctx, auth.Client.ID, jti[:], a.ExpiresAt().Add(time.Minute))
 	if err == nil && !first {
-		err = tokenError(oauth.Unauthenticated, oauth.InvalidClient, "invalid_client", "The client assertion was used before.")
+		err = tokenError(oauth.Unauthenticated, oauth.InvalidClient, "The client assertion was used before.")
 	}
 	return auth, err
 }
 
-func asInvalidClient(err error) error {
-	if e, ok := errors.AsType[*oauth.Error](err); ok {
-		return &oauth.Error{Kind: e.Kind, Reason: e.Reason, Code: "invalid_client", Detail: e.Detail, Err: e.Err}
-	}
-	return err
-}
-
 // Reasons why a bearer token is refused.
 var (
-	ErrNotAToken    = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NotAToken, Resource: "token", Detail: "Bad HTTP authentication header format"}
-	ErrInvalidToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Resource: "token", Detail: "Invalid token"}
-	ErrSignature    = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Resource: "token", Detail: "Invalid signature received for JSON Web Token validation"}
-	ErrExpiredToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Resource: "token", Detail: "Expired token received for JSON Web Token validation"}
+	ErrNotAToken    = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NotAToken, Detail: "Bad HTTP authentication header format"}
+	ErrInvalidToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Detail: "Invalid token"}
+	ErrSignature    = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Detail: "Invalid signature received for JSON Web Token validation"}
+	ErrExpiredToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Detail: "Expired token received for JSON Web Token validation"}
 )
 
 // maxTokenSize bounds what VerifyToken looks at.

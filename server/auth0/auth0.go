@@ -53,7 +53,7 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Writer = charsetWriter{c.Writer}
 		op := api.Operation(c)
-		err := dialect.Authenticate(c, reg, errNoToken)
+		err := dialect.Authenticate(c, reg)
 		if err == nil && !op.Allows(dialect.Caller(c)) {
 			err = insufficientScope(op.Scopes())
 		}
@@ -77,7 +77,7 @@ func checkBody(c *gin.Context, op *spec.Operation) error {
 	for _, m := range mismatches {
 		body, _ := m.Value.(map[string]any)
 		if _, named := body["client_id"]; named && m.Keyword == "properties" && len(m.Path) == 0 && op.ID() == "auth0CreateClient" {
-			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Resource: "client", Detail: "This operation must be authorized by Auth0"}
+			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "This operation must be authorized by Auth0"}
 		}
 	}
 	return err

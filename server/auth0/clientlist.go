@@ -76,5 +76,5 @@ func clientQuery(params auth0api.Auth0ListClientsParams, p paging) (postgres.Cli
 }
 
 func invalidQuery(detail string) error {
-	return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BadQuery, Resource: "query", Detail: detail}
+	return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BadQuery, Detail: detail}
 }

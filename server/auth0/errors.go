@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,76 +15,82 @@ import (
 
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/problem"
 	"github.com/rosterhq/roster/server/spec"
 )
 
-var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Resource: "token", Detail: "Missing authentication"}
-
 func insufficientScope(scopes []string) error {
-	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "Insufficient scope, expected any of: " + strings.Join(scopes, ",")}
+	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "Insufficient scope, expected any of: " + strings.Join(scopes, ",")}
 }
 
 // errGrantee refuses a grant for a client that takes none.
-var errGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Resource: "client_grant", Detail: "Client of type express_configuration cannot be used"}
+var errGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Detail: "Client of type express_configuration cannot be used"}
 
-// notFound words what each missing resource is answered with.
-var notFound = map[string]struct{ code, message string }{
-	"client":          {"inexistent_client", "The client does not exist"},
-	"client_grant":    {"inexistent_client_grant", "The grant does not exist."},
-	"resource_server": {"inexistent_resource_server", "The resource server does not exist"},
-	"credential":      {"inexistent_credential", "Credential does not exist"},
+// refusal is what the dialect says of a failure.
+type refusal struct {
+	code    string // errorCode; "" for none
+	message string // "" for the failure's own words
+	status  int    // 0 for that of the failure's kind
+}
+
+// refusals are failures that the dialect has a code, words or a status for.
+var refusals = map[oauth.Reason]refusal{
+	oauth.NoClient:         {code: "inexistent_client", message: "The client does not exist"},
+	oauth.NoClientGrant:    {code: "inexistent_client_grant", message: "The grant does not exist."},
+	oauth.NoResourceServer: {code: "inexistent_resource_server", message: "The resource server does not exist"},
+	oauth.NoCredential:     {code: "inexistent_credential", message: "Credential does not exist"},
+
+	oauth.NotAToken:  {code: "Bearer", status: http.StatusBadRequest},
+	oauth.LacksScope: {code: "insufficient_scope"},
+
+	oauth.BadQuery:     {code: "invalid_query_string"},
+	oauth.UnknownScope: {code: "invalid_body", message: "Payload validation error: scope must be a subset of resource server scopes"},
+	oauth.TakesNoGrant: {code: "validation_error"},
+	oauth.OtherRequest: {},
+
+	oauth.DuplicateCredential: {code: "invalid_body", status: http.StatusBadRequest},
+	oauth.DuplicateKey:        {code: "invalid_body", status: http.StatusBadRequest},
+	oauth.InUse:               {status: http.StatusBadRequest},
+}
+
+// codes are the errorCodes of other failures.
+var codes = map[oauth.Kind]string{
+	oauth.Invalid: "invalid_body", oauth.Conflict: "conflict", oauth.Precondition: "precondition_failed",
 }
 
 // Fail writes err in the dialect's error body. Every failure ends here.
 func Fail(c *gin.Context, err error) {
 	status := problem.Answering(c, err)
-	body := auth0api.Auth0Error{StatusCode: status, Error: http.StatusText(status), Message: problem.Text(err)}
-	code := ""
+	said := refusal{message: problem.Text(err), status: status}
 	e, _ := errors.AsType[*oauth.Error](err)
 	mismatches, misshapen := errors.AsType[spec.Mismatches](err)
 	switch {
 	case misshapen:
-		code, body.Message = wording(mismatches[0])
-	case e == nil && status == http.StatusBadRequest:
-		code = "invalid_body"
-	case e == nil && status == http.StatusTooManyRequests:
-		code, body.Message = "too_many_requests", "Global limit has been reached"
-	case e == nil:
-	case errors.Is(err, registry.ErrNotAToken):
-		body.StatusCode, body.Error, code = http.StatusBadRequest, http.StatusText(http.StatusBadRequest), "Bearer"
-	case e == errNoToken:
-		c.Header("WWW-Authenticate", "Bearer")
-	case e.Kind == oauth.Unauthenticated:
-		c.Header("WWW-Authenticate", fmt.Sprintf("Bearer error=%q", e.Detail))
-		body.Attributes = &auth0api.Auth0ErrorAttributes{Error: &e.Detail}
-	case e.Kind == oauth.NotFound && notFound[e.Resource].code != "":
-		code, body.Message = notFound[e.Resource].code, notFound[e.Resource].message
-	case e.Kind == oauth.Forbidden && e.Resource == "scope":
-		code = "insufficient_scope"
-	case e.Kind == oauth.Conflict && strings.HasPrefix(e.Resource, "credential"):
-		body.StatusCode, body.Error, code = http.StatusBadRequest, http.StatusText(http.StatusBadRequest), "invalid_body"
-		if e.Resource == "credential_in_use" {
-			code = ""
+		said.code, said.message = wording(mismatches[0])
+	case e != nil:
+		known, ok := refusals[e.Reason]
+		if !ok {
+			known.code = codes[e.Kind]
 		}
-	case e.Kind == oauth.Invalid && e.Resource == "query":
-		code = "invalid_query_string"
-	case e == registry.ErrUnknownScope:
-		code, body.Message = "invalid_body", "Payload validation error: "+e.Detail
-	case e == errGrantee:
-		code = "validation_error"
-	case e.Kind == oauth.Invalid:
-		code = "invalid_body"
-	case e.Kind == oauth.Conflict:
-		code = "conflict"
-	case e.Kind == oauth.Precondition:
-		code = "precondition_failed"
+		said = refusal{known.code, cmp.Or(known.message, said.message), cmp.Or(known.status, status)}
+	case status == http.StatusBadRequest:
+		said.code = "invalid_body"
+	case status == http.StatusTooManyRequests:
+		said.code, said.message = "too_many_requests", "Global limit has been reached"
 	}
-	if code != "" {
-		body.ErrorCode = &code
+	body := auth0api.Auth0Error{StatusCode: said.status, Error: http.StatusText(said.status), Message: said.message}
+	if said.code != "" {
+		body.ErrorCode = &said.code
 	}
-	c.AbortWithStatusJSON(body.StatusCode, body)
+	switch {
+	case said.status != http.StatusUnauthorized:
+	case oauth.ReasonOf(err) == oauth.NoToken:
+		c.Header("WWW-Authenticate", "Bearer")
+	default:
+		c.Header("WWW-Authenticate", fmt.Sprintf("Bearer error=%q", said.message))
+		body.Attributes = &auth0api.Auth0ErrorAttributes{Error: &said.message}
+	}
+	c.AbortWithStatusJSON(said.status, body)
 }
 
 // wording puts a mismatch into the words of Auth0's validator, which are those

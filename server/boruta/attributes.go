@@ -48,6 +48,7 @@ const internalSignatures, universalSignatures = "Elixir.Boruta.Internal.Signatur
 
 var (
 	no      = json.RawMessage("false")
+	yes     = json.RawMessage("true")
 	empty   = json.RawMessage("[]")
 	rsa2048 = json.RawMessage(`{"exponent_size":"65537","modulus_size":"2048","type":"rsa"}`)
 )

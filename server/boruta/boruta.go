@@ -1,5 +1,5 @@
 // Package boruta serves the dialect of Boruta's administration API: clients,
-// scopes, key pairs and identity providers under /api.
+// scopes, key pairs, identity providers and their backend under /api.
 package boruta
 
 import (
@@ -124,7 +124,7 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 			err = &problem.Error{Status: http.StatusNotAcceptable, Text: "Answers are JSON."}
 		}
 		if err == nil {
-			err = dialect.Authenticate(c, reg, errNoToken)
+			err = dialect.Authenticate(c, reg)
 		}
 		if err == nil && !op.Allows(dialect.Caller(c)) {
 			err = errNoScope
@@ -179,9 +179,11 @@ func acceptsJSON(req *http.Request) bool {
 	return false
 }
 
-// envelopes are the members that requests wrap what they say in, by collection.
+// envelopes are the members that requests wrap what they say in, by collection;
+// "" for a collection that is only read.
 var envelopes = map[string]string{
 	"/api/clients": "client", "/api/scopes": "scope", "/api/key-pairs": "key_pair", "/api/identity-providers": "identity_provider",
+	"/api/backends": "",
 }
 
 // envelope is the member that a request must have, "" for one without a body.
@@ -221,7 +223,7 @@ func (w charsetWriter) WriteHeader(status int) {
 func Tolerate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		collection, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, Prefix), "/")
-		if !strings.HasPrefix(req.URL.Path, Prefix) || envelopes[Prefix+collection] == "" {
+		if _, ours := envelopes[Prefix+collection]; !ours || !strings.HasPrefix(req.URL.Path, Prefix) {
 			next.ServeHTTP(w, req)
 			return
 		}

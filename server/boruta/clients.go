@@ -61,7 +61,7 @@ func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCr
 	}
 	c, err := h.registry.CreateClient(ctx, draft)
 	if err != nil {
-		return nil, taken(missingProvider(err), map[string]string{"client": "id"})
+		return nil, missingProvider(err)
 	}
 	body, tag, err := h.view(ctx, c)
 	if err != nil {
@@ -76,7 +76,7 @@ func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCr
 
 // missingProvider words what only the registry finds out.
 func missingProvider(err error) error {
-	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Kind == oauth.NotFound && e.Resource == "identity_provider" {
+	if oauth.ReasonOf(err) == oauth.NoIdentityProvider {
 		return refuse("identity_provider_id", tokenNotThere)
 	}
 	return err

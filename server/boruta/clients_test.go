@@ -246,7 +246,7 @@ func TestDefaultIdentityProvider(t *testing.T) {
 	t.Parallel()
 	fallback := uuid.NewString()
 	a := startWith(t, boruta.Config{DefaultIdentityProvider: fallback})
-	a.Do(a.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"id": fallback, "name": "fallback", "backend_id": "b"}}).Want(http.StatusCreated)
+	a.Do(a.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"id": fallback, "name": "fallback", "backend_id": boruta.BackendID}}).Want(http.StatusCreated)
 	c := a.send("POST", "/api/clients", object{"key_pair_type": object{"type": "ec", "curve": "P-256"}}, http.StatusCreated)
 	if diff := cmp.Diff(any(object{"id": fallback, "name": "fallback"}), c["identity_provider"]); diff != "" {
 		t.Error(diff)

@@ -13,11 +13,18 @@ import (
 )
 
 var (
-	errNoToken   = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Resource: "token", Detail: "Missing authentication"}
-	errNoScope   = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "The token lacks the scope."}
-	errProtected = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.Protected, Resource: "protected", Detail: "The resource is write protected."}
+	errNoScope   = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "The token lacks the scope."}
+	errProtected = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.Protected, Detail: "The resource is write protected."}
 	errMalformed = &problem.Error{Status: http.StatusBadRequest, Text: "The requested with given parameters cannot be processed."}
 )
+
+// refusals are failures that the dialect tells of as what is wrong with a member.
+var refusals = map[oauth.Reason]struct{ member, token string }{
+	oauth.IDTaken:       {"id", tokenTaken},
+	oauth.NameTaken:     {"name", tokenTaken},
+	oauth.InUse:         {"client_identity_providers", tokenInUse},
+	oauth.Indispensable: {"is_default", tokenDefault},
+}
 
 // wireNames are the names of members that the registry's own rules complain
 // about.
@@ -35,6 +42,7 @@ func about(text string) map[string][]string {
 
 // Fail writes err in the dialect's error body. Every failure ends here.
 func Fail(c *gin.Context, err error) {
+	err = asMember(err)
 	status := problem.Answering(c, err)
 	body := borutaapi.BorutaError{Message: problem.Text(err)}
 	e, _ := errors.AsType[*oauth.Error](err)
@@ -42,7 +50,7 @@ func Fail(c *gin.Context, err error) {
 	case status == http.StatusUnauthorized:
 		c.Header("WWW-Authenticate", "Bearer")
 		body.Message, body.Errors = "You are unauthorized to access this resource.", about("you are unauthorized to access this resource.")
-	case e == errProtected:
+	case oauth.ReasonOf(err) == oauth.Protected:
 		body.Message, body.Errors = e.Detail, about("is write protected.")
 	case status == http.StatusForbidden:
 		body.Message, body.Errors = "You are forbidden to access this resource.", about("you are forbidden to access this resource.")
@@ -70,13 +78,10 @@ func Fail(c *gin.Context, err error) {
 	c.AbortWithStatusJSON(status, body)
 }
 
-// taken tells a caller that the value of a member is in use, for those
-// conflicts that are about one.
-func taken(err error, members map[string]string) error {
-	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Kind == oauth.Conflict {
-		if member, ok := members[e.Resource]; ok {
-			return refuse(member, tokenTaken)
-		}
+// asMember tells of a failure as one of a member, if the dialect does so.
+func asMember(err error) error {
+	if told, ok := refusals[oauth.ReasonOf(err)]; ok {
+		return refuse(told.member, told.token)
 	}
 	return err
 }

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/uuid"
-
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
 	"github.com/rosterhq/roster/server/boruta"
@@ -52,7 +50,7 @@ func startWith(t testing.TB, config boruta.Config) *api {
 
 func (a *api) newProvider(name string) string {
 	a.t.Helper()
-	answer := a.Do(a.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"name": name, "backend_id": uuid.NewString()}})
+	answer := a.Do(a.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"name": name, "backend_id": boruta.BackendID}})
 	return answer.Want(http.StatusCreated).Object()["data"].(object)["id"].(string)
 }
 

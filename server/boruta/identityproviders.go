@@ -2,6 +2,7 @@ package boruta
 
 import (
 	"context"
+	"encoding/json"
 
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -11,56 +12,76 @@ import (
 var providerAttributes = func() []attribute {
 	list := []attribute{
 		{wire: "name", null: refused, limit: maxText},
-		{wire: "backend", kind: object},
 		{wire: "backend_id", null: refused, limit: maxText},
 	}
-	for _, name := range []string{
-		"check_password", "choose_session", "totpable", "enforce_totp", "webauthnable", "enforce_webauthn",
-		"registrable", "user_editable", "consentable", "confirmable",
+	for _, one := range []struct {
+		wire  string
+		blank json.RawMessage
+	}{
+		{"check_password", yes}, {"choose_session", yes}, {"totpable", no}, {"enforce_totp", no}, {"webauthnable", no},
+		{"enforce_webauthn", no}, {"registrable", no}, {"user_editable", no}, {"consentable", no}, {"confirmable", no},
 	} {
-		list = append(list, attribute{wire: name, kind: flag, blank: no, null: refused})
+		list = append(list, attribute{wire: one.wire, kind: flag, blank: one.blank, null: refused})
 	}
 	return list
 }()
 
-// providerValues are the values of an identity provider.
+// providerValues are the values of a stored identity provider. Its document may
+// hold another backend_id, and a backend: Roster once took any. They are kept
+// there, and shown as the backend that there is.
 func providerValues(p oauth.IdentityProvider) jsondoc.Object {
-	values := after(initialValues(providerAttributes), p.Document)
-	if p.Name != "" {
-		values["name"] = jsondoc.Must(p.Name)
+	values := initialValues(providerAttributes)
+	for name := range values {
+		if raw := p.Document[name]; raw != nil {
+			values[name] = raw
+		}
 	}
+	values["name"], values["backend_id"] = jsondoc.Must(p.Name), backend["id"]
 	return values
 }
 
 func providerView(p oauth.IdentityProvider) jsondoc.Object {
 	values := providerValues(p)
-	if jsondoc.IsNull(values["backend"]) {
-		values["backend"] = jsondoc.Must(jsondoc.Object{"id": values["backend_id"]})
-	}
-	values["id"] = jsondoc.Must(p.ID)
+	values["id"], values["backend"] = jsondoc.Must(p.ID), jsondoc.Must(backend)
 	return values
 }
 
 // applyProvider changes p by what was sent.
 func applyProvider(p *oauth.IdentityProvider, sent jsondoc.Object, creating bool) error {
-	before := providerValues(*p)
 	var broken refusal
+	before := providerValues(*p)
 	if creating {
-		p.ID = newClientID(sent, &broken)
+		p.ID, before = newClientID(sent, &broken), initialValues(providerAttributes)
+		p.Document = before
 	}
-	values := after(before, cast(providerAttributes, sent, before, creating, &broken))
+	change := cast(providerAttributes, sent, before, creating, &broken)
+	values := after(before, change)
 	for _, name := range []string{"name", "backend_id"} {
 		if jsondoc.IsNull(values[name]) && !broken.has(name) {
 			broken.add(name, tokenBlank)
 		}
 	}
-	p.Name = jsondoc.String(values["name"])
-	delete(values, "name")
-	p.Document = values
+	checkBackend(change, &broken)
+	p.Name, p.Document = jsondoc.String(values["name"]), after(p.Document, change)
+	delete(p.Document, "name")
 	return broken.err()
 }
 
-var takenByProvider = map[string]string{"identity_provider": "id", "identity_provider_name": "name"}
+// checkBackend holds a changed backend_id to the backend that there is. Like
+// Boruta, it looks for one only if nothing else is wrong.
+func checkBackend(change jsondoc.Object, broken *refusal) {
+	if change["backend_id"] == nil {
+		return
+	}
+	id, valid := readID(jsondoc.String(change["backend_id"]))
+	change["backend_id"] = jsondoc.Must(id)
+	switch {
+	case !valid:
+		broken.add("backend_id", tokenInvalid)
+	case id != BackendID && len(*broken) == 0:
+		broken.add("backend_id", tokenNotThere)
+	}
+}
 
 func (h *handler) BorutaListIdentityProviders(ctx context.Context, _ borutaapi.BorutaListIdentityProvidersRequestObject) (borutaapi.BorutaListIdentityProvidersResponseObject, error) {
 	providers, err := h.registry.IdentityProviders(ctx)
@@ -80,7 +101,7 @@ func (h *handler) BorutaCreateIdentityProvider(ctx context.Context, req borutaap
 	location := "/api/identity-providers/" + p.ID
 	return borutaapi.BorutaCreateIdentityProvider201JSONResponse{
 		Body: data(providerView(p)), Headers: borutaapi.BorutaCreateIdentityProvider201ResponseHeaders{Location: &location},
-	}, taken(err, takenByProvider)
+	}, err
 }
 
 func (h *handler) BorutaGetIdentityProvider(ctx context.Context, req borutaapi.BorutaGetIdentityProviderRequestObject) (borutaapi.BorutaGetIdentityProviderResponseObject, error) {
@@ -98,7 +119,7 @@ func (h *handler) updateProvider(ctx context.Context, path string, sent jsondoc.
 		return nil, err
 	}
 	p, err := h.registry.UpdateIdentityProvider(ctx, id, func(p *oauth.IdentityProvider) error { return applyProvider(p, sent, false) })
-	return data(providerView(p)), taken(err, takenByProvider)
+	return data(providerView(p)), err
 }
 
 func (h *handler) BorutaReplaceIdentityProvider(ctx context.Context, req borutaapi.BorutaReplaceIdentityProviderRequestObject) (borutaapi.BorutaReplaceIdentityProviderResponseObject, error) {
@@ -123,9 +144,5 @@ func (h *handler) BorutaDeleteIdentityProvider(ctx context.Context, req borutaap
 	if links.IdentityProvider.ID == id {
 		return nil, errProtected
 	}
-	err = h.registry.DeleteIdentityProvider(ctx, id)
-	if oauth.KindOf(err) == oauth.Conflict {
-		err = refuse("client_identity_providers", tokenInUse)
-	}
-	return borutaapi.BorutaDeleteIdentityProvider204Response{}, err
+	return borutaapi.BorutaDeleteIdentityProvider204Response{}, h.registry.DeleteIdentityProvider(ctx, id)
 }

@@ -149,7 +149,7 @@ func importedScopes(raw json.RawMessage) ([]oauth.Scope, error) {
 // providerDefaults are what a provider has of which nothing but a name is known.
 func providerDefaults() jsondoc.Object {
 	values := initialValues(providerAttributes)
-	values["backend_id"] = jsondoc.Must("unknown")
+	values["backend_id"] = backend["id"]
 	delete(values, "name")
 	return values
 }
@@ -158,11 +158,20 @@ func (h *handler) importProvider(id string, record jsondoc.Object) (registry.Imp
 	var broken refusal
 	before := initialValues(providerAttributes)
 	values := after(before, cast(providerAttributes, record, before, false, &broken))
+	if jsondoc.IsNull(values["backend_id"]) {
+		values["backend_id"] = backend["id"]
+	}
 	p := oauth.IdentityProvider{ID: id, Name: jsondoc.String(values["name"]), Document: values}
 	if delete(values, "name"); p.Name == "" && !broken.has("name") {
 		broken.add("name", tokenBlank)
 	}
-	return h.registry.ImportOfProvider(p, []string{"identity-providers:manage:all"}), broken.err()
+	var notes []registry.Note
+	if record["backend"] != nil {
+		notes = append(notes, registry.Note{
+			Code: registry.NoteLeftOut, Member: "backend", Message: "Roster has no place for the settings of a backend.",
+		})
+	}
+	return h.registry.ImportOfProvider(p, []string{"identity-providers:manage:all"}, notes), broken.err()
 }
 
 func (h *handler) importScope(_ string, record jsondoc.Object) (registry.Import, error) {

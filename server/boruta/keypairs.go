@@ -96,9 +96,5 @@ func (h *handler) BorutaDeleteKeyPair(ctx context.Context, req borutaapi.BorutaD
 	if err != nil {
 		return nil, err
 	}
-	err = h.registry.DeleteKeyPair(ctx, id)
-	if oauth.KindOf(err) == oauth.Conflict {
-		err = refuse("is_default", tokenDefault)
-	}
-	return borutaapi.BorutaDeleteKeyPair204Response{}, err
+	return borutaapi.BorutaDeleteKeyPair204Response{}, h.registry.DeleteKeyPair(ctx, id)
 }

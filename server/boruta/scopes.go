@@ -69,8 +69,6 @@ func applyScope(s *oauth.Scope, sent jsondoc.Object, creating bool) error {
 	return nil
 }
 
-var takenByScope = map[string]string{"scope": "id", "scope_name": "name"}
-
 func (h *handler) BorutaListScopes(ctx context.Context, _ borutaapi.BorutaListScopesRequestObject) (borutaapi.BorutaListScopesResponseObject, error) {
 	scopes, err := h.registry.Scopes(ctx)
 	list := make([]jsondoc.Object, len(scopes))
@@ -89,7 +87,7 @@ func (h *handler) BorutaCreateScope(ctx context.Context, req borutaapi.BorutaCre
 	location := "/api/scopes/" + s.ID
 	return borutaapi.BorutaCreateScope201JSONResponse{
 		Body: data(scopeValues(&s)), Headers: borutaapi.BorutaCreateScope201ResponseHeaders{Location: &location},
-	}, taken(err, takenByScope)
+	}, err
 }
 
 func (h *handler) BorutaGetScope(ctx context.Context, req borutaapi.BorutaGetScopeRequestObject) (borutaapi.BorutaGetScopeResponseObject, error) {
@@ -112,7 +110,7 @@ func (h *handler) updateScope(ctx context.Context, path string, sent jsondoc.Obj
 		}
 		return applyScope(s, sent, false)
 	})
-	return data(scopeValues(&s)), taken(err, takenByScope)
+	return data(scopeValues(&s)), err
 }
 
 func writable(s oauth.Scope) error {

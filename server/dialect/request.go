@@ -26,9 +26,10 @@ func Bearer(req *http.Request) (string, error) {
 	return token, nil
 }
 
+var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Detail: "Missing authentication"}
+
 // Authenticate finds out who calls and notes it in the request's context.
-// Without a token the error is missing.
-func Authenticate(c *gin.Context, reg *registry.Registry, missing error) error {
+func Authenticate(c *gin.Context, reg *registry.Registry) error {
 	origin := oauth.OriginOf(c.Request.Context())
 	if origin.Caller != nil { // found already, to look up the Idempotency-Key
 		return nil
@@ -38,7 +39,7 @@ func Authenticate(c *gin.Context, reg *registry.Registry, missing error) error {
 		return err
 	}
 	if token == "" {
-		return missing
+		return errNoToken
 	}
 	caller, err := reg.VerifyToken(c, token)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/google/uuid"
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/server/boruta"
 )
 
 // refuseEvents makes the database refuse every event until the function it
@@ -155,7 +155,7 @@ func TestNothingHappensInBorutasDialectWithoutItsEvent(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	type object = map[string]any
-	provider := created(s, "/api/identity-providers", object{"identity_provider": object{"name": "staff", "backend_id": uuid.NewString()}})
+	provider := created(s, "/api/identity-providers", object{"identity_provider": object{"name": "staff", "backend_id": boruta.BackendID}})
 	doc := func(more object) object {
 		doc := object{"identity_provider": object{"id": provider}, "key_pair_type": object{"type": "ec", "curve": "P-256"}}
 		maps.Copy(doc, more)
@@ -167,7 +167,7 @@ func TestNothingHappensInBorutasDialectWithoutItsEvent(t *testing.T) {
 	scope := created(s, "/api/scopes", object{"scope": object{"name": "a"}})
 	pair := created(s, "/api/key-pairs", object{"key_pair": object{}})
 	doomedPair := created(s, "/api/key-pairs", object{"key_pair": object{}})
-	doomedProvider := created(s, "/api/identity-providers", object{"identity_provider": object{"name": "other", "backend_id": uuid.NewString()}})
+	doomedProvider := created(s, "/api/identity-providers", object{"identity_provider": object{"name": "other", "backend_id": boruta.BackendID}})
 
 	checkNothingHappens(t, s, []attempt{
 		{"create a client", "POST", "/api/clients", doc(object{"name": "c"}), 201, nil},
@@ -183,7 +183,7 @@ func TestNothingHappensInBorutasDialectWithoutItsEvent(t *testing.T) {
 		{"create a key pair", "POST", "/api/key-pairs", object{"key_pair": object{}}, 201, nil},
 		{"rotate a key pair", "POST", "/api/key-pairs/" + pair + "/rotate", nil, 200, nil},
 		{"delete a key pair", "DELETE", "/api/key-pairs/" + doomedPair, nil, 204, nil},
-		{"create a provider", "POST", "/api/identity-providers", object{"identity_provider": object{"name": "new", "backend_id": uuid.NewString()}}, 201, nil},
+		{"create a provider", "POST", "/api/identity-providers", object{"identity_provider": object{"name": "new", "backend_id": boruta.BackendID}}, 201, nil},
 		{"change a provider", "PATCH", "/api/identity-providers/" + provider, object{"identity_provider": object{"name": "renamed"}}, 200, nil},
 		{"delete a provider", "DELETE", "/api/identity-providers/" + doomedProvider, nil, 204, nil},
 	}, secret)

@@ -3,7 +3,6 @@ package native
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"net/http"
 	"strconv"
 	"time"
@@ -87,9 +86,6 @@ func (h *handler) RosterReadEventFeed(ctx context.Context, req rosterapi.RosterR
 		wait = time.Duration(*req.Params.Wait) * time.Second
 	}
 	page, err := h.registry.EventFeed(ctx, after, pageSize(req.Params.Limit), wait)
-	if errors.Is(err, registry.ErrFeedTrimmed) {
-		return nil, &problem.Error{Status: http.StatusGone, Text: registry.ErrFeedTrimmed.Detail}
-	}
 	if err != nil {
 		return nil, err
 	}

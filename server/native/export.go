@@ -31,7 +31,7 @@ var stages = []func(h *handler, ctx context.Context, at place, limit int, secret
 func (h *handler) RosterExportRecords(ctx context.Context, req rosterapi.RosterExportRecordsRequestObject) (rosterapi.RosterExportRecordsResponseObject, error) {
 	secrets := req.Params.IncludeSecrets != nil && *req.Params.IncludeSecrets
 	if secrets && !dialect.Caller(ctx).Has("read:client_keys") {
-		return nil, &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "include_secrets takes a token with read:client_keys."}
+		return nil, &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "include_secrets takes a token with read:client_keys."}
 	}
 	at := new(place)
 	if req.Params.Cursor != nil {

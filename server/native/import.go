@@ -75,7 +75,7 @@ func mayImport(caller *oauth.Caller, one registry.Import, format string) error {
 	if lacking == nil {
 		return nil
 	}
-	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "The record takes a token with " + strings.Join(lacking, ", ") + "."}
+	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "The record takes a token with " + strings.Join(lacking, ", ") + "."}
 }
 
 func note(code, message, member string) rosterapi.RosterImportNote {

@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -341,4 +342,26 @@ func privatePEM(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return key.Private.Reveal()
+}
+
+func TestABackendOfTheSourceLeavesNoSettings(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	record := object{
+		"id": "00000000-0000-4000-8000-000000000062", "name": "Directory", "backend_id": "00000000-0000-4000-8000-000000000063",
+		"backend": object{"id": "00000000-0000-4000-8000-000000000063", "ldap_master_password": "s3cret-of-the-directory"},
+	}
+	for _, want := range []string{"created", "unchanged"} {
+		if r := importRecords(s, s.Admin, "boruta", false, record)[0]; r.Outcome != want || r.warned() != "left_out backend" {
+			t.Errorf("%+v", r)
+		}
+	}
+	if strings.Contains(everything(t, s), "s3cret-of-the-directory") {
+		t.Error("a password of the backend was stored")
+	}
+	records := exportAll(s, s.Admin, 10, false)
+	i := slices.IndexFunc(records, func(r any) bool { return r.(object)["id"] == record["id"] })
+	if i < 0 || records[i].(object)["backend_id"] != record["backend_id"] {
+		t.Errorf("the export lost the identifier: %v", records)
+	}
 }

@@ -4,7 +4,6 @@
 package native
 
 import (
-	"errors"
 	"net/http"
 	"strings"
 	"time"
@@ -45,16 +44,14 @@ func Mount(r gin.IRouter, reg *registry.Registry, dialects Dialects) error {
 	return nil
 }
 
-var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Resource: "token", Detail: "Missing authentication"}
-
 // guard lets a request through that carries a token which allows it and has the
 // shape that the specification gives it.
 func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		op := api.Operation(c)
-		err := dialect.Authenticate(c, reg, errNoToken)
+		err := dialect.Authenticate(c, reg)
 		if err == nil && !op.Allows(dialect.Caller(c)) {
-			err = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Resource: "scope", Detail: "The token needs one of these scopes: " + strings.Join(op.Scopes(), ", ")}
+			err = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "The token needs one of these scopes: " + strings.Join(op.Scopes(), ", ")}
 		}
 		if err == nil {
 			err = op.CheckParameters(c)
@@ -77,7 +74,7 @@ func failBadRequest(c *gin.Context, err error) {
 func Fail(c *gin.Context, err error) {
 	if problem.Status(err) == http.StatusUnauthorized {
 		challenge := "Bearer"
-		if !errors.Is(err, errNoToken) {
+		if oauth.ReasonOf(err) != oauth.NoToken {
 			challenge = `Bearer error="invalid_token"`
 		}
 		c.Header("WWW-Authenticate", challenge)

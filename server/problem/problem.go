@@ -33,6 +33,12 @@ var statuses = map[oauth.Kind]int{
 	oauth.Unavailable:     http.StatusServiceUnavailable,
 }
 
+// narrower are the statuses of failures that their kind's does not fit.
+var narrower = map[oauth.Reason]int{
+	oauth.OtherRequest: http.StatusUnprocessableEntity,
+	oauth.FeedTrimmed:  http.StatusGone,
+}
+
 // Status returns the HTTP status for err; 500 for what nobody classified.
 func Status(err error) int {
 	if e, ok := errors.AsType[*Error](err); ok {
@@ -43,6 +49,9 @@ func Status(err error) int {
 	}
 	if _, ok := errors.AsType[spec.Mismatches](err); ok {
 		return http.StatusBadRequest
+	}
+	if status, ok := narrower[oauth.ReasonOf(err)]; ok {
+		return status
 	}
 	if status, ok := statuses[oauth.KindOf(err)]; ok {
 		return status
@@ -56,7 +65,8 @@ const CallerGone = 499
 
 // Answering returns the HTTP status of the answer to c that err ends in, and
 // does what goes with it in every dialect: what the caller is not told of a 500,
-// or of what cannot be done now, is logged, and a 503 says when to come back.
+// or of what cannot be done now, is logged, and a failure that passes says when
+// to come back.
 func Answering(c *gin.Context, err error) int {
 	status := Status(err)
 	if status >= http.StatusInternalServerError && errors.Is(c.Request.Context().Err(), context.Canceled) {
@@ -68,7 +78,7 @@ func Answering(c *gin.Context, err error) int {
 	case status == http.StatusServiceUnavailable && e != nil && e.Err != nil:
 		slog.WarnContext(c, "request failed for now", "err", err, "request_id", oauth.OriginOf(c.Request.Context()).RequestID)
 	}
-	if status == http.StatusServiceUnavailable {
+	if status == http.StatusServiceUnavailable || oauth.ReasonOf(err) == oauth.UnderWay {
 		c.Header("Retry-After", "1")
 	}
 	return status

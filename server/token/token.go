@@ -3,6 +3,7 @@
 package token
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -75,7 +76,7 @@ func metadata(reg *registry.Registry) gin.H {
 }
 
 func invalidRequest(detail string) error {
-	return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.InvalidRequest, Code: "invalid_request", Detail: detail}
+	return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.InvalidRequest, Detail: detail}
 }
 
 var errTwoWays = invalidRequest("Use one way of client authentication at a time.") // RFC 6749 §2.3
@@ -93,7 +94,7 @@ func parse(c *gin.Context) (registry.TokenRequest, error) {
 	case "":
 		return req, invalidRequest("Missing required parameter: grant_type")
 	default:
-		return req, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnsupportedGrant, Code: "unsupported_grant_type", Detail: "Unsupported grant type"}
+		return req, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnsupportedGrant, Detail: "Unsupported grant type"}
 	}
 	req.ClientID, req.Secret, req.Method = params["client_id"], oauth.NewSecret(params["client_secret"]), oauth.SecretPost
 	req.Audience, req.Scope = params["audience"], params["scope"]
@@ -145,7 +146,7 @@ func basic(c *gin.Context, req *registry.TokenRequest) error {
 }
 
 func invalidClient(detail string) error {
-	return &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.InvalidClient, Code: "invalid_client", Detail: detail}
+	return &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.InvalidClient, Detail: detail}
 }
 
 // parameters reads the body: a form, or an object of strings. A parameter may
@@ -209,10 +210,7 @@ var parameterNames = map[string]bool{
 // Fail writes err in the error body of RFC 6749 §5.2.
 func Fail(c *gin.Context, err error) {
 	status := problem.Answering(c, err)
-	code := "invalid_request"
-	if e, ok := errors.AsType[*oauth.Error](err); ok && e.Code != "" {
-		code = e.Code
-	}
+	code := cmp.Or(oauth.ReasonOf(err).Code(), "invalid_request")
 	switch {
 	case status == http.StatusInternalServerError:
 		code = "server_error"
