@@ -3,6 +3,7 @@
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
 PACKAGES ?= ./...
 FUZZTIME ?= 2m
+RUNS ?= 5
 
 .DEFAULT_GOAL := help
 
@@ -20,8 +21,13 @@ build: ## Build bin/roster, static
 
 .PHONY: test
 test: ## Run every test, with the race detector, over a PostgreSQL started for the run
-	go run ./internal/postgrestest/run go test -race -shuffle=on -timeout 15m $(PACKAGES)
-	cd examples/inventory && go test -race ./...
+	@go run ./internal/postgrestest/run sh -ec '\
+		go test -race -shuffle=on -timeout 30m $(TESTFLAGS) $(PACKAGES); \
+		cd examples/inventory; go test -race $(TESTFLAGS) ./...'
+
+.PHONY: test-stress
+test-stress: ## Run every test RUNS times (5) on a busy machine, every other time on one processor
+	@.ci/stress $(RUNS)
 
 .PHONY: generate
 generate: ## Make the generated code again from openapi.yaml

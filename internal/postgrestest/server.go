@@ -3,6 +3,7 @@ package postgrestest
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -15,8 +16,9 @@ import (
 
 // Start runs a server for tests, not durable, in a temporary folder of its own.
 // Both are gone soon after this process, however it ends; Stop only hurries
-// that. ROSTER_POSTGRES_BIN is honoured.
-func Start(ctx context.Context) (*embedpg.Server, error) {
+// that. What it has to say, from warnings on, is written to log.
+// ROSTER_POSTGRES_BIN is honoured.
+func Start(ctx context.Context, log io.Writer) (*embedpg.Server, error) {
 	dir, err := os.MkdirTemp(tempDir(), "roster-test-")
 	if err != nil {
 		return nil, err
@@ -24,7 +26,7 @@ func Start(ctx context.Context) (*embedpg.Server, error) {
 	s, err := embedpg.Start(ctx, embedpg.Config{
 		Dir:    dir,
 		BinDir: os.Getenv("ROSTER_POSTGRES_BIN"),
-		Log:    slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		os.RemoveAll(dir)
@@ -87,7 +89,7 @@ rm -rf "$@"`
 func startForThisProcess() (string, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	s, err := Start(ctx)
+	s, err := Start(ctx, os.Stderr)
 	if err != nil {
 		return "", err
 	}

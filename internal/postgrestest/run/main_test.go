@@ -1,8 +1,14 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,23 +19,60 @@ import (
 	"github.com/rosterhq/roster/internal/postgrestest"
 )
 
-// Neither test is parallel: one sets the environment, the other signals this
-// process.
+// No test is parallel: they set the environment, and one signals this process.
 
 func TestCommandGetsTheGivenServerAndItsExitCodeIsPassedOn(t *testing.T) {
-	t.Setenv(postgrestest.Env, "postgres://given")
+	url := postgrestest.NewURL(t)
+	t.Setenv(postgrestest.Env, url)
 	for script, want := range map[string]int{
 		"exit 0": 0,
 		"exit 7": 7,
-		`test "$TEST_DATABASE_URL" = postgres://given`: 0,
+		`test "$TEST_DATABASE_URL" = '` + url + "'": 0,
 		"kill -9 $$": 128 + 9,
 	} {
-		if code, err := run([]string{"sh", "-c", script}); code != want || err != nil {
+		if code, err := run([]string{"sh", "-c", script}, io.Discard); code != want || err != nil {
 			t.Errorf("%s: exit code %d, %v; want %d", script, code, err, want)
 		}
 	}
-	if code, err := run([]string{"/does/not/exist"}); code != 127 || err == nil {
+	if code, err := run([]string{"/does/not/exist"}, io.Discard); code != 127 || err == nil {
 		t.Errorf("no such command: exit code %d, %v", code, err)
+	}
+	t.Setenv(postgrestest.Env, "postgres://127.0.0.1:1/nobody")
+	if code, err := run([]string{"true"}, io.Discard); code != 1 || err == nil || !strings.Contains(err.Error(), postgrestest.Env) {
+		t.Errorf("no server there: exit code %d, %v", code, err)
+	}
+}
+
+// TestMain lets the test binary be a command that has the server log a warning.
+func TestMain(m *testing.M) {
+	code, err := strconv.Atoi(os.Getenv("RUN_TEST_WARN_AND_EXIT"))
+	if err != nil {
+		os.Exit(m.Run())
+	}
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, os.Getenv(postgrestest.Env))
+	if err == nil {
+		_, err = conn.Exec(ctx, "DO $$ BEGIN RAISE WARNING 'chatter'; END $$")
+	}
+	if err != nil {
+		fmt.Println(err)
+		code = 99
+	}
+	os.Exit(code)
+}
+
+func TestServerIsQuietUnlessTheCommandFails(t *testing.T) {
+	t.Setenv(postgrestest.Env, "")
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[int]string{0: `^PostgreSQL \d+\S*.*\n$`, 3: `(?s)^PostgreSQL \d+.*\nPostgreSQL has logged:\n.*chatter`} {
+		t.Setenv("RUN_TEST_WARN_AND_EXIT", strconv.Itoa(code))
+		var stderr bytes.Buffer
+		if got, err := run([]string{program}, &stderr); got != code || err != nil || !regexp.MustCompile(want).Match(stderr.Bytes()) {
+			t.Errorf("exit code %d, %v, want %d; it prints %q", got, err, code, &stderr)
+		}
 	}
 }
 
@@ -42,7 +85,7 @@ func TestSignalEndsCommandAndServer(t *testing.T) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		code, err := run([]string{"sh", "-c", `echo "$TEST_DATABASE_URL" >"$0.part" && mv "$0.part" "$0" && exec sleep 600`, file})
+		code, err := run([]string{"sh", "-c", `echo "$TEST_DATABASE_URL" >"$0.part" && mv "$0.part" "$0" && exec sleep 600`, file}, io.Discard)
 		done <- result{code, err}
 	}()
 	url := ""
