@@ -24,6 +24,7 @@ type Tx struct {
 	writes []statement   // not sent yet
 	parts  []part        // under way, the outermost first
 	broken error         // why nothing more can be done in the transaction
+	atEnd  []func()
 }
 
 type statement struct {
@@ -59,7 +60,7 @@ func (s *Store) Write(ctx context.Context, fn func(*Tx) error) error {
 		})
 	}
 	t := s.begin()
-	defer t.rollback(ctx) // also when fn panics, else its connection is lost
+	defer t.end(ctx) // also when fn panics, else its connection is lost
 	if err := fn(t); err != nil {
 		return translate(err)
 	}
@@ -158,7 +159,17 @@ func (t *Tx) commit(ctx context.Context) error {
 	return translate(err)
 }
 
-// rollback ends the transaction. It does nothing after commit.
+// AtEnd has fn called when the transaction has ended, committed or not.
+func (t *Tx) AtEnd(fn func()) { t.atEnd = append(t.atEnd, fn) }
+
+// end rolls back what was not committed.
+func (t *Tx) end(ctx context.Context) {
+	t.rollback(ctx)
+	for _, fn := range t.atEnd {
+		fn()
+	}
+}
+
 func (t *Tx) rollback(ctx context.Context) {
 	if t.conn == nil {
 		return
@@ -235,7 +246,7 @@ func spanning(ctx context.Context) *Tx {
 // in several goroutines.
 func (s *Store) Span(ctx context.Context, fn func(context.Context) (commit bool, err error)) error {
 	t := s.begin()
-	defer t.rollback(ctx)
+	defer t.end(ctx)
 	commit, err := fn(context.WithValue(ctx, spanKey{}, t))
 	if err == nil && commit {
 		err = t.commit(ctx)

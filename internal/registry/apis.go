@@ -49,9 +49,7 @@ func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.Res
 		return api, err
 	}
 	tx.InsertResourceServer(api)
-	e := r.event(ctx, "resource_server.created", "resource_server", api.Identifier)
-	e.Changes = changes(nil, api.Document)
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "resource_server.created", "resource_server", api.Identifier, nil, api.Document)
 	return api, nil
 }
 
@@ -105,9 +103,7 @@ func (r *Registry) storeAPI(ctx context.Context, tx *postgres.Tx, before jsondoc
 	}
 	api.Version, api.UpdatedAt = api.Version+1, r.now()
 	tx.UpdateResourceServer(api)
-	e := r.event(ctx, "resource_server.updated", "resource_server", api.Identifier)
-	e.Changes = changes(before, api.Document)
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "resource_server.updated", "resource_server", api.Identifier, before, api.Document)
 	return api, nil
 }
 
@@ -157,9 +153,7 @@ func (r *Registry) DeleteResourceServer(ctx context.Context, names ...string) er
 			return systemAPI
 		}
 		tx.DeleteResourceServer(api.ID)
-		e := r.event(ctx, "resource_server.deleted", "resource_server", api.Identifier)
-		e.Changes = changes(api.Document, nil)
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "resource_server.deleted", "resource_server", api.Identifier, api.Document, nil)
 		return nil
 	})
 }

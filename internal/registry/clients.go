@@ -84,10 +84,9 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if api != "" {
 		tx.LinkResourceServer(api, c.ID)
 	}
-	e := r.event(ctx, "client.created", "client", c.ClientID)
-	e.Changes = changes(nil, c.Document)
-	links.mergeInto(e.Changes)
-	tx.InsertEvent(e)
+	diff := changes(nil, c.Document)
+	links.mergeInto(diff)
+	r.recordChanges(ctx, tx, "client.created", "client", c.ClientID, diff)
 	r.insertDisclosures(ctx, tx)
 	return c, nil
 }
@@ -169,9 +168,8 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	if err := storeAliases(tx, before, *c); err != nil {
 		return err
 	}
-	e := r.event(ctx, "client.updated", "client", c.ClientID)
-	e.Changes = changes(before.Document, c.Document)
-	links.mergeInto(e.Changes)
+	diff := changes(before.Document, c.Document)
+	links.mergeInto(diff)
 	if !d.NewSecret.IsZero() {
 		if err := r.replaceSecret(ctx, tx, c, d.NewSecret, d.Grace); err != nil {
 			return err
@@ -183,8 +181,8 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	}
 	tx.UpdateClient(stored)
 	links.store(tx, c.ID)
-	if d.NewSecret.IsZero() || len(e.Changes) > 0 { // a rotation alone has an event already
-		tx.InsertEvent(e)
+	if d.NewSecret.IsZero() || len(diff) > 0 { // a rotation alone has an event already
+		r.recordChanges(ctx, tx, "client.updated", "client", c.ClientID, diff)
 	}
 	return nil
 }
@@ -194,9 +192,7 @@ func (r *Registry) insertCredentials(ctx context.Context, tx *postgres.Tx, c oau
 	for _, cred := range list {
 		cred.Client = c.ID
 		tx.InsertCredential(cred)
-		e := r.event(ctx, "credential.created", "credential", cred.ID)
-		e.Changes = credentialChanges(c, nil, &cred)
-		tx.InsertEvent(e)
+		r.recordCredential(ctx, tx, "credential.created", c, nil, &cred)
 	}
 }
 
@@ -261,7 +257,6 @@ func (r *Registry) apiOf(ctx context.Context, tx *postgres.Tx, c oauth.Client) (
 // DeleteClient removes a client with all that belongs to it. The global client
 // stays.
 func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error {
-	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
 		c, err := tx.LockClient(ctx, ref)
 		if err != nil {
@@ -276,9 +271,7 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error 
 		}
 		tx.DeleteClient(c.ID)
 		_ = r.openMembers(&c) // only to name them; what does not open must not keep the client alive
-		e := r.event(ctx, "client.deleted", "client", c.ClientID)
-		e.Changes = changes(c.Document, nil)
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "client.deleted", "client", c.ClientID, c.Document, nil)
 		return nil
 	})
 }

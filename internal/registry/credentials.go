@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -55,9 +56,7 @@ func (r *Registry) AddCredential(ctx context.Context, ref oauth.ClientRef, req o
 		}
 		cred.Client = c.ID
 		tx.InsertCredential(cred)
-		e := r.event(ctx, "credential.created", "credential", cred.ID)
-		e.Changes = credentialChanges(c, nil, &cred)
-		tx.InsertEvent(e)
+		r.recordCredential(ctx, tx, "credential.created", c, nil, &cred)
 		return nil
 	})
 	return cred, err
@@ -97,9 +96,7 @@ func (r *Registry) SetCredentialExpiry(ctx context.Context, ref oauth.ClientRef,
 			return err
 		}
 		tx.SetCredentialExpiry(cred.ID, cred.ExpiresAt, cred.UpdatedAt)
-		e := r.event(ctx, "credential.updated", "credential", cred.ID)
-		e.Changes = credentialChanges(c, &before, &cred)
-		tx.InsertEvent(e)
+		r.recordCredential(ctx, tx, "credential.updated", c, &before, &cred)
 		return nil
 	})
 	return cred, err
@@ -117,16 +114,14 @@ func (r *Registry) DeleteCredential(ctx context.Context, ref oauth.ClientRef, id
 			return err
 		}
 		tx.DeleteCredential(id)
-		e := r.event(ctx, "credential.deleted", "credential", id)
-		e.Changes = credentialChanges(c, &cred, nil)
-		tx.InsertEvent(e)
+		r.recordCredential(ctx, tx, "credential.deleted", c, &cred, nil)
 		return nil
 	})
 }
 
-// credentialChanges tells whose credential it is, and what changed between two
-// states of it; nil where there is none.
-func credentialChanges(c oauth.Client, before, after *oauth.Credential) map[string]oauth.Change {
+// recordCredential records a change of a credential of c from one state to
+// another; nil where there is none.
+func (r *Registry) recordCredential(ctx context.Context, tx *postgres.Tx, action string, c oauth.Client, before, after *oauth.Credential) {
 	document := func(cred *oauth.Credential) jsondoc.Object {
 		if cred == nil {
 			return nil
@@ -138,5 +133,5 @@ func credentialChanges(c oauth.Client, before, after *oauth.Credential) map[stri
 	}
 	diff := changes(document(before), document(after))
 	diff["client_id"] = oauth.Change{Before: jsondoc.Must(c.ClientID), After: jsondoc.Must(c.ClientID)}
-	return diff
+	r.recordChanges(ctx, tx, action, "credential", cmp.Or(after, before).ID, diff)
 }

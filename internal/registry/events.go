@@ -1,102 +1,84 @@
 package registry
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
+	"slices"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 )
 
-// Actions of events that show a secret to the caller.
-const (
-	clientSecretRead = "client_secret.read"
-	clientKeyRead    = "client_key.read"
-	keyPairRead      = "key_pair.read"
-	apiSecretRead    = "resource_server_secret.read"
-	tenantKeyRead    = "tenant_key.read"
-)
-
-// disclose notes that the answer to ctx's request will show a secret.
-// RecordDisclosures, which stores the note, must run before the answer is sent.
-func disclose(ctx context.Context, action, targetType, target string) error {
-	shown := oauth.OriginOf(ctx).Shown
-	if shown == nil {
-		return errors.New("a secret was asked for where showing it would leave no trace")
+// event returns an audit line for something that happens on behalf of ctx's
+// origin.
+func (r *Registry) event(ctx context.Context, action, targetType, target string) oauth.Event {
+	origin := oauth.OriginOf(ctx)
+	e := oauth.Event{
+		OccurredAt: r.now(), Actor: "system", Action: action, TargetType: targetType, Target: target,
+		RequestID: origin.RequestID, Address: origin.Address,
 	}
-	*shown = append(*shown, oauth.Disclosure{Action: action, TargetType: targetType, Target: target})
-	return nil
+	if origin.Caller != nil {
+		e.Actor, e.ActorClient = origin.Caller.Subject, origin.Caller.ClientID
+	}
+	return e
 }
 
-// RecordDisclosures stores an event for every kind of secret that the answer to
-// ctx's request is about to show. If it fails, the answer must not be sent.
-func (r *Registry) RecordDisclosures(ctx context.Context) error {
-	if shown := oauth.OriginOf(ctx).Shown; shown == nil || len(*shown) == 0 {
-		return nil
-	}
-	return r.store.Write(ctx, func(tx *postgres.Tx) error {
-		r.insertDisclosures(ctx, tx)
-		return nil
-	})
+// record stores in tx that target has changed from one document to another, nil
+// where there is none.
+func (r *Registry) record(ctx context.Context, tx *postgres.Tx, action, kind, target string, before, after jsondoc.Object) {
+	r.recordChanges(ctx, tx, action, kind, target, changes(before, after))
 }
 
-// insertDisclosures stores in tx what disclose noted so far.
-func (r *Registry) insertDisclosures(ctx context.Context, tx *postgres.Tx) {
-	shown := oauth.OriginOf(ctx).Shown
-	if shown == nil {
-		return
+// recordChanges stores an event of tx. If it changes what tokens allow, this
+// instance looks that up again once tx has ended; others do within
+// RevocationBound.
+func (r *Registry) recordChanges(ctx context.Context, tx *postgres.Tx, action, kind, target string, diff map[string]oauth.Change) {
+	e := r.event(ctx, action, kind, target)
+	e.Changes = diff
+	tx.InsertEvent(e)
+	_, class := diff["auth0:is_first_party"] // which default grants a client has
+	if kind == "client_grant" || action == "client.deleted" || action == "client.updated" && class {
+		tx.AtEnd(r.callers.Purge)
 	}
-	type kind struct{ action, targetType string }
-	var order []kind
-	targets := map[kind][]string{}
-	for _, d := range *shown {
-		k := kind{d.Action, d.TargetType}
-		if targets[k] == nil {
-			order = append(order, k)
+}
+
+var hidden = json.RawMessage(`"[redacted]"`)
+
+// changes lists the members that differ between two documents.
+func changes(before, after jsondoc.Object) map[string]oauth.Change {
+	diff := map[string]oauth.Change{}
+	note := func(member string, b, a json.RawMessage) {
+		if jsondoc.IsNull(b) { // says no more than an absent one
+			b = nil
 		}
-		targets[k] = append(targets[k], d.Target)
-	}
-	*shown = nil
-	for _, k := range order {
-		e := r.event(ctx, k.action, k.targetType, targets[k][0])
-		if len(targets[k]) > 1 {
-			e.Target = oauth.SeveralTargets
-			e.Changes = map[string]oauth.Change{"targets": {After: jsondoc.Must(targets[k])}}
+		if jsondoc.IsNull(a) {
+			a = nil
 		}
-		tx.InsertEvent(e)
+		if bytes.Equal(b, a) {
+			return
+		}
+		if slices.Contains(KeptSealed, member) { // the audit trail says that it changed, not how
+			if b != nil {
+				b = hidden
+			}
+			if a != nil {
+				a = hidden
+			}
+		}
+		diff[member] = oauth.Change{Before: b, After: a}
 	}
-}
-
-// ShowSecret opens a client's newest secret for the caller, who may read it, and
-// leaves a trace of that. It is zero when the client has none or only its MAC is
-// kept.
-func (r *Registry) ShowSecret(ctx context.Context, c oauth.Client) (oauth.Secret, error) {
-	secret, err := r.RevealSecret(c)
-	if err == nil && !secret.IsZero() {
-		err = disclose(ctx, clientSecretRead, "client", c.ClientID)
+	for member, b := range before {
+		note(member, b, after[member])
 	}
-	return secret, err
-}
-
-// ShowAPISecret opens the HS256 signing secret of an API for the caller and
-// leaves a trace of that; zero if the API has none.
-func (r *Registry) ShowAPISecret(ctx context.Context, api oauth.ResourceServer) (oauth.Secret, error) {
-	secret, err := r.openAPISecret(api)
-	if err == nil && !secret.IsZero() {
-		err = disclose(ctx, apiSecretRead, "resource_server", api.Identifier)
+	for member, a := range after {
+		if _, ok := before[member]; !ok {
+			note(member, nil, a)
+		}
 	}
-	return secret, err
-}
-
-// ShowTenantKey opens the tenant's private key, PEM of PKCS#1, for the caller
-// and leaves a trace of that.
-func (r *Registry) ShowTenantKey(ctx context.Context) (oauth.Secret, error) {
-	t, err := r.currentTenantKey(ctx)
-	if err != nil {
-		return oauth.Secret{}, err
-	}
-	return t.private, disclose(ctx, tenantKeyRead, "issuer_key", t.id)
+	return diff
 }
 
 // Events returns a page of the audit trail, in order of time.
@@ -131,20 +113,4 @@ func (r *Registry) Flush(ctx context.Context) error {
 func (r *Registry) keepAudit(ctx context.Context) error {
 	now := r.now()
 	return errors.Join(r.store.ForgetSecrets(ctx, now, now.Add(-deadSecretLife)), r.trimEvents(ctx))
-}
-
-// tokenSubject is the sub of tokens that a client gets for itself.
-func tokenSubject(clientID string) string { return clientID + "@clients" }
-
-// recordToken stores the event of a token, which may be handed out only then.
-func (r *Registry) recordToken(ctx context.Context, action, actor, client, audience string, t Token) error {
-	e := r.event(ctx, action, "token", t.ID)
-	e.Actor, e.ActorClient = actor, client
-	e.Changes = map[string]oauth.Change{
-		"audience": {After: jsondoc.Must(audience)}, "scope": {After: jsondoc.Must(t.Scope)}, "lifetime": {After: jsondoc.Must(t.ExpiresIn)},
-	}
-	return r.store.Write(ctx, func(tx *postgres.Tx) error {
-		tx.InsertEvent(e)
-		return nil
-	})
 }

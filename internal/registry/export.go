@@ -96,16 +96,6 @@ func (r *Registry) ExportKeyPairs(ctx context.Context, after postgres.MadeAt, li
 	return r.store.KeyPairsAfter(ctx, after, limit)
 }
 
-// ShowKeyPair opens the private half of a shared key pair, PKCS #8 PEM, for the
-// caller and leaves a trace of that.
-func (r *Registry) ShowKeyPair(ctx context.Context, k oauth.KeyPair) (oauth.Secret, error) {
-	text, err := r.keys.Open(k.Sealed, keyPairLocation(k.ID))
-	if err != nil {
-		return oauth.Secret{}, err
-	}
-	return oauth.NewSecret(string(text)), disclose(ctx, keyPairRead, "key_pair", k.ID)
-}
-
 // ExportScopes returns a page of the scopes.
 func (r *Registry) ExportScopes(ctx context.Context, after postgres.MadeAt, limit int) ([]oauth.Scope, error) {
 	return r.store.ScopesAfter(ctx, after, limit)

@@ -12,7 +12,6 @@ import (
 
 // CreateClientGrant lets the client g names ask for tokens of g's audience.
 func (r *Registry) CreateClientGrant(ctx context.Context, g oauth.ClientGrant) (oauth.ClientGrant, error) {
-	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
 		var client string
 		if g.ClientID != "" {
@@ -45,9 +44,7 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 		g.CreatedAt = g.UpdatedAt
 	}
 	tx.InsertClientGrant(client, g)
-	e := r.event(ctx, "client_grant.created", "client_grant", g.ID)
-	e.Changes = changes(nil, g.Document)
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "client_grant.created", "client_grant", g.ID, nil, g.Document)
 	return g
 }
 
@@ -95,7 +92,6 @@ func (r *Registry) CountClientGrants(ctx context.Context, q postgres.GrantQuery)
 
 // UpdateClientGrant stores what edit makes of a grant's document.
 func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(jsondoc.Object) error) (oauth.ClientGrant, error) {
-	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	g, err := r.store.ClientGrant(ctx, id)
 	if err != nil {
 		return g, err
@@ -128,24 +124,19 @@ func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(j
 func (r *Registry) storeGrant(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, g oauth.ClientGrant) oauth.ClientGrant {
 	g.Version, g.UpdatedAt = g.Version+1, r.now()
 	tx.UpdateClientGrant(g)
-	e := r.event(ctx, "client_grant.updated", "client_grant", g.ID)
-	e.Changes = changes(before, g.Document)
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "client_grant.updated", "client_grant", g.ID, before, g.Document)
 	return g
 }
 
 // DeleteClientGrant removes a grant.
 func (r *Registry) DeleteClientGrant(ctx context.Context, id string) error {
-	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
 		g, err := tx.LockClientGrant(ctx, id)
 		if err != nil {
 			return err
 		}
 		tx.DeleteClientGrant(g.ID)
-		e := r.event(ctx, "client_grant.deleted", "client_grant", g.ID)
-		e.Changes = changes(g.Document, nil)
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "client_grant.deleted", "client_grant", g.ID, g.Document, nil)
 		return nil
 	})
 }

@@ -41,9 +41,7 @@ func (r *Registry) Once(ctx context.Context, caller, key string, request []byte,
 				return false, err
 			}
 			return true, r.store.Write(ctx, func(tx *postgres.Tx) error { // the answer may show a secret
-				e := r.event(ctx, "answer.repeated", "idempotency_key", key)
-				e.Actor = caller
-				tx.InsertEvent(e)
+				r.record(ctx, tx, "answer.repeated", "idempotency_key", key, nil, nil)
 				return nil
 			})
 		}

@@ -34,9 +34,7 @@ func (r *Registry) CreateIdentityProvider(ctx context.Context, p oauth.IdentityP
 
 func (r *Registry) insertProvider(ctx context.Context, tx *postgres.Tx, p oauth.IdentityProvider) {
 	tx.InsertIdentityProvider(p)
-	e := r.event(ctx, "identity_provider.created", "identity_provider", p.ID)
-	e.Changes = changes(nil, providerDocument(p))
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "identity_provider.created", "identity_provider", p.ID, nil, providerDocument(p))
 }
 
 // IdentityProviders returns every identity provider in creation order.
@@ -72,9 +70,7 @@ func (r *Registry) UpdateIdentityProvider(ctx context.Context, id string, edit f
 func (r *Registry) storeProvider(ctx context.Context, tx *postgres.Tx, before, p oauth.IdentityProvider) {
 	p.UpdatedAt = r.now()
 	tx.UpdateIdentityProvider(p)
-	e := r.event(ctx, "identity_provider.updated", "identity_provider", p.ID)
-	e.Changes = changes(providerDocument(before), providerDocument(p))
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "identity_provider.updated", "identity_provider", p.ID, providerDocument(before), providerDocument(p))
 }
 
 // DeleteIdentityProvider removes an identity provider, unless a client uses it.
@@ -85,9 +81,7 @@ func (r *Registry) DeleteIdentityProvider(ctx context.Context, id string) error 
 			return err
 		}
 		tx.DeleteIdentityProvider(p.ID)
-		e := r.event(ctx, "identity_provider.deleted", "identity_provider", p.ID)
-		e.Changes = changes(providerDocument(p), nil)
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "identity_provider.deleted", "identity_provider", p.ID, providerDocument(p), nil)
 		return nil
 	})
 }

@@ -83,7 +83,6 @@ type importTx struct {
 //
 // Unavailable: some of the records were taken over; import all of them again.
 func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]ImportResult, error) {
-	defer r.callers.Purge() // at once here, within RevocationBound elsewhere
 	results := make([]ImportResult, len(list))
 	var todo []int
 	for i, one := range list {

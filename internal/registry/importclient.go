@@ -248,9 +248,7 @@ func (r *Registry) importedCredentials(ctx context.Context, t *importTx, w Clien
 				return nil, Failed, err
 			}
 			t.SetCredentialExpiry(have.ID, have.ExpiresAt, have.UpdatedAt)
-			e := r.event(ctx, "credential.updated", "credential", have.ID)
-			e.Changes = credentialChanges(was.Client, &before, &have)
-			t.InsertEvent(e)
+			r.recordCredential(ctx, t.Tx, "credential.updated", was.Client, &before, &have)
 			outcome = Updated
 		}
 	}
@@ -331,9 +329,7 @@ func (r *Registry) importedScopes(ctx context.Context, t *importTx, wanted *[]oa
 		return nil, err
 	}
 	for _, s := range made {
-		e := r.event(ctx, "scope.created", "scope", s.Name)
-		e.Changes = changes(nil, scopeDocument(s))
-		t.InsertEvent(e)
+		r.record(ctx, t.Tx, "scope.created", "scope", s.Name, nil, scopeDocument(s))
 	}
 	for i, s := range *wanted { // made by somebody else just now, with another id
 		if !slices.ContainsFunc(made, func(m oauth.Scope) bool { return m.ID == choices[i].ID }) && !slices.ContainsFunc(found, func(f oauth.Scope) bool { return f.ID == choices[i].ID }) {

@@ -50,9 +50,7 @@ func (r *Registry) insertKeyPair(ctx context.Context, tx *postgres.Tx, k oauth.K
 		tx.UnsetDefaultKeyPair(r.now())
 	}
 	tx.InsertKeyPair(k)
-	e := r.event(ctx, "key_pair.created", "key_pair", k.ID)
-	e.Changes = changes(nil, keyPairDocument(k))
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "key_pair.created", "key_pair", k.ID, nil, keyPairDocument(k))
 }
 
 // defaultKeyPair returns the pair of clients that have no key. The first need
@@ -137,9 +135,7 @@ func (r *Registry) updateKeyPair(ctx context.Context, id, action string, edit fu
 // storeKeyPair stores k over the locked pair that was before.
 func (r *Registry) storeKeyPair(ctx context.Context, tx *postgres.Tx, action string, before, k oauth.KeyPair) {
 	tx.UpdateKeyPair(k)
-	e := r.event(ctx, action, "key_pair", k.ID)
-	e.Changes = changes(keyPairDocument(before), keyPairDocument(k))
-	tx.InsertEvent(e)
+	r.record(ctx, tx, action, "key_pair", k.ID, keyPairDocument(before), keyPairDocument(k))
 }
 
 // DeleteKeyPair removes a shared key pair; clients that use it keep it. The
@@ -154,9 +150,7 @@ func (r *Registry) DeleteKeyPair(ctx context.Context, id string) error {
 			return &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Indispensable, Detail: "The default key pair cannot be deleted."}
 		}
 		tx.DeleteKeyPair(k.ID, r.now())
-		e := r.event(ctx, "key_pair.deleted", "key_pair", k.ID)
-		e.Changes = changes(keyPairDocument(k), nil)
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "key_pair.deleted", "key_pair", k.ID, keyPairDocument(k), nil)
 		return nil
 	})
 }

@@ -136,7 +136,7 @@ func (r *Registry) chosenScopes(ctx context.Context, tx *postgres.Tx, choices []
 		return nil, err
 	}
 	for _, s := range made {
-		tx.InsertEvent(r.event(ctx, "scope.created", "scope", s.Name))
+		r.record(ctx, tx, "scope.created", "scope", s.Name, nil, nil)
 	}
 	if len(ids)+len(names) == 0 {
 		return nil, nil

@@ -55,7 +55,7 @@ func (r *Registry) prepareKeys(ctx context.Context, tx *postgres.Tx) error {
 				return err
 			}
 			tx.InsertIssuerKey(k)
-			tx.InsertEvent(r.event(ctx, "issuer_key.created", "issuer_key", k.ID))
+			r.record(ctx, tx, "issuer_key.created", "issuer_key", k.ID, nil, nil)
 		} else if err != nil {
 			return err
 		}
@@ -84,20 +84,17 @@ func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error 
 			Version: 1, CreatedAt: r.now(), UpdatedAt: r.now(),
 		}
 		tx.InsertResourceServer(api)
-		e := r.event(ctx, "resource_server.created", "resource_server", api.Identifier)
-		e.Changes = changes(nil, doc)
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "resource_server.created", "resource_server", api.Identifier, nil, doc)
 	case err != nil:
 		return err
 	case api.Identifier != r.ManagementAudience() || len(changes(api.Document, doc)) > 0:
-		e := r.event(ctx, "resource_server.updated", "resource_server", r.ManagementAudience())
-		e.Changes = changes(api.Document, doc)
+		diff := changes(api.Document, doc)
 		if api.Identifier != r.ManagementAudience() {
-			e.Changes["identifier"] = oauth.Change{Before: jsondoc.Must(api.Identifier), After: jsondoc.Must(r.ManagementAudience())}
+			diff["identifier"] = oauth.Change{Before: jsondoc.Must(api.Identifier), After: jsondoc.Must(r.ManagementAudience())}
 		}
 		api.Identifier, api.Document, api.Version, api.UpdatedAt = r.ManagementAudience(), doc, api.Version+1, r.now()
 		tx.UpdateResourceServer(api)
-		tx.InsertEvent(e)
+		r.recordChanges(ctx, tx, "resource_server.updated", "resource_server", api.Identifier, diff)
 	}
 	return nil
 }

@@ -3,10 +3,6 @@
 package registry
 
 import (
-	"bytes"
-	"context"
-	"encoding/json"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,7 +11,6 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rosterhq/roster/internal/issuers"
-	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
@@ -70,56 +65,6 @@ func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
 
 // now is the time to store: UTC, in the precision that Postgres keeps.
 func (r *Registry) now() time.Time { return r.Now().UTC().Truncate(time.Microsecond) }
-
-// event returns an audit line for something that happens on behalf of ctx's
-// origin.
-func (r *Registry) event(ctx context.Context, action, targetType, target string) oauth.Event {
-	origin := oauth.OriginOf(ctx)
-	e := oauth.Event{
-		OccurredAt: r.now(), Actor: "system", Action: action, TargetType: targetType, Target: target,
-		RequestID: origin.RequestID, Address: origin.Address,
-	}
-	if origin.Caller != nil {
-		e.Actor, e.ActorClient = origin.Caller.Subject, origin.Caller.ClientID
-	}
-	return e
-}
-
-var hidden = json.RawMessage(`"[redacted]"`)
-
-// changes lists the members that differ between two documents.
-func changes(before, after jsondoc.Object) map[string]oauth.Change {
-	diff := map[string]oauth.Change{}
-	note := func(member string, b, a json.RawMessage) {
-		if jsondoc.IsNull(b) { // says no more than an absent one
-			b = nil
-		}
-		if jsondoc.IsNull(a) {
-			a = nil
-		}
-		if bytes.Equal(b, a) {
-			return
-		}
-		if slices.Contains(KeptSealed, member) { // the audit trail says that it changed, not how
-			if b != nil {
-				b = hidden
-			}
-			if a != nil {
-				a = hidden
-			}
-		}
-		diff[member] = oauth.Change{Before: b, After: a}
-	}
-	for member, b := range before {
-		note(member, b, after[member])
-	}
-	for member, a := range after {
-		if _, ok := before[member]; !ok {
-			note(member, nil, a)
-		}
-	}
-	return diff
-}
 
 // newID returns a time-ordered uuid.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }

@@ -100,7 +100,7 @@ func (r *Registry) Reseal(ctx context.Context, progress func(column string, rene
 		return nil
 	}
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
-		tx.InsertEvent(r.event(ctx, "keyset.resealed", "keyset", "keyset"))
+		r.record(ctx, tx, "keyset.resealed", "keyset", "keyset", nil, nil)
 		return nil
 	})
 }

@@ -30,9 +30,7 @@ func (r *Registry) CreateScope(ctx context.Context, s oauth.Scope) (oauth.Scope,
 
 func (r *Registry) insertScope(ctx context.Context, tx *postgres.Tx, s oauth.Scope) {
 	tx.InsertScope(s)
-	e := r.event(ctx, "scope.created", "scope", s.Name)
-	e.Changes = changes(nil, scopeDocument(s))
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "scope.created", "scope", s.Name, nil, scopeDocument(s))
 }
 
 // Scopes returns every scope in creation order.
@@ -72,9 +70,7 @@ func (r *Registry) DeleteScope(ctx context.Context, id string, may func(oauth.Sc
 			return err
 		}
 		tx.DeleteScope(s.ID)
-		e := r.event(ctx, "scope.deleted", "scope", s.Name)
-		e.Changes = changes(scopeDocument(s), nil)
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "scope.deleted", "scope", s.Name, scopeDocument(s), nil)
 		return nil
 	})
 }
@@ -83,7 +79,5 @@ func (r *Registry) DeleteScope(ctx context.Context, id string, may func(oauth.Sc
 func (r *Registry) storeScope(ctx context.Context, tx *postgres.Tx, before, s oauth.Scope) {
 	s.UpdatedAt = r.now()
 	tx.UpdateScope(before.ID, s)
-	e := r.event(ctx, "scope.updated", "scope", before.Name)
-	e.Changes = changes(scopeDocument(before), scopeDocument(s))
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "scope.updated", "scope", before.Name, scopeDocument(before), scopeDocument(s))
 }

@@ -40,29 +40,24 @@ func (r *Registry) replaceSecret(ctx context.Context, tx *postgres.Tx, c *oauth.
 	if grace == nil {
 		grace = &r.SecretGrace
 	}
-	e := r.event(ctx, "client.secret_rotated", "client", c.ClientID)
-	change := oauth.Change{After: jsondoc.Must(s.ID)}
+	was, is := jsondoc.Object{}, jsondoc.Object{"secret_id": jsondoc.Must(s.ID)}
 	if len(live) > 0 {
-		change.Before = jsondoc.Must(live[0].ID)
+		was["secret_id"] = jsondoc.Must(live[0].ID)
 		if !now.After(live[0].CreatedAt) { // made on a machine whose clock is ahead
 			s.CreatedAt = live[0].CreatedAt.Add(time.Microsecond)
 		}
 		if *grace > 0 {
 			until := now.Add(*grace)
 			tx.SetSecretExpiry(live[0].ID, until)
-			e.Changes = map[string]oauth.Change{"superseded_until": {After: jsondoc.Must(until)}}
+			is["superseded_until"] = jsondoc.Must(until)
 			live = live[1:]
 		}
 	}
 	for _, old := range live {
 		tx.RetireSecret(old.ID, now)
 	}
-	if e.Changes == nil {
-		e.Changes = map[string]oauth.Change{}
-	}
-	e.Changes["secret_id"] = change
 	tx.InsertSecret(c.ID, s)
-	tx.InsertEvent(e)
+	r.record(ctx, tx, "client.secret_rotated", "client", c.ClientID, was, is)
 	c.Secret = &s
 	return nil
 }
@@ -113,9 +108,7 @@ func (r *Registry) RetireSecret(ctx context.Context, ref oauth.ClientRef, id str
 			return nil
 		}
 		tx.RetireSecret(id, now)
-		e := r.event(ctx, "client.secret_retired", "client", c.ClientID)
-		e.Changes = map[string]oauth.Change{"secret_id": {Before: jsondoc.Must(id)}}
-		tx.InsertEvent(e)
+		r.record(ctx, tx, "client.secret_retired", "client", c.ClientID, jsondoc.Object{"secret_id": jsondoc.Must(id)}, nil)
 		return nil
 	})
 }

@@ -157,7 +157,7 @@ func (r *Registry) RotateTokenKey(ctx context.Context, compromised bool) (kid st
 			tx.DeleteIssuerKeys(k.Use)
 		}
 		tx.InsertIssuerKey(k)
-		tx.InsertEvent(r.event(ctx, "issuer_key.rotated", "issuer_key", k.ID))
+		r.record(ctx, tx, "issuer_key.rotated", "issuer_key", k.ID, nil, nil)
 		return nil
 	})
 	return k.ID, k.CreatedAt, err

@@ -12,6 +12,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/google/uuid"
 
+	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 )
@@ -161,6 +162,22 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 	text, err := r.sign(ctx, alg, secret, claims)
 	t.AccessToken = oauth.NewSecret(text)
 	return t, err
+}
+
+// tokenSubject is the sub of tokens that a client gets for itself.
+func tokenSubject(clientID string) string { return clientID + "@clients" }
+
+// recordToken stores the event of a token, which may be handed out only then.
+func (r *Registry) recordToken(ctx context.Context, action, actor, client, audience string, t Token) error {
+	origin := oauth.OriginOf(ctx)
+	origin.Caller = &oauth.Caller{Subject: actor, ClientID: client}
+	ctx = oauth.WithOrigin(ctx, origin)
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		r.record(ctx, tx, action, "token", t.ID, nil, jsondoc.Object{
+			"audience": jsondoc.Must(audience), "scope": jsondoc.Must(t.Scope), "lifetime": jsondoc.Must(t.ExpiresIn),
+		})
+		return nil
+	})
 }
 
 // errWrongSecret is worded as Auth0 does; RFC 6749 §5.2 would have invalid_client.
