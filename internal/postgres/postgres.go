@@ -38,7 +38,7 @@ type question struct {
 
 // rows is the question for every row of a statement, which it puts into list.
 func rows[T any](list *[]T, scan pgx.RowToFunc[T], sql string, args ...any) question {
-	return question{sql, args, func(found pgx.Rows) (err error) {
+	return question{sql, sendable(args), func(found pgx.Rows) (err error) {
 		if m := found.TypeMap(); m != nil { // nil where there was no connection
 			scanUTC(m)
 		}

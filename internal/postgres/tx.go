@@ -89,7 +89,7 @@ func (s *Store) Try(ctx context.Context, fn func(*Tx) error) error {
 
 // write adds a statement to those that are sent next.
 func (t *Tx) write(sql string, args ...any) {
-	t.writes = append(t.writes, statement{sql, args})
+	t.writes = append(t.writes, statement{sql, sendable(args)})
 }
 
 // ask reads inside the transaction, after what was written before.

@@ -28,6 +28,10 @@ import (
 // of its own, which takes some seconds more.
 const Env = "TEST_DATABASE_URL"
 
+// ModeEnv names the variable with the default_query_exec_mode of pgx that every
+// test connects with; unset, pgx's own.
+const ModeEnv = "TEST_QUERY_EXEC_MODE"
+
 // New returns a pool of at most 4 connections on a fresh migrated database. It
 // is dropped when the test passes; when it fails it is kept, as long as its
 // server lives, and the test's log gives the URL.
@@ -58,7 +62,7 @@ func NewURL(t testing.TB) string {
 	if err := execute(t.Context(), server, "CREATE DATABASE "+name+" TEMPLATE "+template+" STRATEGY file_copy"); err != nil {
 		t.Fatalf("copying the template database: %v", err)
 	}
-	own := withDatabase(server, name)
+	own := withMode(withDatabase(server, name), os.Getenv(ModeEnv))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("database kept while its server lives: %s", own)
@@ -168,6 +172,18 @@ func migrate(ctx context.Context, url string) error {
 func withDatabase(server *url.URL, name string) string {
 	u := *server
 	u.Path = "/" + name
+	return u.String()
+}
+
+// withMode returns address with a default_query_exec_mode; "" leaves it as it is.
+func withMode(address, mode string) string {
+	u, err := url.Parse(address)
+	if err != nil || mode == "" {
+		return address
+	}
+	q := u.Query()
+	q.Set("default_query_exec_mode", mode)
+	u.RawQuery = q.Encode()
 	return u.String()
 }
 
