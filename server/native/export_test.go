@@ -128,6 +128,12 @@ func TestAnExportShowsSecretsOnlyIfAskedAndLeavesATrace(t *testing.T) {
 	if eventCount(t, s) == before {
 		t.Error("no trace")
 	}
+	id, superseded := client(t, s)
+	_, current := rotate(s, id, "?grace_seconds=3600")
+	plain = text(t, exportAll(s, s.Admin, 100, false))
+	if strings.Contains(plain, superseded) || strings.Contains(plain, current) {
+		t.Error("an export without secrets shows one of a rotation")
+	}
 	for _, action := range []string{"client_secret.read", "client_key.read", "key_pair.read", "resource_server_secret.read"} {
 		var n int
 		if err := s.Pool.QueryRow(t.Context(), "SELECT count(*) FROM events WHERE action = $1", action).Scan(&n); err != nil || n == 0 {

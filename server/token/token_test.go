@@ -288,6 +288,7 @@ func TestTokenRequestsAreRefused(t *testing.T) {
 		"basic, not base64":         {edit("client_secret", ""), []string{"Authorization", "Basic %%%"}, 401, "invalid_client", "The Authorization header must be one of the Basic scheme."},
 		"basic, no colon":           {edit("client_secret", ""), []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte("abc"))}, 401, "invalid_client", "The Authorization header must be one of the Basic scheme."},
 		"basic, not form-encoded":   {edit("client_secret", ""), []string{"Authorization", "Basic " + base64.StdEncoding.EncodeToString([]byte(id+":100%"))}, 401, "invalid_client", "The Basic credentials must be form-encoded before base64."},
+		"basic, NUL":                {edit("client_id", "", "client_secret", ""), []string{"Authorization", basic(id+"\x00", secret)}, 401, "invalid_client", "The Basic credentials must be form-encoded before base64."},
 		"unknown audience":          {edit("audience", "https://nowhere.example"), nil, 403, "access_denied", "Service not found: https://nowhere.example"},
 		"scope beyond the grant":    {edit("scope", "read:clients delete:clients"), nil, 403, "access_denied", "Client has not been granted scopes: delete:clients"},
 	} {

@@ -38,7 +38,8 @@ func TestCommandGetsTheGivenServerAndItsExitCodeIsPassedOn(t *testing.T) {
 		t.Errorf("no such command: exit code %d, %v", code, err)
 	}
 	t.Setenv(postgrestest.Env, "postgres://127.0.0.1:1/nobody")
-	if code, err := run([]string{"true"}, io.Discard); code != 1 || err == nil || !strings.Contains(err.Error(), postgrestest.Env) {
+	code, err := run([]string{"true"}, io.Discard)
+	if code != 1 || err == nil || !strings.Contains(err.Error(), postgrestest.Env) {
 		t.Errorf("no server there: exit code %d, %v", code, err)
 	}
 }
@@ -67,10 +68,12 @@ func TestServerIsQuietUnlessTheCommandFails(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for code, want := range map[int]string{0: `^PostgreSQL \d+\S*.*\n$`, 3: `(?s)^PostgreSQL \d+.*\nPostgreSQL has logged:\n.*chatter`} {
+	for code, want := range map[int]*regexp.Regexp{
+		0: regexp.MustCompile(`^PostgreSQL \d+.*\n$`), 3: regexp.MustCompile(`^PostgreSQL \d+.*\nPostgreSQL has logged:\n(?s:.*)chatter`),
+	} {
 		t.Setenv("RUN_TEST_WARN_AND_EXIT", strconv.Itoa(code))
 		var stderr bytes.Buffer
-		if got, err := run([]string{program}, &stderr); got != code || err != nil || !regexp.MustCompile(want).Match(stderr.Bytes()) {
+		if got, err := run([]string{program}, &stderr); got != code || err != nil || !want.Match(stderr.Bytes()) {
 			t.Errorf("exit code %d, %v, want %d; it prints %q", got, err, code, &stderr)
 		}
 	}
@@ -85,7 +88,8 @@ func TestSignalEndsCommandAndServer(t *testing.T) {
 	}
 	done := make(chan result, 1)
 	go func() {
-		code, err := run([]string{"sh", "-c", `echo "$TEST_DATABASE_URL" >"$0.part" && mv "$0.part" "$0" && exec sleep 600`, file}, io.Discard)
+		const script = `echo "$TEST_DATABASE_URL" >"$0.part" && mv "$0.part" "$0" && exec sleep 600`
+		code, err := run([]string{"sh", "-c", script, file}, io.Discard)
 		done <- result{code, err}
 	}()
 	url := ""
