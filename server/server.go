@@ -61,6 +61,7 @@ func mountNative(r gin.IRouter, reg *registry.Registry, c Config) error {
 		return err
 	}
 	d.Hydra = hydra.Importer(reg)
+	d.WireNames = map[string]func(string) string{"auth0": auth0.WireName, "boruta": boruta.WireName, "hydra": hydra.WireName}
 	ofAuth0, err := auth0.Checker()
 	if err != nil {
 		return err

@@ -96,13 +96,13 @@ func (c *Client) Validate() error {
 	if m.TokenEndpointAuthMethod == "none" && slices.Contains(m.GrantTypes, GrantClientCredentials) {
 		broken = append(broken, Violation{
 			Member: "grant_types", Rule: "not",
-			Detail: `Application must not have Token Endpoint Authentication Method set to "none" when client_credentials grant type is enabled`,
+			Detail: `must not have client_credentials while token_endpoint_auth_method is "none"`,
 		})
 	}
 	if m.TokenEndpointAuthMethod != "" && c.Document[SlotsOfAuthentication] != nil {
 		broken = append(broken, Violation{
 			Member: "token_endpoint_auth_method", Rule: "not",
-			Detail: "token_endpoint_auth_method must be null while client_authentication_methods is set",
+			Detail: "must be null while client_authentication_methods is set",
 		})
 	}
 	uses, err := c.CredentialUses()
@@ -112,7 +112,7 @@ func (c *Client) Validate() error {
 	perSlot := map[string]int{}
 	for _, u := range uses {
 		if perSlot[u.Slot]++; perSlot[u.Slot] == MaxCredentialsPerSlot+1 {
-			broken = append(broken, Violation{Member: u.Slot, Rule: "maxItems", Detail: "A credential slot can hold a maximum of 2 credentials."})
+			broken = append(broken, Violation{Member: u.Slot, Rule: "maxItems", Detail: "must have at most 2 credentials"})
 		}
 	}
 	if len(broken) > 0 {

@@ -140,7 +140,7 @@ func (r CredentialRequest) check() []Violation {
 	case TypeCertSubjectDN:
 		foreign("alg", "kid", "parse_expiry_from_cert", "expires_at")
 		if sent["pem"] == sent["subject_dn"] {
-			add("subject_dn", "oneOf", "exactly one of pem and subject_dn must be given")
+			add("subject_dn", "oneOf", "must be given if pem is not, and only then")
 		}
 	default:
 		add("credential_type", "enum", "must be public_key, x509_cert or cert_subject_dn")
@@ -197,14 +197,14 @@ func representable(t time.Time) bool {
 	return year >= 1 && year <= 9999
 }
 
-// fill reads r.PEM into c. The error's text is for the caller.
+// fill reads r.PEM into c. The error's text is the Detail of a Violation.
 func (c *Credential) fill(r CredentialRequest) error {
 	material, err := parsePEM(*r.PEM)
 	if err != nil {
 		return err
 	}
 	if c.Type != TypePublicKey && material.cert == nil {
-		return errors.New("the PEM block must be a certificate for credentials of this type")
+		return errors.New("must be a certificate for credentials of this type")
 	}
 	if c.Type == TypeCertSubjectDN {
 		c.SubjectDN, err = subjectDN(material.cert)
@@ -225,7 +225,7 @@ func (c *Credential) fill(r CredentialRequest) error {
 		c.JWK, err = jwk.MarshalJSON()
 	}
 	if err != nil {
-		return errors.New("the key has no form as a JSON Web Key")
+		return errors.New("holds a key that has no form as a JSON Web Key")
 	}
 	c.KeyThumbprint = base64.RawURLEncoding.EncodeToString(thumbprint)
 

@@ -239,7 +239,7 @@ func TestNewCredentialRefusesTLSCertificatesOfWeakCurves(t *testing.T) {
 	}
 	text := encodePEM("CERTIFICATE", newCertificate(t, key, nil))
 	_, err = oauth.NewCredential("cred_1", "", oauth.CredentialRequest{Type: oauth.TypeX509Cert, PEM: &text}, today)
-	want := []oauth.Violation{{Member: "pem", Rule: "format", Detail: "the certificate's key must be RSA, Ed25519, or elliptic on P-256, P-384 or P-521"}}
+	want := []oauth.Violation{{Member: "pem", Rule: "format", Detail: "must be a certificate whose key is RSA, Ed25519, or elliptic on P-256, P-384 or P-521"}}
 	if diff := cmp.Diff(want, violations(t, err)); diff != "" {
 		t.Errorf("violations (-want +got):\n%s", diff)
 	}
@@ -258,7 +258,7 @@ func TestNewCredentialRefusesMembersByType(t *testing.T) {
 		"unknown type": {oauth.CredentialRequest{Type: "secret", PEM: &keyPEM}, []oauth.Violation{{Member: "credential_type", Rule: "enum", Detail: "must be public_key, x509_cert or cert_subject_dn"}}},
 		"no key":       {oauth.CredentialRequest{Type: oauth.TypePublicKey}, []oauth.Violation{{Member: "pem", Rule: "required", Detail: "is required"}}},
 		"empty key":    {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: new("")}, []oauth.Violation{{Member: "pem", Rule: "minLength", Detail: "must not be empty"}}},
-		"blank key":    {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: new(" \r\n\t")}, []oauth.Violation{{Member: "pem", Rule: "format", Detail: "the PEM text is empty"}}},
+		"blank key":    {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: new(" \r\n\t")}, []oauth.Violation{{Member: "pem", Rule: "format", Detail: "is empty"}}},
 		"everything of a key wrong at once": {
 			oauth.CredentialRequest{
 				Type: oauth.TypePublicKey, Name: new(strings.Repeat("ü", 129)), PEM: new("x"), SubjectDN: new("CN=x"), Alg: new("none"), KeyID: new("short"),
@@ -270,7 +270,7 @@ func TestNewCredentialRefusesMembersByType(t *testing.T) {
 				{Member: "alg", Rule: "enum", Detail: "must be RS256, RS384 or PS256"},
 				{Member: "kid", Rule: "pattern", Detail: "must be 10 to 64 of the characters A-Z a-z 0-9 _ -"},
 				{Member: "expires_at", Rule: "format", Detail: "must be in the years 1 to 9999, UTC"},
-				{Member: "pem", Rule: "format", Detail: "the text is not PEM: it has no BEGIN line"},
+				{Member: "pem", Rule: "format", Detail: "is not PEM: it has no BEGIN line"},
 			},
 		},
 		"what only keys have, on a certificate": {
@@ -295,10 +295,10 @@ func TestNewCredentialRefusesMembersByType(t *testing.T) {
 		"certificate without pem": {oauth.CredentialRequest{Type: oauth.TypeX509Cert}, []oauth.Violation{{Member: "pem", Rule: "required", Detail: "is required"}}},
 		"certificate too long":    {oauth.CredentialRequest{Type: oauth.TypeX509Cert, PEM: new(certPEM + strings.Repeat("\n", 4096))}, []oauth.Violation{{Member: "pem", Rule: "maxLength", Detail: "must have at most 4096 characters"}}},
 		"key too long":            {oauth.CredentialRequest{Type: oauth.TypePublicKey, PEM: new(keyPEM + strings.Repeat("\n", 16384))}, []oauth.Violation{{Member: "pem", Rule: "maxLength", Detail: "must have at most 16384 characters"}}},
-		"bare key as certificate": {oauth.CredentialRequest{Type: oauth.TypeX509Cert, PEM: &keyPEM}, []oauth.Violation{{Member: "pem", Rule: "format", Detail: "the PEM block must be a certificate for credentials of this type"}}},
-		"bare key as subject":     {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN, PEM: &keyPEM}, []oauth.Violation{{Member: "pem", Rule: "format", Detail: "the PEM block must be a certificate for credentials of this type"}}},
-		"neither pem nor subject": {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN}, []oauth.Violation{{Member: "subject_dn", Rule: "oneOf", Detail: "exactly one of pem and subject_dn must be given"}}},
-		"both pem and subject":    {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN, PEM: &certPEM, SubjectDN: new("CN=x")}, []oauth.Violation{{Member: "subject_dn", Rule: "oneOf", Detail: "exactly one of pem and subject_dn must be given"}}},
+		"bare key as certificate": {oauth.CredentialRequest{Type: oauth.TypeX509Cert, PEM: &keyPEM}, []oauth.Violation{{Member: "pem", Rule: "format", Detail: "must be a certificate for credentials of this type"}}},
+		"bare key as subject":     {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN, PEM: &keyPEM}, []oauth.Violation{{Member: "pem", Rule: "format", Detail: "must be a certificate for credentials of this type"}}},
+		"neither pem nor subject": {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN}, []oauth.Violation{{Member: "subject_dn", Rule: "oneOf", Detail: "must be given if pem is not, and only then"}}},
+		"both pem and subject":    {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN, PEM: &certPEM, SubjectDN: new("CN=x")}, []oauth.Violation{{Member: "subject_dn", Rule: "oneOf", Detail: "must be given if pem is not, and only then"}}},
 		"empty subject":           {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN, SubjectDN: new("")}, []oauth.Violation{{Member: "subject_dn", Rule: "minLength", Detail: "must not be empty"}}},
 		"long subject":            {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN, SubjectDN: new(strings.Repeat("ü", 257))}, []oauth.Violation{{Member: "subject_dn", Rule: "maxLength", Detail: "must have at most 256 characters"}}},
 		"NUL in subject":          {oauth.CredentialRequest{Type: oauth.TypeCertSubjectDN, SubjectDN: new("CN=a\x00b")}, []oauth.Violation{{Member: "subject_dn", Rule: "pattern", Detail: "must not hold control characters but the line feed between attributes"}}},

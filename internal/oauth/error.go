@@ -2,7 +2,10 @@
 // I/O: no SQL, no HTTP, no clock.
 package oauth
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 // Kind says what went wrong in the registry's terms, not HTTP's.
 type Kind int
@@ -92,20 +95,28 @@ var codes = map[Reason]string{
 // §5.2), "" for reasons that only other requests have.
 func (r Reason) Code() string { return codes[r] }
 
-// Violation is one broken rule, kept apart from its wording: a dialect may have
-// to word it in its own way.
+// Violation is one broken rule about a member. A dialect may have to word it in
+// its own way.
 type Violation struct {
-	Member string // canonical name, or path below it: "redirect_uris[0]"
+	Member string // canonical name, or path below it: "redirect_uris[0]"; never ""
 	Rule   string // the JSON Schema keyword that fits best, e.g. "format"
-	Detail string // English, for people; holds no secret
+
+	// Detail is what Sentence says of the member: "must not be empty". It never
+	// names the member, which each dialect knows by another name, and holds no
+	// secret.
+	Detail string
 }
+
+// Sentence tells a reader who knows the member as wire what is wrong with it.
+// It ends without a full stop.
+func (v Violation) Sentence(wire string) string { return wire + " " + v.Detail }
 
 // Error is a failure that a caller may be told about.
 type Error struct {
 	Kind       Kind
 	Reason     Reason
 	Resource   string // of NotFound: what there is not, "client" or "client_grant", for people
-	Detail     string // English, for the caller; holds no secret and no SQL
+	Detail     string // a sentence for the caller; holds no secret and no SQL
 	Violations []Violation
 	Err        error // for the log only
 }
@@ -113,7 +124,7 @@ type Error struct {
 func (e *Error) Error() string {
 	text := e.Detail
 	for _, v := range e.Violations {
-		text += "; " + v.Member + ": " + v.Detail
+		text += "; " + v.Sentence(v.Member)
 	}
 	if e.Err != nil {
 		text += ": " + e.Err.Error()
@@ -126,6 +137,21 @@ func (e *Error) Unwrap() error { return e.Err }
 // Invalidate returns an Invalid error for broken rules.
 func Invalidate(broken ...Violation) error {
 	return &Error{Kind: Invalid, Reason: BrokenRule, Detail: "client metadata breaks the registry's rules", Violations: broken}
+}
+
+// Within returns err with its violations as those of members below at, a path
+// such as "credentials[0]".
+func Within(at string, err error) error {
+	e, ok := errors.AsType[*Error](err)
+	if !ok || len(e.Violations) == 0 {
+		return err
+	}
+	inner := *e
+	inner.Violations = slices.Clone(e.Violations)
+	for i := range inner.Violations {
+		inner.Violations[i].Member = at + "." + inner.Violations[i].Member
+	}
+	return &inner
 }
 
 // absent are the reasons of NotFound, by what there is not.

@@ -29,7 +29,7 @@ type keyMaterial struct {
 	cert *x509.Certificate // nil when the block is a bare key
 }
 
-var errPrivateKey = errors.New("a private key was sent; it has not been stored, but it has left its owner and must be taken as exposed: replace it, and send only the public key or the certificate")
+var errPrivateKey = errors.New("holds a private key; it has not been stored, but it has left its owner and must be taken as exposed: replace it, and send only the public key or the certificate")
 
 // HidesPrivateKey reports whether text is a private key of any kind that can be
 // told by its label or its shape, whatever it is labelled as.
@@ -43,7 +43,7 @@ func HidesPrivateKey(text string) bool {
 // ends, blank lines, indented lines and a missing last line end are fine. Refused are text before or behind the block, a second block, headers,
 // and anything that is or hides a private key.
 //
-// The error's text is for the caller and holds nothing of text.
+// The error's text is the Detail of a Violation and holds nothing of text.
 func parsePEM(text string) (keyMaterial, error) {
 	if strings.Contains(strings.ToUpper(text), "PRIVATE KEY") || strings.HasPrefix(text, "PuTTY-User-Key-File") {
 		return keyMaterial{}, errPrivateKey
@@ -57,21 +57,21 @@ func parsePEM(text string) (keyMaterial, error) {
 	case kind == privateKey:
 		return keyMaterial{}, errPrivateKey
 	case kind == unknownKind:
-		return keyMaterial{}, errors.New("the content of the PEM block is neither a public key nor a certificate in DER, or has data behind it")
+		return keyMaterial{}, errors.New("holds neither a public key nor a certificate in DER, or has data behind it")
 	case kind != labels[label]:
-		return keyMaterial{}, fmt.Errorf("the PEM block is not labelled as what it holds, which is %s", kind)
+		return keyMaterial{}, fmt.Errorf("is not labelled as what it holds, which is %s", kind)
 	}
 	switch kind {
 	case pkcs1Key:
 		key, err := x509.ParsePKCS1PublicKey(der)
 		if err != nil {
-			return keyMaterial{}, errors.New("the RSA public key is malformed")
+			return keyMaterial{}, errors.New("holds a malformed RSA public key")
 		}
 		return keyMaterial{key: key}, nil
 	case spkiKey:
 		key, err := x509.ParsePKIXPublicKey(der)
 		if err != nil {
-			return keyMaterial{}, errors.New("the public key is malformed or of an unknown kind")
+			return keyMaterial{}, errors.New("holds a public key that is malformed or of an unknown kind")
 		}
 		return keyMaterial{key: key}, nil
 	}
@@ -80,7 +80,7 @@ func parsePEM(text string) (keyMaterial, error) {
 		return keyMaterial{}, explainCertificate(err)
 	}
 	if !representable(cert.NotAfter) {
-		return keyMaterial{}, errors.New("the certificate's validity must end in the years 1 to 9999, UTC")
+		return keyMaterial{}, errors.New("must hold a certificate whose validity ends in the years 1 to 9999, UTC")
 	}
 	return keyMaterial{key: cert.PublicKey, cert: cert}, nil
 }
@@ -100,7 +100,7 @@ var strictBase64 = base64.StdEncoding.Strict()
 // cutPEM returns the label and content of the only block of text.
 func cutPEM(text string) (label string, der []byte, err error) {
 	if strings.IndexFunc(text, func(r rune) bool { return r > '~' || r < ' ' && !strings.ContainsRune("\r\n\t", r) }) >= 0 {
-		return "", nil, errors.New("the PEM text holds characters that are not ASCII text; is it binary DER?")
+		return "", nil, errors.New("holds characters that are not ASCII text; is it binary DER?")
 	}
 	var lines []string
 	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\r' || r == '\n' }) {
@@ -110,31 +110,31 @@ func cutPEM(text string) (label string, der []byte, err error) {
 	}
 	switch {
 	case len(lines) == 0:
-		return "", nil, errors.New("the PEM text is empty")
+		return "", nil, errors.New("is empty")
 	case !strings.Contains(text, begin):
 		return "", nil, explainArmour(text)
 	case strings.Contains(text, `\n`):
-		return "", nil, errors.New(`the line ends of the PEM text are written as the two characters \ and n; send real line ends`)
+		return "", nil, errors.New(`has line ends that are written as the two characters \ and n; send real line ends`)
 	case strings.Count(text, begin) > 1 || strings.Count(text, end) > 1:
-		return "", nil, errors.New("the text holds more than one PEM block; send only the key, or only the client's own certificate without its chain")
+		return "", nil, errors.New("holds more than one PEM block; send only the key, or only the client's own certificate without its chain")
 	case !strings.HasPrefix(lines[0], begin):
-		return "", nil, errors.New("the text holds something before the PEM block; send the block alone")
+		return "", nil, errors.New("holds something before the PEM block; send the block alone")
 	}
 	label, closed := strings.CutSuffix(strings.TrimPrefix(lines[0], begin), dash)
 	last := slices.IndexFunc(lines, func(line string) bool { return strings.HasPrefix(line, end) })
 	switch {
 	case !closed || last < 0:
-		return "", nil, errors.New("the PEM block is incomplete: it needs a BEGIN line, its content and an END line, each on lines of their own")
+		return "", nil, errors.New("is incomplete: it needs a BEGIN line, its content and an END line, each on lines of their own")
 	case labels[label] == unknownKind:
-		return "", nil, errors.New("the PEM block must be labelled CERTIFICATE, PUBLIC KEY or RSA PUBLIC KEY")
+		return "", nil, errors.New("must be labelled CERTIFICATE, PUBLIC KEY or RSA PUBLIC KEY")
 	case last != len(lines)-1 || strings.HasPrefix(lines[last], end+label+dash) && lines[last] != end+label+dash:
-		return "", nil, errors.New("the text holds something behind the PEM block; send the block alone")
+		return "", nil, errors.New("holds something behind the PEM block; send the block alone")
 	case lines[last] != end+label+dash:
-		return "", nil, errors.New("the END line of the PEM block does not match its BEGIN line")
+		return "", nil, errors.New("has an END line that does not match its BEGIN line")
 	}
 	der, err = strictBase64.DecodeString(strings.Join(lines[1:last], ""))
 	if err != nil {
-		return "", nil, errors.New("the content of the PEM block is not base64, or is cut short")
+		return "", nil, errors.New("has content that is not base64, or is cut short")
 	}
 	return label, der, nil
 }
@@ -146,7 +146,7 @@ func explainArmour(text string) error {
 		if jwk.D != "" || jwk.K != "" {
 			return errPrivateKey
 		}
-		return errors.New("the text is JSON; send the key or certificate as PEM")
+		return errors.New("is JSON; send the key or certificate as PEM")
 	}
 	if der, err := strictBase64.DecodeString(strings.Join(strings.Fields(text), "")); err == nil {
 		switch kindOf(der) {
@@ -154,10 +154,10 @@ func explainArmour(text string) error {
 			return errPrivateKey
 		case unknownKind:
 		default:
-			return errors.New("the BEGIN and END lines of the PEM block are missing")
+			return errors.New("lacks its BEGIN and END lines")
 		}
 	}
-	return errors.New("the text is not PEM: it has no BEGIN line")
+	return errors.New("is not PEM: it has no BEGIN line")
 }
 
 // kind is what a DER encoding holds, by its outermost shape.
@@ -216,10 +216,10 @@ func explainCertificate(err error) error {
 		"duplicate extension":        "it holds an extension twice, which RFC 5280 §4.2 forbids",
 	} {
 		if strings.Contains(err.Error(), part) {
-			return errors.New("the certificate is not acceptable: " + detail)
+			return errors.New("holds a certificate that is not acceptable: " + detail)
 		}
 	}
-	return errors.New("the certificate is not one as of RFC 5280")
+	return errors.New("holds no certificate as of RFC 5280")
 }
 
 // checkSigningKey holds a key that signs assertions to what the algorithms
@@ -227,7 +227,7 @@ func explainCertificate(err error) error {
 func checkSigningKey(key crypto.PublicKey) error {
 	k, ok := key.(*rsa.PublicKey)
 	if !ok {
-		return errors.New("the key must be an RSA key (rsaEncryption)")
+		return errors.New("must be an RSA key (rsaEncryption)")
 	}
 	return checkRSA(k, minSigningKeyBits)
 }
@@ -245,19 +245,19 @@ func checkCertificateKey(key crypto.PublicKey) error {
 	case ed25519.PublicKey:
 		return nil
 	}
-	return errors.New("the certificate's key must be RSA, Ed25519, or elliptic on P-256, P-384 or P-521")
+	return errors.New("must be a certificate whose key is RSA, Ed25519, or elliptic on P-256, P-384 or P-521")
 }
 
 func checkRSA(k *rsa.PublicKey, minBits int) error {
 	switch bits := k.N.BitLen(); {
 	case bits < minBits:
-		return fmt.Errorf("the RSA key must have %d bits at least", minBits)
+		return fmt.Errorf("must be an RSA key of %d bits at least", minBits)
 	case bits > maxKeyBits:
-		return fmt.Errorf("the RSA key must have %d bits at most", maxKeyBits)
+		return fmt.Errorf("must be an RSA key of %d bits at most", maxKeyBits)
 	case k.N.Bit(0) == 0:
-		return errors.New("the RSA modulus must be odd")
+		return errors.New("must have an odd RSA modulus")
 	case k.E < 3 || k.E%2 == 0 || k.E > 1<<31-1:
-		return errors.New("the RSA exponent must be an odd number from 3 to 2147483647")
+		return errors.New("must have an odd RSA exponent from 3 to 2147483647")
 	}
 	return nil
 }

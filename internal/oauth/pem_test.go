@@ -112,7 +112,7 @@ func TestPEMRefusesPrivateKeysOfEverySort(t *testing.T) {
 			t.Run(name+" as "+string(kind), func(t *testing.T) {
 				t.Parallel()
 				_, err := oauth.NewCredential("cred_1", "client", oauth.CredentialRequest{Type: kind, PEM: &text}, today)
-				want := []oauth.Violation{{Member: "pem", Rule: "format", Detail: "a private key was sent; it has not been stored, but it has left its owner and must be taken as exposed: replace it, and send only the public key or the certificate"}}
+				want := []oauth.Violation{{Member: "pem", Rule: "format", Detail: "holds a private key; it has not been stored, but it has left its owner and must be taken as exposed: replace it, and send only the public key or the certificate"}}
 				if diff := cmp.Diff(want, violations(t, err)); diff != "" {
 					t.Errorf("violations (-want +got):\n%s", diff)
 				}
@@ -156,24 +156,24 @@ func TestPEMRefusalsSayWhy(t *testing.T) {
 	}
 
 	const (
-		several    = "the text holds more than one PEM block; send only the key, or only the client's own certificate without its chain"
-		before     = "the text holds something before the PEM block; send the block alone"
-		behind     = "the text holds something behind the PEM block; send the block alone"
-		incomplete = "the PEM block is incomplete: it needs a BEGIN line, its content and an END line, each on lines of their own"
-		content    = "the content of the PEM block is neither a public key nor a certificate in DER, or has data behind it"
-		base64Text = "the content of the PEM block is not base64, or is cut short"
-		label      = "the PEM block must be labelled CERTIFICATE, PUBLIC KEY or RSA PUBLIC KEY"
-		notRSA     = "the key must be an RSA key (rsaEncryption)"
-		exponent   = "the RSA exponent must be an odd number from 3 to 2147483647"
+		several    = "holds more than one PEM block; send only the key, or only the client's own certificate without its chain"
+		before     = "holds something before the PEM block; send the block alone"
+		behind     = "holds something behind the PEM block; send the block alone"
+		incomplete = "is incomplete: it needs a BEGIN line, its content and an END line, each on lines of their own"
+		content    = "holds neither a public key nor a certificate in DER, or has data behind it"
+		base64Text = "has content that is not base64, or is cut short"
+		label      = "must be labelled CERTIFICATE, PUBLIC KEY or RSA PUBLIC KEY"
+		notRSA     = "must be an RSA key (rsaEncryption)"
+		exponent   = "must have an odd RSA exponent from 3 to 2147483647"
 	)
 	cases := map[string]struct{ text, want string }{
-		"garbage":                      {"hunter2", "the text is not PEM: it has no BEGIN line"},
-		"binary":                       {string(der), "the PEM text holds characters that are not ASCII text; is it binary DER?"},
-		"NUL":                          {plain + "\x00", "the PEM text holds characters that are not ASCII text; is it binary DER?"},
-		"byte order mark":              {"\ufeff" + plain, "the PEM text holds characters that are not ASCII text; is it binary DER?"},
-		"no armour":                    {base64.StdEncoding.EncodeToString(der), "the BEGIN and END lines of the PEM block are missing"},
-		"public JWK":                   {`{"kty":"RSA","n":"x","e":"AQAB"}`, "the text is JSON; send the key or certificate as PEM"},
-		"escaped line ends":            {strings.ReplaceAll(plain, "\n", `\n`), `the line ends of the PEM text are written as the two characters \ and n; send real line ends`},
+		"garbage":                      {"hunter2", "is not PEM: it has no BEGIN line"},
+		"binary":                       {string(der), "holds characters that are not ASCII text; is it binary DER?"},
+		"NUL":                          {plain + "\x00", "holds characters that are not ASCII text; is it binary DER?"},
+		"byte order mark":              {"\ufeff" + plain, "holds characters that are not ASCII text; is it binary DER?"},
+		"no armour":                    {base64.StdEncoding.EncodeToString(der), "lacks its BEGIN and END lines"},
+		"public JWK":                   {`{"kty":"RSA","n":"x","e":"AQAB"}`, "is JSON; send the key or certificate as PEM"},
+		"escaped line ends":            {strings.ReplaceAll(plain, "\n", `\n`), `has line ends that are written as the two characters \ and n; send real line ends`},
 		"two keys":                     {plain + plain, several},
 		"certificate chain":            {certPEM + certPEM, several},
 		"text before":                  {"Certificate:\n    Data:\n" + certPEM, before},
@@ -183,12 +183,12 @@ func TestPEMRefusalsSayWhy(t *testing.T) {
 		"spaces for line ends":         {strings.ReplaceAll(plain, "\n", " "), incomplete},
 		"no END":                       {strings.Split(plain, "-----END")[0], incomplete},
 		"BEGIN alone":                  {"-----BEGIN PUBLIC KEY-----", incomplete},
-		"END of another label":         {strings.Replace(plain, "END PUBLIC", "END RSA PUBLIC", 1), "the END line of the PEM block does not match its BEGIN line"},
+		"END of another label":         {strings.Replace(plain, "END PUBLIC", "END RSA PUBLIC", 1), "has an END line that does not match its BEGIN line"},
 		"broken dashes":                {strings.Replace(plain, "KEY-----\n", "KEY----\n", 1), incomplete},
 		"nothing inside":               {"-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY-----\n", content},
 		"two BEGIN lines":              {strings.Replace(plain, "\n", "\n-----BEGIN PUBLIC KEY-----\n", 1), several},
 		"bits behind the base64":       {"-----BEGIN PUBLIC KEY-----\nAB==\n-----END PUBLIC KEY-----", base64Text},
-		"validity until year 0":        {encodePEM("CERTIFICATE", yearZero(t)), "the certificate's validity must end in the years 1 to 9999, UTC"},
+		"validity until year 0":        {encodePEM("CERTIFICATE", yearZero(t)), "must hold a certificate whose validity ends in the years 1 to 9999, UTC"},
 		"not base64":                   {strings.Replace(plain, "MII", "M!I", 1), base64Text},
 		"headers":                      {strings.Replace(plain, "KEY-----\n", "KEY-----\nComment: hunter2\n\n", 1), base64Text},
 		"cut short":                    {encodePEM("PUBLIC KEY", der[:100]), content},
@@ -197,26 +197,26 @@ func TestPEMRefusalsSayWhy(t *testing.T) {
 		"unknown label":                {encodePEM("HUNTER2", der), label},
 		"trusted certificate":          {encodePEM("TRUSTED CERTIFICATE", cert), label},
 		"certificate request":          {encodePEM("CERTIFICATE REQUEST", request), label},
-		"request as certificate":       {encodePEM("CERTIFICATE", request), "the certificate is not one as of RFC 5280"},
-		"key as certificate":           {encodePEM("CERTIFICATE", der), "the PEM block is not labelled as what it holds, which is a public key (SPKI)"},
-		"certificate as key":           {encodePEM("PUBLIC KEY", cert), "the PEM block is not labelled as what it holds, which is a certificate"},
-		"PKCS 1 as SPKI":               {encodePEM("PUBLIC KEY", pkcs1), "the PEM block is not labelled as what it holds, which is an RSA public key (PKCS #1)"},
-		"SPKI as PKCS 1":               {encodePEM("RSA PUBLIC KEY", der), "the PEM block is not labelled as what it holds, which is a public key (SPKI)"},
+		"request as certificate":       {encodePEM("CERTIFICATE", request), "holds no certificate as of RFC 5280"},
+		"key as certificate":           {encodePEM("CERTIFICATE", der), "is not labelled as what it holds, which is a public key (SPKI)"},
+		"certificate as key":           {encodePEM("PUBLIC KEY", cert), "is not labelled as what it holds, which is a certificate"},
+		"PKCS 1 as SPKI":               {encodePEM("PUBLIC KEY", pkcs1), "is not labelled as what it holds, which is an RSA public key (PKCS #1)"},
+		"SPKI as PKCS 1":               {encodePEM("RSA PUBLIC KEY", der), "is not labelled as what it holds, which is a public key (SPKI)"},
 		"P-256":                        {spkiPEM(t, &ec.PublicKey), notRSA},
 		"Ed25519":                      {spkiPEM(t, ed), notRSA},
 		"P-256 in a certificate":       {encodePEM("CERTIFICATE", newCertificate(t, ec, nil)), notRSA},
 		"P-224":                        {spkiPEM(t, &p224.PublicKey), notRSA},
-		"RSA of 1024 bits":             {spkiPEM(t, &weakKey().PublicKey), "the RSA key must have 2048 bits at least"},
-		"RSA of 1024 bits, certified":  {encodePEM("CERTIFICATE", newCertificate(t, weakKey(), nil)), "the RSA key must have 2048 bits at least"},
-		"RSA of 8193 bits":             {crafted(new(big.Int).Add(power(8192), big.NewInt(1)), 65537), "the RSA key must have 8192 bits at most"},
-		"even modulus":                 {crafted(power(2047), 65537), "the RSA modulus must be odd"},
+		"RSA of 1024 bits":             {spkiPEM(t, &weakKey().PublicKey), "must be an RSA key of 2048 bits at least"},
+		"RSA of 1024 bits, certified":  {encodePEM("CERTIFICATE", newCertificate(t, weakKey(), nil)), "must be an RSA key of 2048 bits at least"},
+		"RSA of 8193 bits":             {crafted(new(big.Int).Add(power(8192), big.NewInt(1)), 65537), "must be an RSA key of 8192 bits at most"},
+		"even modulus":                 {crafted(power(2047), 65537), "must have an odd RSA modulus"},
 		"exponent 1":                   {crafted(key.N, 1), exponent},
 		"exponent 2":                   {crafted(key.N, 2), exponent},
 		"even exponent":                {crafted(key.N, 65536), exponent},
 		"exponent over 31 bits":        {crafted(key.N, 1<<31+1), exponent},
-		"exponent over 64 bits":        {encodePEM("RSA PUBLIC KEY", huge), "the RSA public key is malformed"},
-		"negative modulus":             {encodePEM("RSA PUBLIC KEY", negative), "the RSA public key is malformed"},
-		"certificate, negative serial": {encodePEM("CERTIFICATE", negativeSerial(t, cert)), "the certificate is not acceptable: its serial number is negative, which RFC 5280 §4.1.2.2 forbids"},
+		"exponent over 64 bits":        {encodePEM("RSA PUBLIC KEY", huge), "holds a malformed RSA public key"},
+		"negative modulus":             {encodePEM("RSA PUBLIC KEY", negative), "holds a malformed RSA public key"},
+		"certificate, negative serial": {encodePEM("CERTIFICATE", negativeSerial(t, cert)), "holds a certificate that is not acceptable: its serial number is negative, which RFC 5280 §4.1.2.2 forbids"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -303,10 +303,10 @@ func TestSubjectDN(t *testing.T) {
 		"T61String in ASCII":     {names: []rdn{one("2.5.4.3", t61("abc"))}, want: "CN=abc"},
 		"empty value":            {names: []rdn{one("2.5.4.3", utf8String(""))}, want: "CN="},
 		"BMPString":              {names: []rdn{one("2.5.4.3", asn1.RawValue{Tag: asn1.TagBMPString, Bytes: []byte("\x00a\x00\xfc")})}, want: "CN=aü"},
-		"empty subject":          {detail: "the certificate's subject is empty"},
-		"NUL":                    {names: []rdn{one("2.5.4.3", utf8String("good.test\x00.evil.test"))}, detail: "the certificate's subject holds a control character"},
-		"line feed":              {names: []rdn{one("2.5.4.3", utf8String("a\nO=Other"))}, detail: "the certificate's subject holds a control character"},
-		"T61String beyond ASCII": {names: []rdn{one("2.5.4.3", t61("\xc3\xbc"))}, detail: "the certificate's subject holds a T61String beyond ASCII, which has no agreed meaning"},
+		"empty subject":          {detail: "holds a certificate whose subject is empty"},
+		"NUL":                    {names: []rdn{one("2.5.4.3", utf8String("good.test\x00.evil.test"))}, detail: "holds a certificate whose subject holds a control character"},
+		"line feed":              {names: []rdn{one("2.5.4.3", utf8String("a\nO=Other"))}, detail: "holds a certificate whose subject holds a control character"},
+		"T61String beyond ASCII": {names: []rdn{one("2.5.4.3", t61("\xc3\xbc"))}, detail: "holds a certificate whose subject holds a T61String beyond ASCII, which has no agreed meaning"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -43,10 +43,10 @@ type relativeNameSET []attribute // encoding/asn1 knows a SET by its Go name
 func subjectDN(cert *x509.Certificate) (string, error) {
 	var names []relativeNameSET
 	if rest, err := asn1.Unmarshal(cert.RawSubject, &names); err != nil || len(rest) > 0 {
-		return "", errors.New("the certificate's subject is malformed")
+		return "", errors.New("holds a certificate whose subject is malformed")
 	}
 	if len(names) == 0 {
-		return "", errors.New("the certificate's subject is empty")
+		return "", errors.New("holds a certificate whose subject is empty")
 	}
 	var lines []string
 	for _, name := range names {
@@ -70,13 +70,13 @@ func subjectDN(cert *x509.Certificate) (string, error) {
 func attributeValue(raw asn1.RawValue) (string, error) {
 	var value string
 	if rest, err := asn1.Unmarshal(raw.FullBytes, &value); err != nil || len(rest) > 0 || !utf8.ValidString(value) {
-		return "", errors.New("the certificate's subject holds a value that is no text")
+		return "", errors.New("holds a certificate whose subject holds a value that is no text")
 	}
 	if raw.Tag == asn1.TagT61String && strings.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf }) {
-		return "", errors.New("the certificate's subject holds a T61String beyond ASCII, which has no agreed meaning")
+		return "", errors.New("holds a certificate whose subject holds a T61String beyond ASCII, which has no agreed meaning")
 	}
 	if strings.ContainsFunc(value, unicode.IsControl) {
-		return "", errors.New("the certificate's subject holds a control character")
+		return "", errors.New("holds a certificate whose subject holds a control character")
 	}
 	return value, nil
 }

@@ -36,7 +36,7 @@ func (r *Registry) CreateResourceServer(ctx context.Context, api oauth.ResourceS
 
 func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.ResourceServer) (oauth.ResourceServer, error) {
 	if slices.Contains(AudienceSpellings(r.ManagementAudience()), api.Identifier) {
-		return api, oauth.Invalidate(oauth.Violation{Member: "identifier", Rule: "not", Detail: "The identifier is reserved for the system API."})
+		return api, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The identifier is reserved for the system API."}
 	}
 	if api.ID == "" {
 		api.ID = oauth.RandomText(oauth.Hexadecimal, 24)

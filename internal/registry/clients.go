@@ -216,10 +216,10 @@ func changedUses(ctx context.Context, tx *postgres.Tx, before, after oauth.Clien
 	for _, u := range uses {
 		i := slices.IndexFunc(registered, func(c oauth.Credential) bool { return c.ID == u.Credential })
 		if i < 0 {
-			return nil, oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The client has no credential with the id " + u.Credential + "."})
+			return nil, oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "names the credential " + u.Credential + ", which the client does not have"})
 		}
 		if want := oauth.SlotCredentialType[u.Slot]; registered[i].Type != want {
-			return nil, oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "The credential " + u.Credential + " is not of type " + string(want) + "."})
+			return nil, oauth.Invalidate(oauth.Violation{Member: u.Slot, Rule: "credentials", Detail: "names the credential " + u.Credential + ", which is not of type " + string(want)})
 		}
 	}
 	return &uses, nil

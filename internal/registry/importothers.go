@@ -178,7 +178,7 @@ func (r *Registry) ImportOfKeyPair(k oauth.KeyPair, private oauth.Secret, rights
 		case !missing && was.PublicKey == k.PublicKey && was.Default == k.Default:
 			return Unchanged, nil, nil
 		case private.IsZero() && (missing || was.PublicKey != k.PublicKey):
-			return Failed, nil, oauth.Invalidate(oauth.Violation{Member: "private_key", Rule: "required", Detail: "private_key is needed: export with secrets."})
+			return Failed, nil, oauth.Invalidate(oauth.Violation{Member: "private_key", Rule: "required", Detail: "is needed: export with secrets"})
 		}
 		is := k
 		is.Sealed, is.UpdatedAt = was.Sealed, r.now()

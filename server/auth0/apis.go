@@ -95,7 +95,7 @@ func applyAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
 	values := terms.ScopeValues()
 	for i, value := range values {
 		if slices.Contains(values[:i], value) {
-			return oauth.Invalidate(oauth.Violation{Member: "scopes", Rule: "uniqueItems", Detail: "scopes names the value " + value + " twice."})
+			return oauth.Invalidate(oauth.Violation{Member: "scopes", Rule: "uniqueItems", Detail: "names the value " + value + " twice"})
 		}
 	}
 	return nil

@@ -190,7 +190,7 @@ func TestAPIsThatCannotBe(t *testing.T) {
 		"identifier length": {"POST", `{"identifier":"` + strings.Repeat("i", 601) + `"}`, 400, "invalid_body", "Payload validation error: 'String is too long (601 chars), maximum 600' on property identifier (The audience of its tokens, usually a URL)."},
 		"short secret":      {"POST", `{"identifier":"x","signing_secret":"short"}`, 400, "invalid_body", "Payload validation error: 'String is too short (5 chars), minimum 16' on property signing_secret (What HS256 signs with, 16 characters or more)."},
 		"long lifetime":     {"PATCH", `{"token_lifetime":2592001}`, 400, "invalid_body", "Payload validation error: 'Value 2592001 is greater than maximum 2592000' on property token_lifetime (How long a token lives, in seconds)."},
-		"scope twice":       {"PATCH", `{"scopes":[{"value":"a"},{"value":"a"}]}`, 400, "invalid_body", "scopes names the value a twice."},
+		"scope twice":       {"PATCH", `{"scopes":[{"value":"a"},{"value":"a"}]}`, 400, "invalid_body", "scopes names the value a twice"},
 		"empty scope":       {"PATCH", `{"scopes":[{"value":"a"},{"value":""}]}`, 400, "invalid_body", "Payload validation error: 'String is too short (0 chars), minimum 1' on property scopes[1].value (The scope as tokens carry it)."},
 		"identifier again":  {"PATCH", `{"identifier":"https://y.example"}`, 400, "invalid_body", "Payload validation error: 'Additional properties not allowed: identifier'."},
 		"system by itself":  {"PATCH", `{"is_system":true,"id":"x"}`, 400, "invalid_body", "Payload validation error: 'Additional properties not allowed: id,is_system'."},

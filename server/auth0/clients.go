@@ -221,13 +221,13 @@ func update(doc, wire jsondoc.Object) error {
 	hasMethods := doc[oauth.SlotsOfAuthentication] != nil
 	switch {
 	case methodsGo && (methodGoes || hasMethods && !methodSent):
-		return broken("token_endpoint_auth_method", "required", "token_endpoint_auth_method must be set when client_authentication_methods is removed")
+		return broken("token_endpoint_auth_method", "required", "must be set when client_authentication_methods is removed")
 	case methodGoes && !methodsSent && !hasMethods && doc["token_endpoint_auth_method"] != nil:
-		return broken("token_endpoint_auth_method", "required", "token_endpoint_auth_method can be null only together with client_authentication_methods")
+		return broken("token_endpoint_auth_method", "required", "can be null only together with client_authentication_methods")
 	case changed(doc, wire, "third_party_security_mode"):
-		return broken("auth0:third_party_security_mode", "readOnly", "third_party_security_mode cannot be changed")
+		return broken("auth0:third_party_security_mode", "readOnly", "cannot be changed")
 	case changed(doc, wire, "is_first_party") && jsondoc.String(doc["auth0:third_party_security_mode"]) == "strict":
-		return broken("auth0:is_first_party", "readOnly", "is_first_party of a strict third-party client cannot be changed")
+		return broken("auth0:is_first_party", "readOnly", "of a strict third-party client cannot be changed")
 	}
 	return fields.Apply(doc, wire)
 }

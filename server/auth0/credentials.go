@@ -3,6 +3,7 @@ package auth0
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -98,7 +99,7 @@ func (h *handler) Auth0DeleteClientCredential(ctx context.Context, req auth0api.
 // credentials of draft, and their places into ids.
 func (h *handler) registerInline(wire jsondoc.Object, draft *oauth.Draft) (jsondoc.Object, map[string][]auth0api.ClientCredential, error) {
 	wire, inline := maps.Clone(wire), map[string][]auth0api.ClientCredential{}
-	slot := func(name string, raw json.RawMessage) (json.RawMessage, error) {
+	slot := func(name, at string, raw json.RawMessage) (json.RawMessage, error) {
 		var members jsondoc.Object
 		var bodies []auth0api.PostClientCredentialRequestContent
 		if err := json.Unmarshal(raw, &members); err != nil || members["credentials"] == nil {
@@ -108,13 +109,13 @@ func (h *handler) registerInline(wire jsondoc.Object, draft *oauth.Draft) (jsond
 			return nil, err
 		}
 		ids := []map[string]string{}
-		for _, body := range bodies {
+		for i, body := range bodies {
 			c, err := h.registry.NewCredential(credentialRequest(body))
 			if err != nil {
-				return nil, err
+				return nil, oauth.Within(fmt.Sprintf("%s.credentials[%d]", at, i), err)
 			}
 			if want := oauth.SlotCredentialType[name]; c.Type != want {
-				return nil, oauth.Invalidate(oauth.Violation{Member: name, Rule: "credentials", Detail: name + " takes credentials of type " + string(want)})
+				return nil, oauth.Invalidate(oauth.Violation{Member: name, Rule: "credentials", Detail: "takes credentials of type " + string(want)})
 			}
 			draft.Credentials = append(draft.Credentials, c)
 			inline[name] = append(inline[name], viewCredential(c))
@@ -130,7 +131,7 @@ func (h *handler) registerInline(wire jsondoc.Object, draft *oauth.Draft) (jsond
 		}
 		for _, name := range slices.Sorted(maps.Keys(methods)) {
 			var err error
-			if methods[name], err = slot(name, methods[name]); err != nil {
+			if methods[name], err = slot(name, oauth.SlotsOfAuthentication+"."+name, methods[name]); err != nil {
 				return nil, nil, err
 			}
 		}
@@ -139,7 +140,7 @@ func (h *handler) registerInline(wire jsondoc.Object, draft *oauth.Draft) (jsond
 	for _, name := range []string{oauth.SlotSignedRequest, oauth.SlotTokenVault} {
 		if raw := wire[name]; raw != nil && !jsondoc.IsNull(raw) {
 			var err error
-			if wire[name], err = slot(name, raw); err != nil {
+			if wire[name], err = slot(name, name, raw); err != nil {
 				return nil, nil, err
 			}
 		}

@@ -230,8 +230,8 @@ func TestAttachingIsRefused(t *testing.T) {
 		body    object
 		message string // part of it
 	}{
-		"an unknown id":          {jwt(nobody), "The client has no credential with the id " + nobody},
-		"another client's":       {jwt(key, foreign), "The client has no credential with the id " + foreign},
+		"an unknown id":          {jwt(nobody), "private_key_jwt names the credential " + nobody},
+		"another client's":       {jwt(key, foreign), "private_key_jwt names the credential " + foreign},
 		"an id of another shape": {jwt("key"), "Object didn't pass validation for format credential-id: key"},
 		"another type":           {jwt(subject), "is not of type public_key"},
 		"another type for TLS":   {object{"client_authentication_methods": object{"tls_client_auth": byID(key)}, "token_endpoint_auth_method": nil}, "is not of type cert_subject_dn"},

@@ -146,7 +146,7 @@ func TestCreateCredentialRefuses(t *testing.T) {
 		"no object":            {[]any{}, "Expected type object but found type array"},
 		"unknown member":       {public("jwk", "{}"), "'Additional properties not allowed: jwk'"},
 		"id":                   {public("id", "cred_1234567890123456789012"), "'Additional properties not allowed: id'"},
-		"no pem":               {map[string]any{"credential_type": "public_key"}, "is required"},
+		"no pem":               {map[string]any{"credential_type": "public_key"}, "pem is required"},
 		"empty pem":            {public("pem", ""), "String is too short (0 chars), minimum 1"},
 		"pem no string":        {public("pem", 1), "Expected type string but found type integer"},
 		"null pem":             {public("pem", nil), "Expected type string but found type null"},
@@ -175,7 +175,7 @@ func TestCreateCredentialRefuses(t *testing.T) {
 		"1024 bits cert": {public("pem", certificatePEM(t, weakPublicKey(), nil)), "2048 bits at least"},
 		"bytes before":   {public("pem", "key:\n"+spki), "before the PEM block"},
 
-		"certificate without pem":     {map[string]any{"credential_type": "x509_cert"}, "is required"},
+		"certificate without pem":     {map[string]any{"credential_type": "x509_cert"}, "pem is required"},
 		"key as certificate":          {map[string]any{"credential_type": "x509_cert", "pem": spki}, "must be a certificate"},
 		"certificate with alg":        {map[string]any{"credential_type": "x509_cert", "pem": cert, "alg": "RS256"}, foreign},
 		"certificate with kid":        {map[string]any{"credential_type": "x509_cert", "pem": cert, "kid": "0123456789"}, foreign},
@@ -184,8 +184,8 @@ func TestCreateCredentialRefuses(t *testing.T) {
 		"certificate with subject_dn": {map[string]any{"credential_type": "x509_cert", "pem": cert, "subject_dn": "CN=x"}, foreign},
 		"long certificate":            {map[string]any{"credential_type": "x509_cert", "pem": cert + strings.Repeat("\n", 4096)}, "at most 4096"},
 
-		"no subject":              {map[string]any{"credential_type": "cert_subject_dn"}, "exactly one of pem and subject_dn"},
-		"two subjects":            {map[string]any{"credential_type": "cert_subject_dn", "pem": cert, "subject_dn": "CN=x"}, "exactly one of pem and subject_dn"},
+		"no subject":              {map[string]any{"credential_type": "cert_subject_dn"}, "subject_dn must be given if pem is not, and only then"},
+		"two subjects":            {map[string]any{"credential_type": "cert_subject_dn", "pem": cert, "subject_dn": "CN=x"}, "subject_dn must be given if pem is not, and only then"},
 		"empty subject":           {map[string]any{"credential_type": "cert_subject_dn", "subject_dn": ""}, "String is too short (0 chars), minimum 1"},
 		"long subject":            {map[string]any{"credential_type": "cert_subject_dn", "subject_dn": strings.Repeat("x", 257)}, "String is too long (257 chars), maximum 256"},
 		"subject with alg":        {map[string]any{"credential_type": "cert_subject_dn", "subject_dn": "CN=x", "alg": "RS256"}, foreign},
@@ -236,7 +236,7 @@ func TestPrivateKeysAreRefusedAndForgotten(t *testing.T) {
 			secret := strings.Split(text, "\n")[3] // a line of base64 that nothing else holds
 			check := func(r servertest.Response) {
 				t.Helper()
-				if message := r.Want(400).Object()["message"].(string); !strings.Contains(message, "private key was sent") {
+				if message := r.Want(400).Object()["message"].(string); !strings.Contains(message, "pem holds a private key") {
 					t.Errorf("message %q", message)
 				}
 				if strings.Contains(string(r.Body), secret) {

@@ -53,6 +53,15 @@ var refusals = map[oauth.Reason]refusal{
 	oauth.InUse:               {status: http.StatusBadRequest},
 }
 
+// owed are the words that Auth0 has for a broken rule, by member and rule.
+var owed = map[[2]string]string{
+	{"grant_types", "not"}: `Application must not have Token Endpoint Authentication Method set to "none" when client_credentials grant type is enabled`,
+}
+
+// WireName returns the dialect's name for a member of a client's document, or a
+// path below it.
+func WireName(member string) string { return fields.WireName(member) }
+
 // codes are the errorCodes of other failures.
 var codes = map[oauth.Kind]string{
 	oauth.Invalid: "invalid_body", oauth.Conflict: "conflict", oauth.Precondition: "precondition_failed",
@@ -61,13 +70,17 @@ var codes = map[oauth.Kind]string{
 // Fail writes err in the dialect's error body. Every failure ends here.
 func Fail(c *gin.Context, err error) {
 	status := problem.Answering(c, err)
-	said := refusal{message: problem.Text(err), status: status}
+	said := refusal{message: problem.Text(err, WireName), status: status}
 	e, _ := errors.AsType[*oauth.Error](err)
 	mismatches, misshapen := errors.AsType[spec.Mismatches](err)
 	switch {
 	case misshapen:
 		said.code, said.message = wording(mismatches[0])
 	case e != nil:
+		if len(e.Violations) > 0 {
+			first := e.Violations[0]
+			said.message = cmp.Or(owed[[2]string{first.Member, first.Rule}], said.message)
+		}
 		known, ok := refusals[e.Reason]
 		if !ok {
 			known.code = codes[e.Kind]

@@ -3,15 +3,17 @@ package auth0
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/server/dialect"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // Who may read a member (reference: the API's read scopes).
@@ -170,12 +172,15 @@ func setClientMetadata(doc jsondoc.Object, wire json.RawMessage) error {
 	if err != nil {
 		return err
 	}
-	var all jsondoc.Object
+	var all map[string]any
 	if err := json.Unmarshal(merged, &all); err != nil {
 		return err
 	}
 	if len(all) > maxMetadata { // the schema sees a change, not what it comes to
-		return jsondoc.Malformed(fmt.Sprintf("Payload validation error: 'Too many properties defined (%d), maximum %d' on property client_metadata.", len(all), maxMetadata))
+		return spec.Mismatches{{
+			In: "body", Path: []string{"client_metadata"}, Keyword: "maxProperties", Value: all,
+			Schema: &openapi3.Schema{MaxProps: new(uint64(maxMetadata))},
+		}}
 	}
 	doc["auth0:client_metadata"] = merged
 	return nil
@@ -212,11 +217,11 @@ const metadataKeyMarks = `:,-+=_*?"/\()<>@ ` + "\t"
 
 func checkMetadataKey(key string) error {
 	if key == "" || len([]rune(key)) > 255 {
-		return errors.New("client_metadata keys have 1 to 255 characters")
+		return &dialect.Broken{Rule: "propertyNames", Detail: "keys have 1 to 255 characters"}
 	}
 	for _, r := range key {
 		if !strings.ContainsRune(oauth.Alphanumeric+metadataKeyMarks, r) {
-			return errors.New("client_metadata keys may contain letters, digits, spaces, tabs and " + strings.TrimSpace(metadataKeyMarks))
+			return &dialect.Broken{Rule: "propertyNames", Detail: "keys may contain letters, digits, spaces, tabs and " + strings.TrimSpace(metadataKeyMarks)}
 		}
 	}
 	return nil
@@ -374,26 +379,26 @@ func setTokenVault(doc jsondoc.Object, wire json.RawMessage) error {
 	}
 	for _, name := range []string{"credentials", "ip_allowlist", "grants"} {
 		if members[name] == nil {
-			return errors.New("token_vault_privileged_access needs credentials, ip_allowlist and grants")
+			return &dialect.Broken{Rule: "required", Detail: "needs credentials, ip_allowlist and grants"}
 		}
 	}
 	for _, entry := range given.IPAllowlist {
 		_, notAddress := netip.ParseAddr(entry)
 		_, notRange := netip.ParsePrefix(entry)
 		if notAddress != nil && notRange != nil {
-			return errors.New("token_vault_privileged_access.ip_allowlist can have only IP addresses and CIDR ranges")
+			return &dialect.Broken{Below: ".ip_allowlist", Rule: "format", Detail: "can have only IP addresses and CIDR ranges"}
 		}
 	}
 	seen, scopes := map[string]bool{}, 0
 	for _, g := range given.Grants {
 		if seen[g.Connection] {
-			return errors.New("token_vault_privileged_access.grants can name a connection only once")
+			return &dialect.Broken{Below: ".grants", Rule: "uniqueItems", Detail: "can name a connection only once"}
 		}
 		seen[g.Connection] = true
 		scopes += len(g.Scopes)
 	}
 	if scopes > 20 {
-		return errors.New("token_vault_privileged_access.grants can have at most 20 scopes in total")
+		return &dialect.Broken{Below: ".grants", Rule: "maxItems", Detail: "can have at most 20 scopes in total"}
 	}
 	doc[oauth.SlotTokenVault] = wire
 	return nil
@@ -411,8 +416,7 @@ func checkNewTokenVault(doc jsondoc.Object) error {
 	for _, name := range []string{"ip_allowlist", "grants"} {
 		if len(vault[name]) == 0 {
 			return oauth.Invalidate(oauth.Violation{
-				Member: oauth.SlotTokenVault, Rule: "minItems",
-				Detail: "token_vault_privileged_access." + name + " cannot be empty when a client is created",
+				Member: oauth.SlotTokenVault + "." + name, Rule: "minItems", Detail: "cannot be empty when a client is created",
 			})
 		}
 	}

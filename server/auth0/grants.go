@@ -70,7 +70,7 @@ func readGrant(sent jsondoc.Object) (oauth.ClientGrant, error) {
 		return oauth.ClientGrant{}, err
 	}
 	if (beside.ClientID == "") == (beside.DefaultFor == "") {
-		return oauth.ClientGrant{}, oauth.Invalidate(oauth.Violation{Member: "client_id", Rule: "oneOf", Detail: "Exactly one of client_id and default_for must be set."})
+		return oauth.ClientGrant{}, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Detail: "Exactly one of client_id and default_for must be set."}
 	}
 	if beside.SubjectType == "" {
 		beside.SubjectType = "client"

@@ -3,6 +3,7 @@ package auth0
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -160,7 +161,7 @@ func (im *importer) fit(schema string, wire jsondoc.Object, notes []registry.Not
 			return wire, notes, nil
 		}
 	}
-	return nil, nil, dialect.ImportRefused("", "properties", "too many members are unknown")
+	return nil, nil, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "The record has too many members that Roster does not know."}
 }
 
 func joined(path []string) string {
@@ -194,7 +195,7 @@ func (im *importer) takeCredentials(wire jsondoc.Object, w *registry.ClientImpor
 			return nil, false, dialect.ImportRefused(member+".credentials", "type", "must be an array of credentials")
 		}
 		ids := []map[string]string{}
-		for _, one := range list {
+		for i, one := range list {
 			if one.PEM == nil && one.SubjectDN == nil {
 				notes = append(notes, registry.Note{Code: registry.NoteNoKey, Message: "The source does not show the key of " + name + ": register it with the client.", Member: member})
 				continue
@@ -204,7 +205,7 @@ func (im *importer) takeCredentials(wire jsondoc.Object, w *registry.ClientImpor
 			}
 			cred, err := im.registry.NewCredential(credentialRequest(one.PostClientCredentialRequestContent))
 			if err != nil {
-				return nil, false, err
+				return nil, false, oauth.Within(fmt.Sprintf("%s.credentials[%d]", member, i), err)
 			}
 			if formats["credential-id"](one.ID) == nil {
 				cred.ID = one.ID

@@ -34,6 +34,14 @@ var wireNames = map[string]string{
 	"client_name":                "name",
 }
 
+// WireName returns the dialect's name for a member of a client's document.
+func WireName(member string) string {
+	if name, ok := wireNames[member]; ok {
+		return name
+	}
+	return strings.TrimPrefix(member, storedAsPrefix)
+}
+
 // about is the errors member of a failure that is not about members of the
 // request.
 func about(text string) map[string][]string {
@@ -44,7 +52,7 @@ func about(text string) map[string][]string {
 func Fail(c *gin.Context, err error) {
 	err = asMember(err)
 	status := problem.Answering(c, err)
-	body := borutaapi.BorutaError{Message: problem.Text(err)}
+	body := borutaapi.BorutaError{Message: problem.Text(err, problem.Canonical)}
 	e, _ := errors.AsType[*oauth.Error](err)
 	switch {
 	case status == http.StatusUnauthorized:
@@ -62,10 +70,7 @@ func Fail(c *gin.Context, err error) {
 		for _, v := range e.Violations {
 			member, token := v.Member, v.Detail
 			if v.Rule != ruleOfDialect {
-				token = tokenInvalid
-				if name, ok := wireNames[member]; ok {
-					member = name
-				}
+				member, token = WireName(member), tokenInvalid
 			}
 			body.Errors[member] = append(body.Errors[member], token)
 		}

@@ -5,12 +5,14 @@ package dialect
 
 import (
 	"encoding/json"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // Merge says what an update does with a member that is an object.
@@ -32,10 +34,20 @@ type Field struct {
 
 	// Set and Get take the place of Canonical and Merge where one member is not
 	// simply another. Set changes doc by the wire value, which may be null. Get
-	// returns nil for an absent member.
+	// returns nil for an absent member. What Set refuses is Broken or
+	// spec.Mismatches.
 	Set func(doc jsondoc.Object, wire json.RawMessage) error
 	Get func(doc jsondoc.Object) (json.RawMessage, error)
 }
+
+// Broken is a rule that a value breaks. Rule and Detail are those of an
+// oauth.Violation.
+type Broken struct {
+	Below        string // the path from the member to the value, ".name" or "[0]"; "" for the member itself
+	Rule, Detail string
+}
+
+func (b *Broken) Error() string { return b.Detail }
 
 // Table is a dialect's document, one Field a member.
 type Table struct {
@@ -73,11 +85,17 @@ func (t *Table) Apply(doc, wire jsondoc.Object) error {
 	for _, name := range slices.Sorted(maps.Keys(wire)) {
 		i, ok := t.byWire[name]
 		if !ok {
-			broken = append(broken, oauth.Violation{Member: name, Rule: "additionalProperties", Detail: name + " cannot be set."})
+			broken = append(broken, oauth.Violation{Member: name, Rule: "additionalProperties", Detail: "cannot be set"})
 			continue
 		}
 		if err := t.fields[i].apply(doc, wire[name]); err != nil {
-			broken = append(broken, oauth.Violation{Member: t.fields[i].Canonical, Rule: "format", Detail: err.Error()})
+			if v, ok := errors.AsType[*Broken](err); ok {
+				broken = append(broken, oauth.Violation{Member: t.fields[i].Canonical + v.Below, Rule: v.Rule, Detail: v.Detail})
+			} else if _, ok := errors.AsType[spec.Mismatches](err); ok {
+				return err
+			} else {
+				broken = append(broken, oauth.Violation{Member: t.fields[i].Canonical, Rule: "format", Detail: "is malformed"})
+			}
 		}
 	}
 	if len(broken) > 0 {
@@ -163,12 +181,14 @@ func (t *Table) Readable(name string) []string {
 	return nil
 }
 
-// WireName returns the dialect's name for a stored member.
-func (t *Table) WireName(canonical string) string {
-	for _, f := range t.fields {
-		if f.Canonical == canonical {
-			return f.Wire
-		}
+// WireName returns the dialect's name for a stored member, or a path below it.
+func (t *Table) WireName(member string) string {
+	name, below := member, ""
+	if i := strings.IndexAny(member, ".["); i >= 0 {
+		name, below = member[:i], member[i:]
 	}
-	return strings.TrimPrefix(canonical, t.prefix)
+	if f, ok := t.ByCanonical(name); ok {
+		return f.Wire + below
+	}
+	return strings.TrimPrefix(member, t.prefix)
 }

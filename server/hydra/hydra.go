@@ -64,8 +64,8 @@ func readClient(reg *registry.Registry, id string, record jsondoc.Object) (regis
 		case !known:
 			note(registry.NoteLeftOut, name, "Roster has no place for "+name+".")
 		default:
-			if why := check(raw); why != "" {
-				return registry.Import{}, dialect.ImportRefused(name, "format", why)
+			if below, why := check(raw); why != "" {
+				return registry.Import{}, dialect.ImportRefused(name+below, "format", why)
 			}
 			if string(raw) != `""` && string(raw) != "[]" && string(raw) != "{}" { // what Hydra shows of members without a value
 				fresh[canonical(name)] = raw
@@ -135,7 +135,7 @@ func takeKeys(reg *registry.Registry, w *registry.ClientImport, fresh jsondoc.Ob
 			}
 		}
 		if err != nil {
-			return err
+			return oauth.Within(member, err)
 		}
 		w.Credentials = append(w.Credentials, cred)
 		ids = append(ids, map[string]string{"id": cred.ID})
@@ -156,8 +156,8 @@ func Checker(doc jsondoc.Object, member string) (known bool, err error) {
 		if canonical(name) != member {
 			continue
 		}
-		if why := check(doc[member]); why != "" {
-			err = dialect.ImportRefused(member, "format", why)
+		if below, why := check(doc[member]); why != "" {
+			err = dialect.ImportRefused(member+below, "format", why)
 		}
 		return true, err
 	}
@@ -169,8 +169,9 @@ var ownOfHydra = []string{
 	"client_id", "client_secret", "client_secret_expires_at", "registration_access_token", "registration_client_uri", "created_at", "updated_at",
 }
 
-// check says what is wrong with a value, "" for nothing.
-type check func(json.RawMessage) string
+// check says what is wrong with a value, "" for nothing, and at which path below
+// it. why is the Detail of an oauth.Violation.
+type check func(json.RawMessage) (below, why string)
 
 // members are those of a client that are kept.
 var members = map[string]check{
@@ -209,17 +210,27 @@ func canonical(name string) string {
 	return name
 }
 
+// WireName returns Hydra's name for a member of a document, or a path below it.
+func WireName(member string) string {
+	for name := range members {
+		if below, ok := strings.CutPrefix(member, canonical(name)); ok && (below == "" || strings.ContainsAny(below[:1], ".[")) {
+			return name + below
+		}
+	}
+	return member
+}
+
 func read[T any](raw json.RawMessage) (v T, ok bool) {
 	ok = json.Unmarshal(raw, &v) == nil
 	return v, ok
 }
 
 func kind[T any](what string) check {
-	return func(raw json.RawMessage) string {
+	return func(raw json.RawMessage) (below, why string) {
 		if _, ok := read[T](raw); !ok {
-			return "must be " + what
+			return "", "must be " + what
 		}
-		return ""
+		return "", ""
 	}
 }
 
@@ -230,55 +241,55 @@ var (
 	object = kind[jsondoc.Object]("an object")
 )
 
-func address(raw json.RawMessage) string {
+func address(raw json.RawMessage) (below, why string) {
 	if s, ok := read[string](raw); !ok || uri.AbsoluteURIOrEmpty(s) != nil {
-		return "must be an absolute URI"
+		return "", "must be an absolute URI"
 	}
-	return ""
+	return "", ""
 }
 
 func addresses(valid func(string) error) check {
-	return func(raw json.RawMessage) string {
+	return func(raw json.RawMessage) (below, why string) {
 		list, ok := read[[]string](raw)
 		if !ok {
-			return "must be an array of texts"
+			return "", "must be an array of texts"
 		}
 		for i, s := range list {
 			if err := valid(s); err != nil {
-				return fmt.Sprintf("[%d]: %v", i, err)
+				return fmt.Sprintf("[%d]", i), err.Error()
 			}
 		}
-		return ""
+		return "", ""
 	}
 }
 
-func method(raw json.RawMessage) string {
+func method(raw json.RawMessage) (below, why string) {
 	methods := []string{"", "none", oauth.SecretBasic, oauth.SecretPost, oauth.SlotPrivateKeyJWT}
 	if s, ok := read[string](raw); !ok || !slices.Contains(methods, s) {
-		return "must be client_secret_basic, client_secret_post, private_key_jwt or none"
+		return "", "must be client_secret_basic, client_secret_post, private_key_jwt or none"
 	}
-	return ""
+	return "", ""
 }
 
-func lifespan(raw json.RawMessage) string {
+func lifespan(raw json.RawMessage) (below, why string) {
 	s, ok := read[string](raw)
 	if _, err := time.ParseDuration(s); !ok || s != "" && err != nil {
-		return "must be a duration such as 1h0m0s"
+		return "", "must be a duration such as 1h0m0s"
 	}
-	return ""
+	return "", ""
 }
 
 // publicKeys lets no private or symmetric key into a document.
-func publicKeys(raw json.RawMessage) string {
+func publicKeys(raw json.RawMessage) (below, why string) {
 	set, ok := read[struct{ Keys []json.RawMessage }](raw)
 	if !ok {
-		return "must be a set of JSON Web Keys"
+		return "", "must be a set of JSON Web Keys"
 	}
 	for i, key := range set.Keys {
 		var jwk jose.JSONWebKey
 		if json.Unmarshal(key, &jwk) != nil || !jwk.Valid() || !jwk.IsPublic() {
-			return fmt.Sprintf("keys[%d] is no public key", i)
+			return fmt.Sprintf(".keys[%d]", i), "is no public key"
 		}
 	}
-	return ""
+	return "", ""
 }

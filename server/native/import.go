@@ -13,19 +13,21 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // Dialects are what the import knows of the dialects.
 type Dialects struct {
 	Auth0, Boruta, Hydra dialect.Importer
-	Checkers             []dialect.Checker // a stored member must please one that knows it
+	WireNames            map[string]func(member string) string // by format
+	Checkers             []dialect.Checker                     // a stored member must please one that knows it
 }
 
 // clientRights are the scopes for any change of clients outside Boruta's dialect.
 var clientRights = []string{"create:clients", "update:clients"}
 
 func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterImportRecordsRequestObject) (rosterapi.RosterImportRecordsResponseObject, error) {
-	read := h.formats[string(req.Body.Format)]
+	read, wire := h.formats[string(req.Body.Format)], h.wireNames[string(req.Body.Format)]
 	list, denied := make([]registry.Import, len(req.Body.Records)), false
 	for i, raw := range req.Body.Records {
 		var record jsondoc.Object
@@ -50,7 +52,7 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 	for i, r := range results {
 		one := rosterapi.RosterImportResult{Kind: list[i].Kind, Target: list[i].Target, Outcome: rosterapi.RosterImportResultOutcome(r.Outcome)}
 		if r.Err != nil {
-			one.Error = new(failure(ctx, r.Err))
+			one.Error = new(failure(ctx, r.Err, wire))
 		}
 		for _, n := range r.Warnings {
 			one.Warnings = append(one.Warnings, note(n.Code, n.Message, n.Member))
@@ -90,11 +92,15 @@ var failureCodes = map[oauth.Kind]string{
 	oauth.Invalid: "invalid", oauth.NotFound: "not_found", oauth.Conflict: "conflict", oauth.Forbidden: "forbidden",
 }
 
-// failure words why a record could not be taken over.
-func failure(ctx context.Context, err error) rosterapi.RosterImportNote {
+// failure tells why a record could not be imported. wire returns the name that
+// the record has for a member.
+func failure(ctx context.Context, err error, wire func(member string) string) rosterapi.RosterImportNote {
+	if misshapen, ok := errors.AsType[spec.Mismatches](err); ok {
+		err = misshapen.Invalid()
+	}
 	code := failureCodes[oauth.KindOf(err)]
 	if code == "" {
-		if text := problem.Text(err); problem.Status(err) < 500 {
+		if text := problem.Text(err, wire); problem.Status(err) < 500 {
 			return note("invalid", text, "")
 		}
 		slog.ErrorContext(ctx, "import failed", "err", err, "request_id", oauth.OriginOf(ctx).RequestID)
@@ -106,11 +112,7 @@ func failure(ctx context.Context, err error) rosterapi.RosterImportNote {
 	}
 	var all []string
 	for _, v := range e.Violations {
-		text := v.Detail
-		if v.Member != "" && !strings.HasPrefix(text, v.Member) {
-			text = v.Member + ": " + text
-		}
-		all = append(all, text)
+		all = append(all, v.Sentence(wire(v.Member)))
 	}
-	return note(code, strings.Join(all, "; "), e.Violations[0].Member)
+	return note(code, strings.Join(all, "; "), wire(e.Violations[0].Member))
 }

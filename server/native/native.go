@@ -4,6 +4,7 @@
 package native
 
 import (
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -32,7 +33,8 @@ func Mount(r gin.IRouter, reg *registry.Registry, dialects Dialects) error {
 	audited := func(f rosterapi.StrictHandlerFunc, _ string) rosterapi.StrictHandlerFunc {
 		return dialect.Audited(reg, f)
 	}
-	h := &handler{registry: reg}
+	h := &handler{registry: reg, wireNames: maps.Clone(dialects.WireNames)}
+	h.wireNames["roster"] = problem.Canonical
 	h.formats = map[string]dialect.Importer{"roster": h.importer(dialects), "auth0": dialects.Auth0, "boruta": dialects.Boruta, "hydra": dialects.Hydra}
 	strict := rosterapi.NewStrictHandlerWithOptions(h, []rosterapi.StrictMiddlewareFunc{audited}, rosterapi.StrictGinServerOptions{
 		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
@@ -83,8 +85,9 @@ func Fail(c *gin.Context, err error) {
 }
 
 type handler struct {
-	registry *registry.Registry
-	formats  map[string]dialect.Importer
+	registry  *registry.Registry
+	formats   map[string]dialect.Importer
+	wireNames map[string]func(member string) string // by format
 }
 
 var _ rosterapi.StrictServerInterface = (*handler)(nil)

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -269,7 +270,7 @@ func (h *handler) readCredentials(r clientRecord, w *registry.ClientImport) erro
 		}
 		return &text
 	}
-	for _, c := range r.Credentials {
+	for i, c := range r.Credentials {
 		if !strings.HasPrefix(c.ID, "cred_") || len(c.ID) > 64 {
 			return dialect.ImportRefused("credentials", "format", "must have ids that start with cred_")
 		}
@@ -279,14 +280,14 @@ func (h *handler) readCredentials(r clientRecord, w *registry.ClientImport) erro
 		}
 		cred, err := h.registry.NewCredential(request)
 		if err != nil {
-			return err
+			return oauth.Within(fmt.Sprintf("credentials[%d]", i), err)
 		}
 		cred.ID = c.ID
 		if !c.CreatedAt.IsZero() {
 			cred.CreatedAt, cred.UpdatedAt = c.CreatedAt.UTC(), c.CreatedAt.UTC()
 		}
 		if err := cred.SetExpiry(c.ExpiresAt, cred.UpdatedAt); err != nil {
-			return err
+			return oauth.Within(fmt.Sprintf("credentials[%d]", i), err)
 		}
 		if !c.UpdatedAt.IsZero() {
 			cred.UpdatedAt = c.UpdatedAt.UTC()

@@ -85,23 +85,26 @@ func Answering(c *gin.Context, err error) int {
 }
 
 // Text returns what the caller may read of err: nothing of an error that nobody
-// classified.
-func Text(err error) string {
+// classified. wire returns the caller's name for a member.
+func Text(err error, wire func(member string) string) string {
 	if Status(err) == http.StatusInternalServerError {
 		return "An internal error occurred."
 	}
 	if e, ok := errors.AsType[*oauth.Error](err); ok {
 		if len(e.Violations) > 0 {
-			return e.Violations[0].Detail
+			return e.Violations[0].Sentence(wire(e.Violations[0].Member))
 		}
 		return e.Detail
 	}
 	return err.Error()
 }
 
+// Canonical is the name of a member where no dialect has another.
+func Canonical(member string) string { return member }
+
 // Fail answers with err as application/problem+json.
 func Fail(c *gin.Context, err error) {
 	status := Answering(c, err)
 	c.Header("Content-Type", "application/problem+json")
-	c.AbortWithStatusJSON(status, gin.H{"title": http.StatusText(status), "status": status, "detail": Text(err)})
+	c.AbortWithStatusJSON(status, gin.H{"title": http.StatusText(status), "status": status, "detail": Text(err, Canonical)})
 }

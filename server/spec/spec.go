@@ -119,6 +119,7 @@ type Mismatch struct {
 	Schema  *openapi3.Schema
 	About   string // the description of what is there
 	Text    string // a sentence without the value
+	Cause   string // what the check of a string format says, without the value; "" for other keywords
 }
 
 // Mismatches is an error that lists all that is wrong with the shape of a
@@ -304,7 +305,8 @@ func collect(err error, at Mismatch) Mismatches {
 		if err.SchemaField == "allOf" && err.Origin != nil { // the branch says more
 			return collect(err.Origin, at)
 		}
-		at.Path, at.Keyword, at.Value, at.Schema, at.Text = err.JSONPointer(), err.SchemaField, err.Value, err.Schema, err.Reason
+		at.Path, at.Keyword, at.Value, at.Schema = err.JSONPointer(), err.SchemaField, err.Value, err.Schema
+		at.Text, at.Cause = err.Reason, causeOf(err)
 		if at.Name == "" && err.Schema != nil {
 			at.About = err.Schema.Description
 		}

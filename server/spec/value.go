@@ -2,12 +2,10 @@ package spec
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/getkin/kin-openapi/openapi3"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
-	"github.com/rosterhq/roster/internal/oauth"
 )
 
 // CheckValue holds a decoded JSON value against a schema of the components, as
@@ -46,26 +44,6 @@ func (m *Mismatch) Unknown() []string {
 		}
 	}
 	return names
-}
-
-// Invalid words mismatches as broken rules. No text repeats a value.
-func (m Mismatches) Invalid() error {
-	broken := make([]oauth.Violation, len(m))
-	for i, one := range m {
-		var path strings.Builder
-		for _, step := range one.Path {
-			switch _, err := strconv.Atoi(step); {
-			case err == nil && path.Len() > 0:
-				path.WriteString("[" + step + "]")
-			case path.Len() > 0:
-				path.WriteString("." + step)
-			default:
-				path.WriteString(step)
-			}
-		}
-		broken[i] = oauth.Violation{Member: path.String(), Rule: one.Keyword, Detail: one.Text}
-	}
-	return oauth.Invalidate(broken...)
 }
 
 // Without returns object without the member at a path below it.

@@ -40,7 +40,7 @@ func FuzzTokenRequest(f *testing.F) {
 			if status := problem.Status(err); status < 400 || status > 499 {
 				t.Fatalf("status %d: %v", status, err)
 			}
-			if text := problem.Text(err); text == "" || !utf8.ValidString(text) {
+			if text := problem.Text(err, problem.Canonical); text == "" || !utf8.ValidString(text) {
 				t.Fatalf("text %q", text)
 			}
 			return

@@ -221,5 +221,5 @@ func Fail(c *gin.Context, err error) {
 	case status == http.StatusUnauthorized && c.GetHeader("Authorization") != "":
 		c.Header("WWW-Authenticate", `Basic realm="roster"`)
 	}
-	c.AbortWithStatusJSON(status, gin.H{"error": code, "error_description": problem.Text(err)})
+	c.AbortWithStatusJSON(status, gin.H{"error": code, "error_description": problem.Text(err, problem.Canonical)})
 }
