@@ -18,6 +18,7 @@ import (
 var constraints = map[string]oauth.Error{
 	"clients_client_id_key":              {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The client identifier is taken."},
 	"clients_pkey":                       {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The client identifier is taken."},
+	"clients_one_global_idx":             {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "There is a global client already."},
 	"client_aliases_pkey":                {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "Another client exists with the same alias."},
 	"assertions_seen_client_fkey":        {Kind: oauth.Unauthenticated, Reason: oauth.InvalidClient, Detail: "The client was deleted just now."},
 	"credentials_pkey":                   {Kind: oauth.Conflict, Reason: oauth.DuplicateCredential, Detail: "The credential's identifier is taken."},
@@ -35,6 +36,9 @@ var constraints = map[string]oauth.Error{
 	"scopes_pkey":                        {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The scope identifier is taken."},
 	"identity_providers_name_key":        {Kind: oauth.Conflict, Reason: oauth.NameTaken, Detail: "The name is taken."},
 	"identity_providers_pkey":            {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The identifier is taken."},
+
+	"issuer_keys_current_idx":         {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "There is a current key already."},
+	"resource_servers_one_system_idx": {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "There is a management API already."},
 
 	"key_pairs_pkey": {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The identifier is taken."},
 

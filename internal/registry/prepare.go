@@ -13,34 +13,65 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 )
 
+// Bounds on starting beside other instances.
+const (
+	prepareTries = 20
+	preparePause = 100 * time.Millisecond
+)
+
 // Prepare makes what every registry has, where it is missing: the mark of the
 // keyset, the signing keys, the management API and the global client. It
-// refuses a database that was written under another keyset. Instances that
-// start together wait for one another.
+// refuses a database that was written under another keyset.
+//
+// Any number of instances may start together: they wait for one another, and
+// one that was too late for a row reads it.
 func (r *Registry) Prepare(ctx context.Context) error {
-	check, err := r.store.KeysetCheck(ctx)
+	return settle(ctx, func() error {
+		return r.store.Write(ctx, func(tx *postgres.Tx) error {
+			if err := tx.Exclusive(ctx); err != nil {
+				return err
+			}
+			tx.KeepFeedInOrder()
+			if err := r.prepareKeyset(ctx, tx); err != nil {
+				return err
+			}
+			if err := r.prepareKeys(ctx, tx); err != nil {
+				return err
+			}
+			if err := r.prepareSystemAPI(ctx, tx); err != nil {
+				return err
+			}
+			return r.prepareGlobalClient(ctx, tx)
+		})
+	})
+}
+
+// settle calls prepare until it ends otherwise than by another instance's
+// having been faster or in the way.
+func settle(ctx context.Context, prepare func() error) error {
+	for try := 1; ; try++ {
+		err := prepare()
+		if kind := oauth.KindOf(err); kind != oauth.Conflict && kind != oauth.Unavailable || try == prepareTries {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(preparePause):
+		}
+	}
+}
+
+func (r *Registry) prepareKeyset(ctx context.Context, tx *postgres.Tx) error {
+	check, err := tx.KeysetCheck(ctx)
 	switch {
 	case err == nil:
-		if err := r.keys.Current().VerifyCheck(check); err != nil {
-			return err
-		}
-	case oauth.KindOf(err) != oauth.NotFound:
-		return err
-	}
-	if err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		if err := tx.Exclusive(ctx); err != nil {
-			return err
-		}
-		tx.KeepFeedInOrder()
+		return r.keys.Current().VerifyCheck(check)
+	case oauth.KindOf(err) == oauth.NotFound:
 		tx.InsertKeysetCheck(r.keys.Current().CheckValue())
-		if err := r.prepareKeys(ctx, tx); err != nil {
-			return err
-		}
-		return r.prepareSystemAPI(ctx, tx)
-	}); err != nil {
-		return err
+		return nil
 	}
-	return r.prepareGlobalClient(ctx)
+	return err
 }
 
 func (r *Registry) prepareKeys(ctx context.Context, tx *postgres.Tx) error {
@@ -112,19 +143,15 @@ var globalDocument = jsondoc.Object{
 	"auth0:refresh_token":               json.RawMessage(`{"expiration_type":"non-expiring","leeway":0,"infinite_token_lifetime":true,"infinite_idle_token_lifetime":true,"token_lifetime":2592000,"idle_token_lifetime":1296000,"rotation_type":"non-rotating"}`),
 }
 
-func (r *Registry) prepareGlobalClient(ctx context.Context) error {
-	global := true
-	n, err := r.CountClients(ctx, postgres.ClientQuery{Global: &global})
+func (r *Registry) prepareGlobalClient(ctx context.Context, tx *postgres.Tx) error {
+	n, err := tx.CountClients(ctx, postgres.ClientQuery{Global: new(true)})
 	if err != nil || n > 0 {
 		return err
 	}
-	_, err = r.CreateClient(ctx, oauth.Draft{
+	_, err = r.createClient(ctx, tx, oauth.Draft{
 		Client:    &oauth.Client{ID: uuid.NewString(), ClientID: oauth.RandomText(oauth.Alphanumeric, 32), Document: globalDocument},
 		NewSecret: oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64)),
 	})
-	if oauth.KindOf(err) == oauth.Conflict { // another instance was faster
-		return nil
-	}
 	return err
 }
 
@@ -138,10 +165,18 @@ func (r *Registry) Administrator(ctx context.Context, clientID string, secret oa
 	if secret.IsZero() {
 		secret = oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64))
 	}
-	c, err = r.Client(ctx, oauth.ClientRef{ClientID: clientID})
-	if oauth.KindOf(err) != oauth.NotFound {
-		return c, false, err
-	}
+	err = settle(ctx, func() error {
+		if c, err = r.Client(ctx, oauth.ClientRef{ClientID: clientID}); oauth.KindOf(err) != oauth.NotFound {
+			return err
+		}
+		c, err = r.createAdministrator(ctx, clientID, secret)
+		created = err == nil
+		return err
+	})
+	return c, created, err
+}
+
+func (r *Registry) createAdministrator(ctx context.Context, clientID string, secret oauth.Secret) (c oauth.Client, err error) {
 	draft := oauth.Draft{
 		Client: &oauth.Client{ID: uuid.NewString(), ClientID: clientID, Document: jsondoc.Object{
 			"client_name":                jsondoc.Must("Roster administrator"),
@@ -162,7 +197,7 @@ func (r *Registry) Administrator(ctx context.Context, clientID string, secret oa
 		})
 		return nil
 	})
-	return c, err == nil, err
+	return c, err
 }
 
 // MintManagementToken issues a token with every scope for an operator who has
