@@ -51,11 +51,17 @@ func keptCredentials(dir string) (credentials, error) {
 	}
 	c.ID, c.Secret, c.New = oauth.RandomText(oauth.Alphanumeric, 32), oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64)), true
 	request := "grant_type=client_credentials&client_id=" + c.ID + "&client_secret=" + c.Secret.Reveal()
-	return c, writeDurably(c.File, request)
+	if err := writeDurably(c.File, request, os.Link); errors.Is(err, fs.ErrExist) { // another process was faster
+		return readCredentials(c.File)
+	} else if err != nil {
+		return c, err
+	}
+	return c, nil
 }
 
-// writeDurably makes a private file that is whole or absent.
-func writeDurably(path, text string) error {
+// writeDurably makes a private file that is whole or absent. publish gives it its
+// name: os.Rename replaces what is there, os.Link fails.
+func writeDurably(path, text string, publish func(from, to string) error) error {
 	f, err := os.CreateTemp(filepath.Dir(path), ".new-")
 	if err != nil {
 		return err
@@ -65,7 +71,7 @@ func writeDurably(path, text string) error {
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
-	return os.Rename(f.Name(), path)
+	return publish(f.Name(), path)
 }
 
 // banner tells whoever started Roster at a terminal how to use it.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -25,7 +26,7 @@ func (a *app) migrate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			db, err := openDatabase(cmd.Context(), c, a.logger(c), true)
+			db, err := openDatabase(cmd.Context(), c, a.logger(c), false)
 			if err != nil {
 				return err
 			}
@@ -56,19 +57,15 @@ func (a *app) withRegistry(ctx context.Context, create bool, fn func(*registry.R
 		return err
 	}
 	log := a.logger(c)
-	db, err := openDatabase(ctx, c, log, true)
+	db, err := openDatabase(ctx, c, log, false)
 	if err != nil {
 		return err
 	}
 	defer db.close()
-	if db.embedded != nil {
-		if err := db.up(ctx); err != nil {
-			return err
-		}
-	} else if version, err := db.schema(ctx); version == 0 && err != nil {
+	if version, err := db.schema(ctx); version == 0 && err != nil {
 		return err
 	}
-	reg, err := openRegistry(ctx, c, db, create || c.embedded(), log)
+	reg, err := openRegistry(ctx, c, db, create, log)
 	if err != nil {
 		return err
 	}
@@ -144,6 +141,11 @@ func (a *app) health() *cobra.Command {
 			host, port, err := net.SplitHostPort(c.Addr)
 			if err != nil {
 				port = "8080"
+				if running, err := runningFrom(c.DataDir); err == nil && running != "" && c.PublicURL == "" {
+					if u, err := url.Parse(running); err == nil {
+						port = u.Port()
+					}
+				}
 			}
 			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
 				host = "127.0.0.1"

@@ -31,7 +31,7 @@ import (
 
 // Config is the whole configuration, one environment variable a field.
 type Config struct {
-	Addr        string `env:"ROSTER_ADDR" help:"address to listen on, host:port; default :8080, or the next free port where the database is embedded"`
+	Addr        string `env:"ROSTER_ADDR" help:"address to listen on, host:port; default :8080; where the database is embedded, 127.0.0.1 and ::1 with port 8080 or the next free one"`
 	PublicURL   string `env:"ROSTER_PUBLIC_URL" help:"URL that callers use, without a path; the issuer of tokens is this with a slash at the end; default http://localhost:PORT"`
 	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL to use; unset: a private one is run from the machine's own PostgreSQL binaries" secret:"database"`
 	DataDir     string `env:"ROSTER_DATA_DIR" envDefault:".roster" help:"folder of the embedded database and its keyset"`

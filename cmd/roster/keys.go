@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -283,24 +282,6 @@ func (a *app) rotateSigning() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&compromised, "compromised", false, "give up the older keys and every token they signed")
 	return cmd
-}
-
-// followKeyset takes the keyset file over when it changes, until ctx ends.
-func followKeyset(ctx context.Context, reg *registry.Registry, log *slog.Logger) {
-	said := ""
-	for pause(ctx, keysetPoll) == nil {
-		changed, err := reg.RefreshKeyset()
-		switch {
-		case err != nil && err.Error() != said:
-			said = err.Error()
-			log.Error("the keyset file is no use; the keyset stays as it was", "err", err)
-		case err == nil:
-			said = ""
-		}
-		if changed {
-			log.Info("the keyset has changed", "keys", reg.Keys())
-		}
-	}
 }
 
 // pause returns after d, or earlier with the error of ctx.

@@ -32,28 +32,26 @@ type database struct {
 	embedded *embedpg.Server // nil: somebody else runs it, or another roster does
 }
 
+// defaultDataDir is ROSTER_DATA_DIR's default, databaseDir where below it the
+// embedded database is.
+const (
+	defaultDataDir = ".roster"
+	databaseDir    = "postgres"
+)
+
 // postgresConfig says where the embedded database is.
 func postgresConfig(c Config, log *slog.Logger) embedpg.Config {
-	return embedpg.Config{Dir: filepath.Join(c.DataDir, "postgres"), BinDir: c.PostgresBin, Durable: true, Log: log}
+	return embedpg.Config{Dir: filepath.Join(c.DataDir, databaseDir), BinDir: c.PostgresBin, Durable: true, Log: log}
 }
 
 // openDatabase connects to the configured database, starting the embedded one
-// if need be. beside allows using one that a running roster has started.
-func openDatabase(ctx context.Context, c Config, log *slog.Logger, beside bool) (*database, error) {
+// if need be. serving makes that one where there is none; a command uses what is
+// there, also while a server runs it.
+func openDatabase(ctx context.Context, c Config, log *slog.Logger, serving bool) (*database, error) {
 	db := &database{url: c.DatabaseURL}
 	if c.embedded() {
-		if err := os.MkdirAll(c.DataDir, 0o755); err != nil {
-			return nil, fmt.Errorf("ROSTER_DATA_DIR: %w", err)
-		}
-		config := postgresConfig(c, log)
-		if url, running := embedpg.Running(config); running && beside {
-			db.url = url
-		} else {
-			var err error
-			if db.embedded, err = embedpg.Start(ctx, config); err != nil {
-				return nil, err
-			}
-			db.url = db.embedded.URL
+		if err := db.openEmbedded(ctx, c, log, serving); err != nil {
+			return nil, err
 		}
 	}
 	config, err := postgres.ParseURL(db.url)
@@ -69,6 +67,29 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger, beside bool) 
 		return nil, fmt.Errorf("connecting to the database: %w", postgres.Unconnected(err))
 	}
 	return db, nil
+}
+
+func (db *database) openEmbedded(ctx context.Context, c Config, log *slog.Logger, serving bool) (err error) {
+	config := postgresConfig(c, log)
+	if serving {
+		err = os.MkdirAll(c.DataDir, 0o755)
+	} else {
+		var running, exists bool
+		if db.url, running = embedpg.Running(config); running {
+			return nil
+		}
+		if exists, err = embedpg.Exists(config); err == nil && !exists {
+			return fmt.Errorf("there is no Roster database in %s, and DATABASE_URL is not set: run this where `roster serve` keeps its data "+
+				"(ROSTER_DATA_DIR), or set DATABASE_URL; this command works on the database, not over the API", c.DataDir)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("ROSTER_DATA_DIR: %w", err)
+	}
+	if db.embedded, err = embedpg.Start(ctx, config); err == nil {
+		db.url = db.embedded.URL
+	}
+	return err
 }
 
 func (db *database) close() {

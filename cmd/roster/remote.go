@@ -97,7 +97,7 @@ func (a *app) connection(cmd *cobra.Command) (connection, error) {
 	environ, err := expand(a.environ, "ROSTER_CLIENT_SECRET", "ROSTER_TOKEN")
 	vars := env.ToMap(environ)
 	flag, _ := cmd.Flags().GetString("url")
-	dir := cmp.Or(vars["ROSTER_DATA_DIR"], ".roster")
+	dir := cmp.Or(vars["ROSTER_DATA_DIR"], defaultDataDir)
 	c := connection{url: strings.TrimRight(cmp.Or(flag, vars["ROSTER_URL"], vars["ROSTER_PUBLIC_URL"]), "/"), config: client.Config{
 		ClientID: vars["ROSTER_CLIENT_ID"], ClientSecret: vars["ROSTER_CLIENT_SECRET"], Token: vars["ROSTER_TOKEN"],
 		KeyFile: vars["ROSTER_CLIENT_KEY_FILE"], Algorithm: vars["ROSTER_CLIENT_KEY_ALG"], Attempts: 4,

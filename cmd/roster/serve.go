@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"syscall"
@@ -39,9 +40,13 @@ func (a *app) serve() *cobra.Command {
 	var setup bool
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Serve the API", Args: cobra.NoArgs,
-		Long: "Serve the API until a SIGTERM or SIGINT.\n\n" +
+		Long: "Serve the API.\n\n" +
 			"Without DATABASE_URL a private PostgreSQL is run from the machine's own binaries; it is migrated and given\n" +
-			"an administrator by itself. A database that DATABASE_URL names is left as it is, unless --setup is given.",
+			"an administrator by itself, and the API listens on loopback alone unless ROSTER_ADDR says otherwise. A database\n" +
+			"that DATABASE_URL names is left as it is, unless --setup is given.\n\n" +
+			"SIGTERM and SIGINT (Ctrl-C) end it: it takes no more connections, answers the requests under way, for 15 seconds\n" +
+			"at most, and exits with 0. A second one ends it at once. SIGHUP makes it read its files again: the keyset and the\n" +
+			"TLS certificate.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			err := a.runServe(cmd.Context(), setup)
 			if cmd.Context().Err() != nil && errors.Is(err, context.Canceled) {
@@ -60,20 +65,23 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		return err
 	}
 	log := a.logger(c)
+	hangups := make(chan os.Signal, 1) // from here on none of them ends the process
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	setup = setup || c.embedded()
-	ln, taken, err := listen(ctx, c.Addr, setup)
+	listeners, taken, err := listen(ctx, c.Addr, c.embedded(), setup)
 	if err != nil {
 		return fmt.Errorf("ROSTER_ADDR: %w", err)
 	}
-	defer ln.Close()
+	defer listeners.close()
 	if c.PublicURL == "" {
 		scheme := "http"
 		if c.TLSCert != "" {
 			scheme = "https"
 		}
-		c.PublicURL = scheme + "://localhost:" + strconv.Itoa(ln.Addr().(*net.TCPAddr).Port)
+		c.PublicURL = scheme + "://localhost:" + strconv.Itoa(listeners[0].Addr().(*net.TCPAddr).Port)
 	}
-	db, err := openDatabase(ctx, c, log, false)
+	db, err := openDatabase(ctx, c, log, true)
 	if err != nil {
 		return err
 	}
@@ -117,25 +125,20 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		return err
 	}
 	srv := apiServer(handler, log)
+	files := followed{reg: reg, log: log}
 	if c.TLSCert != "" {
-		if srv.TLSConfig, err = tlsConfig(c.TLSCert, c.TLSKey, log); err != nil {
+		if files.cert, err = newCertificate(c.TLSCert, c.TLSKey, log); err != nil {
 			return fmt.Errorf("ROSTER_TLS_CERT_FILE, ROSTER_TLS_KEY_FILE: %w", err)
 		}
+		srv.TLSConfig = files.cert.config()
 	}
 	srv.RegisterOnShutdown(reg.Close)
-	served := make(chan error, 1)
-	go func() {
-		if srv.TLSConfig != nil {
-			served <- srv.ServeTLS(ln, "", "")
-		} else {
-			served <- srv.Serve(ln)
-		}
-	}()
-	log.Info("listening", "addr", ln.Addr().String(), "url", c.PublicURL)
+	served := listeners.serve(srv)
+	log.Info("listening", "addr", listeners.String(), "url", c.PublicURL)
 	if setup {
 		if admin.File != "" { // for commands on this machine
 			there := filepath.Join(c.DataDir, urlFile)
-			if err := writeDurably(there, c.PublicURL+"\n"); err != nil {
+			if err := writeDurably(there, c.PublicURL+"\n", os.Rename); err != nil {
 				return err
 			}
 			defer os.Remove(there)
@@ -146,7 +149,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	defer stop()
 	go keepHouse(keeping, reg, log)
 	go keepKeys(keeping, reg)
-	go followKeyset(keeping, reg, log)
+	go files.follow(keeping, hangups)
 	err = wait(ctx, srv, served, db, log)
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 	defer cancel()
@@ -188,24 +191,6 @@ func wait(ctx context.Context, srv *http.Server, served <-chan error, db *databa
 	}
 	<-served
 	return failure
-}
-
-// listen opens the address. Where none is set and another may be taken instead,
-// taken says that the default one was not free.
-func listen(ctx context.Context, addr string, another bool) (ln net.Listener, taken bool, err error) {
-	var config net.ListenConfig
-	if addr != "" {
-		ln, err = config.Listen(ctx, "tcp", addr)
-		return ln, false, err
-	}
-	const first, last = 8080, 8180
-	for port := first; port <= last; port++ {
-		ln, err = config.Listen(ctx, "tcp", ":"+strconv.Itoa(port))
-		if err == nil || !another || !errors.Is(err, syscall.EADDRINUSE) {
-			return ln, port != first, err
-		}
-	}
-	return nil, true, err
 }
 
 // keepHouse forgets what has expired and stores what was only noted, until ctx

@@ -25,25 +25,38 @@ type certificate struct {
 	looked  time.Time
 }
 
-// tlsConfig returns a configuration with the certificate of two files, which
-// must be good at the start.
-func tlsConfig(certFile, keyFile string, log *slog.Logger) (*tls.Config, error) {
+// newCertificate reads the certificate of two files, which must be valid at the
+// start.
+func newCertificate(certFile, keyFile string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{certFile: certFile, keyFile: keyFile, log: log}
-	if err := c.reload(); err != nil {
-		return nil, err
-	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}, nil
+	return c, c.reload()
+}
+
+// config returns a configuration with the certificate.
+func (c *certificate) config() *tls.Config {
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: c.get}
 }
 
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if time.Since(c.looked) >= certificatePoll {
-		if err := c.reload(); err != nil {
-			c.log.Error("the TLS certificate files are no use; the certificate stays as it was", "err", err)
-		}
+		c.renew()
 	}
 	return c.current, nil
+}
+
+// look reads the files now if they have changed.
+func (c *certificate) look() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.renew()
+}
+
+func (c *certificate) renew() {
+	if err := c.reload(); err != nil {
+		c.log.Error("the TLS certificate files are no use; the certificate stays as it was", "err", err)
+	}
 }
 
 // reload reads the files if they have changed. Their being replaced one after

@@ -57,11 +57,12 @@ func TestNewCertificateIsServedWithoutDroppingConnections(t *testing.T) {
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
 	writePair(t, certFile, keyFile, "first", time.Now().Add(-time.Hour))
 	srv := apiServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }), slog.New(slog.DiscardHandler))
-	var err error
 	var log servertest.LogBuffer
-	if srv.TLSConfig, err = tlsConfig(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil))); err != nil {
+	cert, err := newCertificate(certFile, keyFile, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
 		t.Fatal(err)
 	}
+	srv.TLSConfig = cert.config()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -123,12 +124,12 @@ func TestBadCertificateFilesAreRefusedAtStart(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	certFile, keyFile := filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
-	if _, err := tlsConfig(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := newCertificate(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("missing files are accepted")
 	}
 	writePair(t, certFile, keyFile, "a", time.Now())
 	writePair(t, certFile, filepath.Join(dir, "other.pem"), "b", time.Now())
-	if _, err := tlsConfig(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := newCertificate(certFile, keyFile, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("the key of another certificate is accepted")
 	}
 }

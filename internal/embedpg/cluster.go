@@ -17,7 +17,7 @@ import (
 
 // dataVersion is the major version that made the data; 0 when there is none.
 func (p place) dataVersion() int {
-	text, err := os.ReadFile(filepath.Join(p.data(), "PG_VERSION"))
+	text, err := os.ReadFile(versionFile(p.dir))
 	if err != nil {
 		return 0
 	}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/url"
 	"os"
@@ -115,6 +116,21 @@ func Start(ctx context.Context, cfg Config) (_ *Server, err error) {
 	}
 	cfg.Log.Info("embedded database ready", "dir", s.Dir, "version", bin.version, "pid", s.Pid(), "took", time.Since(begun).Round(time.Millisecond))
 	return s, nil
+}
+
+// Exists reports whether Start would find data for cfg.Dir, running or not. Only
+// Dir and SystemDir of cfg matter.
+func Exists(cfg Config) (bool, error) {
+	wanted, err := canonical(cfg.Dir)
+	if err != nil {
+		return false, err
+	}
+	for _, dir := range candidates(cfg, wanted) {
+		if _, err := os.Stat(versionFile(dir)); !errors.Is(err, fs.ErrNotExist) {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // Running gives the URL of the server that a live process of the same user, or

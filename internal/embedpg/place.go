@@ -41,14 +41,9 @@ func choose(cfg Config) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	system := systemFolder(cfg, wanted)
-	candidates := []string{system, wanted}
 	root := os.Geteuid() == 0
-	if !root {
-		candidates = candidates[1:]
-	}
-	for _, dir := range candidates {
-		info, err := os.Stat(filepath.Join(dir, "data", "PG_VERSION"))
+	for _, dir := range candidates(cfg, wanted) {
+		info, err := os.Stat(versionFile(dir))
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -73,6 +68,7 @@ func choose(cfg Config) (place, error) {
 		return place{}, err
 	}
 	p := place{wanted: wanted, dir: wanted, account: a}
+	system := systemFolder(cfg, wanted)
 	if at := a.blocked(wanted); at != "" && (at != wanted || !untouched(wanted) || a.blocked(filepath.Dir(wanted)) != "") {
 		p.dir = system
 		if at := a.blocked(system); at != "" {
@@ -81,6 +77,18 @@ func choose(cfg Config) (place, error) {
 	}
 	return p, p.checkSocket()
 }
+
+// candidates are the folders that may hold the data of wanted, in the order in
+// which they are looked at.
+func candidates(cfg Config, wanted string) []string {
+	if os.Geteuid() != 0 {
+		return []string{wanted}
+	}
+	return []string{systemFolder(cfg, wanted), wanted}
+}
+
+// versionFile is there when a place's cluster is.
+func versionFile(dir string) string { return filepath.Join(dir, "data", "PG_VERSION") }
 
 // untouched reports that dir is an empty folder of mode 0700, as somebody makes
 // it for us: only such a folder may be opened to the account.
