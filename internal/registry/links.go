@@ -87,6 +87,9 @@ func scopeNames(scopes []oauth.Scope) []string {
 	return names
 }
 
+// none reports whether nothing changes.
+func (l *linkChanges) none() bool { return len(l.noted) == 0 && l.sealed == nil }
+
 // store writes the changes of a stored client.
 func (l *linkChanges) store(tx *postgres.Tx, client string) {
 	if l.scopes != nil {

@@ -123,3 +123,37 @@ func TestWritersAtOnceLoseNothing(t *testing.T) {
 		t.Errorf("conditional changes answered %v", count)
 	}
 }
+
+// A change that changes nothing leaves no trace, whatever order its members are
+// sent in.
+func TestAChangeThatChangesNothingIsNone(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	made := s.Do(s.Admin, "POST", "/api/v2/clients", `{"name":"x","callbacks":["https://a.example/cb"],"client_metadata":{"a":"1","b":"2"},"jwt_configuration":{"alg":"RS256","lifetime_in_seconds":60}}`).
+		Want(http.StatusCreated).Object()
+	path := "/api/v2/clients/" + made["client_id"].(string)
+	read := func() (etag, document string, events int) {
+		t.Helper()
+		etag = s.Do(s.Admin, "GET", path, nil).Want(http.StatusOK).Header.Get("ETag")
+		if err := s.Pool.QueryRow(t.Context(), `SELECT document::text, (SELECT count(*) FROM events WHERE action = 'client.updated')
+			FROM clients WHERE client_id = $1`, made["client_id"]).Scan(&document, &events); err != nil {
+			t.Fatal(err)
+		}
+		return etag, document, events
+	}
+	etag, document, events := read()
+	for _, body := range []string{
+		`{"name":"x"}`, `{"client_metadata":{"b":"2","a":"1"}}`, `{"jwt_configuration":{"lifetime_in_seconds":60,"alg":"RS256"}}`,
+	} {
+		if got := s.Do(s.Admin, "PATCH", path, body).Want(http.StatusOK).Header.Get("ETag"); got != etag {
+			t.Errorf("%s: the ETag is %s, was %s", body, got, etag)
+		}
+		if e, d, n := read(); e != etag || d != document || n != events {
+			t.Errorf("%s: from %s, %d events, %s to %s, %d events, %s", body, etag, events, document, e, n, d)
+		}
+	}
+	s.Do(s.Admin, "PATCH", path, `{"name":"x"}`, "If-Match", `"v9-0"`).Want(http.StatusPreconditionFailed)
+	if got := s.Do(s.Admin, "PATCH", path, `{"client_metadata":{"a":"2"}}`).Want(http.StatusOK).Header.Get("ETag"); got == etag {
+		t.Error("a change keeps the ETag")
+	}
+}
