@@ -6315,7 +6315,8 @@ type ClientInterface interface {
 	// BorutaUpdateClientWithBody Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes any type of body and a specified content type.
@@ -6326,7 +6327,8 @@ type ClientInterface interface {
 	// BorutaUpdateClient Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes a body of the `application/json` content type.
@@ -6337,7 +6339,8 @@ type ClientInterface interface {
 	// BorutaReplaceClientWithBody Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes any type of body and a specified content type.
@@ -6348,7 +6351,8 @@ type ClientInterface interface {
 	// BorutaReplaceClient Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7318,7 +7322,8 @@ func (c *API) BorutaGetClient(ctx context.Context, id BorutaClientIDParam, param
 // BorutaUpdateClientWithBody Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes any type of body and a specified content type.
@@ -7339,7 +7344,8 @@ func (c *API) BorutaUpdateClientWithBody(ctx context.Context, id BorutaClientIDP
 // BorutaUpdateClient Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes a body of the `application/json` content type.
@@ -7360,7 +7366,8 @@ func (c *API) BorutaUpdateClient(ctx context.Context, id BorutaClientIDParam, pa
 // BorutaReplaceClientWithBody Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes any type of body and a specified content type.
@@ -7381,7 +7388,8 @@ func (c *API) BorutaReplaceClientWithBody(ctx context.Context, id BorutaClientID
 // BorutaReplaceClient Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes a body of the `application/json` content type.
@@ -12568,7 +12576,8 @@ type ClientWithResponsesInterface interface {
 	// BorutaUpdateClientWithBodyWithResponse Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -12579,7 +12588,8 @@ type ClientWithResponsesInterface interface {
 	// BorutaUpdateClientWithResponse Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -12590,7 +12600,8 @@ type ClientWithResponsesInterface interface {
 	// BorutaReplaceClientWithBodyWithResponse Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -12601,7 +12612,8 @@ type ClientWithResponsesInterface interface {
 	// BorutaReplaceClientWithResponse Change a client
 	//
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 	// All of a change happens or none of it.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -21266,7 +21278,8 @@ func (c *ClientWithResponses) BorutaGetClientWithResponse(ctx context.Context, i
 // BorutaUpdateClientWithBodyWithResponse Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -21283,7 +21296,8 @@ func (c *ClientWithResponses) BorutaUpdateClientWithBodyWithResponse(ctx context
 // BorutaUpdateClientWithResponse Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -21300,7 +21314,8 @@ func (c *ClientWithResponses) BorutaUpdateClientWithResponse(ctx context.Context
 // BorutaReplaceClientWithBodyWithResponse Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -21317,7 +21332,8 @@ func (c *ClientWithResponses) BorutaReplaceClientWithBodyWithResponse(ctx contex
 // BorutaReplaceClientWithResponse Change a client
 //
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
-// a request without it removes them all. A member that is sent back as it was read is no change and is not checked.
+// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
+// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
 // All of a change happens or none of it.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).

@@ -67,7 +67,7 @@ func clientAttributes(config Config) []attribute {
 	methods := attribute{
 		wire: "token_endpoint_auth_methods", kind: texts, blank: jsondoc.Must([]string{secretBasic, secretPost}), null: refused,
 		check: eachOf(tokenBadEntry, secretBasic, secretPost, "client_secret_jwt", privateKeyJWT),
-		get:   func(c *oauth.Client) json.RawMessage { return jsondoc.Must(readAuthentication(c.Document).methods) }, set: derived,
+		get:   func(c *oauth.Client) json.RawMessage { return jsondoc.Must(readAuthentication(c.Document).methods) }, set: derived, mixed: true,
 	}
 	return []attribute{
 		{wire: "public_client_id", limit: maxText, get: publicClientID},
@@ -92,7 +92,7 @@ func clientAttributes(config Config) []attribute {
 		{wire: "pkce", kind: flag, blank: no},
 		{wire: "key_pair_type", kind: object, blank: rsa2048, null: refused},
 		{wire: "signatures_adapter", blank: jsondoc.Must(internalSignatures), null: refused},
-		{wire: "supported_grant_types", kind: texts, blank: jsondoc.Must(config.grantTypes()), check: checkGrantTypes, get: readGrantTypes, set: writeGrantTypes},
+		{wire: "supported_grant_types", kind: texts, blank: jsondoc.Must(config.grantTypes()), check: checkGrantTypes, mixed: true, get: readGrantTypes, set: writeGrantTypes},
 		{wire: "id_token_signature_alg", stored: "id_token_signed_response_alg", blank: jsondoc.Must("RS512"), get: readAlg("id_token_signed_response_alg")},
 		{wire: "userinfo_signed_response_alg", stored: "userinfo_signed_response_alg", get: readAlg("userinfo_signed_response_alg")},
 		{wire: "token_endpoint_jwt_auth_alg", stored: "token_endpoint_auth_signing_alg", blank: jsondoc.Must("HS256"), null: refused, check: oneOf("RS256", "RS384", "RS512", "HS256", "HS384", "HS512")},

@@ -98,6 +98,7 @@ type attribute struct {
 	stored string // member of the document; "" for the dialect's prefix and wire
 	hidden bool   // never shown
 	master bool   // shown under the profile master alone
+	mixed  bool   // an array whose order means nothing
 	get    func(c *oauth.Client) json.RawMessage
 	set    func(doc jsondoc.Object, value json.RawMessage)
 }
@@ -122,7 +123,8 @@ func (a *attribute) initialValue() json.RawMessage {
 
 // cast holds what was sent against the attributes. before are the values now,
 // all of them. change are the new values of those that differ: a value that
-// equals the current one is no change, and is not checked.
+// equals the current one is no change, and is not checked. A create keeps the
+// order that was sent.
 func cast(attributes []attribute, sent, before jsondoc.Object, creating bool, broken *refusal) (change jsondoc.Object) {
 	change = jsondoc.Object{}
 	for i := range attributes {
@@ -140,7 +142,7 @@ func cast(attributes []attribute, sent, before jsondoc.Object, creating bool, br
 			value = a.initialValue()
 		}
 		value = orNull(value)
-		if bytes.Equal(value, before[a.wire]) {
+		if bytes.Equal(value, before[a.wire]) || a.mixed && !creating && sameItems(value, before[a.wire]) {
 			continue
 		}
 		if jsondoc.IsNull(value) {
@@ -247,6 +249,17 @@ func plain(value json.RawMessage) []string {
 		}
 	}
 	return list
+}
+
+// sameItems reports whether two arrays have the same items in any order.
+func sameItems(a, b json.RawMessage) bool {
+	if jsondoc.IsNull(a) || jsondoc.IsNull(b) || slices.Contains(items(a), nil) {
+		return false
+	}
+	x, y := plain(a), plain(b)
+	slices.Sort(x)
+	slices.Sort(y)
+	return slices.Equal(x, y)
 }
 
 // within returns a check for a whole number of seconds from 1 to most.

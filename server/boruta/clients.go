@@ -181,15 +181,17 @@ func (h *handler) draft(sent jsondoc.Object) (oauth.Draft, error) {
 			return draft, err
 		}
 	}
-	h.store(draft.Document, values, values)
+	h.store(draft.Document, before, values)
 	return draft, nil
 }
 
-// store writes change into doc. values are all values after it.
-func (h *handler) store(doc, change, values jsondoc.Object) {
+// store writes change into doc. before are all values without it.
+func (h *handler) store(doc, before, change jsondoc.Object) {
+	values := after(before, change)
+	method := func(of jsondoc.Object) string { return authenticationOf(of).method(plain(of["supported_grant_types"])) }
 	write(h.attributes, doc, change)
-	if change["confidential"] != nil || change["token_endpoint_auth_methods"] != nil || change["supported_grant_types"] != nil {
-		writeAuthentication(doc, authentication{plain(values["token_endpoint_auth_methods"]), string(values["confidential"]) == "true"})
+	if change["confidential"] != nil || change["token_endpoint_auth_methods"] != nil || method(values) != method(before) {
+		writeAuthentication(doc, authenticationOf(values))
 	}
 }
 
@@ -242,18 +244,53 @@ func (h *handler) BorutaUpdateClient(ctx context.Context, req borutaapi.BorutaUp
 }
 
 func (h *handler) update(ctx context.Context, path string, ifMatch *string, sent jsondoc.Object) (body jsondoc.Object, tag string, err error) {
-	provider := "" // read ahead: a locked client must not wait for another connection
-	if id, ok := readID(path); ok && sent["identity_provider"] != nil {
-		links, err := h.registry.LinksOf(ctx, id)
-		if err != nil {
-			return nil, "", err
-		}
-		provider = links.IdentityProvider.ID
+	had, err := h.readAhead(ctx, path, sent)
+	if err != nil {
+		return nil, "", err
 	}
-	return h.change(ctx, path, ifMatch, func(d *oauth.Draft) error { return h.apply(d, sent, provider) })
+	return h.change(ctx, path, ifMatch, func(d *oauth.Draft) error {
+		if err := h.writable(d.Client); err != nil {
+			return err
+		}
+		return h.apply(d, sent, had)
+	})
 }
 
-// change changes the client that a path names, unless it is protected.
+// ties are what a client is tied to before a change that names such things.
+type ties struct {
+	provider string // id; "" for none
+	ownPair  bool   // it has chosen a shared key pair
+	sentPair oauth.KeyPair
+}
+
+// readAhead reads what apply compares with: a locked client must not wait for
+// another connection.
+func (h *handler) readAhead(ctx context.Context, path string, sent jsondoc.Object) (had ties, err error) {
+	id, ok := readID(path)
+	pair, chosen := readID(jsondoc.String(sent["key_pair_id"]))
+	if !ok || sent["identity_provider"] == nil && !chosen {
+		return had, nil
+	}
+	links, err := h.registry.LinksOf(ctx, id)
+	if err == nil && chosen {
+		had.sentPair, err = h.registry.KeyPair(ctx, pair)
+	}
+	if oauth.KindOf(err) == oauth.NotFound { // the change will find out
+		err = nil
+	}
+	had.provider, had.ownPair = links.IdentityProvider.ID, links.KeyPair != ""
+	return had, err
+}
+
+// writable refuses the client that this dialect only shows.
+func (h *handler) writable(c *oauth.Client) error {
+	if c.ID == h.config.ProtectedClient {
+		return errProtected
+	}
+	return nil
+}
+
+// change changes the client that a path names.
 func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit func(*oauth.Draft) error) (body jsondoc.Object, tag string, err error) {
 	id, err := parseID(path)
 	if err != nil {
@@ -272,12 +309,8 @@ func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit
 	return data(body), tag, err
 }
 
-// apply changes a locked client, whose identity provider is provider, by what
-// was sent.
-func (h *handler) apply(d *oauth.Draft, sent jsondoc.Object, provider string) error {
-	if d.ID == h.config.ProtectedClient {
-		return errProtected
-	}
+// apply changes a locked client, which had those ties, by what was sent.
+func (h *handler) apply(d *oauth.Draft, sent jsondoc.Object, had ties) error {
 	before := read(h.attributes, d.Client)
 	r, broken, err := h.parse(sent, before, false)
 	if err != nil {
@@ -290,10 +323,13 @@ func (h *handler) apply(d *oauth.Draft, sent jsondoc.Object, provider string) er
 	if err := broken.err(); err != nil {
 		return err
 	}
-	if r.provider, err = chosenProvider(sent["identity_provider"], false, provider, ""); err != nil {
+	if r.provider, err = chosenProvider(sent["identity_provider"], false, had.provider, ""); err != nil {
 		return err
 	}
-	h.store(d.Document, r.change, after(before, r.change))
+	if had.sentPair.Default && !had.ownPair && d.Document[oauth.MemberPublicKey] == nil {
+		r.keyPair = "" // the client shows it, for want of a key: no choice
+	}
+	h.store(d.Document, before, r.change)
 	d.Scopes, d.IdentityProvider, d.KeyPair = &r.scopes, r.provider, r.keyPair
 	current, err := h.registry.RevealSecret(*d.Client)
 	if r.secret.Reveal() != current.Reveal() {
@@ -307,6 +343,9 @@ func (h *handler) BorutaDeleteClient(ctx context.Context, req borutaapi.BorutaDe
 		return nil, errProtected
 	}
 	c, err := h.client(ctx, req.ID)
+	if err == nil {
+		err = h.writable(&c)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -343,11 +382,11 @@ const didMember = storedAsPrefix + "did"
 
 func (h *handler) BorutaRegenerateClientKeyPair(ctx context.Context, req borutaapi.BorutaRegenerateClientKeyPairRequestObject) (borutaapi.BorutaRegenerateClientKeyPairResponseObject, error) {
 	c, err := h.client(ctx, req.ID)
+	if err == nil {
+		err = h.writable(&c)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if c.ID == h.config.ProtectedClient {
-		return nil, errProtected
 	}
 	wanted := read(h.attributes, &c)["key_pair_type"]
 	key, err := readKeyType(wanted).make() // slow: not while the client is locked

@@ -281,9 +281,9 @@ func assertion(t testing.TB, s *servertest.Server, key *rsa.PrivateKey, alg jose
 	return text
 }
 
-func TestAssertionsOfClientsMadeHere(t *testing.T) {
-	t.Parallel()
-	a := start(t)
+// newKey makes an RSA key and returns it with its public half, PEM.
+func newKey(t *testing.T) (*rsa.PrivateKey, string) {
+	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)
@@ -292,7 +292,13 @@ func TestAssertionsOfClientsMadeHere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	return key, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+}
+
+func TestAssertionsOfClientsMadeHere(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	key, text := newKey(t)
 	prove := func(c object, alg jose.SignatureAlgorithm) int {
 		return a.token(url.Values{
 			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},

@@ -106,11 +106,10 @@ func (h *handler) importClient(id string, record jsondoc.Object) (registry.Impor
 		if err := broken.err(); err != nil {
 			return nil, err
 		}
-		values := after(before, change)
 		if was == nil {
-			change = values
+			change = after(before, change)
 		}
-		h.store(doc, change, values)
+		h.store(doc, before, change)
 		if did := record["did"]; did != nil && !jsondoc.IsNull(did) {
 			doc[didMember] = jsondoc.Must(jsondoc.String(did))
 		}

@@ -106,6 +106,26 @@ type authentication struct {
 	confidential bool
 }
 
+// authenticationOf reads it from the values of a client.
+func authenticationOf(values jsondoc.Object) authentication {
+	return authentication{plain(values["token_endpoint_auth_methods"]), string(values["confidential"]) == "true"}
+}
+
+// method derives the one method that other dialects know: none for a client
+// none of whose grants needs the secret, else the first that takes a secret,
+// else "".
+func (a authentication) method(grants []string) string {
+	switch {
+	case !a.confidential && !slices.Contains(grants, oauth.GrantClientCredentials):
+		return "none"
+	case slices.Contains(a.methods, secretBasic):
+		return secretBasic
+	case slices.Contains(a.methods, secretPost):
+		return secretPost
+	}
+	return ""
+}
+
 const (
 	ownMethods      = oauth.MemberAuthMethods
 	ownConfidential = storedAsPrefix + "confidential"
@@ -143,21 +163,11 @@ func readAuthentication(doc jsondoc.Object) authentication {
 	return a
 }
 
-// writeAuthentication keeps a and derives the registry's method from it: none
-// for a client whose secret no grant needs, else the first method that takes a
-// secret. A client that proves itself by registered keys stays so.
+// writeAuthentication keeps a and the method derived from it. A client that
+// proves itself by registered keys stays so.
 func writeAuthentication(doc jsondoc.Object, a authentication) {
 	if doc[oauth.SlotsOfAuthentication] == nil {
-		method := ""
-		for _, m := range []string{secretPost, secretBasic} {
-			if slices.Contains(a.methods, m) {
-				method = m
-			}
-		}
-		if !a.confidential && !slices.Contains(plain(doc["grant_types"]), oauth.GrantClientCredentials) {
-			method = "none"
-		}
-		if method == "" {
+		if method := a.method(plain(doc["grant_types"])); method == "" {
 			delete(doc, "token_endpoint_auth_method")
 		} else {
 			doc["token_endpoint_auth_method"] = jsondoc.Must(method)
