@@ -6317,7 +6317,7 @@ type ClientInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6329,7 +6329,7 @@ type ClientInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -6341,7 +6341,7 @@ type ClientInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes any type of body and a specified content type.
 	//
@@ -6353,7 +6353,7 @@ type ClientInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes a body of the `application/json` content type.
 	//
@@ -7324,7 +7324,7 @@ func (c *API) BorutaGetClient(ctx context.Context, id BorutaClientIDParam, param
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7346,7 +7346,7 @@ func (c *API) BorutaUpdateClientWithBody(ctx context.Context, id BorutaClientIDP
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -7368,7 +7368,7 @@ func (c *API) BorutaUpdateClient(ctx context.Context, id BorutaClientIDParam, pa
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes any type of body and a specified content type.
 //
@@ -7390,7 +7390,7 @@ func (c *API) BorutaReplaceClientWithBody(ctx context.Context, id BorutaClientID
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes a body of the `application/json` content type.
 //
@@ -12578,7 +12578,7 @@ type ClientWithResponsesInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12590,7 +12590,7 @@ type ClientWithResponsesInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12602,7 +12602,7 @@ type ClientWithResponsesInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -12614,7 +12614,7 @@ type ClientWithResponsesInterface interface {
 	// Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 	// a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 	// grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-	// All of a change happens or none of it.
+	// All of a change happens or none of it. The caller's own client can only be read.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 	//
@@ -21280,7 +21280,7 @@ func (c *ClientWithResponses) BorutaGetClientWithResponse(ctx context.Context, i
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21298,7 +21298,7 @@ func (c *ClientWithResponses) BorutaUpdateClientWithBodyWithResponse(ctx context
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21316,7 +21316,7 @@ func (c *ClientWithResponses) BorutaUpdateClientWithResponse(ctx context.Context
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
 //
@@ -21334,7 +21334,7 @@ func (c *ClientWithResponses) BorutaReplaceClientWithBodyWithResponse(ctx contex
 // Changes the members that are sent and keeps the others, with either method. The exception is `authorized_scopes`:
 // a request without it removes them all. A member that is sent back as it was read is no change and is not checked;
 // grant types and authentication methods are sets, and the key pair that a client shows is no choice.
-// All of a change happens or none of it.
+// All of a change happens or none of it. The caller's own client can only be read.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
 //

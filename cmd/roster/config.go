@@ -53,9 +53,9 @@ type Config struct {
 	TrustedIssuers string   `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
 	TrustedProxies []string `env:"ROSTER_TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is believed, CIDR, with commas between; default: none"`
 
-	BorutaProfile   string           `env:"ROSTER_BORUTA_PROFILE" envDefault:"release" help:"which Boruta /api/clients shows: release, with 31 members, or master, with trusted_authorities and trusted_hosts too"`
+	BorutaProfile   string           `env:"ROSTER_BORUTA_PROFILE" envDefault:"release" help:"which Boruta /api/clients shows: release, for its admin panel up to 0.10.5, or master, for the panel after it, with trusted_authorities and trusted_hosts too"`
 	BorutaMaxTTL    map[string]int64 `env:"ROSTER_BORUTA_MAX_TTL" envKeyValSeparator:"=" help:"largest lifetimes that clients may have through /api/clients, in seconds, e.g. access_token_ttl=3600,refresh_token_ttl=86400; default: Boruta's"`
-	BorutaProtected string           `env:"ROSTER_BORUTA_PROTECTED_CLIENT" help:"id of the client that /api/clients does not let be changed; default: the one of Boruta's admin panel"`
+	BorutaProtected string           `env:"ROSTER_BORUTA_PROTECTED_CLIENT" help:"id of the client that /api/clients does not let be changed, besides the caller's own; default: the one of Boruta's admin panel"`
 	BorutaProvider  string           `env:"ROSTER_BORUTA_IDENTITY_PROVIDER" help:"id of the identity provider of new clients that name none; default: naming one is mandatory"`
 
 	boruta      boruta.Config

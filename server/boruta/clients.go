@@ -16,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
 )
 
@@ -249,7 +250,7 @@ func (h *handler) update(ctx context.Context, path string, ifMatch *string, sent
 		return nil, "", err
 	}
 	return h.change(ctx, path, ifMatch, func(d *oauth.Draft) error {
-		if err := h.writable(d.Client); err != nil {
+		if err := h.writable(ctx, d.Client); err != nil {
 			return err
 		}
 		return h.apply(d, sent, had)
@@ -282,9 +283,12 @@ func (h *handler) readAhead(ctx context.Context, path string, sent jsondoc.Objec
 	return had, err
 }
 
-// writable refuses the client that this dialect only shows.
-func (h *handler) writable(c *oauth.Client) error {
-	if c.ID == h.config.ProtectedClient {
+// writable refuses clients that this dialect only shows: the one that the
+// deployment protects, and the caller's own, without which the caller could not
+// undo anything.
+func (h *handler) writable(ctx context.Context, c *oauth.Client) error {
+	caller := dialect.Caller(ctx)
+	if c.ID == h.config.ProtectedClient || caller != nil && caller.ClientID == c.ClientID {
 		return errProtected
 	}
 	return nil
@@ -344,7 +348,7 @@ func (h *handler) BorutaDeleteClient(ctx context.Context, req borutaapi.BorutaDe
 	}
 	c, err := h.client(ctx, req.ID)
 	if err == nil {
-		err = h.writable(&c)
+		err = h.writable(ctx, &c)
 	}
 	if err != nil {
 		return nil, err
@@ -383,7 +387,7 @@ const didMember = storedAsPrefix + "did"
 func (h *handler) BorutaRegenerateClientKeyPair(ctx context.Context, req borutaapi.BorutaRegenerateClientKeyPairRequestObject) (borutaapi.BorutaRegenerateClientKeyPairResponseObject, error) {
 	c, err := h.client(ctx, req.ID)
 	if err == nil {
-		err = h.writable(&c)
+		err = h.writable(ctx, &c)
 	}
 	if err != nil {
 		return nil, err

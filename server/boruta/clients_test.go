@@ -3,6 +3,7 @@ package boruta_test
 import (
 	"net/http"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -138,11 +139,7 @@ func TestProtectedClientIsReadOnly(t *testing.T) {
 	a := start(t)
 	forbidden := func(method, path string, body any) {
 		t.Helper()
-		r := a.Do(a.Admin, method, path, body).Want(http.StatusForbidden)
-		want := object{"code": "FORBIDDEN", "message": "The resource is write protected.", "errors": object{"resource": []any{"is write protected."}}}
-		if diff := cmp.Diff(want, r.Object()); diff != "" {
-			t.Error(diff)
-		}
+		a.exact(a.Admin, method, path, body, http.StatusForbidden, writeProtected)
 	}
 	forbidden("DELETE", "/api/clients/"+protected, nil) // even before it exists
 	a.Do(a.Admin, "PUT", "/api/clients/"+protected, object{"client": object{}}).Want(http.StatusNotFound)
@@ -170,6 +167,33 @@ func TestProtectedClientIsConfigured(t *testing.T) {
 	a.Do(a.Admin, "DELETE", "/api/clients/"+other, nil).Want(http.StatusForbidden)
 	c := a.create(object{"id": "6a2f41a3-c54c-fce8-32d2-0324e1c32e20"})
 	a.Do(a.Admin, "DELETE", path(c), nil).Want(http.StatusNoContent)
+}
+
+// A caller that deletes its own client can do nothing any more: the panel's
+// button is beside those of all others.
+func TestCallersOwnClientIsReadOnly(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	token, other := a.Token(manager, "identity-providers:manage:all", "read:clients", "update:clients"), a.Token(manager)
+	var own, clientID string
+	for _, c := range a.Do(token, "GET", "/api/clients", nil).Want(http.StatusOK).Object()["data"].([]any) {
+		if own == "" {
+			own, clientID = id(c.(object)), c.(object)["public_client_id"].(string)
+		}
+	}
+	at := "/api/clients/" + own
+	a.send("PATCH", at, object{"identity_provider": object{"id": a.provider}}, http.StatusOK) // by another
+	for _, spelling := range []string{at, "/api/clients/" + strings.ToUpper(own)} {
+		shown := a.Do(token, "GET", spelling, nil).Want(http.StatusOK).Object()["data"]
+		a.exact(token, "PATCH", spelling, object{"client": object{"name": "mine"}}, http.StatusForbidden, writeProtected)
+		a.exact(token, "PUT", spelling, object{"client": shown}, http.StatusForbidden, writeProtected)
+		a.exact(token, "POST", spelling+"/regenerate_key_pair", nil, http.StatusForbidden, writeProtected)
+		a.exact(token, "DELETE", spelling, nil, http.StatusForbidden, writeProtected)
+	}
+	a.exact(token, "DELETE", "/api/identity-providers/"+a.provider, nil, http.StatusForbidden, writeProtected)
+	a.Do(token, "POST", at+"/regenerate_did", nil).Want(http.StatusOK) // as Boruta
+	a.Do(token, "PATCH", "/api/v2/clients/"+clientID, object{"description": "of the caller"}).Want(http.StatusOK)
+	a.Do(other, "DELETE", at, nil).Want(http.StatusNoContent)
 }
 
 // The table of default values, and what a create adds by itself.

@@ -7,6 +7,7 @@ import (
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/dialect"
 )
 
 var providerAttributes = func() []attribute {
@@ -137,12 +138,32 @@ func (h *handler) BorutaDeleteIdentityProvider(ctx context.Context, req borutaap
 	if err != nil {
 		return nil, err
 	}
-	links, err := h.registry.LinksOf(ctx, h.config.ProtectedClient)
-	if err != nil {
+	if err := h.writableProvider(ctx, id); err != nil {
 		return nil, err
 	}
-	if links.IdentityProvider.ID == id {
-		return nil, errProtected
-	}
 	return borutaapi.BorutaDeleteIdentityProvider204Response{}, h.registry.DeleteIdentityProvider(ctx, id)
+}
+
+// writableProvider refuses the identity providers of clients that writable
+// refuses.
+func (h *handler) writableProvider(ctx context.Context, id string) error {
+	protected := []string{h.config.ProtectedClient}
+	if caller := dialect.Caller(ctx); caller != nil && caller.ClientID != "" {
+		c, err := h.registry.Client(ctx, oauth.ClientRef{ClientID: caller.ClientID})
+		if err == nil {
+			protected = append(protected, c.ID)
+		} else if oauth.KindOf(err) != oauth.NotFound {
+			return err
+		}
+	}
+	for _, client := range protected {
+		links, err := h.registry.LinksOf(ctx, client)
+		if err != nil {
+			return err
+		}
+		if links.IdentityProvider.ID == id {
+			return errProtected
+		}
+	}
+	return nil
 }
