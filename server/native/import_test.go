@@ -256,6 +256,32 @@ func TestABadRecordDoesNotHinderOthers(t *testing.T) {
 	}
 }
 
+func TestFailuresNameMembersAsTheRecordDoes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	private := privatePEM(t)
+	for name, c := range map[string]struct {
+		format  string
+		record  object
+		member  string
+		message string // its beginning
+	}{
+		"Auth0, a rule":      {"auth0", object{"client_id": "a", "name": "n", "token_endpoint_auth_method": "none", "grant_types": []string{"client_credentials"}}, "grant_types", `grant_types must not have client_credentials while token_endpoint_auth_method is "none"`},
+		"Auth0, the schema":  {"auth0", object{"client_id": "a", "name": "n", "callbacks": []any{1}}, "callbacks[0]", "callbacks[0] must be of type string"},
+		"Auth0, an address":  {"auth0", object{"client_id": "a", "name": "n", "callbacks": []string{"javascript:alert(1)"}}, "callbacks[0]", "callbacks[0] must not use a scheme that runs or embeds content"},
+		"Auth0, a key":       {"auth0", object{"client_id": "a", "name": "n", "client_authentication_methods": object{"private_key_jwt": object{"credentials": []any{object{"credential_type": "public_key", "pem": private}}}}}, "client_authentication_methods.private_key_jwt.credentials[0].pem", "client_authentication_methods.private_key_jwt.credentials[0].pem holds a private key"},
+		"Boruta":             {"boruta", object{"id": "5f0c1a52-6bb0-4d2e-9d52-8a9d3a1a2c12", "pkce": "perhaps"}, "pkce", "pkce is invalid"},
+		"Hydra":              {"hydra", object{"client_id": "a", "post_logout_redirect_uris": []string{"javascript:alert(1)"}}, "post_logout_redirect_uris[0]", "post_logout_redirect_uris[0] must "},
+		"Roster, a document": {"roster", object{"kind": "client", "client_id": "a", "document": object{"redirect_uris": []any{1}}}, "redirect_uris[0]", "redirect_uris[0] must be of type string"},
+		"Roster, a key":      {"roster", object{"kind": "client", "client_id": "a", "document": object{}, "credentials": []any{object{"id": "cred_1", "credential_type": "public_key"}}}, "credentials[0].pem", "credentials[0].pem is required"},
+	} {
+		r := importRecords(s, s.Admin, c.format, false, c.record)[0]
+		if r.Outcome != "failed" || r.Error.Member != c.member || !strings.HasPrefix(r.Error.Message, c.message) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}
+
 func TestARecordMayFollowItself(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
