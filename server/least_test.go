@@ -14,16 +14,17 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/migrations"
 )
 
 // TestRuntimeRoleServesTheWholeAPI goes once through every kind of operation as
 // the role that may do no more than serving takes.
 func TestRuntimeRoleServesTheWholeAPI(t *testing.T) {
 	t.Parallel()
-	s := servertest.NewWith(t, servertest.Options{Runtime: true})
+	s := servertest.New(t)
 	do := func(method, path string, body any, want int) map[string]any {
 		t.Helper()
 		r := s.Do(s.Admin, method, path, body).Want(want)
@@ -72,7 +73,7 @@ func TestRuntimeRoleServesTheWholeAPI(t *testing.T) {
 // connect opens a connection as the role that s serves as.
 func connect(t *testing.T, s *servertest.Server) *pgx.Conn {
 	t.Helper()
-	conn, err := pgx.ConnectConfig(t.Context(), s.RuntimePool.Config().ConnConfig)
+	conn, err := pgx.ConnectConfig(t.Context(), s.Serving.Config().ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +83,7 @@ func connect(t *testing.T, s *servertest.Server) *pgx.Conn {
 
 func TestRuntimeRoleCannotAlterTheSchemaOrTheTrail(t *testing.T) {
 	t.Parallel()
-	s := servertest.NewWith(t, servertest.Options{Runtime: true})
+	s := servertest.New(t)
 	conn := connect(t, s)
 	for name, sql := range map[string]string{
 		"drop a table":             `DROP TABLE clients`,
@@ -98,7 +99,7 @@ func TestRuntimeRoleCannotAlterTheSchemaOrTheTrail(t *testing.T) {
 		"switch the guard off":     `ALTER TABLE events DISABLE TRIGGER ALL`,
 		"switch all guards off":    `SET session_replication_role = replica`,
 		"say what was trimmed":     `UPDATE event_clock SET trimmed_id = 0`,
-		"say it is migrated":       `UPDATE goose_db_version SET version_id = 0`,
+		"say it is migrated":       `UPDATE roster_migrations SET version = 0`,
 		"become the owner":         `SET ROLE ` + pgx.Identifier{s.Pool.Config().ConnConfig.User}.Sanitize(),
 		"run a program":            `COPY clients TO PROGRAM 'cat'`,
 		"trim what is recent":      `SELECT roster_trim_events(now(), 100)`,
@@ -114,7 +115,7 @@ func TestRuntimeRoleCannotAlterTheSchemaOrTheTrail(t *testing.T) {
 
 func TestRuntimeRoleTrimsWhatIsOldByTheFunctionAlone(t *testing.T) {
 	t.Parallel()
-	s := servertest.NewWith(t, servertest.Options{Runtime: true, Registry: func(c *registry.Config) { c.EventRetention = 36 * time.Hour }})
+	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) { c.EventRetention = 36 * time.Hour }})
 	if _, err := s.Pool.Exec(t.Context(), `INSERT INTO events (occurred_at, actor, action, target_type, target)
 		SELECT now() - n * interval '1 day', 'test', 'old', '', '' FROM generate_series(1, 10) n`); err != nil {
 		t.Fatal(err)
@@ -134,22 +135,24 @@ func TestRolesThatCannotBeKeptFromAnythingAreRefused(t *testing.T) {
 	own := s.Pool.Config().ConnConfig.User
 	suffix := strings.ToLower(oauth.RandomText(oauth.Alphanumeric, 20))
 	mighty, plain := "mighty_"+suffix, "plain_"+suffix
-	if _, err := s.Pool.Exec(t.Context(), fmt.Sprintf(`CREATE ROLE %s CREATEROLE; CREATE ROLE %s`, mighty, plain), pgx.QueryExecModeSimpleProtocol); err != nil {
+	superuser := postgrestest.Open(t, postgrestest.Superuser(t, s.Pool.Config().ConnString()))
+	if _, err := superuser.Exec(t.Context(), fmt.Sprintf(`CREATE ROLE %s CREATEROLE; CREATE ROLE %s`, mighty, plain), pgx.QueryExecModeSimpleProtocol); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_, _ = s.Pool.Exec(context.Background(), fmt.Sprintf(`DROP OWNED BY %s; DROP ROLE %[1]s, %s`, plain, mighty), pgx.QueryExecModeSimpleProtocol)
+		_, _ = superuser.Exec(context.Background(), fmt.Sprintf(`DROP OWNED BY %s; DROP ROLE %[1]s, %s`, plain, mighty), pgx.QueryExecModeSimpleProtocol)
 	})
 	for name, c := range map[string]struct{ role, prepare, want string }{
 		"nobody":               {"nobody_" + suffix, "SELECT 1", "there is no role"},
-		"the owner":            {own, "SELECT 1", ""},
+		"the owner":            {own, "SELECT 1", "owns the schema"},
+		"a superuser":          {superuser.Config().ConnConfig.User, "SELECT 1", "is a superuser"},
 		"one that makes roles": {mighty, "SELECT 1", "may change roles"},
 		"by way of PUBLIC":     {plain, "GRANT DELETE ON events TO PUBLIC", "by way of PUBLIC"},
 	} {
 		if _, err := s.Pool.Exec(t.Context(), c.prepare); err != nil {
 			t.Fatal(err)
 		}
-		if err := postgres.GrantRuntime(t.Context(), s.Pool, c.role); err == nil || !strings.Contains(err.Error(), c.want) {
+		if err := migrations.GrantRuntime(t.Context(), s.Pool, c.role); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -14,7 +15,10 @@ import (
 func TestLostDatabaseIsAnsweredByTryAgain(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	config := s.Pool.Config().ConnConfig
+	config, err := pgx.ParseConfig(postgrestest.Superuser(t, s.Pool.Config().ConnString()))
+	if err != nil {
+		t.Fatal(err)
+	}
 	database := config.Database
 	config.Database = "postgres"
 	away, err := pgx.ConnectConfig(t.Context(), config)

@@ -173,9 +173,9 @@ func unmigrated(o *servertest.Options) {
 // narrow lets one request be under way.
 func narrow(o *servertest.Options) { o.Server = func(c *server.Config) { c.MaxInFlight = 1 } }
 
-// short keeps events for an hour.
+// short keeps events for a day.
 func short(o *servertest.Options) {
-	o.Registry = func(c *registry.Config) { c.PublicURL, c.EventRetention = theIssuer, time.Hour }
+	o.Registry = func(c *registry.Config) { c.PublicURL, c.EventRetention = theIssuer, 24*time.Hour }
 }
 
 func (w *world) exhaust() {
@@ -299,7 +299,7 @@ func (w *world) takeGrantType() {
 // trim lets the feed go on behind a cursor and removes what followed it.
 func (w *world) trim() {
 	w.changeTwice()
-	if _, err := w.Pool.Exec(context.Background(), "ALTER TABLE events DISABLE TRIGGER events_stay; UPDATE events SET occurred_at = occurred_at - interval '2 hours'; ALTER TABLE events ENABLE TRIGGER events_stay"); err != nil {
+	if _, err := w.Pool.Exec(context.Background(), "ALTER TABLE events DISABLE TRIGGER events_stay; UPDATE events SET occurred_at = occurred_at - interval '26 hours'; ALTER TABLE events ENABLE TRIGGER events_stay"); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := w.Registry.ForgetExpired(context.Background()); err != nil {

@@ -18,8 +18,8 @@
 // is an unusual one). The first call starts a private server, which takes some
 // seconds, and listens on no network; the others take a fraction of a second. It
 // ends with the test binary, in whatever way that ends. With TEST_DATABASE_URL
-// set to the URL of a PostgreSQL whose role may create databases, that one is
-// used.
+// set to the URL of a PostgreSQL whose role may create databases and roles, that
+// one is used.
 package clienttest
 
 import (

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,26 +17,50 @@ import (
 	"github.com/rosterhq/roster/internal/postgrestest"
 )
 
-// external is an environment with a migrated database of its own and no keyset.
+// external is an environment with a migrated database of its own, as the role
+// that serves, and no keyset.
 func external(t *testing.T) (env []string, keyset string) {
 	t.Helper()
-	keyset = filepath.Join(t.TempDir(), "keyset.json")
-	return []string{"DATABASE_URL=" + postgrestest.NewURL(t), "ROSTER_KEYSET_FILE=" + keyset, "ROSTER_ADDR=127.0.0.1:0", "ROSTER_DATA_DIR=" + t.TempDir()}, keyset
+	return on(t, postgrestest.Runtime(t, postgrestest.NewURL(t)))
 }
 
-// TestExternalDatabaseIsSetUpStepByStep follows the way that README.md
-// describes for production.
+// on is an environment with the database at url and no keyset.
+func on(t *testing.T, url string) (env []string, keyset string) {
+	t.Helper()
+	keyset = filepath.Join(t.TempDir(), "keyset.json")
+	return []string{"DATABASE_URL=" + url, "ROSTER_KEYSET_FILE=" + keyset, "ROSTER_ADDR=127.0.0.1:0", "ROSTER_DATA_DIR=" + t.TempDir()}, keyset
+}
+
+// as is env with the database at url.
+func as(env []string, url string) []string {
+	return append(slices.Clone(env), "DATABASE_URL="+url)
+}
+
+// serving is the role that serves.
+func serving(t *testing.T, own string) (url, role string) {
+	t.Helper()
+	config, err := pgx.ParseConfig(postgrestest.Runtime(t, own))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config.ConnString(), config.User
+}
+
+// TestExternalDatabaseIsSetUpStepByStep follows the way that README.md and
+// docs/postgres-roles.md describe for production.
 func TestExternalDatabaseIsSetUpStepByStep(t *testing.T) {
 	t.Parallel()
-	env, keyset := external(t)
-	emptyDatabase(t, env[0])
+	own := postgrestest.NewEmptyURL(t, "")
+	url, role := serving(t, own)
+	env, keyset := on(t, url)
 
 	refuse(t, env, []string{"serve"}, "run `roster migrate`")
 	refuse(t, env, []string{"bootstrap"}, "run `roster migrate`")
-	if out := succeed(t, env, "migrate"); !strings.Contains(out, "The schema is at version ") {
+	refuse(t, env, []string{"migrate"}, "the role "+role+" may not create tables in the schema public")
+	if out := succeed(t, as(env, own), "migrate", "--runtime-role", role); !strings.Contains(out, "The schema is at version ") {
 		t.Errorf("migrate prints %q", out)
 	}
-	succeed(t, env, "migrate") // again changes nothing
+	succeed(t, as(env, own), "migrate") // again changes nothing
 	refuse(t, env, []string{"serve"}, "no keyset at "+keyset, "roster keys create")
 	if out := succeed(t, env, "keys", "create"); !strings.Contains(out, keyset) {
 		t.Errorf("keys create prints %q", out)
@@ -65,23 +90,9 @@ func TestExternalDatabaseIsSetUpStepByStep(t *testing.T) {
 	s.stop()
 }
 
-func emptyDatabase(t *testing.T, variable string) {
-	t.Helper()
-	_, url, _ := strings.Cut(variable, "=")
-	conn, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close(t.Context())
-	if _, err := conn.Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public"); err != nil {
-		t.Fatal(err)
-	}
-}
-
 func TestSetupPreparesAnExternalDatabase(t *testing.T) {
 	t.Parallel()
-	env, _ := external(t)
-	emptyDatabase(t, env[0])
+	env, _ := on(t, postgrestest.NewEmptyURL(t, ""))
 	s := serve(t, env, "--setup")
 	if token := shell(t, s.printed("Get a token"))["access_token"]; token == nil {
 		t.Error("the printed line gives no token")

@@ -2,44 +2,20 @@ package main_test
 
 import (
 	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
-	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgrestest"
 )
 
 // TestKeysAreReplacedBesideAServer rotates, reseals and prunes while a server
-// that serves as a role of its own runs.
+// runs.
 func TestKeysAreReplacedBesideAServer(t *testing.T) {
 	t.Parallel()
-	env, _ := external(t)
-	_, address, _ := strings.Cut(env[0], "=")
-	role := "runtime_" + strings.ToLower(oauth.RandomText(oauth.Alphanumeric, 20))
-	execute := func(sql string) {
-		t.Helper()
-		conn, err := pgx.Connect(t.Context(), address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer conn.Close(t.Context())
-		if _, err := conn.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	execute("CREATE ROLE " + role + " LOGIN")
-	defer execute("DROP OWNED BY " + role + "; DROP ROLE " + role)
-	refuse(t, env, []string{"migrate", "--runtime-role", "nobody"}, "there is no role nobody")
-	succeed(t, env, "migrate", "--runtime-role", role)
-	u, err := url.Parse(address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.User = url.User(role)
-	env[0] = "DATABASE_URL=" + u.String()
+	own := postgrestest.NewURL(t)
+	env, _ := on(t, postgrestest.Runtime(t, own))
+	refuse(t, as(env, own), []string{"migrate", "--runtime-role", "nobody"}, "there is no role nobody")
 
 	m := regexp.MustCompile(`client_id +(\S+)\nclient_secret +(\S+)\n`).FindStringSubmatch(succeed(t, env, "bootstrap", "--create-keyset"))
 	if m == nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,7 +12,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
 
 	"github.com/rosterhq/roster/internal/embedpg"
 	"github.com/rosterhq/roster/internal/issuers"
@@ -103,28 +101,15 @@ func (db *database) close() {
 	}
 }
 
-// withSQL calls fn with the database as database/sql, which migrations need.
-func (db *database) withSQL(fn func(*sql.DB) error) error {
-	conn := sql.OpenDB(stdlib.GetConnector(*db.pool.Config().ConnConfig))
-	defer conn.Close()
-	return postgres.Unconnected(fn(conn))
-}
-
 func (db *database) up(ctx context.Context) error {
-	return db.withSQL(func(conn *sql.DB) error { return migrations.Up(ctx, conn) })
+	return postgres.Unconnected(migrations.Up(ctx, db.pool))
 }
 
-// schema says what keeps the schema from being the newest; nil when it is.
-func (db *database) schema(ctx context.Context) (current int64, err error) {
-	err = db.withSQL(func(conn *sql.DB) error {
-		have, newest, err := migrations.Version(ctx, conn)
-		current = have
-		if err == nil && have < newest {
-			err = fmt.Errorf("the database schema is at version %d, version %d is missing: run `roster migrate`", have, newest)
-		}
-		return err
-	})
-	return current, err
+// schema returns the version that the database is at, 0 if it was never
+// migrated, and what keeps it from being of use to this program.
+func (db *database) schema(ctx context.Context) (version int64, err error) {
+	version, err = migrations.Check(ctx, db.pool)
+	return version, postgres.Unconnected(err)
 }
 
 // readKeyset reads the keyset from where it is configured to be.

@@ -21,6 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
@@ -78,10 +79,17 @@ func newCage(t *testing.T) *cage {
 // and all that the server would write to its log on the way.
 func (c *cage) watched(t *testing.T) *pgxpool.Pool {
 	t.Helper()
-	config := c.front.Pool.Config()
-	config.ConnConfig.RuntimeParams["log_statement"] = "all"
+	config := c.front.Serving.Config()
+	superuser := postgrestest.Open(t, postgrestest.Superuser(t, config.ConnString()))
+	for _, parameter := range []string{
+		"log_statement = 'all'",
+		"log_parameter_max_length = 0", // values are another matter: they are sealed
+	} {
+		if _, err := superuser.Exec(t.Context(), "ALTER DATABASE "+config.ConnConfig.Database+" SET "+parameter); err != nil {
+			t.Fatal(err)
+		}
+	}
 	config.ConnConfig.RuntimeParams["client_min_messages"] = "log"
-	config.ConnConfig.RuntimeParams["log_parameter_max_length"] = "0" // values are another matter: they are sealed
 	config.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		_, _ = fmt.Fprintln(&c.statements, n.Message, n.Detail, n.Hint, n.Where, n.InternalQuery)
 	}
@@ -199,7 +207,7 @@ func (c *cage) aside(t *testing.T) {
 // the function that it returns is called.
 func (c *cage) activity(t *testing.T) (stop func()) {
 	t.Helper()
-	conn, err := pgx.ConnectConfig(t.Context(), c.front.Pool.Config().ConnConfig)
+	conn, err := pgx.ConnectConfig(t.Context(), c.front.Serving.Config().ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -189,7 +189,7 @@ func present(s *servertest.Server, assertion string) servertest.Response {
 func beside(t testing.TB, s *servertest.Server, pool *pgxpool.Pool, edit ...func(*server.Config)) *servertest.Server {
 	t.Helper()
 	if pool == nil {
-		pool = s.Pool
+		pool = s.Serving
 	}
 	reg := registry.New(postgres.New(pool), s.Keys, s.Registry.Config)
 	if err := reg.Prepare(t.Context()); err != nil {

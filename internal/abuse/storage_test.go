@@ -124,7 +124,7 @@ func TestT27(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stolen := registry.New(postgres.New(s.Pool), wrong, s.Registry.Config)
+	stolen := registry.New(postgres.New(s.Serving), wrong, s.Registry.Config)
 	if c, err := stolen.Client(t.Context(), oauth.ClientRef{ClientID: holder}); err == nil {
 		t.Errorf("another keyset opens a client's add-ons: %s", c.Document["auth0:addons"])
 	}
@@ -281,7 +281,7 @@ func TestT30(t *testing.T) {
 	id, first := newClient(s, nil)
 	acknowledged := map[string]bool{first: true}
 	newest := first
-	killer, err := pgx.ConnectConfig(t.Context(), s.Pool.Config().ConnConfig)
+	killer, err := pgx.ConnectConfig(t.Context(), s.Serving.Config().ConnConfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func fill(t *testing.T) *pgxpool.Pool {
 		`INSERT INTO client_grants (id, client, audience, subject_type, document, created_at, updated_at)
 			SELECT 'g' || serial, id, CASE WHEN serial % 1000 = 0 THEN 'rare' ELSE 'api' END, CASE WHEN serial % 500 = 0 THEN 'user' ELSE 'client' END,
 				json_build_object('scope', json_build_array(repeat('s', 500)), 'allow_any_organization', serial % 700 = 0), now(), now() FROM clients`,
-		`VACUUM ANALYZE`,
+		`VACUUM ANALYZE clients, client_secrets, client_grants, resource_servers`,
 	} {
 		if _, err := pool.Exec(t.Context(), sql); err != nil {
 			t.Fatal(err)

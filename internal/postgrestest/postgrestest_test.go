@@ -16,7 +16,7 @@ func TestDatabasesAreMigratedAndSeparate(t *testing.T) {
 	t.Parallel()
 	one, two := New(t), New(t)
 	var version int64
-	if err := one.QueryRow(t.Context(), "SELECT max(version_id) FROM goose_db_version").Scan(&version); err != nil || version < 1 {
+	if err := one.QueryRow(t.Context(), "SELECT max(version) FROM roster_migrations").Scan(&version); err != nil || version < 1 {
 		t.Errorf("schema version is %d, %v", version, err)
 	}
 	if _, err := one.Exec(t.Context(), "CREATE TABLE mine ()"); err != nil {
@@ -74,11 +74,11 @@ func TestDatabaseGoesWithItsTestUnlessThatFails(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			server, _, err := prepared()
+			p, err := prepare()
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := execute(t.Context(), server, "DROP DATABASE "+strings.TrimPrefix(u.Path, "/")+" WITH (FORCE)"); err != nil {
+			if err := execute(t.Context(), p.server, "DROP DATABASE "+strings.TrimPrefix(u.Path, "/")+" WITH (FORCE)"); err != nil {
 				t.Error(err)
 			}
 		})

@@ -27,7 +27,7 @@ func TestWrongKeysetIsRefusedAtStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := registry.New(postgres.New(s.Pool), other, s.Registry.Config).Prepare(t.Context()); !errors.Is(err, seal.ErrForeign) {
+	if err := registry.New(postgres.New(s.Serving), other, s.Registry.Config).Prepare(t.Context()); !errors.Is(err, seal.ErrForeign) {
 		t.Errorf("another keyset: %v", err)
 	}
 }

@@ -15,7 +15,7 @@ func TestManagementTokensEndWithTheirGrant(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	config := s.Registry.Config
-	other := registry.New(postgres.New(s.Pool), s.Keys, config) // an instance that hears of nothing
+	other := registry.New(postgres.New(s.Serving), s.Keys, config) // an instance that hears of nothing
 
 	token := s.Token("read:clients", "update:clients")
 	may := func(r *registry.Registry, scope string) bool {

@@ -227,7 +227,7 @@ func TestOnlyClientsWithSuchMembersAreOpened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := registry.New(postgres.New(s.Pool), other, s.Registry.Config)
+	r := registry.New(postgres.New(s.Serving), other, s.Registry.Config)
 	if _, err := r.Client(t.Context(), oauth.ClientRef{ClientID: plain}); err != nil {
 		t.Errorf("reading what holds nothing sealed takes the keyset: %v", err)
 	}

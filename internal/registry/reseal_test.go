@@ -122,7 +122,7 @@ func TestResealLeavesLockedAndDamagedValuesAlone(t *testing.T) {
 func TestReplacingLeavesWhatChangedSinceItWasRead(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	store := postgres.New(s.Pool)
+	store := postgres.New(s.Serving)
 	for _, c := range postgres.SealedColumns {
 		if c.Table != "client_secrets" && c.Table != "issuer_keys" {
 			continue
@@ -149,7 +149,7 @@ func plaintexts(t *testing.T, s *servertest.Server, k *seal.Keyset) map[seal.Loc
 	t.Helper()
 	all := map[seal.Location]string{}
 	for _, c := range postgres.SealedColumns {
-		values, err := postgres.New(s.Pool).ValuesNotUnder(t.Context(), c, []byte("none"), "", 1000)
+		values, err := postgres.New(s.Serving).ValuesNotUnder(t.Context(), c, []byte("none"), "", 1000)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -54,7 +54,7 @@ func refresh(t *testing.T, instances ...*registry.Registry) {
 // beside returns another instance on the same database and keyset file.
 func beside(t *testing.T, s *servertest.Server, k *seal.Keyset) *registry.Registry {
 	t.Helper()
-	other := registry.New(postgres.New(s.Pool), k, s.Registry.Config)
+	other := registry.New(postgres.New(s.Serving), k, s.Registry.Config)
 	if err := other.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}

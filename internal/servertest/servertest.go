@@ -33,12 +33,12 @@ type Server struct {
 	URL      string // without a slash at the end
 	Registry *registry.Registry
 	Clock    *Clock // the registry's, unless Options say otherwise
-	Pool     *pgxpool.Pool
 	Keys     *seal.Keyset
 	Admin    string     // a token with every scope
 	Log      *LogBuffer // everything the service logged, at debug level
 
-	RuntimePool *pgxpool.Pool // with Options.Runtime, as the role that serves
+	Serving *pgxpool.Pool // as the role that serves and may do no more than that takes
+	Pool    *pgxpool.Pool // as the owner of the database, for the test to look behind the service
 
 	t testing.TB
 }
@@ -48,7 +48,6 @@ type Options struct {
 	Registry func(*registry.Config)
 	Server   func(*server.Config)
 	TLS      bool
-	Runtime  bool // serve as a role that may do no more than serving takes
 
 	Unchecked bool // do not hold the answers against openapi.yaml: the test is another project's, or takes times
 }
@@ -59,7 +58,8 @@ func New(t testing.TB) *Server { return NewWith(t, Options{}) }
 // NewWith starts a service with options.
 func NewWith(t testing.TB, o Options) *Server {
 	t.Helper()
-	s := &Server{Clock: newClock(), Pool: postgrestest.New(t), Log: &LogBuffer{}, t: t}
+	own := postgrestest.NewURL(t)
+	s := &Server{Clock: newClock(), Pool: postgrestest.Open(t, own), Serving: postgrestest.Open(t, postgrestest.Runtime(t, own)), Log: &LogBuffer{}, t: t}
 	var err error
 	if s.Keys, err = sharedKeys(); err != nil {
 		t.Fatal(err)
@@ -82,13 +82,8 @@ func NewWith(t testing.TB, o Options) *Server {
 	if o.Registry != nil {
 		o.Registry(&config)
 	}
-	pool := s.Pool
-	if o.Runtime {
-		pool = runtimePool(t, s.Pool)
-		s.RuntimePool = pool
-	}
-	s.Registry = registry.New(postgres.New(pool), s.Keys, config)
-	if err := prepare(s, pool); err != nil {
+	s.Registry = registry.New(postgres.New(s.Serving), s.Keys, config)
+	if err := prepare(s, s.Serving); err != nil {
 		t.Fatal(err)
 	}
 	logger := slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -110,33 +105,6 @@ func NewWith(t testing.TB, o Options) *Server {
 	}
 	s.Admin = token.AccessToken.Reveal()
 	return s
-}
-
-// runtimePool connects to owner's database as a role that has what GrantRuntime
-// gives.
-func runtimePool(t testing.TB, owner *pgxpool.Pool) *pgxpool.Pool {
-	t.Helper()
-	ctx := context.Background()
-	role := "runtime_" + strings.ToLower(oauth.RandomText(oauth.Alphanumeric, 20))
-	if _, err := owner.Exec(ctx, "CREATE ROLE "+role+" LOGIN"); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if _, err := owner.Exec(ctx, "DROP OWNED BY "+role+"; DROP ROLE "+role); err != nil {
-			t.Error(err)
-		}
-	})
-	if err := postgres.GrantRuntime(ctx, owner, role); err != nil {
-		t.Fatal(err)
-	}
-	config := owner.Config()
-	config.ConnConfig.User = role
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(pool.Close)
-	return pool
 }
 
 // In returns the same service for a subtest, which then fails by itself.

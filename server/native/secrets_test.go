@@ -230,7 +230,7 @@ func TestLastUseIsStoredLaterAndSurvives(t *testing.T) {
 	if at := secrets(s, id)[0].LastUsedAt; at == nil || at.Before(before) {
 		t.Errorf("last use %v", at)
 	}
-	elsewhere := registry.New(postgres.New(s.Pool), s.Keys, s.Registry.Config)
+	elsewhere := registry.New(postgres.New(s.Serving), s.Keys, s.Registry.Config)
 	stored := func() *time.Time {
 		list, err := elsewhere.Secrets(ctx, oauth.ClientRef{ClientID: id})
 		if err != nil {
@@ -406,7 +406,7 @@ func TestRotationsSurviveLostConnections(t *testing.T) {
 	s := servertest.New(t)
 	ctx := t.Context()
 	id, _ := client(t, s)
-	killer, err := pgx.Connect(ctx, s.Pool.Config().ConnString())
+	killer, err := pgx.Connect(ctx, s.Serving.Config().ConnString())
 	if err != nil {
 		t.Fatal(err)
 	}
