@@ -74,6 +74,13 @@ func findBinaries(hint string, data int, folders []string) (binaries, error) {
 		data, strings.Join(have, ", "), data, data)
 }
 
+// Programs returns the folder of PostgreSQL's programs that Start takes for a new
+// database. hint is Config.BinDir.
+func Programs(hint string) (dir string, err error) {
+	b, err := findBinaries(hint, 0, usualFolders)
+	return b.dir, err
+}
+
 func installed(folders []string) []binaries {
 	var found []binaries
 	for _, pattern := range folders {
