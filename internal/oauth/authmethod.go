@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -39,14 +40,13 @@ func AuthMethodNow(doc jsondoc.Object) string {
 // client_secret_basic. Clients that were given a single method may send their
 // secret in either way.
 func (c *Client) MayUse(method string) bool {
-	var own struct {
-		Methods []string `json:"boruta:token_endpoint_auth_methods"`
-		Then    *string  `json:"boruta:token_endpoint_auth_method"`
-	}
-	if err := c.Document.Decode(&own); err != nil || own.Then == nil || *own.Then != AuthMethodNow(c.Document) {
+	var methods []string
+	var then *string
+	err := errors.Join(c.Document.Read(MemberAuthMethods, &methods), c.Document.Read(MemberAuthMethodThen, &then))
+	if err != nil || then == nil || *then != AuthMethodNow(c.Document) {
 		return true
 	}
-	return slices.Contains(own.Methods, method)
+	return slices.Contains(methods, method)
 }
 
 // MemberAssertionKey is the member with the one key, PEM, by which a client

@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -66,18 +67,20 @@ type Draft struct {
 
 // Metadata is the part of a client's document that rules read.
 type Metadata struct {
-	ClientName              string   `json:"client_name"`
-	RedirectURIs            []string `json:"redirect_uris"`
-	GrantTypes              []string `json:"grant_types"`
-	TokenEndpointAuthMethod string   `json:"token_endpoint_auth_method"`
-	Global                  bool     `json:"auth0:global"`
-	ClientAliases           []string `json:"auth0:client_aliases"`
+	GrantTypes              []string
+	TokenEndpointAuthMethod string
+	Global                  bool
+	ClientAliases           []string
 }
 
 // Metadata decodes what rules read.
 func (c *Client) Metadata() (Metadata, error) {
 	var m Metadata
-	if err := c.Document.Decode(&m); err != nil {
+	doc := c.Document
+	if err := errors.Join(
+		doc.Read("grant_types", &m.GrantTypes), doc.Read("token_endpoint_auth_method", &m.TokenEndpointAuthMethod),
+		doc.Read("auth0:global", &m.Global), doc.Read("auth0:client_aliases", &m.ClientAliases),
+	); err != nil {
 		return m, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed client document", Err: err}
 	}
 	return m, nil

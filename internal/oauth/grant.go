@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -24,14 +25,14 @@ type ClientGrant struct {
 
 // GrantTerms are the members of a grant's document that rules read.
 type GrantTerms struct {
-	Scope          []string `json:"scope"`
-	AllowAllScopes bool     `json:"allow_all_scopes"`
+	Scope          []string
+	AllowAllScopes bool
 }
 
 // Terms decodes what rules read.
 func (g *ClientGrant) Terms() (GrantTerms, error) {
 	var t GrantTerms
-	if err := g.Document.Decode(&t); err != nil {
+	if err := errors.Join(g.Document.Read("scope", &t.Scope), g.Document.Read("allow_all_scopes", &t.AllowAllScopes)); err != nil {
 		return t, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed client grant", Err: err}
 	}
 	return t, nil
@@ -53,16 +54,15 @@ type ResourceServer struct {
 
 // APITerms are the members of a resource server's document that rules read.
 type APITerms struct {
-	Name          string     `json:"name"`
-	Scopes        []APIScope `json:"scopes"`
-	SigningAlg    string     `json:"signing_alg"`
-	TokenLifetime int        `json:"token_lifetime"` // seconds
-	TokenDialect  string     `json:"token_dialect"`
+	Scopes        []APIScope
+	SigningAlg    string
+	TokenLifetime int // seconds
+	TokenDialect  string
 	Authorization struct {
 		Client struct {
 			Policy string `json:"policy"` // "deny_all" or "require_client_grant"
 		} `json:"client"`
-	} `json:"subject_type_authorization"`
+	}
 }
 
 // APIScope is one permission that an API knows.
@@ -74,7 +74,11 @@ type APIScope struct {
 // Terms decodes what rules read.
 func (s *ResourceServer) Terms() (APITerms, error) {
 	var t APITerms
-	if err := s.Document.Decode(&t); err != nil {
+	doc := s.Document
+	if err := errors.Join(
+		doc.Read("scopes", &t.Scopes), doc.Read("signing_alg", &t.SigningAlg), doc.Read("token_lifetime", &t.TokenLifetime),
+		doc.Read("token_dialect", &t.TokenDialect), doc.Read("subject_type_authorization", &t.Authorization),
+	); err != nil {
 		return t, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed resource server", Err: err}
 	}
 	return t, nil

@@ -1,6 +1,7 @@
 package auth0
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 
@@ -60,30 +61,18 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 
 // readGrant reads the grant that a create asks for.
 func readGrant(sent jsondoc.Object) (oauth.ClientGrant, error) {
-	var beside struct {
-		ClientID    string `json:"client_id"`
-		Audience    string `json:"audience"`
-		SubjectType string `json:"subject_type"`
-		DefaultFor  string `json:"default_for"`
+	g := oauth.ClientGrant{
+		ClientID: jsondoc.String(sent["client_id"]), Audience: jsondoc.String(sent["audience"]), DefaultFor: jsondoc.String(sent["default_for"]),
+		SubjectType: cmp.Or(jsondoc.String(sent["subject_type"]), "client"), Document: jsondoc.Object{"scope": json.RawMessage(`[]`)},
 	}
-	if err := sent.Decode(&beside); err != nil {
-		return oauth.ClientGrant{}, err
-	}
-	if (beside.ClientID == "") == (beside.DefaultFor == "") {
+	if (g.ClientID == "") == (g.DefaultFor == "") {
 		return oauth.ClientGrant{}, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Detail: "Exactly one of client_id and default_for must be set."}
-	}
-	if beside.SubjectType == "" {
-		beside.SubjectType = "client"
 	}
 	wire := jsondoc.Object{}
 	for _, name := range grantFields.Names() {
 		if raw, ok := sent[name]; ok {
 			wire[name] = raw
 		}
-	}
-	g := oauth.ClientGrant{
-		ClientID: beside.ClientID, Audience: beside.Audience, SubjectType: beside.SubjectType, DefaultFor: beside.DefaultFor,
-		Document: jsondoc.Object{"scope": json.RawMessage(`[]`)},
 	}
 	return g, grantFields.Apply(g.Document, wire)
 }
