@@ -8,15 +8,6 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
 
-// Members of a document for clients that may authenticate in more than one
-// way. The methods count as long as token_endpoint_auth_method (RFC 7591 §2)
-// is what it was when they were set; a dialect that knows one method only
-// overrides them by changing it.
-const (
-	MemberAuthMethods    = "boruta:token_endpoint_auth_methods"
-	MemberAuthMethodThen = "boruta:token_endpoint_auth_method" // as AuthMethodNow returned it
-)
-
 // Authentication methods that use the secret (RFC 7591 §2).
 const (
 	SecretBasic = "client_secret_basic"
@@ -48,10 +39,6 @@ func (c *Client) MayUse(method string) bool {
 	}
 	return slices.Contains(methods, method)
 }
-
-// MemberAssertionKey is the member with the one key, PEM, by which a client
-// without registered credentials may sign assertions.
-const MemberAssertionKey = "boruta:jwt_public_key"
 
 // AssertionKey returns the credential for the key in MemberAssertionKey; false
 // if there is none, if the client may not use private_key_jwt, or if no

@@ -69,7 +69,6 @@ type Draft struct {
 type Metadata struct {
 	GrantTypes              []string
 	TokenEndpointAuthMethod string
-	Global                  bool
 	ClientAliases           []string
 }
 
@@ -79,12 +78,15 @@ func (c *Client) Metadata() (Metadata, error) {
 	doc := c.Document
 	if err := errors.Join(
 		doc.Read("grant_types", &m.GrantTypes), doc.Read("token_endpoint_auth_method", &m.TokenEndpointAuthMethod),
-		doc.Read("auth0:global", &m.Global), doc.Read("auth0:client_aliases", &m.ClientAliases),
+		doc.Read(MemberClientAliases, &m.ClientAliases),
 	); err != nil {
 		return m, &Error{Kind: Invalid, Reason: Malformed, Detail: "malformed client document", Err: err}
 	}
 	return m, nil
 }
+
+// IsGlobal reports whether c is the client that stands for all applications.
+func (c *Client) IsGlobal() bool { return string(c.Document[MemberGlobal]) == "true" }
 
 // GrantClientCredentials is the grant type of RFC 6749 §4.4.
 const GrantClientCredentials = "client_credentials"

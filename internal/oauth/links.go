@@ -46,11 +46,3 @@ type Links struct {
 	KeyPair          string           // id of the shared pair; "" when the key is the client's own or it has none
 	PublicKey        string           // PEM; "" for none
 }
-
-// MemberPublicKey is the document's member with the public half of a key that
-// belongs to the client alone.
-const MemberPublicKey = "public_key"
-
-// MemberMetadata is the document's member with whatever Boruta's callers keep
-// with a client: an object of any depth, which other dialects show in part.
-const MemberMetadata = "boruta:metadata"

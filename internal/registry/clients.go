@@ -251,7 +251,7 @@ func storeAliases(tx *postgres.Tx, before, after oauth.Client) error {
 // apiOf returns the identifier of the API that c is created to stand for, ""
 // for none.
 func (r *Registry) apiOf(ctx context.Context, tx *postgres.Tx, c oauth.Client) (string, error) {
-	identifier := jsondoc.String(c.Document["auth0:resource_server_identifier"])
+	identifier := jsondoc.String(c.Document[oauth.MemberAPI])
 	if identifier == "" {
 		return "", nil
 	}
@@ -270,11 +270,7 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error 
 		if err != nil {
 			return err
 		}
-		meta, err := c.Metadata()
-		if err != nil {
-			return err
-		}
-		if meta.Global {
+		if c.IsGlobal() {
 			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The global client cannot be deleted."}
 		}
 		tx.DeleteClient(c.ID)

@@ -39,7 +39,7 @@ func (r *Registry) recordChanges(ctx context.Context, tx *postgres.Tx, action, k
 	e := r.event(ctx, action, kind, target)
 	e.Changes = diff
 	tx.InsertEvent(e)
-	_, class := diff["auth0:is_first_party"] // which default grants a client has
+	_, class := diff[oauth.MemberFirstParty] // which default grants a client has
 	if kind == "client_grant" || action == "client.deleted" || action == "client.updated" && class {
 		tx.AtEnd(r.callers.Purge)
 	}

@@ -19,7 +19,7 @@ import (
 // An add-on's settings are passwords and private keys by design. An encryption
 // key should be a public one, but is any text, and callers need the right to
 // read secrets to see it.
-var KeptSealed = []string{"auth0:addons", "auth0:encryption_key"}
+var KeptSealed = []string{oauth.MemberAddons, oauth.MemberEncryptionKey}
 
 func membersLocation(client string) seal.Location {
 	return seal.Location{Table: "clients", Row: client, Column: "sealed"}

@@ -182,8 +182,8 @@ func (r *Registry) createAdministrator(ctx context.Context, clientID string, sec
 			"client_name":                jsondoc.Must("Roster administrator"),
 			"grant_types":                json.RawMessage(`["client_credentials"]`),
 			"token_endpoint_auth_method": jsondoc.Must("client_secret_post"),
-			"auth0:app_type":             jsondoc.Must("non_interactive"),
-			"auth0:is_first_party":       json.RawMessage(`true`),
+			oauth.MemberAppType:          jsondoc.Must("non_interactive"),
+			oauth.MemberFirstParty:       json.RawMessage(`true`),
 		}},
 		NewSecret: secret,
 	}

@@ -98,7 +98,7 @@ func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenReque
 		return
 	}
 	class := ""
-	if string(c.Document["auth0:is_first_party"]) == "false" {
+	if string(c.Document[oauth.MemberFirstParty]) == "false" {
 		class = "third_party_clients"
 	}
 	grant, err := r.store.GrantFor(ctx, c.ID, api.Identifier, class)

@@ -306,7 +306,7 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 	}
 	if may(readClient) {
 		body["tenant"] = jsondoc.Must(h.registry.Tenant)
-		global := string(c.Document["auth0:global"]) == "true"
+		global := c.IsGlobal()
 		body["global"] = jsondoc.Must(global)
 		if !global {
 			body["callback_url_template"] = json.RawMessage(`false`)

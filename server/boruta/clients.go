@@ -227,11 +227,10 @@ func (h *handler) client(ctx context.Context, path string) (oauth.Client, error)
 // visible hides the client that stands for all applications: it is another
 // dialect's device.
 func visible(c *oauth.Client) error {
-	meta, err := c.Metadata()
-	if err == nil && meta.Global {
-		err = oauth.Missing("client")
+	if c.IsGlobal() {
+		return oauth.Missing("client")
 	}
-	return err
+	return nil
 }
 
 func (h *handler) BorutaReplaceClient(ctx context.Context, req borutaapi.BorutaReplaceClientRequestObject) (borutaapi.BorutaReplaceClientResponseObject, error) {

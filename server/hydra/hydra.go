@@ -203,7 +203,7 @@ func canonical(name string) string {
 	case name == "metadata":
 		return oauth.MemberMetadata
 	case name == "allowed_cors_origins":
-		return "auth0:allowed_origins"
+		return oauth.MemberAllowedOrigins
 	case slices.Contains(ofHydra, name) || strings.HasSuffix(name, "_lifespan"):
 		return "hydra:" + name
 	}

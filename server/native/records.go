@@ -154,7 +154,7 @@ func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker) 
 	var rights []string
 	for member := range r.Document {
 		switch {
-		case member == "auth0:encryption_key":
+		case member == oauth.MemberEncryptionKey:
 			rights = append(rights, "update:client_keys")
 		case member == oauth.SlotTokenVault:
 			rights = append(rights, "update:client_token_vault_privileged_access")
@@ -200,7 +200,7 @@ func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker) 
 	w.Edit = func(doc jsondoc.Object, was *oauth.Client) ([]registry.Note, error) {
 		var notes []registry.Note
 		if was != nil {
-			if string(was.Document["auth0:global"]) == "true" {
+			if was.IsGlobal() {
 				return []registry.Note{note0(registry.NoteSkipped, "The global client is not changed.", "")}, registry.ErrSkip
 			}
 			if w.ID != "" && was.ID != w.ID {

@@ -1,0 +1,63 @@
+package oauth
+
+// The members of a client's document that rules below the dialects read or
+// write, and those that two dialects share, although one dialect has named
+// them: what follows the prefix is that dialect's name. No other code outside a
+// dialect knows a member by its prefix. The stored names stay what they are,
+// since the schema's generated columns read them too.
+const (
+	// MemberGlobal is true for the client that stands for all applications.
+	// Prepare makes it and DeleteClient keeps it, dialects without such a client
+	// hide it, and lists select by it (column is_global).
+	MemberGlobal = "auth0:global"
+
+	// MemberClientAliases are further names that belong to one client alone: the
+	// table client_aliases is kept in step with them.
+	MemberClientAliases = "auth0:client_aliases"
+
+	// MemberFirstParty tells which default grants a client has, unless it is
+	// false those of first parties. Lists select by it (column is_first_party).
+	MemberFirstParty = "auth0:is_first_party"
+
+	// MemberAppType is what kind of application a client is. Lists select by it
+	// (column app_type), and Administrator sets it.
+	MemberAppType = "auth0:app_type"
+
+	// MemberExternalClientID is what lists find a client by that is registered
+	// elsewhere (column external_client_id).
+	MemberExternalClientID = "auth0:external_client_id"
+
+	// MemberAPI names the API that a client is created to stand for: CreateClient
+	// links the two.
+	MemberAPI = "auth0:resource_server_identifier"
+
+	// MemberAddons and MemberEncryptionKey may hold keys of other systems: they
+	// are stored sealed, and events do not show them.
+	MemberAddons        = "auth0:addons"
+	MemberEncryptionKey = "auth0:encryption_key"
+
+	// MemberAllowedOrigins are the origins that a browser may call from. Auth0's
+	// dialect shows them, and the import of Hydra's clients writes them.
+	MemberAllowedOrigins = "auth0:allowed_origins"
+
+	// MemberAuthMethods are the ways in which a client may authenticate if it has
+	// more than one. They count as long as token_endpoint_auth_method (RFC 7591
+	// §2) is what it was when they were set, which MemberAuthMethodThen keeps as
+	// AuthMethodNow returned it: a dialect that knows one method only overrides
+	// them by changing it. MayUse reads them.
+	MemberAuthMethods    = "boruta:token_endpoint_auth_methods"
+	MemberAuthMethodThen = "boruta:token_endpoint_auth_method"
+
+	// MemberAssertionKey is the one key, PEM, by which a client without
+	// registered credentials may sign assertions; see AssertionKey.
+	MemberAssertionKey = "boruta:jwt_public_key"
+
+	// MemberMetadata is whatever Boruta's callers keep with a client, an object
+	// of any depth. Auth0's dialect shows it in part, and the import of Hydra's
+	// clients writes it.
+	MemberMetadata = "boruta:metadata"
+
+	// MemberPublicKey is the public half of a key that belongs to the client
+	// alone. It is the registry's own and has no prefix.
+	MemberPublicKey = "public_key"
+)
