@@ -3,6 +3,7 @@ package auth0
 import (
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"slices"
 
@@ -69,6 +70,11 @@ func (h *handler) viewAPI(ctx context.Context, api oauth.ResourceServer) (jsondo
 	return body, nil
 }
 
+func (h *handler) renderAPI(ctx context.Context, status int, api oauth.ResourceServer) (rendered, error) {
+	body, err := h.viewAPI(ctx, api)
+	return document(status, apiSchema, body, ""), err
+}
+
 // applyAPI changes an API by the members of a request. One that signs with
 // HS256 gets a secret if it has none.
 func applyAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
@@ -128,8 +134,7 @@ func (h *handler) Auth0CreateResourceServer(ctx context.Context, req auth0api.Au
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.viewAPI(ctx, api)
-	return auth0api.Auth0CreateResourceServer201JSONResponse{Body: body}, err
+	return h.renderAPI(ctx, http.StatusCreated, api)
 }
 
 func (h *handler) Auth0GetResourceServer(ctx context.Context, req auth0api.Auth0GetResourceServerRequestObject) (auth0api.Auth0GetResourceServerResponseObject, error) {
@@ -137,8 +142,7 @@ func (h *handler) Auth0GetResourceServer(ctx context.Context, req auth0api.Auth0
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.viewAPI(ctx, api)
-	return auth0api.Auth0GetResourceServer200JSONResponse{Body: body}, err
+	return h.renderAPI(ctx, 0, api)
 }
 
 func (h *handler) Auth0UpdateResourceServer(ctx context.Context, req auth0api.Auth0UpdateResourceServerRequestObject) (auth0api.Auth0UpdateResourceServerResponseObject, error) {
@@ -146,8 +150,7 @@ func (h *handler) Auth0UpdateResourceServer(ctx context.Context, req auth0api.Au
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.viewAPI(ctx, api)
-	return auth0api.Auth0UpdateResourceServer200JSONResponse{Body: body}, err
+	return h.renderAPI(ctx, 0, api)
 }
 
 func (h *handler) Auth0DeleteResourceServer(ctx context.Context, req auth0api.Auth0DeleteResourceServerRequestObject) (auth0api.Auth0DeleteResourceServerResponseObject, error) {

@@ -30,6 +30,7 @@ func Mount(r gin.IRouter, reg *registry.Registry) error {
 	if err != nil {
 		return err
 	}
+	spec.OrderOf(clientSchema) // read now, not by the first request
 	audited := func(f auth0api.StrictHandlerFunc, _ string) auth0api.StrictHandlerFunc {
 		return dialect.Audited(reg, f)
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -44,8 +45,7 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 	if err := h.addOnce(ctx, body, draft, key, inline); err != nil {
 		return nil, err
 	}
-	tag := etag(c.Version)
-	return auth0api.Auth0CreateClient201JSONResponse{Body: body, Headers: auth0api.Auth0CreateClient201ResponseHeaders{ETag: &tag}}, nil
+	return document(http.StatusCreated, clientSchema, body, etag(c.Version)), nil
 }
 
 // mayCreate asks for the scopes that some members need beside create:clients:
@@ -156,7 +156,7 @@ func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClien
 		return nil, err
 	}
 	sel.cut(body)
-	return rendered{body.Append(nil), tag}, nil
+	return document(0, clientSchema, body, tag), nil
 }
 
 func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0UpdateClientRequestObject) (auth0api.Auth0UpdateClientResponseObject, error) {
@@ -184,8 +184,7 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	if err != nil {
 		return nil, err
 	}
-	tag := etag(c.Version)
-	return auth0api.Auth0UpdateClient200JSONResponse{Body: body, Headers: auth0api.Auth0UpdateClient200ResponseHeaders{ETag: &tag}}, nil
+	return document(0, clientSchema, body, etag(c.Version)), nil
 }
 
 // swapsCredentials reports whether a request only changes which credentials a
@@ -266,8 +265,7 @@ func (h *handler) Auth0RotateClientSecret(ctx context.Context, req auth0api.Auth
 		return nil, err
 	}
 	body["client_secret"] = jsondoc.Must(secret.Reveal())
-	tag := etag(c.Version)
-	return auth0api.Auth0RotateClientSecret200JSONResponse{Body: body, Headers: auth0api.Auth0RotateClientSecret200ResponseHeaders{ETag: &tag}}, nil
+	return document(0, clientSchema, body, etag(c.Version)), nil
 }
 
 func (h *handler) Auth0ListClientConnections(ctx context.Context, req auth0api.Auth0ListClientConnectionsRequestObject) (auth0api.Auth0ListClientConnectionsResponseObject, error) {

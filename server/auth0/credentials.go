@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // timestamp renders a time as the dialect does: UTC, three decimals.
@@ -53,7 +55,7 @@ func (h *handler) Auth0CreateClientCredential(ctx context.Context, req auth0api.
 	if err != nil {
 		return nil, err
 	}
-	return auth0api.Auth0CreateClientCredential201JSONResponse{Body: viewCredential(c)}, nil
+	return value(http.StatusCreated, credentialSchema, viewCredential(c)), nil
 }
 
 func (h *handler) Auth0ListClientCredentials(ctx context.Context, req auth0api.Auth0ListClientCredentialsRequestObject) (auth0api.Auth0ListClientCredentialsResponseObject, error) {
@@ -65,7 +67,7 @@ func (h *handler) Auth0ListClientCredentials(ctx context.Context, req auth0api.A
 	for i, c := range list {
 		body[i] = viewCredential(c)
 	}
-	return auth0api.Auth0ListClientCredentials200JSONResponse{Body: body}, nil
+	return rendered{body: spec.OrderOf(credentialSchema).List().AppendValue(nil, jsondoc.Must(body))}, nil
 }
 
 func (h *handler) Auth0GetClientCredential(ctx context.Context, req auth0api.Auth0GetClientCredentialRequestObject) (auth0api.Auth0GetClientCredentialResponseObject, error) {
@@ -73,7 +75,7 @@ func (h *handler) Auth0GetClientCredential(ctx context.Context, req auth0api.Aut
 	if err != nil {
 		return nil, err
 	}
-	return auth0api.Auth0GetClientCredential200JSONResponse{Body: viewCredential(c)}, nil
+	return value(0, credentialSchema, viewCredential(c)), nil
 }
 
 func (h *handler) Auth0UpdateClientCredential(ctx context.Context, req auth0api.Auth0UpdateClientCredentialRequestObject) (auth0api.Auth0UpdateClientCredentialResponseObject, error) {
@@ -85,7 +87,7 @@ func (h *handler) Auth0UpdateClientCredential(ctx context.Context, req auth0api.
 	if err != nil {
 		return nil, err
 	}
-	return auth0api.Auth0UpdateClientCredential200JSONResponse{Body: viewCredential(c)}, nil
+	return value(0, credentialSchema, viewCredential(c)), nil
 }
 
 func (h *handler) Auth0DeleteClientCredential(ctx context.Context, req auth0api.Auth0DeleteClientCredentialRequestObject) (auth0api.Auth0DeleteClientCredentialResponseObject, error) {

@@ -103,7 +103,8 @@ func Fail(c *gin.Context, err error) {
 		c.Header("WWW-Authenticate", fmt.Sprintf("Bearer error=%q", said.message))
 		body.Attributes = &auth0api.Auth0ErrorAttributes{Error: &said.message}
 	}
-	c.AbortWithStatusJSON(said.status, body)
+	c.Abort()
+	c.Data(said.status, "application/json; charset=utf-8", value(0, errorSchema, body).body)
 }
 
 // wording puts a mismatch into the words of Auth0's validator, which are those

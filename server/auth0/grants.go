@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"net/http"
 
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -41,6 +42,11 @@ func viewGrant(g oauth.ClientGrant) (jsondoc.Object, error) {
 	return body, nil
 }
 
+func renderGrant(status int, g oauth.ClientGrant) (rendered, error) {
+	body, err := viewGrant(g)
+	return document(status, grantSchema, body, ""), err
+}
+
 func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0CreateClientGrantRequestObject) (auth0api.Auth0CreateClientGrantResponseObject, error) {
 	g, err := readGrant(*req.Body)
 	if err != nil {
@@ -55,8 +61,7 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 	if err != nil {
 		return nil, err
 	}
-	body, err := viewGrant(g)
-	return auth0api.Auth0CreateClientGrant201JSONResponse{Body: body}, err
+	return renderGrant(http.StatusCreated, g)
 }
 
 // readGrant reads the grant that a create asks for.
@@ -99,8 +104,7 @@ func (h *handler) Auth0GetClientGrant(ctx context.Context, req auth0api.Auth0Get
 	if err != nil {
 		return nil, err
 	}
-	body, err := viewGrant(g)
-	return auth0api.Auth0GetClientGrant200JSONResponse{Body: body}, err
+	return renderGrant(0, g)
 }
 
 func (h *handler) Auth0UpdateClientGrant(ctx context.Context, req auth0api.Auth0UpdateClientGrantRequestObject) (auth0api.Auth0UpdateClientGrantResponseObject, error) {
@@ -108,8 +112,7 @@ func (h *handler) Auth0UpdateClientGrant(ctx context.Context, req auth0api.Auth0
 	if err != nil {
 		return nil, err
 	}
-	body, err := viewGrant(g)
-	return auth0api.Auth0UpdateClientGrant200JSONResponse{Body: body}, err
+	return renderGrant(0, g)
 }
 
 func (h *handler) Auth0DeleteClientGrant(ctx context.Context, req auth0api.Auth0DeleteClientGrantRequestObject) (auth0api.Auth0DeleteClientGrantResponseObject, error) {

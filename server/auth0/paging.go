@@ -6,6 +6,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // cursors makes and reads the opaque cursors of checkpoint paging.
@@ -111,12 +112,12 @@ func onePage[T, P any](c *cursors, p paging, kind string, place func(T) P, find 
 // that holds it under name. count finds the total, which is asked for only
 // where it is shown.
 func (p paging) answer(name string, list []jsondoc.Object, next string, count func() (int, error)) (rendered, error) {
-	array := []byte{'['}
+	order, array := spec.OrderOf(listSchemas[name]), []byte{'['}
 	for i, o := range list {
 		if i > 0 {
 			array = append(array, ',')
 		}
-		array = o.Append(array)
+		array = order.Items().Append(array, o)
 	}
 	array = append(array, ']')
 	body := jsondoc.Object{name: array}
@@ -133,5 +134,5 @@ func (p paging) answer(name string, list []jsondoc.Object, next string, count fu
 	default:
 		return rendered{body: array}, nil
 	}
-	return rendered{body: body.Append(nil)}, nil
+	return rendered{body: order.AppendOrdered(nil, body)}, nil
 }

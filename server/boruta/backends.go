@@ -6,6 +6,7 @@ import (
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // BackendID names the backend that every identity provider has.
@@ -42,7 +43,7 @@ var backend = jsondoc.Object{
 func (h *handler) BorutaListBackends(
 	context.Context, borutaapi.BorutaListBackendsRequestObject,
 ) (borutaapi.BorutaListBackendsResponseObject, error) {
-	return borutaapi.BorutaListBackends200JSONResponse(data([]jsondoc.Object{backend})), nil
+	return borutaapi.BorutaListBackends200JSONResponse(data(spec.OrderOf("BorutaBackend").List(), []jsondoc.Object{backend})), nil
 }
 
 func (h *handler) BorutaGetBackend(
@@ -52,5 +53,5 @@ func (h *handler) BorutaGetBackend(
 	if err == nil && id != BackendID {
 		err = oauth.Missing("backend")
 	}
-	return borutaapi.BorutaGetBackend200JSONResponse(data(backend)), err
+	return borutaapi.BorutaGetBackend200JSONResponse(data(spec.OrderOf("BorutaBackend"), backend)), err
 }

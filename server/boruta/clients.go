@@ -18,6 +18,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // pageSize is how many clients of a list are read at a time.
@@ -48,12 +49,16 @@ func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListC
 			list = append(list, one)
 		}
 		if len(page) < pageSize {
-			return borutaapi.BorutaListClients200JSONResponse(data(list)), nil
+			return borutaapi.BorutaListClients200JSONResponse(data(spec.OrderOf("BorutaClient").List(), list)), nil
 		}
 	}
 }
 
-func data(v any) jsondoc.Object { return jsondoc.Object{"data": jsondoc.Must(v)} }
+// data is the envelope of answers, what is in it in the order of the
+// specification.
+func data(o *spec.Order, v any) jsondoc.Object {
+	return jsondoc.Object{"data": o.AppendValue(nil, jsondoc.Must(v))}
+}
 
 func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCreateClientRequestObject) (borutaapi.BorutaCreateClientResponseObject, error) {
 	draft, err := h.draft(*req.Body)
@@ -71,7 +76,7 @@ func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCr
 	body["secret"] = jsondoc.Must(draft.NewSecret.Reveal())
 	location := "/api/clients/" + c.ID
 	return borutaapi.BorutaCreateClient201JSONResponse{
-		Body: data(body), Headers: borutaapi.BorutaCreateClient201ResponseHeaders{Location: &location, ETag: &tag},
+		Body: data(spec.OrderOf("BorutaClient"), body), Headers: borutaapi.BorutaCreateClient201ResponseHeaders{Location: &location, ETag: &tag},
 	}, nil
 }
 
@@ -208,7 +213,7 @@ func (h *handler) BorutaGetClient(ctx context.Context, req borutaapi.BorutaGetCl
 	if req.Params.IfNoneMatch != nil && (*req.Params.IfNoneMatch == "*" || strings.Contains(*req.Params.IfNoneMatch, strings.Trim(tag, `"`))) {
 		return borutaapi.BorutaGetClient304Response{Headers: borutaapi.BorutaGetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
-	return borutaapi.BorutaGetClient200JSONResponse{Body: data(body), Headers: borutaapi.BorutaGetClient200ResponseHeaders{ETag: &tag}}, nil
+	return borutaapi.BorutaGetClient200JSONResponse{Body: data(spec.OrderOf("BorutaClient"), body), Headers: borutaapi.BorutaGetClient200ResponseHeaders{ETag: &tag}}, nil
 }
 
 // client reads the client that a path names.
@@ -309,7 +314,7 @@ func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit
 		return nil, "", missingProvider(err)
 	}
 	body, tag, err = h.view(ctx, c)
-	return data(body), tag, err
+	return data(spec.OrderOf("BorutaClient"), body), tag, err
 }
 
 // apply changes a locked client, which had those ties, by what was sent.

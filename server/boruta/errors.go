@@ -8,8 +8,10 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rosterhq/roster/gen/borutaapi"
+	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 var (
@@ -80,7 +82,8 @@ func Fail(c *gin.Context, err error) {
 		status, body.Message = http.StatusNotFound, "There is nothing at this path for this method."
 	}
 	body.Code = strings.ReplaceAll(strings.ToUpper(http.StatusText(status)), " ", "_")
-	c.AbortWithStatusJSON(status, body)
+	c.Abort()
+	c.Data(status, "application/json; charset=utf-8", spec.OrderOf("BorutaError").AppendValue(nil, jsondoc.Must(body)))
 }
 
 // asMember tells of a failure as one of a member, if the dialect does so.

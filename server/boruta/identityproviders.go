@@ -8,6 +8,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/server/dialect"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 var providerAttributes = func() []attribute {
@@ -90,7 +91,7 @@ func (h *handler) BorutaListIdentityProviders(ctx context.Context, _ borutaapi.B
 	for i, p := range providers {
 		list[i] = providerView(p)
 	}
-	return borutaapi.BorutaListIdentityProviders200JSONResponse(data(list)), err
+	return borutaapi.BorutaListIdentityProviders200JSONResponse(data(spec.OrderOf("BorutaIdentityProvider").List(), list)), err
 }
 
 func (h *handler) BorutaCreateIdentityProvider(ctx context.Context, req borutaapi.BorutaCreateIdentityProviderRequestObject) (borutaapi.BorutaCreateIdentityProviderResponseObject, error) {
@@ -101,7 +102,7 @@ func (h *handler) BorutaCreateIdentityProvider(ctx context.Context, req borutaap
 	p, err := h.registry.CreateIdentityProvider(ctx, p)
 	location := "/api/identity-providers/" + p.ID
 	return borutaapi.BorutaCreateIdentityProvider201JSONResponse{
-		Body: data(providerView(p)), Headers: borutaapi.BorutaCreateIdentityProvider201ResponseHeaders{Location: &location},
+		Body: data(spec.OrderOf("BorutaIdentityProvider"), providerView(p)), Headers: borutaapi.BorutaCreateIdentityProvider201ResponseHeaders{Location: &location},
 	}, err
 }
 
@@ -111,7 +112,7 @@ func (h *handler) BorutaGetIdentityProvider(ctx context.Context, req borutaapi.B
 		return nil, err
 	}
 	p, err := h.registry.IdentityProvider(ctx, id)
-	return borutaapi.BorutaGetIdentityProvider200JSONResponse(data(providerView(p))), err
+	return borutaapi.BorutaGetIdentityProvider200JSONResponse(data(spec.OrderOf("BorutaIdentityProvider"), providerView(p))), err
 }
 
 func (h *handler) updateProvider(ctx context.Context, path string, sent jsondoc.Object) (jsondoc.Object, error) {
@@ -120,7 +121,7 @@ func (h *handler) updateProvider(ctx context.Context, path string, sent jsondoc.
 		return nil, err
 	}
 	p, err := h.registry.UpdateIdentityProvider(ctx, id, func(p *oauth.IdentityProvider) error { return applyProvider(p, sent, false) })
-	return data(providerView(p)), err
+	return data(spec.OrderOf("BorutaIdentityProvider"), providerView(p)), err
 }
 
 func (h *handler) BorutaReplaceIdentityProvider(ctx context.Context, req borutaapi.BorutaReplaceIdentityProviderRequestObject) (borutaapi.BorutaReplaceIdentityProviderResponseObject, error) {

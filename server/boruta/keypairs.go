@@ -6,6 +6,7 @@ import (
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 var keyPairAttributes = []attribute{{wire: "is_default", kind: flag, blank: no}}
@@ -29,7 +30,7 @@ func (h *handler) BorutaListKeyPairs(ctx context.Context, _ borutaapi.BorutaList
 	for i, k := range pairs {
 		list[i] = keyPairView(k)
 	}
-	return borutaapi.BorutaListKeyPairs200JSONResponse(data(list)), err
+	return borutaapi.BorutaListKeyPairs200JSONResponse(data(spec.OrderOf("BorutaKeyPair").List(), list)), err
 }
 
 func (h *handler) BorutaCreateKeyPair(ctx context.Context, req borutaapi.BorutaCreateKeyPairRequestObject) (borutaapi.BorutaCreateKeyPairResponseObject, error) {
@@ -40,7 +41,7 @@ func (h *handler) BorutaCreateKeyPair(ctx context.Context, req borutaapi.BorutaC
 	k, err := h.registry.CreateKeyPair(ctx, isDefault)
 	location := "/api/key-pairs/" + k.ID
 	return borutaapi.BorutaCreateKeyPair201JSONResponse{
-		Body: data(keyPairView(k)), Headers: borutaapi.BorutaCreateKeyPair201ResponseHeaders{Location: &location},
+		Body: data(spec.OrderOf("BorutaKeyPair"), keyPairView(k)), Headers: borutaapi.BorutaCreateKeyPair201ResponseHeaders{Location: &location},
 	}, err
 }
 
@@ -50,7 +51,7 @@ func (h *handler) BorutaGetKeyPair(ctx context.Context, req borutaapi.BorutaGetK
 		return nil, err
 	}
 	k, err := h.registry.KeyPair(ctx, id)
-	return borutaapi.BorutaGetKeyPair200JSONResponse(data(keyPairView(k))), err
+	return borutaapi.BorutaGetKeyPair200JSONResponse(data(spec.OrderOf("BorutaKeyPair"), keyPairView(k))), err
 }
 
 func (h *handler) updateKeyPair(ctx context.Context, path string, sent jsondoc.Object) (jsondoc.Object, error) {
@@ -69,7 +70,7 @@ func (h *handler) updateKeyPair(ctx context.Context, path string, sent jsondoc.O
 	if isDefault != k.Default {
 		k, err = h.registry.SetDefaultKeyPair(ctx, id, isDefault)
 	}
-	return data(keyPairView(k)), err
+	return data(spec.OrderOf("BorutaKeyPair"), keyPairView(k)), err
 }
 
 func (h *handler) BorutaReplaceKeyPair(ctx context.Context, req borutaapi.BorutaReplaceKeyPairRequestObject) (borutaapi.BorutaReplaceKeyPairResponseObject, error) {
@@ -88,7 +89,7 @@ func (h *handler) BorutaRotateKeyPair(ctx context.Context, req borutaapi.BorutaR
 		return nil, err
 	}
 	k, err := h.registry.RotateKeyPair(ctx, id)
-	return borutaapi.BorutaRotateKeyPair200JSONResponse(data(keyPairView(k))), err
+	return borutaapi.BorutaRotateKeyPair200JSONResponse(data(spec.OrderOf("BorutaKeyPair"), keyPairView(k))), err
 }
 
 func (h *handler) BorutaDeleteKeyPair(ctx context.Context, req borutaapi.BorutaDeleteKeyPairRequestObject) (borutaapi.BorutaDeleteKeyPairResponseObject, error) {

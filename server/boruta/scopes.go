@@ -10,6 +10,7 @@ import (
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // protectedScopes cannot be changed or deleted: Boruta's own administration
@@ -75,7 +76,7 @@ func (h *handler) BorutaListScopes(ctx context.Context, _ borutaapi.BorutaListSc
 	for i := range scopes {
 		list[i] = scopeValues(&scopes[i])
 	}
-	return borutaapi.BorutaListScopes200JSONResponse(data(list)), err
+	return borutaapi.BorutaListScopes200JSONResponse(data(spec.OrderOf("BorutaScope").List(), list)), err
 }
 
 func (h *handler) BorutaCreateScope(ctx context.Context, req borutaapi.BorutaCreateScopeRequestObject) (borutaapi.BorutaCreateScopeResponseObject, error) {
@@ -86,7 +87,7 @@ func (h *handler) BorutaCreateScope(ctx context.Context, req borutaapi.BorutaCre
 	s, err := h.registry.CreateScope(ctx, s)
 	location := "/api/scopes/" + s.ID
 	return borutaapi.BorutaCreateScope201JSONResponse{
-		Body: data(scopeValues(&s)), Headers: borutaapi.BorutaCreateScope201ResponseHeaders{Location: &location},
+		Body: data(spec.OrderOf("BorutaScope"), scopeValues(&s)), Headers: borutaapi.BorutaCreateScope201ResponseHeaders{Location: &location},
 	}, err
 }
 
@@ -96,7 +97,7 @@ func (h *handler) BorutaGetScope(ctx context.Context, req borutaapi.BorutaGetSco
 		return nil, err
 	}
 	s, err := h.registry.Scope(ctx, id)
-	return borutaapi.BorutaGetScope200JSONResponse(data(scopeValues(&s))), err
+	return borutaapi.BorutaGetScope200JSONResponse(data(spec.OrderOf("BorutaScope"), scopeValues(&s))), err
 }
 
 func (h *handler) updateScope(ctx context.Context, path string, sent jsondoc.Object) (jsondoc.Object, error) {
@@ -110,7 +111,7 @@ func (h *handler) updateScope(ctx context.Context, path string, sent jsondoc.Obj
 		}
 		return applyScope(s, sent, false)
 	})
-	return data(scopeValues(&s)), err
+	return data(spec.OrderOf("BorutaScope"), scopeValues(&s)), err
 }
 
 func writable(s oauth.Scope) error {

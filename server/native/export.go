@@ -11,6 +11,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/dialect"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 const exportCursor = "roster export"
@@ -107,8 +108,12 @@ func record(kind string, doc jsondoc.Object, beside map[string]any) json.RawMess
 			r[name] = jsondoc.Must(value)
 		}
 	}
-	return jsondoc.Must(r)
+	return plain.Append(nil, r)
 }
+
+// plain is the order of what the specification does not describe: members by
+// name, nested ones too, so that an export tells what changed and no more.
+var plain *spec.Order
 
 func (h *handler) exportAPIs(ctx context.Context, at place, limit int, secrets bool) (list []json.RawMessage, last place, err error) {
 	found, err := h.registry.ExportAPIs(ctx, at.Serial, limit)
@@ -161,8 +166,11 @@ func (h *handler) exportClients(ctx context.Context, at place, limit int, secret
 
 func viewClient(c registry.ExportedClient) (clientRecord, error) {
 	r := clientRecord{
-		Kind: registry.KindClient, ID: c.ID, ClientID: c.ClientID, CreatedAt: c.CreatedAt, Document: c.Document,
+		Kind: registry.KindClient, ID: c.ID, ClientID: c.ClientID, CreatedAt: c.CreatedAt, Document: jsondoc.Object{},
 		KeyPair: c.Links.KeyPair, PrivateKey: c.PrivateKey.Reveal(),
+	}
+	for member, raw := range c.Document {
+		r.Document[member] = plain.AppendValue(nil, raw)
 	}
 	for _, s := range c.Secrets {
 		r.Secrets = append(r.Secrets, secretRecord{Secret: s.Text.Reveal(), CreatedAt: s.Made.UTC(), ExpiresAt: s.Ends})

@@ -202,3 +202,35 @@ func TestRecordsOfAnExportAreHeldToTheRules(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// An export shows a document in the same bytes, in whatever order its members
+// were sent.
+func TestExportsShowTheSameDocumentInTheSameBytes(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	for _, sent := range []string{
+		`{"name":"a","mobile":{"ios":{"team_id":"t","app_bundle_identifier":"b"},"android":{"app_package_name":"p"}},"addons":{"wsfed":{"b":{"d":1,"c":2},"a":1}}}`,
+		`{"addons":{"wsfed":{"a":1,"b":{"c":2.0,"d":1}}},"mobile":{"android":{"app_package_name":"p"},"ios":{"app_bundle_identifier":"\u0062","team_id":"t"}},"name":"a"}`,
+	} {
+		s.Do(s.Admin, "POST", "/api/v2/clients", sent).Want(201)
+	}
+	var page struct {
+		Records []struct {
+			Kind     string
+			Document json.RawMessage
+		}
+	}
+	s.Do(s.Admin, "GET", "/api/roster/v1/export?include_secrets=true", nil).Want(200).Decode(&page)
+	var documents []string
+	for _, r := range page.Records {
+		if r.Kind == "client" && strings.Contains(string(r.Document), `"client_name":"a"`) {
+			documents = append(documents, string(r.Document))
+		}
+	}
+	if len(documents) != 2 {
+		t.Fatalf("the export shows %d clients", len(documents))
+	}
+	if diff := cmp.Diff(documents[0], documents[1]); diff != "" || !strings.Contains(documents[0], `{"wsfed":{"a":1,"b":{"c":2,"d":1}}}`) {
+		t.Errorf("%s\n(-first +second):\n%s", documents[0], diff)
+	}
+}

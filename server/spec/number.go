@@ -13,9 +13,10 @@ import (
 // (RFC 7493 §2.2).
 const maxInteger = 1<<53 - 1
 
-// decode reads body, and writes it anew if it spells an integer as a fraction
-// or with an exponent: 36000.0 is an integer by JSON Schema, but readers with
-// integer types refuse that spelling.
+// decode reads body, and writes it anew where it has a spelling of its own: an
+// integer as a fraction or with an exponent (36000.0 is an integer by JSON
+// Schema, but readers with integer types refuse it), characters escaped that
+// need not be, or the other way round. The same document gives the same bytes.
 func decode(body *[]byte) (any, error) {
 	dec := json.NewDecoder(bytes.NewReader(*body))
 	dec.UseNumber()
@@ -25,7 +26,7 @@ func decode(body *[]byte) (any, error) {
 	}
 	respelled := false
 	value, err := plainNumbers(value, &respelled)
-	if err != nil || !respelled {
+	if err != nil || !respelled && !bytes.ContainsAny(*body, "\\<>&\u2028\u2029") {
 		return value, err
 	}
 	*body, err = json.Marshal(value)

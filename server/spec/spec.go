@@ -88,6 +88,22 @@ type Operation struct {
 // ID is the operation's operationId.
 func (o *Operation) ID() string { return o.route.Operation.OperationID }
 
+// Tag names the part of the API that the operation belongs to.
+func (o *Operation) Tag() string { return o.route.Operation.Tags[0] }
+
+// Response returns the schema of the operation's JSON answers with a status, nil
+// for none.
+func (o *Operation) Response(status int) *openapi3.SchemaRef {
+	response := o.route.Operation.Responses.Status(status)
+	if response == nil {
+		response = o.route.Operation.Responses.Default()
+	}
+	if response == nil || response.Value.Content[jsonType] == nil {
+		return nil
+	}
+	return response.Value.Content[jsonType].Schema
+}
+
 // Public reports whether the operation needs no token.
 func (o *Operation) Public() bool { return len(o.scopes) == 0 }
 
