@@ -294,7 +294,7 @@ func TestT30(t *testing.T) {
 			killing.Go(func() {
 				for hit := 0; hit == 0 && !ended.Load(); kills += hit {
 					if err := killer.QueryRow(t.Context(), `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-						WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`).Scan(&hit); err != nil {
+						WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid() AND state <> 'idle'`).Scan(&hit); err != nil {
 						t.Error(err)
 						return
 					}

@@ -427,7 +427,7 @@ func TestRotationsSurviveLostConnections(t *testing.T) {
 		}
 	}()
 	for running := true; running; {
-		if _, err := killer.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"); err != nil {
+		if _, err := killer.Exec(ctx, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()"); err != nil {
 			t.Fatal(err)
 		}
 		select {
