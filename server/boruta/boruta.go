@@ -4,7 +4,6 @@ package boruta
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -119,7 +118,8 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Writer = charsetWriter{c.Writer}
 		op := api.Operation(c)
-		body, err := readBody(c.Request)
+		name := envelope(c)
+		content, err := readBody(c.Request, name)
 		if err == nil && !acceptsJSON(c.Request) {
 			err = &problem.Error{Status: http.StatusNotAcceptable, Text: "Answers are JSON."}
 		}
@@ -129,8 +129,8 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 		if err == nil && !op.Allows(dialect.Caller(c)) {
 			err = errNoScope
 		}
-		if name := envelope(c); err == nil && name != "" {
-			err = unwrap(c.Request, body, name)
+		if err == nil && name != "" {
+			err = unwrap(c.Request, content, name)
 		}
 		if err != nil {
 			Fail(c, err)
@@ -138,9 +138,9 @@ func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
 	}
 }
 
-// readBody returns the members of a JSON body; nil for anything else that is
-// well-formed.
-func readBody(req *http.Request) (jsondoc.Object, error) {
+// readBody returns the members of the object name in a JSON body; nil for
+// anything else that is well-formed.
+func readBody(req *http.Request, name string) (jsondoc.Object, error) {
 	text, err := io.ReadAll(req.Body)
 	if err != nil {
 		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
@@ -152,11 +152,10 @@ func readBody(req *http.Request) (jsondoc.Object, error) {
 	if len(bytes.TrimSpace(text)) == 0 || mediaType != "" && !isJSON(mediaType) {
 		return nil, nil
 	}
-	if jsondoc.Check(text) != nil {
+	members, err := jsondoc.Members(text, name)
+	if err != nil {
 		return nil, errMalformed
 	}
-	var members jsondoc.Object
-	_ = json.Unmarshal(text, &members) // an array or a text: no members
 	return members, nil
 }
 
@@ -197,14 +196,12 @@ func envelope(c *gin.Context) string {
 	return ""
 }
 
-// unwrap leaves nothing but the envelope to be read.
-func unwrap(req *http.Request, body jsondoc.Object, name string) error {
-	var content jsondoc.Object
-	if json.Unmarshal(orNull(body[name]), &content) != nil || content == nil {
+// unwrap leaves nothing but the object name to be read.
+func unwrap(req *http.Request, content jsondoc.Object, name string) error {
+	if content == nil {
 		return &problem.Error{Status: http.StatusBadRequest, Text: "The request lacks the object " + name + "."}
 	}
-	text := jsondoc.Must(content)
-	req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+	spec.SetDocument(req, content)
 	return nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
@@ -23,15 +24,15 @@ func FuzzFormToJSON(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if jsondoc.Check(body) != nil {
+		before := string(body)
+		text, err := parse(body)
+		if err != nil {
 			return // refused after all
 		}
-		before := string(body)
-		value, err := decode(&body)
-		if err != nil {
-			return
+		if body, err = respell(body, text, false); err != nil {
+			t.Fatal(err)
 		}
-		if _, ok := value.(map[string]any); !ok {
+		if text.Members == nil {
 			t.Fatalf("%q became %s", form, before)
 		}
 		if !json.Valid(body) {
@@ -43,19 +44,31 @@ func FuzzFormToJSON(f *testing.F) {
 func TestDecodeRespellsIntegers(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
-		`{"a":1}`:                       `{"a":1}`,
-		`{"a": 1 , "b":[ 1.5 ]}`:        `{"a": 1 , "b":[ 1.5 ]}`,
-		`{"a":1.0}`:                     `{"a":1}`,
-		`{"a":[{"b":36e3}],"c":"1.0"}`:  `{"a":[{"b":36000}],"c":"1.0"}`,
-		`{"a":-0.0}`:                    `{"a":-0}`,
-		`{"a":9007199254740991}`:        `{"a":9007199254740991}`,
-		`{"a":9007199254740991.0}`:      `{"a":9007199254740991}`,
-		`{"a":9007199254740992}`:        "",
-		`{"a":1e400}`:                   "",
-		`{"a":123456789012345678901.5}`: "",
+		`{"a":1}`:                         `{"a":1}`,
+		`{"a": 1 , "b":[ 1.5 ]}`:          `{"a": 1 , "b":[ 1.5 ]}`,
+		`{"a":1.0}`:                       `{"a":1}`,
+		`{"a":[{"b":36e3}],"c":"1.0"}`:    `{"a":[{"b":36000}],"c":"1.0"}`,
+		`{"a":-0.0}`:                      `{"a":-0}`,
+		`{"a":9007199254740991}`:          `{"a":9007199254740991}`,
+		`{"a":9007199254740991.0}`:        `{"a":9007199254740991}`,
+		`{"a":9007199254740992}`:          "",
+		`{"a":1e400}`:                     "",
+		`{"a":"\u003c\u0061>","b":[ 2 ]}`: `{"a":"\u003ca\u003e","b":[2]}`,
+		`{"a":123456789012345678901.5}`:   "",
 	} {
 		body := []byte(text)
-		_, err := decode(&body)
+		read, err := parse(body)
+		if err == nil {
+			_, err = respell(body, read, true)
+			var members jsondoc.Object
+			_ = json.Unmarshal([]byte(want), &members)
+			if diff := cmp.Diff(members, read.Members); diff != "" {
+				t.Errorf("%s: members %s", text, diff)
+			}
+		}
+		if err == nil {
+			body, err = respell(body, read, false)
+		}
 		if err != nil {
 			body = nil
 		}

@@ -23,7 +23,6 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/gin-gonic/gin"
 
-	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
@@ -197,8 +196,9 @@ func unreadableText(in, name string, values ...string) Mismatches {
 }
 
 // CheckBody reads the request's body, checks it and leaves it to be read again
-// as JSON. A form stands for the JSON object that it describes. The error is a
-// *BodyError for what is no JSON, else Mismatches.
+// as JSON; a document is left to WithDocument. A form stands for the JSON object
+// that it describes. The error is a *BodyError for what is no JSON, else
+// Mismatches.
 func (o *Operation) CheckBody(c *gin.Context) error {
 	if o.route.Operation.RequestBody == nil {
 		return nil
@@ -225,16 +225,20 @@ func (o *Operation) CheckBody(c *gin.Context) error {
 			return &BodyError{http.StatusBadRequest, err.Error()}
 		}
 	}
-	if err := jsondoc.Check(body); err != nil {
+	text, err := parse(body)
+	if err != nil {
 		return &BodyError{http.StatusBadRequest, err.Error()}
 	}
-	value, err := decode(&body)
-	if err != nil {
+	isDocument := schema.Extensions["x-document"] == true
+	if body, err = respell(body, text, isDocument); err != nil {
 		return &BodyError{http.StatusBadRequest, err.Error()}
 	}
 	c.Request.Body, c.Request.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
 	c.Request.Header.Set("Content-Type", jsonType)
-	return o.description.check(schema, value)
+	if isDocument {
+		SetDocument(c.Request, text.Members)
+	}
+	return o.description.check(schema, text.Value)
 }
 
 // The media types of request bodies.

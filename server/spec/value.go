@@ -30,9 +30,6 @@ func (d *Description) check(schema *openapi3.Schema, value any) error {
 	return list(collect(err, Mismatch{In: "body"}))
 }
 
-// Decode reads a JSON value as CheckValue takes it.
-func Decode(raw []byte) (any, error) { return decode(&raw) }
-
 // Unknown lists the members of an object that its schema does not name, of a
 // mismatch with the keyword "properties".
 func (m *Mismatch) Unknown() []string {

@@ -4,7 +4,6 @@ package token
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -177,17 +176,18 @@ func parameters(c *gin.Context) (map[string]string, error) {
 			params[name] = values[0]
 		}
 	case "application/json":
-		if err := jsondoc.Check(body); err != nil {
+		read, err := jsondoc.Parse(body)
+		if err != nil {
 			return nil, invalidRequest(err.Error())
 		}
-		var members jsondoc.Object
-		if err := json.Unmarshal(body, &members); err != nil {
+		members, ok := read.Value.(map[string]any)
+		if !ok && read.Value != nil {
 			return nil, invalidRequest("The request must be a JSON object.")
 		}
-		for name, raw := range members {
-			if json.Unmarshal(raw, new(any)) == nil && len(raw) > 0 && raw[0] == '"' {
-				params[name] = jsondoc.String(raw)
-			} else if parameterNames[name] && !jsondoc.IsNull(raw) {
+		for name, value := range members {
+			if text, ok := value.(string); ok {
+				params[name] = text
+			} else if parameterNames[name] && value != nil {
 				return nil, invalidRequest(name + " must be a string.")
 			}
 		}
