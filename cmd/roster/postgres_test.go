@@ -4,8 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -13,30 +11,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
-	"github.com/rosterhq/roster/internal/embedpg"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgrestest"
 )
-
-// snippets returns the blocks of a language below a heading of a document, with
-// names of the document replaced.
-func snippets(t *testing.T, file, heading, language string, replace ...string) []string {
-	t.Helper()
-	text, err := os.ReadFile("../../docs/" + file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, found := strings.Cut(string(text), heading+"\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	var blocks []string
-	for _, m := range regexp.MustCompile("(?s)```"+language+"\n(.*?)```").FindAllStringSubmatch(section, -1) {
-		blocks = append(blocks, strings.NewReplacer(replace...).Replace(m[1]))
-	}
-	if !found || len(blocks) == 0 {
-		t.Fatalf("%s has no %s below %q", file, language, heading)
-	}
-	return blocks
-}
 
 func sql(t *testing.T, url string, statements ...string) {
 	t.Helper()
@@ -64,29 +41,6 @@ func databaseOf(t *testing.T, address string) (u *url.URL, name string) {
 		t.Fatal(err)
 	}
 	return u, strings.TrimPrefix(u.Path, "/")
-}
-
-// shellWith runs a script as a user would, with PostgreSQL's programs and roster
-// in its path.
-func shellWith(t *testing.T, script string, env ...string) {
-	t.Helper()
-	programs, err := embedpg.Programs(os.Getenv("ROSTER_POSTGRES_BIN"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(programs, "pg_dump")); err != nil {
-		t.Fatalf("PostgreSQL's client programs are needed beside the server's: %v", err)
-	}
-	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-x", "-c", script)
-	cmd.Env, cmd.Dir = environment(append(env, "PATH="+filepath.Dir(binary)+":"+programs+":"+os.Getenv("PATH"))...), t.TempDir()
-	for _, entry := range env {
-		if dir, ok := strings.CutPrefix(entry, "PWD="); ok {
-			cmd.Dir = dir
-		}
-	}
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%v:\n%s", err, out)
-	}
 }
 
 // TestRolesAreMadeAsDocumented follows docs/postgres-roles.md as a superuser and

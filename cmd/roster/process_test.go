@@ -39,6 +39,10 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
+	if blocks, err := forgotten(); code == 0 && (err != nil || len(blocks) > 0) {
+		fmt.Fprintf(os.Stderr, "no test executes (%v):\n%s", err, strings.Join(blocks, "\n"))
+		code = 1
+	}
 	os.Exit(code)
 }
 
