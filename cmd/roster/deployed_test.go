@@ -7,11 +7,16 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -122,4 +127,49 @@ func TestServiceListensOnIPv6(t *testing.T) {
 	}
 	s.stop()
 	refuse(t, append(env, "ROSTER_ADDR=::1:8080"), []string{"serve"}, `ROSTER_ADDR: "::1:8080" is not host:port`)
+}
+
+// TestDatabaseIsNamedInEveryWay connects as a role and to a database whose names
+// mean something in an address.
+func TestDatabaseIsNamedInEveryWay(t *testing.T) {
+	t.Parallel()
+	administrator := postgrestest.Superuser(t, postgrestest.NewEmptyURL(t, ""))
+	server, err := pgx.ParseConfig(administrator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	suffix := strings.ToLower(oauth.RandomText(oauth.Alphanumeric, 20))
+	role, database, password := `o'd/d @r:l%25\`+suffix, `d/b?#&="`+suffix, `p/?#@:% '"\&=+`
+	quoted := func(name string) string { return pgx.Identifier{name}.Sanitize() }
+	sql(t, administrator, "CREATE ROLE "+quoted(role)+" LOGIN PASSWORD '"+strings.ReplaceAll(password, "'", "''")+"'",
+		"GRANT "+quoted(role)+" TO CURRENT_USER", "CREATE DATABASE "+quoted(database)+" OWNER "+quoted(role))
+	t.Cleanup(func() {
+		sql(t, administrator, "DROP DATABASE "+quoted(database)+" WITH (FORCE)", "DROP ROLE "+quoted(role))
+	})
+
+	port := fmt.Sprint(server.Port)
+	place := url.Values{"host": {server.Host}, "port": {port}, "sslmode": {"disable"}}
+	plain := url.URL{Scheme: "postgres", User: url.UserPassword(role, password), Path: "/" + database, RawQuery: place.Encode()}
+	apart := plain
+	apart.User = nil
+	place.Set("user", role)
+	place.Set("password", password)
+	apart.RawQuery = strings.ReplaceAll(place.Encode(), "+", "%20") // PostgreSQL takes a + as it is
+	word := func(name, value string) string {
+		return name + "='" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(value) + "' "
+	}
+	words := word("host", server.Host) + word("port", port) + word("user", role) + word("password", password) +
+		word("dbname", database) + "sslmode=disable"
+	file := filepath.Join(t.TempDir(), "url")
+	write(t, file, plain.String()+"\r\n")
+	for name, variable := range map[string]string{
+		"a URL": "DATABASE_URL=" + plain.String(), "parameters of a URL": "DATABASE_URL=" + apart.String(),
+		"keywords and values": "DATABASE_URL=" + words, "a file of Windows": "DATABASE_URL_FILE=" + file,
+	} {
+		t.Run(name, func(t *testing.T) {
+			if out := succeed(t, []string{variable}, "migrate"); !strings.Contains(out, "The schema is at version ") {
+				t.Errorf("migrate prints %q", out)
+			}
+		})
+	}
 }
