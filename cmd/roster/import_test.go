@@ -124,7 +124,7 @@ func TestImportTellsWhereARecordIsWrong(t *testing.T) {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
-		"line 2: ", "line 3 (c): callbacks[0]: ", "line 4: The payload has the member", "line 5", "line 6: the line is larger than 1 MB", "line 7: client_id: ", "line 8", "line 9 (i): client_secret: ",
+		"line 2: ", "line 3 (c): callbacks[0] must ", "line 4: The payload has the member", "line 5", "line 6: the line is larger than 1 MB", "line 7: client_id must ", "line 8", "line 9 (i): client_secret must ",
 		"roster: 8 of 11 records could not be imported\n",
 	} {
 		if !strings.Contains(stderr, want) {
