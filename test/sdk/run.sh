@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts Roster over TLS on loopback and drives it with published clients.
-# Usage: run.sh [node|goauth0|terraform|acceptance]...
+# Usage: run.sh [node|deploy|goauth0|terraform|acceptance]...
 # Default: all but acceptance, the provider's own tests, which take some minutes.
 # SDK_ROSTER names a roster binary to use instead of one built from this tree.
 set -euo pipefail
@@ -8,11 +8,11 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 suites=("$@")
-((${#suites[@]})) || suites=(node goauth0 terraform)
+((${#suites[@]})) || suites=(node deploy goauth0 terraform)
 for suite in "${suites[@]}"; do
   case $suite in
-  node | goauth0 | terraform | acceptance) ;;
-  *) echo "run.sh: no suite $suite: node, goauth0, terraform or acceptance" >&2; exit 2 ;;
+  node | deploy | goauth0 | terraform | acceptance) ;;
+  *) echo "run.sh: no suite $suite: node, deploy, goauth0, terraform or acceptance" >&2; exit 2 ;;
   esac
 done
 
@@ -71,7 +71,9 @@ start() {
 
 # Fetching and building comes before the certificate of the server replaces
 # those of the machine.
-prepare_node() { (cd "$here/node" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
+prepare_npm() { (cd "$here/$1" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error); }
+prepare_node() { prepare_npm node; }
+prepare_deploy() { prepare_npm deploy; }
 prepare_goauth0() {
   (cd "$here/goauth0" && go test -c -o "$work/goauth0.test" . &&
     go test -c -o "$work/upstream.test" github.com/auth0/go-auth0/management &&
@@ -94,11 +96,13 @@ prepare_acceptance() {
   done
 }
 
-run_node() {
-  (cd "$here/node" && NODE_EXTRA_CA_CERTS=$work/cert.pem node --test --test-concurrency=1 \
+run_npm() {
+  (cd "$here/$1" && NODE_EXTRA_CA_CERTS=$work/cert.pem node --test --test-concurrency=1 \
     --test-reporter=spec --test-reporter-destination=stdout \
-    --test-reporter=tap --test-reporter-destination="$work/node.tap")
+    --test-reporter=tap --test-reporter-destination="$work/$1.tap")
 }
+run_node() { run_npm node; }
+run_deploy() { run_npm deploy; }
 run_goauth0() {
   local out=$work/goauth0.out status=0
   (cd "$here/goauth0" && SSL_CERT_FILE=$work/cert.pem "$work/goauth0.test" -test.v) | tee "$out" || status=1
@@ -144,9 +148,9 @@ each() {
 # summary counts what a suite's runner printed; suite, seconds.
 summary() {
   local counts
-  if [[ $1 == node ]]; then
+  if [[ -f $work/$1.tap ]]; then
     counts=$(awk '/^# (pass|fail|cancelled|skipped) [0-9]+$/ {n[$2] = $3}
-      END {printf "%d passed, %d failed, %d skipped", n["pass"], n["fail"] + n["cancelled"], n["skipped"]}' "$work/node.tap")
+      END {printf "%d passed, %d failed, %d skipped", n["pass"], n["fail"] + n["cancelled"], n["skipped"]}' "$work/$1.tap")
   else
     counts=$(awk '/^ *--- (PASS|FAIL|SKIP):/ {n[$2]++}
       END {printf "%d passed, %d failed, %d skipped", n["PASS:"], n["FAIL:"], n["SKIP:"]}' "$work/$1.out")
