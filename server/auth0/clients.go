@@ -99,6 +99,9 @@ func (h *handler) draft(wire jsondoc.Object) (draft oauth.Draft, inline map[stri
 	if err := checkNewTokenVault(doc); err != nil {
 		return draft, nil, err
 	}
+	if err := checkLimits(doc, wire, nil); err != nil {
+		return draft, nil, err
+	}
 	for name, raw := range doc {
 		if jsondoc.IsNull(raw) {
 			delete(doc, name)
@@ -228,7 +231,11 @@ func update(doc, wire jsondoc.Object) error {
 	case changed(doc, wire, "is_first_party") && jsondoc.String(doc["auth0:third_party_security_mode"]) == "strict":
 		return broken("auth0:is_first_party", "readOnly", "of a strict third-party client cannot be changed")
 	}
-	return fields.Apply(doc, wire)
+	had := doc["grant_types"]
+	if err := fields.Apply(doc, wire); err != nil {
+		return err
+	}
+	return checkLimits(doc, wire, had)
 }
 
 // changed reports whether wire has another value for a scalar member than doc.

@@ -26,6 +26,10 @@ func insufficientScope(scopes []string) error {
 // errGrantee refuses a grant for a client that takes none.
 var errGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Detail: "Client of type express_configuration cannot be used"}
 
+// errSystemGrantee refuses a grant on the management API to those whom nobody
+// has vouched for.
+var errSystemGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Detail: "Third-party applications cannot be granted access to system APIs."}
+
 // refusal is what the dialect says of a failure.
 type refusal struct {
 	code    string // errorCode; "" for none

@@ -5,11 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"slices"
 
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -52,10 +54,16 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 	if err != nil {
 		return nil, err
 	}
+	var client *oauth.Client
 	if g.ClientID != "" {
-		if err := h.checkGrantee(ctx, g.ClientID); err != nil {
+		c, err := h.registry.Client(ctx, clientRef(g.ClientID))
+		if err != nil {
 			return nil, err
 		}
+		client = &c
+	}
+	if err := mayGrant(h.registry, g, client); err != nil {
+		return nil, err
 	}
 	g, err = h.registry.CreateClientGrant(ctx, g)
 	if err != nil {
@@ -82,19 +90,15 @@ func readGrant(sent jsondoc.Object) (oauth.ClientGrant, error) {
 	return g, grantFields.Apply(g.Document, wire)
 }
 
-// checkGrantee refuses clients that take no grants.
-func (h *handler) checkGrantee(ctx context.Context, clientID string) error {
-	c, err := h.registry.Client(ctx, clientRef(clientID))
-	if err == nil {
-		err = takesGrants(&c)
-	}
-	return err
-}
-
-// takesGrants refuses a client that takes no grants.
-func takesGrants(c *oauth.Client) error {
-	if jsondoc.String(c.Document["auth0:app_type"]) == "express_configuration" {
+// mayGrant refuses a grant that a client cannot have. client is nil for a default
+// grant.
+func mayGrant(reg *registry.Registry, g oauth.ClientGrant, client *oauth.Client) error {
+	if client != nil && jsondoc.String(client.Document["auth0:app_type"]) == "express_configuration" {
 		return errGrantee
+	}
+	managed := slices.Contains(registry.AudienceSpellings(reg.ManagementAudience()), g.Audience)
+	if managed && (client == nil || jsondoc.String(client.Document["auth0:third_party_security_mode"]) == "strict") {
+		return errSystemGrantee
 	}
 	return nil
 }

@@ -89,5 +89,11 @@ func (im *importer) readGrant(record jsondoc.Object) (registry.Import, error) {
 	if id := jsondoc.String(record["id"]); grantID(id) == nil {
 		g.ID = id
 	}
-	return im.registry.ImportOfGrant(g, takesGrants, grantRights, notes), nil
+	if g.DefaultFor != "" {
+		if err := mayGrant(im.registry, g, nil); err != nil {
+			return registry.Import{}, err
+		}
+	}
+	takes := func(c *oauth.Client) error { return mayGrant(im.registry, g, c) }
+	return im.registry.ImportOfGrant(g, takes, grantRights, notes), nil
 }

@@ -1,0 +1,135 @@
+package auth0
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+)
+
+// limits are what Auth0 refuses although its schema takes it: its documents and
+// its answers say so. Each is about members of requests; others of a client may
+// be older than the rule, or of another dialect.
+var limits = []struct {
+	wire   []string // the members that are judged if a request names one of them
+	strict bool     // only of strict third-party clients
+	breaks func(doc jsondoc.Object) bool
+	broken oauth.Violation
+}{
+	{[]string{"jwt_configuration"}, false, badLifetime, oauth.Violation{
+		Member: "auth0:jwt_configuration", Rule: "maximum", Detail: "must have a lifetime_in_seconds of 0 to 157788000",
+	}},
+	{[]string{"refresh_token"}, false, func(doc jsondoc.Object) bool {
+		r := refreshTokens(doc)
+		return r.Rotation == "rotating" && r.Expiration == "non-expiring"
+	}, oauth.Violation{Member: "auth0:refresh_token", Rule: "not", Detail: "must have the expiration_type expiring where tokens rotate"}},
+	{[]string{"oidc_logout", "oidc_backchannel_logout"}, false, func(doc jsondoc.Object) bool {
+		var logout struct {
+			URLs []string `json:"backchannel_logout_urls"`
+		}
+		_ = json.Unmarshal(doc["auth0:oidc_logout"], &logout) // none: none too many
+		return len(logout.URLs) > 1
+	}, oauth.Violation{Member: "auth0:oidc_logout", Rule: "maxItems", Detail: "must have at most one address in backchannel_logout_urls"}},
+
+	{[]string{"grant_types"}, true, beyond("grant_types", "authorization_code", "refresh_token", "client_credentials"), oauth.Violation{
+		Member: "grant_types", Rule: "enum", Detail: "must be authorization_code, refresh_token or client_credentials for a strict third-party client",
+	}},
+	{[]string{"app_type"}, true, beyond("auth0:app_type", "regular_web", "spa", "native", "non_interactive"), oauth.Violation{
+		Member: "auth0:app_type", Rule: "enum", Detail: "must be regular_web, spa, native or non_interactive for a strict third-party client",
+	}},
+	{[]string{"jwt_configuration"}, true, beyond(signedResponseAlg, "RS256"), oauth.Violation{
+		Member: "auth0:jwt_configuration", Rule: "enum", Detail: "must have the alg RS256 for a strict third-party client",
+	}},
+	{[]string{"client_authentication_methods"}, true, beyond(oauth.SlotsOfAuthentication, oauth.SlotPrivateKeyJWT), oauth.Violation{
+		Member: oauth.SlotsOfAuthentication, Rule: "enum", Detail: "must be private_key_jwt for a strict third-party client",
+	}},
+	{[]string{"refresh_token"}, true, func(doc jsondoc.Object) bool {
+		r := refreshTokens(doc)
+		return r.Expiration == "non-expiring" || r.InfiniteIdle
+	}, oauth.Violation{Member: "auth0:refresh_token", Rule: "not", Detail: "must expire for a strict third-party client, also without use"}},
+}
+
+// checkLimits holds a client to limits. wire is what a request says of it, doc
+// what it becomes, had the grant types that it has now.
+func checkLimits(doc, wire jsondoc.Object, had json.RawMessage) error {
+	if wire["grant_types"] != nil {
+		if err := checkGrantTypes(doc["grant_types"], had); err != nil {
+			return err
+		}
+	}
+	strict := jsondoc.String(doc["auth0:third_party_security_mode"]) == "strict"
+	for _, l := range limits {
+		sent := slices.ContainsFunc(l.wire, func(name string) bool { return wire[name] != nil })
+		if sent && (strict || !l.strict) && l.breaks(doc) {
+			return oauth.Invalidate(l.broken)
+		}
+	}
+	return nil
+}
+
+// maxLifetime is the most seconds that Auth0 takes for any lifetime: five years.
+const maxLifetime = 157788000
+
+func badLifetime(doc jsondoc.Object) bool {
+	var jwt struct {
+		Lifetime float64 `json:"lifetime_in_seconds"`
+	}
+	_ = json.Unmarshal(doc["auth0:jwt_configuration"], &jwt) // absent: 0
+	return jwt.Lifetime < 0 || jwt.Lifetime > maxLifetime
+}
+
+type refreshTokenTerms struct {
+	Rotation     string `json:"rotation_type"`
+	Expiration   string `json:"expiration_type"`
+	InfiniteIdle bool   `json:"infinite_idle_token_lifetime"`
+}
+
+func refreshTokens(doc jsondoc.Object) (t refreshTokenTerms) {
+	_ = json.Unmarshal(doc["auth0:refresh_token"], &t) // absent: no terms
+	return t
+}
+
+// beyond returns a function that reports whether a member of a document is a
+// text, or holds a text or a name, that is none of allowed.
+func beyond(member string, allowed ...string) func(jsondoc.Object) bool {
+	return func(doc jsondoc.Object) bool {
+		var value any
+		_ = json.Unmarshal(doc[member], &value) // absent: nil
+		var names []string
+		switch value := value.(type) {
+		case string:
+			names = []string{value}
+		case []any:
+			for _, one := range value {
+				name, _ := one.(string)
+				names = append(names, name)
+			}
+		case map[string]any:
+			names = slices.Collect(maps.Keys(value))
+		}
+		return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(allowed, name) })
+	}
+}
+
+// wordGrantTypes are the grant types that are no addresses, as those of
+// extensions are (RFC 6749 §4.5).
+var wordGrantTypes = []string{"authorization_code", "implicit", "refresh_token", "client_credentials", "password"}
+
+// checkGrantTypes refuses words that are no grant types. Those that a client has
+// already, from another dialect, may stay.
+func checkGrantTypes(raw, had json.RawMessage) error {
+	var names, old, unknown []string
+	_, _ = json.Unmarshal(raw, &names), json.Unmarshal(had, &old) // absent: none
+	for _, name := range names {
+		if !strings.Contains(name, ":") && !slices.Contains(wordGrantTypes, name) && !slices.Contains(old, name) {
+			unknown = append(unknown, name)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Detail: "Invalid grant types: " + strings.Join(unknown, ",")}
+}
