@@ -2,8 +2,6 @@ package boruta
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -18,7 +16,6 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
-	"github.com/rosterhq/roster/server/spec"
 )
 
 // pageSize is how many clients of a list are read at a time.
@@ -49,15 +46,9 @@ func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListC
 			list = append(list, one)
 		}
 		if len(page) < pageSize {
-			return borutaapi.BorutaListClients200JSONResponse(data(spec.OrderOf("BorutaClient").List(), list)), nil
+			return listed(list), nil
 		}
 	}
-}
-
-// data is the envelope of answers, what is in it in the order of the
-// specification.
-func data(o *spec.Order, v any) jsondoc.Object {
-	return jsondoc.Object{"data": o.AppendValue(nil, jsondoc.Must(v))}
 }
 
 func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCreateClientRequestObject) (borutaapi.BorutaCreateClientResponseObject, error) {
@@ -69,15 +60,17 @@ func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCr
 	if err != nil {
 		return nil, missingProvider(err)
 	}
-	body, tag, err := h.view(ctx, c)
+	body, err := h.view(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	body["secret"] = jsondoc.Must(draft.NewSecret.Reveal())
-	location := "/api/clients/" + c.ID
-	return borutaapi.BorutaCreateClient201JSONResponse{
-		Body: data(spec.OrderOf("BorutaClient"), body), Headers: borutaapi.BorutaCreateClient201ResponseHeaders{Location: &location, ETag: &tag},
-	}, nil
+	answer := shown(c.Version, body)
+	if secret := jsondoc.Must(draft.NewSecret.Reveal()); string(body["secret"]) != string(secret) { // shown now and never again
+		body["secret"] = secret
+		answer.body = shown(c.Version, body).body
+	}
+	answer.status, answer.location = http.StatusCreated, "/api/clients/"+c.ID
+	return answer, nil
 }
 
 // missingProvider words what only the registry finds out.
@@ -206,14 +199,15 @@ func (h *handler) BorutaGetClient(ctx context.Context, req borutaapi.BorutaGetCl
 	if err != nil {
 		return nil, err
 	}
-	body, tag, err := h.view(ctx, c)
+	body, err := h.view(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	if req.Params.IfNoneMatch != nil && (*req.Params.IfNoneMatch == "*" || strings.Contains(*req.Params.IfNoneMatch, strings.Trim(tag, `"`))) {
-		return borutaapi.BorutaGetClient304Response{Headers: borutaapi.BorutaGetClient304ResponseHeaders{ETag: &tag}}, nil
+	answer := shown(c.Version, body)
+	if req.Params.IfNoneMatch != nil && (*req.Params.IfNoneMatch == "*" || strings.Contains(*req.Params.IfNoneMatch, strings.Trim(answer.etag, `"`))) {
+		return borutaapi.BorutaGetClient304Response{Headers: borutaapi.BorutaGetClient304ResponseHeaders{ETag: &answer.etag}}, nil
 	}
-	return borutaapi.BorutaGetClient200JSONResponse{Body: data(spec.OrderOf("BorutaClient"), body), Headers: borutaapi.BorutaGetClient200ResponseHeaders{ETag: &tag}}, nil
+	return answer, nil
 }
 
 // client reads the client that a path names.
@@ -239,19 +233,17 @@ func visible(c *oauth.Client) error {
 }
 
 func (h *handler) BorutaReplaceClient(ctx context.Context, req borutaapi.BorutaReplaceClientRequestObject) (borutaapi.BorutaReplaceClientResponseObject, error) {
-	body, tag, err := h.update(ctx, req.ID, req.Params.IfMatch, *req.Body)
-	return borutaapi.BorutaReplaceClient200JSONResponse{Body: body, Headers: borutaapi.BorutaReplaceClient200ResponseHeaders{ETag: &tag}}, err
+	return h.update(ctx, req.ID, req.Params.IfMatch, *req.Body)
 }
 
 func (h *handler) BorutaUpdateClient(ctx context.Context, req borutaapi.BorutaUpdateClientRequestObject) (borutaapi.BorutaUpdateClientResponseObject, error) {
-	body, tag, err := h.update(ctx, req.ID, req.Params.IfMatch, *req.Body)
-	return borutaapi.BorutaUpdateClient200JSONResponse{Body: body, Headers: borutaapi.BorutaUpdateClient200ResponseHeaders{ETag: &tag}}, err
+	return h.update(ctx, req.ID, req.Params.IfMatch, *req.Body)
 }
 
-func (h *handler) update(ctx context.Context, path string, ifMatch *string, sent jsondoc.Object) (body jsondoc.Object, tag string, err error) {
+func (h *handler) update(ctx context.Context, path string, ifMatch *string, sent jsondoc.Object) (rendered, error) {
 	had, err := h.readAhead(ctx, path, sent)
 	if err != nil {
-		return nil, "", err
+		return rendered{}, err
 	}
 	return h.change(ctx, path, ifMatch, func(d *oauth.Draft) error {
 		if err := h.writable(ctx, d.Client); err != nil {
@@ -299,10 +291,10 @@ func (h *handler) writable(ctx context.Context, c *oauth.Client) error {
 }
 
 // change changes the client that a path names.
-func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit func(*oauth.Draft) error) (body jsondoc.Object, tag string, err error) {
+func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit func(*oauth.Draft) error) (rendered, error) {
 	id, err := parseID(path)
 	if err != nil {
-		return nil, "", err
+		return rendered{}, err
 	}
 	c, err := h.registry.UpdateClient(ctx, oauth.ClientRef{ID: id, Version: version(ifMatch)}, func(d *oauth.Draft) error {
 		if err := visible(d.Client); err != nil {
@@ -311,10 +303,13 @@ func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit
 		return edit(d)
 	})
 	if err != nil {
-		return nil, "", missingProvider(err)
+		return rendered{}, missingProvider(err)
 	}
-	body, tag, err = h.view(ctx, c)
-	return data(spec.OrderOf("BorutaClient"), body), tag, err
+	body, err := h.view(ctx, c)
+	if err != nil {
+		return rendered{}, err
+	}
+	return shown(c.Version, body), nil
 }
 
 // apply changes a locked client, which had those ties, by what was sent.
@@ -379,11 +374,10 @@ func (h *handler) BorutaRegenerateClientDID(ctx context.Context, req borutaapi.B
 	if err != nil {
 		return nil, err
 	}
-	body, tag, err := h.change(ctx, req.ID, nil, func(d *oauth.Draft) error {
+	return h.change(ctx, req.ID, nil, func(d *oauth.Draft) error {
 		d.Document[didMember] = jsondoc.Must(did)
 		return nil
 	})
-	return borutaapi.BorutaRegenerateClientDID200JSONResponse{Body: body, Headers: borutaapi.BorutaRegenerateClientDID200ResponseHeaders{ETag: &tag}}, err
 }
 
 const didMember = storedAsPrefix + "did"
@@ -401,26 +395,22 @@ func (h *handler) BorutaRegenerateClientKeyPair(ctx context.Context, req borutaa
 	if err != nil {
 		return nil, err
 	}
-	body, tag, err := h.change(ctx, req.ID, nil, func(d *oauth.Draft) error {
+	return h.change(ctx, req.ID, nil, func(d *oauth.Draft) error {
 		if string(read(h.attributes, d.Client)["key_pair_type"]) != string(wanted) {
 			return &problem.Error{Status: http.StatusConflict, Text: "The client was changed meanwhile; try again."}
 		}
 		d.NewKey = key
 		return nil
 	})
-	return borutaapi.BorutaRegenerateClientKeyPair200JSONResponse{Body: body, Headers: borutaapi.BorutaRegenerateClientKeyPair200ResponseHeaders{ETag: &tag}}, err
 }
 
-// view renders one client, with the validator of what is rendered.
-func (h *handler) view(ctx context.Context, c oauth.Client) (body jsondoc.Object, tag string, err error) {
+// view is what is shown of one client.
+func (h *handler) view(ctx context.Context, c oauth.Client) (jsondoc.Object, error) {
 	links, err := h.registry.Links(ctx, c)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if body, err = h.render(ctx, c, links[c.ID]); err != nil {
-		return nil, "", err
-	}
-	return body, etag(c.Version, body), nil
+	return h.render(ctx, c, links[c.ID])
 }
 
 // render shows a client.
@@ -451,14 +441,6 @@ func (h *handler) render(ctx context.Context, c oauth.Client, links oauth.Links)
 		}
 	}
 	return body, nil
-}
-
-// etag is the strong validator of an answer. It starts with the client's
-// version, which is what a change can be made to depend on; the rest covers
-// what is shown of other records.
-func etag(version int64, body jsondoc.Object) string {
-	sum := sha256.Sum256(jsondoc.Must(body))
-	return `"v` + strconv.FormatInt(version, 10) + "-" + hex.EncodeToString(sum[:6]) + `"`
 }
 
 // version reads the version that an If-Match header asks for, 0 for none or

@@ -276,3 +276,19 @@ func TestDefaultIdentityProvider(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// However a client is sent, the answer to the change has the bytes of those that
+// follow.
+func TestAnswersToChangesHaveTheBytesOfLaterOnes(t *testing.T) {
+	t.Parallel()
+	a := start(t)
+	address := path(a.create(nil))
+	body := `{ "client" : { "name" : "a\u0026b" , "redirect_uris": [ "https://a.example/?x&y" ] , "metadata": { "b" : 1.0 , "a": [ ] }, "jwt_public_key":"a\/b" } }`
+	for _, method := range []string{"PUT", "PATCH"} {
+		changed := a.Do(a.Admin, method, address, body).Want(200)
+		read := a.Do(a.Admin, "GET", address, nil).Want(200)
+		if string(changed.Body) != string(read.Body) || changed.Header.Get("ETag") != read.Header.Get("ETag") {
+			t.Errorf("%s: %s %s, then %s %s", method, changed.Header.Get("ETag"), changed.Body, read.Header.Get("ETag"), read.Body)
+		}
+	}
+}

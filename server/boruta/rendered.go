@@ -1,0 +1,77 @@
+package boruta
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"strconv"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/server/spec"
+)
+
+// rendered is an answer about clients whose body is JSON already, in the order
+// of the specification. The generated responses would read all of it through
+// once more.
+type rendered struct {
+	status   int // 0: 200
+	body     []byte
+	etag     string // "": none
+	location string // "": none
+}
+
+const clientSchema = "BorutaClient"
+
+// shown renders a client of that version. The strong validator starts with the
+// version, which is what a change can be made to depend on; the rest covers what
+// is shown of other records.
+func shown(version int64, body jsondoc.Object) rendered {
+	const before = `{"data":`
+	text := spec.OrderOf(clientSchema).Append([]byte(before), body)
+	sum := sha256.Sum256(text[len(before):])
+	return rendered{body: append(text, '}'), etag: `"v` + strconv.FormatInt(version, 10) + "-" + hex.EncodeToString(sum[:6]) + `"`}
+}
+
+// listed renders a list of clients.
+func listed(list []jsondoc.Object) rendered {
+	order, text := spec.OrderOf(clientSchema), []byte(`{"data":[`)
+	for i, body := range list {
+		if i > 0 {
+			text = append(text, ',')
+		}
+		text = order.Append(text, body)
+	}
+	return rendered{body: append(text, "]}"...)}
+}
+
+func (r rendered) write(w http.ResponseWriter) error {
+	w.Header().Set("Content-Type", "application/json")
+	if r.etag != "" {
+		w.Header().Set("ETag", r.etag)
+	}
+	if r.location != "" {
+		w.Header().Set("Location", r.location)
+	}
+	w.WriteHeader(cmp.Or(r.status, http.StatusOK))
+	_, err := w.Write(append(r.body, '\n'))
+	return err
+}
+
+func (r rendered) VisitBorutaListClientsResponse(w http.ResponseWriter) error   { return r.write(w) }
+func (r rendered) VisitBorutaCreateClientResponse(w http.ResponseWriter) error  { return r.write(w) }
+func (r rendered) VisitBorutaGetClientResponse(w http.ResponseWriter) error     { return r.write(w) }
+func (r rendered) VisitBorutaReplaceClientResponse(w http.ResponseWriter) error { return r.write(w) }
+func (r rendered) VisitBorutaUpdateClientResponse(w http.ResponseWriter) error  { return r.write(w) }
+func (r rendered) VisitBorutaRegenerateClientDIDResponse(w http.ResponseWriter) error {
+	return r.write(w)
+}
+func (r rendered) VisitBorutaRegenerateClientKeyPairResponse(w http.ResponseWriter) error {
+	return r.write(w)
+}
+
+// data is the envelope of answers, what is in it in the order of the
+// specification.
+func data(o *spec.Order, v any) jsondoc.Object {
+	return jsondoc.Object{"data": o.AppendValue(nil, jsondoc.Must(v))}
+}
