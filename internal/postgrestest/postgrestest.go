@@ -40,6 +40,10 @@ const (
 	password = "for-tests/@:?#&%" // as people choose them
 )
 
+// longEnough bounds what ought to take seconds, on a machine that is busy with
+// other things.
+const longEnough = 5 * time.Minute
+
 // New returns a pool of at most 4 connections on a fresh migrated database, as
 // the role that owns it. It is dropped when the test passes; when it fails it is
 // kept, as long as its server lives, and the test's log gives the URL.
@@ -125,7 +129,7 @@ func (p preparation) create(t testing.TB, options string) string {
 			t.Logf("database kept while its server lives: %s", own)
 			return
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), time.Minute)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), longEnough)
 		defer cancel()
 		if err := execute(ctx, p.server, "DROP DATABASE "+name+" WITH (FORCE)"); err != nil {
 			t.Errorf("dropping the test's database: %v", err)
@@ -155,7 +159,7 @@ var prepare = sync.OnceValues(func() (preparation, error) {
 	if err != nil || server.Scheme != "postgres" && server.Scheme != "postgresql" {
 		return preparation{}, fmt.Errorf("%s must be a URL, postgres://user@host/database", Env)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), longEnough)
 	defer cancel()
 	template, err := makeTemplate(ctx, server)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"os/exec"
 	"strconv"
 	"syscall"
-	"time"
 
 	"github.com/rosterhq/roster/internal/embedpg"
 )
@@ -87,7 +86,7 @@ rm -rf "$@"`
 }
 
 func startForThisProcess() (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), longEnough)
 	defer cancel()
 	s, err := Start(ctx, os.Stderr)
 	if err != nil {

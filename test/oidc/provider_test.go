@@ -41,7 +41,7 @@ type provider struct {
 }
 
 // startTimeout bounds how long the provider may take on a busy machine.
-const startTimeout = time.Minute
+const startTimeout = 5 * time.Minute
 
 // start runs the provider until the test ends or Stop is called.
 func start(t testing.TB, s settings) *provider {
@@ -69,7 +69,7 @@ func start(t testing.TB, s settings) *provider {
 	stop := sync.OnceFunc(func() {
 		timer.Stop()
 		_ = stdin.Close() // it ends with its input
-		kill := time.AfterFunc(10*time.Second, func() { _ = cmd.Process.Kill() })
+		kill := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 		defer kill.Stop()
 		if err := cmd.Wait(); err != nil {
 			t.Errorf("the provider ended with %v:\n%s", err, &log)
