@@ -149,6 +149,12 @@ var ManagementScopes = sync.OnceValues(func() ([]oauth.APIScope, error) {
 	return scopes, nil
 })
 
+// Management is how the registry presents itself on its management API.
+func Management() (registry.Management, error) {
+	scopes, err := ManagementScopes()
+	return auth0.Management(scopes), err
+}
+
 // fail answers err in the words of the dialect that the path belongs to.
 func fail(c *gin.Context, err error) {
 	for _, d := range dialects {

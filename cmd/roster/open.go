@@ -158,7 +158,7 @@ func openRegistry(ctx context.Context, c Config, db *database, create bool, log 
 	if err != nil {
 		return nil, err
 	}
-	scopes, err := server.ManagementScopes()
+	management, err := server.Management()
 	if err != nil {
 		return nil, err
 	}
@@ -167,13 +167,13 @@ func openRegistry(ctx context.Context, c Config, db *database, create bool, log 
 		if err != nil && oauth.KindOf(err) != oauth.NotFound {
 			return nil, err
 		}
-		c.PublicURL = strings.TrimSuffix(identifier, "/api/v2/")
+		c.PublicURL = strings.TrimSuffix(identifier, management.Path)
 		if c.PublicURL == "" {
 			c.PublicURL = "http://localhost:8080"
 		}
 	}
 	config := registry.Config{
-		PublicURL: c.PublicURL, Tenant: c.Tenant, HashedSecrets: c.SecretMode == "hashed", Scopes: scopes, Now: time.Now,
+		PublicURL: c.PublicURL, Tenant: c.Tenant, HashedSecrets: c.SecretMode == "hashed", Management: management, Now: time.Now,
 		KeysetFile: c.KeysetFile, SecretGrace: c.secretGrace, EventRetention: c.retention,
 	}
 	config.Issuers, err = issuers.New(c.issuers, issuers.Self{

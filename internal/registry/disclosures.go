@@ -88,8 +88,8 @@ func (r *Registry) ShowAPISecret(ctx context.Context, api oauth.ResourceServer) 
 	return secret, err
 }
 
-// ShowTenantKey opens the tenant's private key, PEM of PKCS#1, for the caller
-// and leaves a trace of that.
+// ShowTenantKey opens the tenant's private key, as Management writes it, for the
+// caller and leaves a trace of that.
 func (r *Registry) ShowTenantKey(ctx context.Context) (oauth.Secret, error) {
 	t, err := r.currentTenantKey(ctx)
 	if err != nil {

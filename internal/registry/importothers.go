@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/subtle"
 	"maps"
-	"strings"
 
 	"github.com/rosterhq/roster/internal/oauth"
 )
@@ -54,14 +53,15 @@ func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnin
 }
 
 // ImportOfGrant returns the import of a client grant, which is found by whom it
-// is for and its audience. takes says why a client takes no grants.
-func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) error, rights []string, warnings []Note) Import {
+// is for and its audience. takes says why a client takes no grants. With foreign,
+// a grant on an API that does not exist is skipped, and foreign says why.
+func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) error, foreign *Note, rights []string, warnings []Note) Import {
 	one := Import{Kind: KindClientGrant, Target: g.ID, Rights: rights, Warnings: warnings}
 	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		g := g
 		api, err := t.HoldResourceServer(ctx, AudienceSpellings(g.Audience)...)
-		if oauth.KindOf(err) == oauth.NotFound && strings.HasSuffix(g.Audience, "/api/v2/") {
-			return Skipped, []Note{{NoteSkipped, "A grant on the management API of its source. Grant the client " + r.ManagementAudience() + " if it is to manage Roster.", "audience"}}, nil
+		if oauth.KindOf(err) == oauth.NotFound && foreign != nil {
+			return Skipped, []Note{*foreign}, nil
 		}
 		if err != nil {
 			return Failed, nil, err

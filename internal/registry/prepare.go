@@ -97,16 +97,7 @@ func (r *Registry) prepareKeys(ctx context.Context, tx *postgres.Tx) error {
 // prepareSystemAPI keeps the management API's identifier and scopes in step
 // with the public URL and the specification.
 func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error {
-	doc := jsondoc.Object{
-		"name":                   jsondoc.Must("Auth0 Management API"),
-		"scopes":                 jsondoc.Must(r.Config.Scopes),
-		"signing_alg":            jsondoc.Must("RS256"),
-		"token_lifetime":         jsondoc.Must(86400),
-		"token_lifetime_for_web": jsondoc.Must(7200),
-		"allow_offline_access":   jsondoc.Must(false),
-		"skip_consent_for_verifiable_first_party_clients": jsondoc.Must(false),
-		"subject_type_authorization":                      json.RawMessage(`{"client":{"policy":"require_client_grant"},"user":{"policy":"allow_all"}}`),
-	}
+	doc := r.Management.API
 	api, err := tx.LockSystemResourceServer(ctx)
 	switch {
 	case oauth.KindOf(err) == oauth.NotFound:
@@ -130,26 +121,13 @@ func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error 
 	return nil
 }
 
-// globalDocument is what the client that stands for all applications starts
-// from.
-var globalDocument = jsondoc.Object{
-	"client_name":                       jsondoc.Must("All Applications"),
-	"redirect_uris":                     json.RawMessage(`[]`),
-	"auth0:global":                      json.RawMessage(`true`),
-	"auth0:is_first_party":              json.RawMessage(`true`),
-	"auth0:cross_origin_authentication": json.RawMessage(`true`),
-	"auth0:custom_login_page_on":        json.RawMessage(`true`),
-	"auth0:owners":                      json.RawMessage(`["mr|provider|user"]`),
-	"auth0:refresh_token":               json.RawMessage(`{"expiration_type":"non-expiring","leeway":0,"infinite_token_lifetime":true,"infinite_idle_token_lifetime":true,"token_lifetime":2592000,"idle_token_lifetime":1296000,"rotation_type":"non-rotating"}`),
-}
-
 func (r *Registry) prepareGlobalClient(ctx context.Context, tx *postgres.Tx) error {
 	n, err := tx.CountClients(ctx, postgres.ClientQuery{Global: new(true)})
 	if err != nil || n > 0 {
 		return err
 	}
 	_, err = r.createClient(ctx, tx, oauth.Draft{
-		Client:    &oauth.Client{ID: uuid.NewString(), ClientID: oauth.RandomText(oauth.Alphanumeric, 32), Document: globalDocument},
+		Client:    &oauth.Client{ID: uuid.NewString(), ClientID: oauth.RandomText(oauth.Alphanumeric, 32), Document: r.Management.Global},
 		NewSecret: oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64)),
 	})
 	return err

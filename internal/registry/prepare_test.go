@@ -15,12 +15,17 @@ import (
 	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/server"
 )
 
 // TestInstancesMayStartAtOnce has many instances prepare an empty database, each
 // over a connection of its own, and make the same administrator.
 func TestInstancesMayStartAtOnce(t *testing.T) {
 	t.Parallel()
+	management, err := server.Management()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, isolation := range []string{"read committed", "repeatable read", "serializable"} {
 		t.Run(isolation, func(t *testing.T) {
 			t.Parallel()
@@ -34,7 +39,7 @@ func TestInstancesMayStartAtOnce(t *testing.T) {
 			var pool *pgxpool.Pool
 			for i := range instances {
 				pool = session(t, url, isolation)
-				instances[i] = registry.New(postgres.New(pool), keys, registry.Config{PublicURL: "https://roster.example", Tenant: "roster", Now: time.Now})
+				instances[i] = registry.New(postgres.New(pool), keys, registry.Config{PublicURL: "https://roster.example", Tenant: "roster", Management: management, Now: time.Now})
 			}
 			made := 0
 			for i, err := range atOnce(instances, func(r *registry.Registry) (bool, error) {
@@ -65,6 +70,10 @@ func TestInstancesMayStartAtOnce(t *testing.T) {
 // TestOneOfTwoKeysetsIsRefused starts instances with keysets of their own.
 func TestOneOfTwoKeysetsIsRefused(t *testing.T) {
 	t.Parallel()
+	management, err := server.Management()
+	if err != nil {
+		t.Fatal(err)
+	}
 	url := postgrestest.NewURL(t)
 	instances := make([]*registry.Registry, 6)
 	for i := range instances {
@@ -72,7 +81,7 @@ func TestOneOfTwoKeysetsIsRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		instances[i] = registry.New(postgres.New(session(t, url, "read committed")), keys, registry.Config{PublicURL: "https://roster.example", Tenant: "roster", Now: time.Now})
+		instances[i] = registry.New(postgres.New(session(t, url, "read committed")), keys, registry.Config{PublicURL: "https://roster.example", Tenant: "roster", Management: management, Now: time.Now})
 	}
 	prepared := 0
 	for _, err := range atOnce(instances, func(r *registry.Registry) (bool, error) {

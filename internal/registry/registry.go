@@ -3,6 +3,9 @@
 package registry
 
 import (
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/json"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -11,6 +14,7 @@ import (
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rosterhq/roster/internal/issuers"
+	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
@@ -19,9 +23,9 @@ import (
 // Config is what operations need to know of the deployment.
 type Config struct {
 	PublicURL     string // without a slash at the end, e.g. https://roster.example
+	Management    Management
 	Tenant        string
 	HashedSecrets bool             // keep only a MAC of clients' secrets
-	Scopes        []oauth.APIScope // of the management API
 	Issuers       *issuers.Set     // outside issuers whose tokens are accepted; nil: none
 	KeysetFile    string           // read again when it changes; "": the keyset stays as it is
 	Now           func() time.Time // time.Now outside tests
@@ -30,11 +34,22 @@ type Config struct {
 	EventRetention time.Duration // how long events are kept; 0 for ever
 }
 
+// Management is how the registry presents itself on its management API, whose
+// dialect decides that.
+type Management struct {
+	Path   string         // of the API below PublicURL: the two are the audience of its tokens
+	API    jsondoc.Object // members of the resource server that stands for the API
+	Global jsondoc.Object // members that the client which stands for all applications starts from
+
+	Certificate func(*x509.Certificate) (json.RawMessage, error) // writes the tenant's certificate as it is kept
+	PrivateKey  func(*rsa.PrivateKey) string                     // writes the key of that certificate
+}
+
 // Issuer is the iss of Roster's tokens.
 func (c *Config) Issuer() string { return c.PublicURL + "/" }
 
 // ManagementAudience is the aud of tokens for Roster's own APIs.
-func (c *Config) ManagementAudience() string { return c.PublicURL + "/api/v2/" }
+func (c *Config) ManagementAudience() string { return c.PublicURL + c.Management.Path }
 
 // Registry carries out operations on clients and what belongs to them.
 type Registry struct {

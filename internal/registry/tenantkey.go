@@ -7,36 +7,27 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net/url"
-	"strings"
 	"time"
-
-	"github.com/smallstep/pkcs7"
 
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-// TenantKey is the certificate of the whole tenant. It is shown with clients;
-// its key signs nothing of Roster's own.
-type TenantKey struct {
-	Certificate string `json:"cert"` // PEM
-	PKCS7       string `json:"pkcs7"`
-	Subject     string `json:"subject"` // "/CN=…"
-}
-
+// tenantKey is the certificate of the whole tenant. It is shown with clients; its
+// key signs nothing of Roster's own.
 type tenantKey struct {
-	TenantKey
-	id      string
-	private oauth.Secret // PEM of PKCS#1; kept open, since parsing an RSA key costs more than the rest of a create
+	id          string
+	certificate json.RawMessage // as Management has written it
+	private     oauth.Secret    // as Management writes it; kept open, since parsing an RSA key costs more than the rest of a create
 }
 
-// TenantKey returns the tenant's current certificate.
-func (r *Registry) TenantKey(ctx context.Context) (TenantKey, error) {
+// TenantCertificate returns the tenant's current certificate, as Management has
+// written it.
+func (r *Registry) TenantCertificate(ctx context.Context) (json.RawMessage, error) {
 	t, err := r.currentTenantKey(ctx)
-	return t.TenantKey, err
+	return t.certificate, err
 }
 
 func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
@@ -53,8 +44,7 @@ func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
 		if err != nil {
 			return t, err
 		}
-		t.id, t.private = stored[0].ID, oauth.NewSecret(pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key)))
-		return t, json.Unmarshal(stored[0].Public, &t.TenantKey)
+		return tenantKey{stored[0].ID, stored[0].Public, oauth.NewSecret(r.Management.PrivateKey(key))}, nil
 	})
 }
 
@@ -76,14 +66,9 @@ func (r *Registry) tenantCertificate(_ string, key *rsa.PrivateKey) (json.RawMes
 	if err != nil {
 		return nil, fmt.Errorf("making the tenant certificate: %w", err)
 	}
-	bundle, err := pkcs7.DegenerateCertificate(der)
+	cert, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, fmt.Errorf("making the tenant certificate: %w", err)
 	}
-	return json.Marshal(TenantKey{Certificate: pemText("CERTIFICATE", der), PKCS7: pemText("PKCS7", bundle), Subject: "/CN=" + host})
-}
-
-// pemText encodes with CR LF, as Auth0 answers.
-func pemText(kind string, der []byte) string {
-	return strings.ReplaceAll(string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})), "\n", "\r\n")
+	return r.Management.Certificate(cert)
 }

@@ -64,7 +64,7 @@ func NewWith(t testing.TB, o Options) *Server {
 	if s.Keys, err = sharedKeys(); err != nil {
 		t.Fatal(err)
 	}
-	scopes, err := server.ManagementScopes()
+	management, err := server.Management()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func NewWith(t testing.TB, o Options) *Server {
 	}
 	t.Cleanup(srv.Close)
 	s.URL = srv.URL
-	config := registry.Config{PublicURL: srv.URL, Tenant: "roster", Scopes: scopes, Now: s.Clock.Now}
+	config := registry.Config{PublicURL: srv.URL, Tenant: "roster", Management: management, Now: s.Clock.Now}
 	if o.Registry != nil {
 		o.Registry(&config)
 	}

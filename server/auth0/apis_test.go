@@ -159,7 +159,7 @@ func TestSystemAPIStaysAsItIs(t *testing.T) {
 	for _, scope := range system["scopes"].([]any) {
 		scopes = append(scopes, scope.(object)["value"].(string))
 	}
-	if diff := cmp.Diff(everyScope(t, s), scopes); diff != "" {
+	if diff := cmp.Diff(everyScope(t), scopes); diff != "" {
 		t.Errorf("scopes of the system API (-want +got):\n%s", diff)
 	}
 	want := plainAPI(identifier, object{"name": "Auth0 Management API", "is_system": true, "scopes": system["scopes"], "id": system["id"]})

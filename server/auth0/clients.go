@@ -1,7 +1,6 @@
 package auth0
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"maps"
@@ -38,7 +37,7 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 		return nil, err
 	}
 	c.Secret = nil // addOnce shows it; that a client was created tells that its secret was shown
-	body, err := h.view(ctx, c, func([]string) bool { return true }, selection{}, certified)
+	body, err := h.view(ctx, c, func([]string) bool { return true }, selection{}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -131,12 +130,12 @@ func (h *handler) addOnce(ctx context.Context, body jsondoc.Object, draft oauth.
 	if body["client_authentication_methods"] == nil {
 		body["client_secret"] = jsondoc.Must(draft.NewSecret.Reveal())
 	}
-	tenant, err := h.registry.TenantKey(ctx)
+	tenant, err := h.tenantKeys(ctx)
 	if err != nil {
 		return err
 	}
 	body["signing_keys"] = jsondoc.Must([]map[string]string{{
-		"cert": tenant.Certificate, "key": key.Reveal(), "pkcs7": tenant.PKCS7, "subject": tenant.Subject,
+		"cert": tenant.read.Cert, "key": key.Reveal(), "pkcs7": tenant.read.PKCS7, "subject": tenant.read.Subject,
 	}})
 	return showInline(body, inline)
 }
@@ -183,7 +182,7 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.view(ctx, c, updaterReads(caller), selection{}, certified)
+	body, err := h.view(ctx, c, updaterReads(caller), selection{}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -267,7 +266,7 @@ func (h *handler) Auth0RotateClientSecret(ctx context.Context, req auth0api.Auth
 		return nil, err
 	}
 	c.Secret = nil // shown below; the rotation tells that it was
-	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)), selection{}, certified)
+	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)), selection{}, true)
 	if err != nil {
 		return nil, err
 	}
@@ -286,16 +285,13 @@ func (h *handler) Auth0ListClientConnections(ctx context.Context, req auth0api.A
 func (h *handler) read(ctx context.Context, c oauth.Client, sel selection) (jsondoc.Object, error) {
 	caller := dialect.Caller(ctx)
 	may := func(read []string) bool { return len(read) == 0 || caller.HasAny(read...) }
-	return h.view(ctx, c, may, sel, "deprecated")
+	return h.view(ctx, c, may, sel, false)
 }
 
-// certified shows the tenant certificate's subject as it is.
-const certified = ""
-
 // view renders the members of a client that may shows. What is kept beside the
-// document is looked up only if sel wants it. subject stands for that of the
-// tenant's certificate.
-func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []string) bool, sel selection, subject string) (jsondoc.Object, error) {
+// document is looked up only if sel wants it. certified tells whether the tenant's
+// certificate shows its subject.
+func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []string) bool, sel selection, certified bool) (jsondoc.Object, error) {
 	body, err := fields.View(c.Document, may)
 	if err != nil {
 		return nil, err
@@ -318,12 +314,13 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 		}
 	}
 	if may(readCredentials) && sel.shows("signing_keys") {
-		tenant, err := h.registry.TenantKey(ctx)
+		tenant, err := h.tenantKeys(ctx)
 		if err != nil {
 			return nil, err
 		}
-		tenant.Subject = cmp.Or(subject, tenant.Subject)
-		body["signing_keys"] = jsondoc.Must([]any{tenant})
+		if body["signing_keys"] = tenant.hidden; certified {
+			body["signing_keys"] = tenant.certified
+		}
 	}
 	if may(readKeys) && sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
 		secret, err := h.registry.ShowSecret(ctx, c)

@@ -3,6 +3,7 @@ package auth0
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -95,5 +96,12 @@ func (im *importer) readGrant(record jsondoc.Object) (registry.Import, error) {
 		}
 	}
 	takes := func(c *oauth.Client) error { return mayGrant(im.registry, g, c) }
-	return im.registry.ImportOfGrant(g, takes, grantRights, notes), nil
+	var foreign *registry.Note
+	if strings.HasSuffix(g.Audience, managementPath) {
+		foreign = &registry.Note{
+			Code: registry.NoteSkipped, Member: "audience",
+			Message: "A grant on the management API of its source. Grant the client " + im.registry.ManagementAudience() + " if it is to manage Roster.",
+		}
+	}
+	return im.registry.ImportOfGrant(g, takes, foreign, grantRights, notes), nil
 }
