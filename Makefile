@@ -52,6 +52,10 @@ check-generated: ## Fail when the generated code is not what openapi.yaml makes
 check-spec: ## Fail when openapi.yaml breaks what its version promises, or spec/CHANGELOG.md lacks the version
 	@go run ./spec/check
 
+.PHONY: check-upstream
+check-upstream: ## List members of the newest Auth0 SDKs that openapi.yaml lacks; needs npm
+	@test/sdk/upstream/run.sh
+
 .PHONY: release-spec
 release-spec: check-spec ## Release openapi.yaml under its version: later changes are compared with it
 	@cp openapi.yaml spec/released.yaml
