@@ -24,7 +24,7 @@ type literal struct {
 
 // fieldsOf are the names of the fields in their order.
 var fieldsOf = map[string][]string{
-	"Error":     {"Kind", "Reason", "Resource", "Detail", "Violations", "Err"},
+	"Error":     {"Kind", "Reason", "Resource", "Named", "Detail", "Violations", "Err"},
 	"Violation": {"Member", "Rule", "Detail"},
 	"Broken":    {"Below", "Rule", "Detail"},
 }
@@ -254,7 +254,7 @@ func (s *source) add(path string, f frame, kind string, fields map[string]ast.Ex
 			m.fixed[name] = text
 		case i >= 0:
 			m.parameters[name] = i
-		case name == "Member" || name == "Below" || name == "Resource":
+		case name == "Member" || name == "Below" || name == "Resource" || name == "Named":
 			m.fixed[name] = "a_member"
 		case m.fixed["Rule"] != ofBoruta:
 			s.unknown = append(s.unknown, path+": "+name+" of "+kind)

@@ -83,8 +83,8 @@ const (
 )
 
 // codes are the error codes that RFC 6749 §5.2 has for failures of a token
-// request. access_denied is of RFC 6749 §4.1.2.1: many client libraries expect
-// it here.
+// request. access_denied is of RFC 6749 §4.1.2.1: callers expect it here, even
+// for a wrong secret, for which §5.2 would have invalid_client.
 var codes = map[Reason]string{
 	InvalidRequest: "invalid_request", UnsupportedGrant: "unsupported_grant_type", InvalidClient: "invalid_client",
 	GrantNotAllowed: "unauthorized_client",
@@ -116,6 +116,7 @@ type Error struct {
 	Kind       Kind
 	Reason     Reason
 	Resource   string // of NotFound: what there is not, "client" or "client_grant", for people
+	Named      string // what the caller named, where a dialect's words repeat it: an audience, a scope
 	Detail     string // a sentence for the caller; holds no secret and no SQL
 	Violations []Violation
 	Err        error // for the log only

@@ -29,7 +29,7 @@ func checkCredentials(list []oauth.Credential) error {
 			continue
 		}
 		if keys[c.KeyThumbprint] {
-			return &oauth.Error{Kind: oauth.Conflict, Reason: oauth.DuplicateKey, Detail: "credentials contains public keys that already exist in client"}
+			return &oauth.Error{Kind: oauth.Conflict, Reason: oauth.DuplicateKey, Detail: "The client has another credential with the same public key."}
 		}
 		keys[c.KeyThumbprint] = true
 	}

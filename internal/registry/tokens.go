@@ -62,7 +62,7 @@ func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) 
 		return Token{}, err
 	}
 	if !slices.Contains(meta.GrantTypes, oauth.GrantClientCredentials) {
-		return Token{}, tokenError(oauth.Forbidden, oauth.GrantNotAllowed, "Grant type 'client_credentials' not allowed for the client.")
+		return Token{}, tokenError(oauth.Forbidden, oauth.GrantNotAllowed, "The client may not use the grant type client_credentials.")
 	}
 	if req.Audience == "" {
 		return Token{}, tokenError(oauth.Invalid, oauth.InvalidRequest, "Missing required parameter: audience")
@@ -83,10 +83,10 @@ func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) 
 
 // authorize finds what the client is granted of the requested audience.
 func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenRequest) (api oauth.ResourceServer, terms oauth.APITerms, scope []string, err error) {
-	denied := tokenError(oauth.Forbidden, oauth.NotGranted, `Client is not authorized to access "`+req.Audience+`". You need to create a "client-grant" associated to this API.`)
+	denied := &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.NotGranted, Named: req.Audience, Detail: "The client has no grant on the API."}
 	if api, err = r.store.ResourceServer(ctx, AudienceSpellings(req.Audience)...); err != nil {
 		if oauth.KindOf(err) == oauth.NotFound {
-			err = tokenError(oauth.Forbidden, oauth.UnknownAudience, "Service not found: "+req.Audience)
+			err = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.UnknownAudience, Named: req.Audience, Detail: "There is no API with that audience."}
 		}
 		return
 	}
@@ -119,7 +119,7 @@ func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenReque
 	if asked := oauth.SplitScope(req.Scope); len(asked) > 0 {
 		for _, s := range asked {
 			if !slices.Contains(scope, s) {
-				err = tokenError(oauth.Forbidden, oauth.ScopeNotGranted, "Client has not been granted scopes: "+s)
+				err = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.ScopeNotGranted, Named: s, Detail: "The client is not granted a scope that it asks for."}
 				return
 			}
 		}
@@ -180,8 +180,7 @@ func (r *Registry) recordToken(ctx context.Context, action, actor, client, audie
 	})
 }
 
-// errWrongSecret is worded as Auth0 does; RFC 6749 §5.2 would have invalid_client.
-var errWrongSecret = tokenError(oauth.Unauthenticated, oauth.WrongSecret, "Unauthorized")
+var errWrongSecret = tokenError(oauth.Unauthenticated, oauth.WrongSecret, "The client_id or the client_secret is wrong.")
 
 // authenticate finds the client and checks its proof. Unknown clients cost the
 // same work as known ones with a wrong proof and fail in the same words.

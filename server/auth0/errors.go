@@ -53,8 +53,8 @@ var refusals = map[oauth.Reason]refusal{
 	oauth.OtherRequest: {},
 
 	oauth.DuplicateCredential: {code: "invalid_body", status: http.StatusBadRequest},
-	oauth.DuplicateKey:        {code: "invalid_body", status: http.StatusBadRequest},
-	oauth.InUse:               {status: http.StatusBadRequest},
+	oauth.DuplicateKey:        {"invalid_body", "credentials contains public keys that already exist in client", http.StatusBadRequest},
+	oauth.InUse:               {"", "Cannot delete credential still associated with a client", http.StatusBadRequest},
 }
 
 // owed are the words that Auth0 has for a broken rule, by member and rule.

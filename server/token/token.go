@@ -207,10 +207,23 @@ var parameterNames = map[string]bool{
 	"client_assertion": true, "client_assertion_type": true,
 }
 
+// words are those that callers know, Auth0's, in place of a failure's own. %s is
+// what the caller named.
+var words = map[oauth.Reason]string{
+	oauth.GrantNotAllowed: "Grant type 'client_credentials' not allowed for the client.",
+	oauth.WrongSecret:     "Unauthorized",
+	oauth.UnknownAudience: "Service not found: %s",
+	oauth.NotGranted:      `Client is not authorized to access "%s". You need to create a "client-grant" associated to this API.`,
+	oauth.ScopeNotGranted: "Client has not been granted scopes: %s",
+}
+
 // Fail writes err in the error body of RFC 6749 §5.2.
 func Fail(c *gin.Context, err error) {
 	status := problem.Answering(c, err)
-	code := cmp.Or(oauth.ReasonOf(err).Code(), "invalid_request")
+	code, text := cmp.Or(oauth.ReasonOf(err).Code(), "invalid_request"), problem.Text(err, problem.Canonical)
+	if e, ok := errors.AsType[*oauth.Error](err); ok && words[e.Reason] != "" {
+		text = strings.ReplaceAll(words[e.Reason], "%s", e.Named)
+	}
 	switch {
 	case status == http.StatusInternalServerError:
 		code = "server_error"
@@ -221,5 +234,5 @@ func Fail(c *gin.Context, err error) {
 	case status == http.StatusUnauthorized && c.GetHeader("Authorization") != "":
 		c.Header("WWW-Authenticate", `Basic realm="roster"`)
 	}
-	c.AbortWithStatusJSON(status, gin.H{"error": code, "error_description": problem.Text(err, problem.Canonical)})
+	c.AbortWithStatusJSON(status, gin.H{"error": code, "error_description": text})
 }
