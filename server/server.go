@@ -66,6 +66,7 @@ func mountNative(r gin.IRouter, reg *registry.Registry, c Config) error {
 	if err != nil {
 		return err
 	}
+	d.OfBoruta = boruta.Owns
 	d.Checkers = []dialect.Checker{ofAuth0, boruta.Checker(c.Boruta), hydra.Checker}
 	return native.Mount(r, reg, d)
 }

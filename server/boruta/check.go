@@ -39,6 +39,11 @@ func Checker(config Config) dialect.Checker {
 	}
 }
 
+// Owns reports whether a stored member is one that only this dialect sets.
+func Owns(member string) bool {
+	return strings.HasPrefix(member, storedAsPrefix) || member == oauth.MemberPublicKey
+}
+
 // beside are members of a document that no attribute stands for alone.
 var beside = map[string]func(json.RawMessage) bool{
 	methodThen:                      isText,

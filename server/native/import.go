@@ -21,6 +21,7 @@ type Dialects struct {
 	Auth0, Boruta, Hydra dialect.Importer
 	WireNames            map[string]func(member string) string // by format
 	Checkers             []dialect.Checker                     // a stored member must please one that knows it
+	OfBoruta             func(member string) bool              // whether a stored member takes the right to all of Boruta's clients
 }
 
 // clientRights are the scopes for any change of clients outside Boruta's dialect.

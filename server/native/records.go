@@ -81,7 +81,7 @@ func (h *handler) importer(d Dialects) dialect.Importer {
 		var err error
 		switch kind {
 		case registry.KindClient:
-			one, err = h.readClient(record, d.Checkers)
+			one, err = h.readClient(record, d.Checkers, d.OfBoruta)
 		case registry.KindKeyPair:
 			one, err = h.readKeyPair(record)
 		case registry.KindScope, registry.KindIdentityProvider:
@@ -135,7 +135,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker) (registry.Import, error) {
+func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker, ofBoruta func(member string) bool) (registry.Import, error) {
 	clientID, err := dialect.ImportedClientID(record)
 	if err != nil {
 		return registry.Import{}, err
@@ -158,7 +158,7 @@ func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker) 
 			rights = append(rights, "update:client_keys")
 		case member == oauth.SlotTokenVault:
 			rights = append(rights, "update:client_token_vault_privileged_access")
-		case strings.HasPrefix(member, "boruta:") || member == oauth.MemberPublicKey:
+		case ofBoruta(member):
 			rights = append(rights, everything)
 		}
 	}
