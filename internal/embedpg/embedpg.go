@@ -39,6 +39,9 @@ type Config struct {
 	// Durable makes a commit survive a crash of the machine. Without it only a
 	// crash of processes is survived, which is enough for tests.
 	Durable bool
+	// Settings are parameters of the server beyond those that Start gives it, and
+	// instead of those.
+	Settings map[string]string
 	// SystemDir takes the database, in a folder named by a hash of Dir, when
 	// root asks for a Dir that the unprivileged account cannot enter. Default
 	// /var/lib/roster.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -74,7 +76,7 @@ func leftover(log string) bool {
 
 // launch starts the server program and follows it.
 func (p place) launch(bin binaries, cfg Config) (*process, error) {
-	cmd := exec.Command(filepath.Join(bin.dir, "postgres"), p.settings(cfg.Durable)...)
+	cmd := exec.Command(filepath.Join(bin.dir, "postgres"), p.settings(cfg)...)
 	p.prepare(cmd, bin)
 	setDeathSignal(cmd.SysProcAttr, syscall.SIGINT) // the orderly way to end
 	r, w, err := os.Pipe()
@@ -116,7 +118,7 @@ func (p place) launch(bin binaries, cfg Config) (*process, error) {
 }
 
 // settings is the command line after the program's name.
-func (p place) settings(durable bool) []string {
+func (p place) settings(cfg Config) []string {
 	args := p.folders()
 	set := func(name, value string) { args = append(args, "-c", name+"="+value) }
 	set("listen_addresses", "")
@@ -129,17 +131,20 @@ func (p place) settings(durable bool) []string {
 	set("log_min_messages", "warning")
 	set("log_checkpoints", "off")
 	set("log_line_prefix", "%b|") // see serverLog
-	if durable {
+	if cfg.Durable {
 		set("shared_buffers", "128MB")
 		set("max_connections", "100")
-		return args
+	} else {
+		set("shared_buffers", "64MB")
+		set("max_connections", "200")
+		// synchronous_commit stays on: without it a killed server loses commits that
+		// never left its memory, and it costs little without fsync.
+		set("fsync", "off")
+		set("full_page_writes", "off")
 	}
-	set("shared_buffers", "64MB")
-	set("max_connections", "200")
-	// synchronous_commit stays on: without it a killed server loses commits that
-	// never left its memory, and it costs little without fsync.
-	set("fsync", "off")
-	set("full_page_writes", "off")
+	for _, name := range slices.Sorted(maps.Keys(cfg.Settings)) {
+		set(name, cfg.Settings[name]) // the last one counts
+	}
 	return args
 }
 

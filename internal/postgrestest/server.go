@@ -25,7 +25,9 @@ func Start(ctx context.Context, log io.Writer) (*embedpg.Server, error) {
 	s, err := embedpg.Start(ctx, embedpg.Config{
 		Dir:    dir,
 		BinDir: os.Getenv("ROSTER_POSTGRES_BIN"),
-		Log:    slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
+		// Roster refuses a server without fsync that does not bear this name.
+		Settings: map[string]string{"cluster_name": "roster-test"},
+		Log:      slog.New(slog.NewTextHandler(log, &slog.HandlerOptions{Level: slog.LevelWarn})),
 	})
 	if err != nil {
 		os.RemoveAll(dir)
