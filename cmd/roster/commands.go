@@ -26,7 +26,7 @@ func (a *app) migrate() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			db, err := openDatabase(cmd.Context(), c, a.logger(c), false)
+			db, err := openDatabase(cmd.Context(), c, a.logger(c), false, true)
 			if err != nil {
 				return err
 			}
@@ -58,7 +58,7 @@ func (a *app) withRegistry(ctx context.Context, create bool, fn func(*registry.R
 		return err
 	}
 	log := a.logger(c)
-	db, err := openDatabase(ctx, c, log, false)
+	db, err := openDatabase(ctx, c, log, false, false)
 	if err != nil {
 		return err
 	}

@@ -34,6 +34,7 @@ type Config struct {
 	Addr        string `env:"ROSTER_ADDR" help:"address to listen on, host:port; default :8080; where the database is embedded, 127.0.0.1 and ::1 with port 8080 or the next free one"`
 	PublicURL   string `env:"ROSTER_PUBLIC_URL" help:"URL that callers use, without a path; the issuer of tokens is this with a slash at the end; default http://localhost:PORT"`
 	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL to use; unset: a private one is run from the machine's own PostgreSQL binaries" secret:"database"`
+	Connections int    `env:"ROSTER_DATABASE_CONNECTIONS" envDefault:"0" help:"how many connections to the database one instance opens at most; 0: what pool_max_conns in DATABASE_URL says, or else 16"`
 	DataDir     string `env:"ROSTER_DATA_DIR" envDefault:".roster" help:"folder of the embedded database and its keyset"`
 	PostgresBin string `env:"ROSTER_POSTGRES_BIN" help:"folder of the PostgreSQL server binaries; default: PATH, then the usual folders"`
 	KeysetFile  string `env:"ROSTER_KEYSET_FILE" help:"keys that seal secrets; default keyset.json in ROSTER_DATA_DIR"`
@@ -58,6 +59,8 @@ type Config struct {
 	BorutaProtected string           `env:"ROSTER_BORUTA_PROTECTED_CLIENT" help:"id of the client that /api/clients does not let be changed, besides the caller's own; default: the one of Boruta's admin panel"`
 	BorutaProvider  string           `env:"ROSTER_BORUTA_IDENTITY_PROVIDER" help:"id of the identity provider of new clients that name none; default: naming one is mandatory"`
 
+	databaseFile string // that DatabaseURL was read from; "" for none
+
 	boruta      boruta.Config
 	secretGrace time.Duration
 	retention   time.Duration
@@ -70,8 +73,10 @@ type Config struct {
 func (a *app) load() (Config, error) {
 	var c Config
 	environ, err := expand(a.environ, "DATABASE_URL", "ROSTER_BOOTSTRAP_CLIENT_SECRET")
-	mistakes := []error{err, env.ParseWithOptions(&c, env.Options{Environment: env.ToMap(environ)})}
+	vars := env.ToMap(environ)
+	mistakes := []error{err, env.ParseWithOptions(&c, env.Options{Environment: vars})}
 	mistake := func(format string, args ...any) { mistakes = append(mistakes, fmt.Errorf(format, args...)) }
+	c.databaseFile = vars["DATABASE_URL_FILE"]
 	if c.Addr != "" {
 		if _, _, err := net.SplitHostPort(c.Addr); err != nil {
 			mistake("ROSTER_ADDR: %q is not host:port", c.Addr)
@@ -101,6 +106,9 @@ func (a *app) load() (Config, error) {
 	}
 	if c.level.UnmarshalText([]byte(c.LogLevel)) != nil {
 		mistake("ROSTER_LOG_LEVEL: %q is not debug, info, warn or error", c.LogLevel)
+	}
+	if c.Connections < 0 || c.Connections > 10_000 {
+		mistake("ROSTER_DATABASE_CONNECTIONS: %d is not a number of connections", c.Connections)
 	}
 	if c.SecretMode != "sealed" && c.SecretMode != "hashed" {
 		mistake("ROSTER_SECRET_MODE: %q is not sealed or hashed", c.SecretMode)
@@ -175,6 +183,18 @@ func parseIssuers(text string) ([]issuers.Config, error) {
 	return issuers.Parse(text, known)
 }
 
+// databaseAddress returns where the database is, from its file as that is now.
+func (c *Config) databaseAddress() (string, error) {
+	if c.databaseFile == "" {
+		return c.DatabaseURL, nil
+	}
+	text, err := readSecret(c.databaseFile)
+	if err != nil {
+		err = fmt.Errorf("DATABASE_URL_FILE: %w", err)
+	}
+	return text, err
+}
+
 // embedded reports whether Roster runs its own PostgreSQL.
 func (c *Config) embedded() bool { return c.DatabaseURL == "" }
 
@@ -236,16 +256,27 @@ func expand(environ []string, names ...string) ([]string, error) {
 		if file == "" {
 			continue
 		}
-		text, err := os.ReadFile(file)
+		text, err := readSecret(file)
 		switch {
 		case vars[name] != "":
 			mistakes = append(mistakes, fmt.Errorf("%s and %s_FILE: set one of them", name, name))
 		case err != nil:
 			mistakes = append(mistakes, fmt.Errorf("%s_FILE: %w", name, err))
-		case len(bytes.TrimSpace(text)) == 0:
-			mistakes = append(mistakes, fmt.Errorf("%s_FILE: %s is empty", name, file))
 		}
-		environ = append(environ, name+"="+string(bytes.TrimSpace(text)))
+		environ = append(environ, name+"="+text)
 	}
 	return environ, errors.Join(mistakes...)
+}
+
+// readSecret returns what a file holds but for blanks around it.
+func readSecret(file string) (string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", err
+	}
+	text = bytes.TrimSpace(text)
+	if len(text) == 0 {
+		return "", fmt.Errorf("%s is empty", file)
+	}
+	return string(text), nil
 }

@@ -25,7 +25,6 @@ import (
 
 // database is an open database and, when Roster runs it itself, its server.
 type database struct {
-	url      string
 	pool     *pgxpool.Pool
 	embedded *embedpg.Server // nil: somebody else runs it, or another roster does
 }
@@ -44,19 +43,20 @@ func postgresConfig(c Config, log *slog.Logger) embedpg.Config {
 
 // openDatabase connects to the configured database, starting the embedded one
 // if need be. serving makes that one where there is none; a command uses what is
-// there, also while a server runs it.
-func openDatabase(ctx context.Context, c Config, log *slog.Logger, serving bool) (*database, error) {
-	db := &database{url: c.DatabaseURL}
+// there, also while a server runs it. exec is postgres.Options.Exec; without it a
+// query mode that cannot work is an error.
+func openDatabase(ctx context.Context, c Config, log *slog.Logger, serving, exec bool) (*database, error) {
+	db := &database{}
+	options := postgres.Options{Address: c.databaseAddress, Connections: c.Connections, Exec: exec, Log: log}
 	if c.embedded() {
-		if err := db.openEmbedded(ctx, c, log, serving); err != nil {
+		url, err := db.openEmbedded(ctx, c, log, serving)
+		if err != nil {
 			return nil, err
 		}
+		options.Address = func() (string, error) { return url, nil }
 	}
-	config, err := postgres.ParseURL(db.url)
-	if err == nil {
-		db.pool, err = pgxpool.NewWithConfig(ctx, config)
-	}
-	if err != nil {
+	var err error
+	if db.pool, err = postgres.Open(ctx, options); err != nil {
 		db.close()
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
 	}
@@ -64,30 +64,37 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger, serving bool)
 		db.close()
 		return nil, fmt.Errorf("connecting to the database: %w", postgres.Unconnected(err))
 	}
+	if !exec {
+		if err := postgres.CheckMode(ctx, db.pool); err != nil {
+			db.close()
+			return nil, fmt.Errorf("DATABASE_URL: %w", err)
+		}
+	}
 	return db, nil
 }
 
-func (db *database) openEmbedded(ctx context.Context, c Config, log *slog.Logger, serving bool) (err error) {
+// openEmbedded returns the URL of the embedded database.
+func (db *database) openEmbedded(ctx context.Context, c Config, log *slog.Logger, serving bool) (url string, err error) {
 	config := postgresConfig(c, log)
 	if serving {
 		err = os.MkdirAll(c.DataDir, 0o755)
 	} else {
 		var running, exists bool
-		if db.url, running = embedpg.Running(config); running {
-			return nil
+		if url, running = embedpg.Running(config); running {
+			return url, nil
 		}
 		if exists, err = embedpg.Exists(config); err == nil && !exists {
-			return fmt.Errorf("there is no Roster database in %s, and DATABASE_URL is not set: run this where `roster serve` keeps its data "+
+			return "", fmt.Errorf("there is no Roster database in %s, and DATABASE_URL is not set: run this where `roster serve` keeps its data "+
 				"(ROSTER_DATA_DIR), or set DATABASE_URL; this command works on the database, not over the API", c.DataDir)
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("ROSTER_DATA_DIR: %w", err)
+		return "", fmt.Errorf("ROSTER_DATA_DIR: %w", err)
 	}
-	if db.embedded, err = embedpg.Start(ctx, config); err == nil {
-		db.url = db.embedded.URL
+	if db.embedded, err = embedpg.Start(ctx, config); err != nil {
+		return "", err
 	}
-	return err
+	return db.embedded.URL, nil
 }
 
 func (db *database) close() {

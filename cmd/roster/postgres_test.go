@@ -195,14 +195,18 @@ func TestDatabaseIsSharedAsDocumented(t *testing.T) {
 // set what sessions begin with.
 func TestSettingsOfTheDatabaseChangeNothing(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct{ options, setting string }{
-		"a schema of an odd name": {"", `search_path = "Reg-istry"`},
-		"times":                   {"", "timezone = 'Asia/Kathmandu'"},
-		"dates":                   {"", "datestyle = 'German, DMY'"},
-		"bytes":                   {"", "bytea_output = 'escape'"},
-		"isolation":               {"", "default_transaction_isolation = 'serializable'"},
-		"intervals":               {"", "intervalstyle = 'sql_standard'"},
-		"LATIN1":                  {"ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'", "client_encoding = 'LATIN1'"},
+	for name, c := range map[string]struct{ options, setting, mode string }{
+		"a schema of an odd name": {"", `search_path = "Reg-istry"`, ""},
+		"times":                   {"", "timezone = 'Asia/Kathmandu'", ""},
+		"times as text":           {"", "timezone = 'Asia/Kathmandu'", "exec"},
+		"dates":                   {"", "datestyle = 'German, DMY'", ""},
+		"dates as text":           {"", "datestyle = 'German, DMY'", "simple_protocol"},
+		"bytes":                   {"", "bytea_output = 'escape'", ""},
+		"bytes as text":           {"", "bytea_output = 'escape'", "exec"},
+		"isolation":               {"", "default_transaction_isolation = 'serializable'", ""},
+		"intervals":               {"", "intervalstyle = 'sql_standard'", ""},
+		"LATIN1":                  {"ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'", "client_encoding = 'LATIN1'", ""},
+		"LATIN1 as text":          {"ENCODING LATIN1 LC_COLLATE 'C' LC_CTYPE 'C'", "client_encoding = 'LATIN1'", "exec"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -210,6 +214,9 @@ func TestSettingsOfTheDatabaseChangeNothing(t *testing.T) {
 			_, database := databaseOf(t, own)
 			url, runtime := serving(t, own)
 			sql(t, own, `CREATE SCHEMA "Reg-istry"`, "ALTER DATABASE "+database+" SET "+c.setting)
+			if c.mode != "" {
+				url += "&default_query_exec_mode=" + c.mode
+			}
 			env, _ := on(t, url)
 			succeed(t, as(env, own), "migrate", "--runtime-role", runtime)
 			succeed(t, env, "bootstrap", "--create-keyset")

@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
 	"github.com/rosterhq/roster/server/ops"
@@ -81,7 +82,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		}
 		c.PublicURL = scheme + "://localhost:" + strconv.Itoa(listeners[0].Addr().(*net.TCPAddr).Port)
 	}
-	db, err := openDatabase(ctx, c, log, true)
+	db, err := openDatabase(ctx, c, log, true, false)
 	if err != nil {
 		return err
 	}
@@ -102,8 +103,8 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		return err
 	}
 	ready := func(ctx context.Context) error {
-		if err := db.pool.Ping(ctx); err != nil {
-			return errors.New("the database does not answer")
+		if err := postgres.New(db.pool).Ready(ctx); err != nil {
+			return err
 		}
 		_, err := db.schema(ctx)
 		if _, lost := errors.AsType[*pgconn.ConnectError](err); lost {

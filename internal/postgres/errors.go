@@ -50,15 +50,19 @@ var constraints = map[string]oauth.Error{
 // passing are the failures that the same call may not meet again, by SQLSTATE or
 // its class, in the words for the caller.
 var passing = map[string]string{
-	"40":    busy, // serialization failures and deadlocks
-	"53":    busy, // no memory, disk or connection left
-	"55P03": busy, // lock_timeout
-	"57014": busy, // statement_timeout, or an administrator
-	"58":    "The database cannot read or write its files at the moment; try again.",
-	"25006": "The database takes no changes at the moment; try again.",
-	"26000": outOfStep,
-	"42P05": outOfStep,
+	"40":     busy, // serialization failures and deadlocks
+	"53":     busy, // no memory, disk or connection left
+	"55P03":  busy, // lock_timeout
+	"57014":  busy, // statement_timeout, or an administrator
+	"58":     "The database cannot read or write its files at the moment; try again.",
+	readOnly: "The database takes no changes at the moment; try again.",
+	"26000":  outOfStep,
+	"42P05":  outOfStep,
 }
+
+// readOnly is the SQLSTATE of a change in a transaction that takes none: of a
+// standby, or where default_transaction_read_only is on.
+const readOnly = "25006"
 
 const (
 	busy      = "The registry is busy; try again."
@@ -118,7 +122,7 @@ func passes(err *pgconn.PgError) string {
 // for nothing more: the server ends it, takes no changes in it, or knows other
 // statements than the client does.
 func endsSession(err *pgconn.PgError) bool {
-	return fatal(err) || err.Code == "25006" || passes(err) == outOfStep
+	return fatal(err) || err.Code == readOnly || passes(err) == outOfStep
 }
 
 // fatal reports whether the server ends a session with err: an administrator, a

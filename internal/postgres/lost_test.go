@@ -3,15 +3,10 @@ package postgres
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
-	"github.com/rosterhq/roster/internal/embedpg"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgrestest"
 )
@@ -84,29 +79,8 @@ func TestWhatIsNoFaultOfTheConnectionIsNotUnavailable(t *testing.T) {
 
 func TestStoppedServerIsUnavailableUntilItIsBack(t *testing.T) {
 	t.Parallel()
-	dir, err := os.MkdirTemp("", "lost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { // as root, the server is another user's
-		t.Fatal(err)
-	}
-	config := embedpg.Config{Dir: filepath.Join(dir, "postgres"), BinDir: os.Getenv("ROSTER_POSTGRES_BIN"), Log: slog.New(slog.DiscardHandler)}
-	start := func() *embedpg.Server {
-		t.Helper()
-		server, err := embedpg.Start(t.Context(), config)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return server
-	}
-	server := start()
-	pool, err := pgxpool.New(t.Context(), server.URL)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
+	server := startServer(t, map[string]string{"cluster_name": throwaway})
+	pool := open(t, server.URL)
 	s := New(pool)
 	if _, err := number(t.Context(), s); err != nil {
 		t.Fatal(err)
@@ -120,8 +94,7 @@ func TestStoppedServerIsUnavailableUntilItIsBack(t *testing.T) {
 		wantUnavailable(t, "a write", s.Write(t.Context(), func(tx *Tx) error { tx.write("SELECT 1"); return nil }))
 		wantUnavailable(t, "a span", s.Span(t.Context(), func(ctx context.Context) (bool, error) { _, err := number(ctx, s); return true, err }))
 	}
-	server = start()
-	defer server.Stop()
+	server.start()
 	if _, err := number(t.Context(), s); err != nil {
 		t.Errorf("the server is back: %v", err)
 	}

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -48,6 +49,7 @@ type Options struct {
 	Registry func(*registry.Config)
 	Server   func(*server.Config)
 	TLS      bool
+	Mode     string // default_query_exec_mode of the connections to the database
 
 	Unchecked bool // do not hold the answers against openapi.yaml: the test is another project's, or takes times
 }
@@ -59,7 +61,7 @@ func New(t testing.TB) *Server { return NewWith(t, Options{}) }
 func NewWith(t testing.TB, o Options) *Server {
 	t.Helper()
 	own := postgrestest.NewURL(t)
-	s := &Server{Clock: newClock(), Pool: postgrestest.Open(t, own), Serving: postgrestest.Open(t, postgrestest.Runtime(t, own)), Log: &LogBuffer{}, t: t}
+	s := &Server{Clock: newClock(), Pool: postgrestest.Open(t, own), Serving: serving(t, postgrestest.Runtime(t, own), o.Mode), Log: &LogBuffer{}, t: t}
 	var err error
 	if s.Keys, err = sharedKeys(); err != nil {
 		t.Fatal(err)
@@ -105,6 +107,30 @@ func NewWith(t testing.TB, o Options) *Server {
 	}
 	s.Admin = token.AccessToken.Reveal()
 	return s
+}
+
+// serving returns a pool as the product makes it, in a query mode if there is
+// one.
+func serving(t testing.TB, address, mode string) *pgxpool.Pool {
+	t.Helper()
+	if mode != "" {
+		u, err := url.Parse(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := u.Query()
+		q.Set("default_query_exec_mode", mode)
+		u.RawQuery = q.Encode()
+		address = u.String()
+	}
+	pool, err := postgres.Open(context.WithoutCancel(t.Context()), postgres.Options{
+		Address: func() (string, error) { return address, nil }, Connections: 4,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	return pool
 }
 
 // In returns the same service for a subtest, which then fails by itself.
