@@ -112,7 +112,7 @@ func Up(ctx context.Context, pool *pgxpool.Pool) error {
 // anew for each statement sees what others did while it waited.
 func apply(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%d)", lock),
+		_, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%d)", lock),
 			pgx.QueryExecModeSimpleProtocol)
 		if err != nil {
 			return err

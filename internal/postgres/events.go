@@ -134,5 +134,10 @@ func (t *Tx) KeepFeedInOrder() {
 // TrimEvents removes events older than t, at most limit of them, and returns how
 // many there were.
 func (s *Store) TrimEvents(ctx context.Context, t time.Time, limit int) (int, error) {
-	return one(ctx, s, "event", pgx.RowTo[int], `SELECT roster_trim_events($1, $2)`, t, limit)
+	n := 0
+	err := s.Write(ctx, func(tx *Tx) (err error) {
+		n, err = one(ctx, tx, "event", pgx.RowTo[int], `SELECT roster_trim_events($1, $2)`, t, limit)
+		return err
+	})
+	return n, err
 }

@@ -39,6 +39,6 @@ func (t *Tx) KeepAnswer(caller, key string, a Answered, now time.Time) {
 
 // TrimAnswers forgets answers given before t.
 func (s *Store) TrimAnswers(ctx context.Context, t time.Time) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM idempotency_keys WHERE created_at < $1`, t)
-	return translate(err)
+	_, err := s.exec(ctx, `DELETE FROM idempotency_keys WHERE created_at < $1`, t)
+	return err
 }

@@ -68,6 +68,6 @@ func (t *Tx) DeleteKeyPair(id string, now time.Time) {
 
 // TrimKeyPairs removes deleted key pairs that no client uses any more.
 func (s *Store) TrimKeyPairs(ctx context.Context) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM key_pairs k WHERE retired_at IS NOT NULL AND NOT EXISTS (SELECT FROM client_keys c WHERE c.key_pair = k.id)`)
-	return translate(err)
+	_, err := s.exec(ctx, `DELETE FROM key_pairs k WHERE retired_at IS NOT NULL AND NOT EXISTS (SELECT FROM client_keys c WHERE c.key_pair = k.id)`)
+	return err
 }

@@ -81,7 +81,7 @@ func (s *Store) ReplaceValues(ctx context.Context, c SealedColumn, old, renewed 
 	for i := range old {
 		keys[i], before[i], after[i] = old[i].Key, old[i].Value, renewed[i].Value
 	}
-	tag, err := s.pool.Exec(ctx, fmt.Sprintf(`
+	return s.exec(ctx, fmt.Sprintf(`
 		WITH renewed AS (
 			SELECT * FROM unnest($1::text[]::%s[], $2::bytea[], $3::bytea[]) r (row_key, old_value, new_value)),
 		locked AS MATERIALIZED (
@@ -89,7 +89,6 @@ func (s *Store) ReplaceValues(ctx context.Context, c SealedColumn, old, renewed 
 			FOR NO KEY UPDATE OF t SKIP LOCKED)
 		UPDATE %[2]s SET %[4]s = new_value FROM locked WHERE row_key = %[3]s`,
 		c.keyType, c.Table, c.key, c.Column), keys, before, after)
-	return int(tag.RowsAffected()), translate(err)
 }
 
 // unsealed selects clients whose documents hold one of the members $1.
@@ -120,6 +119,6 @@ func (t *Tx) InsertKeysetCheck(value []byte) {
 
 // ReplaceKeysetCheck stores renewed in place of old, unless that has changed.
 func (s *Store) ReplaceKeysetCheck(ctx context.Context, old, renewed []byte) error {
-	_, err := s.pool.Exec(ctx, `UPDATE keyset_check SET value = $2 WHERE value = $1`, old, renewed)
-	return translate(err)
+	_, err := s.exec(ctx, `UPDATE keyset_check SET value = $2 WHERE value = $1`, old, renewed)
+	return err
 }

@@ -81,10 +81,14 @@ func (s *Store) ForgetSecrets(ctx context.Context, now, longAgo time.Time) error
 // NoteSecretUse stores when secrets were last used, never an earlier time than
 // is stored. missed are those that a transaction under way kept from it.
 func (s *Store) NoteSecretUse(ctx context.Context, ids []string, at []time.Time) (missed []string, err error) {
-	return all(ctx, s, pgx.RowTo[string], `WITH free AS MATERIALIZED (
-			SELECT id FROM client_secrets WHERE id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED),
-		noted AS (UPDATE client_secrets s SET last_used_at = u.at
-			FROM free JOIN unnest($1::uuid[], $2::timestamptz[]) u (id, at) USING (id)
-			WHERE s.id = u.id AND (s.last_used_at IS NULL OR s.last_used_at < u.at))
-		SELECT id::text FROM client_secrets WHERE id = ANY ($1::uuid[]) AND id NOT IN (SELECT id FROM free)`, ids, at)
+	err = s.Write(ctx, func(tx *Tx) (err error) {
+		missed, err = all(ctx, tx, pgx.RowTo[string], `WITH free AS MATERIALIZED (
+				SELECT id FROM client_secrets WHERE id = ANY ($1::uuid[]) FOR NO KEY UPDATE SKIP LOCKED),
+			noted AS (UPDATE client_secrets s SET last_used_at = u.at
+				FROM free JOIN unnest($1::uuid[], $2::timestamptz[]) u (id, at) USING (id)
+				WHERE s.id = u.id AND (s.last_used_at IS NULL OR s.last_used_at < u.at))
+			SELECT id::text FROM client_secrets WHERE id = ANY ($1::uuid[]) AND id NOT IN (SELECT id FROM free)`, ids, at)
+		return err
+	})
+	return missed, err
 }

@@ -52,14 +52,14 @@ func (r reader) Authentication(ctx context.Context, clientID string, keys bool, 
 // UseAssertion records that a client used the assertion whose jti has that
 // SHA-256, and reports whether this was the first time.
 func (s *Store) UseAssertion(ctx context.Context, client string, jti []byte, expires time.Time) (first bool, err error) {
-	tag, err := s.pool.Exec(ctx, `INSERT INTO assertions_seen (client, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, client, jti, expires)
-	return tag.RowsAffected() == 1, translate(err)
+	rows, err := s.exec(ctx, `INSERT INTO assertions_seen (client, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`, client, jti, expires)
+	return rows == 1, err
 }
 
 // TrimAssertions forgets assertions that expired before t.
 func (s *Store) TrimAssertions(ctx context.Context, t time.Time) error {
-	_, err := s.pool.Exec(ctx, `DELETE FROM assertions_seen WHERE expires_at < $1`, t)
-	return translate(err)
+	_, err := s.exec(ctx, `DELETE FROM assertions_seen WHERE expires_at < $1`, t)
+	return err
 }
 
 // GrantFor returns the grant under which a client may ask for tokens of an

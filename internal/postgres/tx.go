@@ -42,6 +42,11 @@ type part struct {
 // rollbackTime bounds a rollback, which the end of the request does not stop.
 const rollbackTime = 5 * time.Second
 
+// durably makes the transaction that it stands in survive a crash, also where
+// the server, the database or the role has synchronous_commit off: each of them
+// can change under an open session, and a pooler changes the session.
+const durably = "SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off'"
+
 func (s *Store) begin() *Tx {
 	t := &Tx{pool: s.pool}
 	t.reader = reader{t}
@@ -113,6 +118,7 @@ func (t *Tx) send(ctx context.Context, questions ...question) error {
 		}
 		t.conn = conn
 		b.Queue("begin")
+		b.Queue(durably)
 	}
 	t.save(false)
 	t.drain(&b)
@@ -124,6 +130,18 @@ func (t *Tx) send(ctx context.Context, questions ...question) error {
 	}
 	t.broken = translate(t.conn.SendBatch(ctx, &b).Close())
 	return t.broken
+}
+
+// exec runs one statement as a transaction, in one round trip, and returns how
+// many rows it has changed.
+func (s *Store) exec(ctx context.Context, sql string, args ...any) (rows int, err error) {
+	var b pgx.Batch
+	b.Queue(durably)
+	b.Queue(sql, sendable(args)...).Exec(func(tag pgconn.CommandTag) error {
+		rows = int(tag.RowsAffected())
+		return nil
+	})
+	return rows, translate(s.pool.SendBatch(ctx, &b).Close())
 }
 
 // drain moves what was collected to b.
@@ -139,13 +157,15 @@ func (t *Tx) commit(ctx context.Context) error {
 		return t.broken
 	}
 	var b pgx.Batch
-	t.drain(&b)
 	if t.conn == nil {
-		if b.Len() == 0 {
+		if len(t.writes) == 0 {
 			return nil
 		}
+		b.Queue(durably)
+		t.drain(&b)
 		return translate(t.pool.SendBatch(ctx, &b).Close()) // without BEGIN a batch is one implicit transaction
 	}
+	t.drain(&b)
 	b.Queue("commit").Exec(func(tag pgconn.CommandTag) error {
 		if tag.String() == "ROLLBACK" {
 			return pgx.ErrTxCommitRollback
