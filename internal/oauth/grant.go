@@ -17,7 +17,6 @@ type ClientGrant struct {
 	SubjectType string // "client" or "user"
 	DefaultFor  string // class of clients; "" unless ClientID is
 	Document    jsondoc.Object
-	System      bool // on the management API's own default; cannot be changed
 	Version     int64
 	CreatedAt   time.Time
 	UpdatedAt   time.Time

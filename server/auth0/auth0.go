@@ -35,7 +35,7 @@ func Mount(r gin.IRouter, reg *registry.Registry) error {
 	audited := func(f auth0api.StrictHandlerFunc, _ string) auth0api.StrictHandlerFunc {
 		return dialect.Audited(reg, f)
 	}
-	strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg, cursors: newCursors(reg)}, []auth0api.StrictMiddlewareFunc{audited}, auth0api.StrictGinServerOptions{
+	strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg}, []auth0api.StrictMiddlewareFunc{audited}, auth0api.StrictGinServerOptions{
 		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
 	})
 	// The guard is the group's, not the generated wrapper's, which would read the
@@ -102,7 +102,6 @@ func failBadRequest(c *gin.Context, err error) {
 
 type handler struct {
 	registry *registry.Registry
-	cursors  *cursors
 	keys     atomic.Pointer[tenantKeys] // the last that were rendered
 }
 

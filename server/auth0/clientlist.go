@@ -20,7 +20,7 @@ func (h *handler) Auth0ListClients(ctx context.Context, req auth0api.Auth0ListCl
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := onePage(h.cursors, p, "clients", func(c postgres.PlacedClient) postgres.ListPlace { return c.Place },
+	found, next, err := onePage(h.registry, p, "clients", func(c postgres.PlacedClient) postgres.ListPlace { return c.Place },
 		func(w window[postgres.ListPlace]) ([]postgres.PlacedClient, error) {
 			q.Limit, q.Offset, q.After = w.limit, w.offset, w.after
 			return h.registry.Clients(ctx, q)

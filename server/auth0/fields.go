@@ -41,14 +41,14 @@ var fields = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "allowed_logout_urls", Canonical: "post_logout_redirect_uris", Read: readClient},
 	dialect.Field{Wire: "grant_types", Canonical: "grant_types", Read: readClient},
 	dialect.Field{Wire: "token_endpoint_auth_method", Canonical: "token_endpoint_auth_method", Read: readClient},
-	dialect.Field{Wire: "initiate_login_uri", Canonical: "initiate_login_uri", Read: readClient, Set: setInitiateLoginURI, Get: get("initiate_login_uri")},
+	dialect.Field{Wire: "initiate_login_uri", Canonical: "initiate_login_uri", Read: readClient, Set: setInitiateLoginURI},
 	dialect.Field{Wire: "require_pushed_authorization_requests", Canonical: "require_pushed_authorization_requests", Read: readClient},
 	dialect.Field{Wire: "require_proof_of_possession", Canonical: "dpop_bound_access_tokens", Read: readClient},
 	dialect.Field{Wire: "jwt_configuration", Read: readClient, Set: setJWTConfiguration, Get: getJWTConfiguration},
 
 	dialect.Field{Wire: "client_authentication_methods", Canonical: oauth.SlotsOfAuthentication, Read: readCredentials, Write: writeCredentials},
 	dialect.Field{Wire: "signed_request_object", Canonical: oauth.SlotSignedRequest, Merge: dialect.Members, Read: readClient},
-	dialect.Field{Wire: "token_vault_privileged_access", Canonical: oauth.SlotTokenVault, Read: readClient, Write: writeVault, Set: setTokenVault, Get: get(oauth.SlotTokenVault)},
+	dialect.Field{Wire: "token_vault_privileged_access", Canonical: oauth.SlotTokenVault, Read: readClient, Write: writeVault, Set: setTokenVault},
 
 	dialect.Field{Wire: "is_first_party", Read: readClient},
 	dialect.Field{Wire: "is_token_endpoint_ip_header_trusted", Read: readClient},
@@ -69,12 +69,12 @@ var fields = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "addons", Merge: dialect.Entries, Read: readClient},
 	dialect.Field{Wire: "client_metadata", Read: readClient, Set: setClientMetadata, Get: getClientMetadata},
 	dialect.Field{Wire: "mobile", Merge: dialect.Members, Read: readClient},
-	dialect.Field{Wire: "native_social_login", Read: readClient, Set: setProviders("auth0:native_social_login", dialect.Members), Get: get("auth0:native_social_login")},
-	dialect.Field{Wire: "fedcm_login", Read: readClient, Set: setProviders("auth0:fedcm_login", dialect.Replace), Get: get("auth0:fedcm_login")},
+	dialect.Field{Wire: "native_social_login", Read: readClient, Set: setProviders("auth0:native_social_login", dialect.Members)},
+	dialect.Field{Wire: "fedcm_login", Read: readClient, Set: setProviders("auth0:fedcm_login", dialect.Replace)},
 	dialect.Field{Wire: "encryption_key", Read: readKeys, Write: writeKeys},
-	dialect.Field{Wire: "refresh_token", Read: readClient, Set: setRefreshToken, Get: get("auth0:refresh_token")},
-	dialect.Field{Wire: "session_transfer", Read: readClient, Set: setSessionTransfer, Get: get("auth0:session_transfer")},
-	dialect.Field{Wire: "oidc_logout", Read: readClient, Set: setOIDCLogout, Get: get("auth0:oidc_logout")},
+	dialect.Field{Wire: "refresh_token", Read: readClient, Set: setRefreshToken},
+	dialect.Field{Wire: "session_transfer", Read: readClient, Set: setSessionTransfer},
+	dialect.Field{Wire: "oidc_logout", Read: readClient, Set: setOIDCLogout},
 	dialect.Field{Wire: "oidc_backchannel_logout", Read: readClient, Set: setBackchannelLogout, Get: getBackchannelLogout},
 	dialect.Field{Wire: "default_organization", Read: readClient},
 	dialect.Field{Wire: "organization_usage", Read: readClient},
@@ -109,10 +109,6 @@ var shown = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "custom_login_page_off", Read: readClient},
 	dialect.Field{Wire: "custom_login_page_codeview", Read: readClient},
 )
-
-func get(canonical string) func(jsondoc.Object) (json.RawMessage, error) {
-	return func(doc jsondoc.Object) (json.RawMessage, error) { return doc[canonical], nil }
-}
 
 func setInitiateLoginURI(doc jsondoc.Object, wire json.RawMessage) error {
 	if jsondoc.String(wire) == "" { // "" and null remove it

@@ -90,7 +90,7 @@ func FuzzCursor(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	c := newCursors(registry.New(nil, keys, registry.Config{Now: time.Now}))
+	c := registry.New(nil, keys, registry.Config{Now: time.Now})
 	ours, err := nextCursor(c, "clients", 7)
 	if err != nil {
 		f.Fatal(err)

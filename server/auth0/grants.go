@@ -17,11 +17,11 @@ import (
 
 // grantFields is the document of a grant; who it is for stands beside it.
 var grantFields = dialect.NewTable("",
-	dialect.Field{Wire: "scope", Canonical: "scope"},
-	dialect.Field{Wire: "organization_usage", Canonical: "organization_usage"},
-	dialect.Field{Wire: "allow_any_organization", Canonical: "allow_any_organization"},
-	dialect.Field{Wire: "authorization_details_types", Canonical: "authorization_details_types"},
-	dialect.Field{Wire: "allow_all_scopes", Canonical: "allow_all_scopes"},
+	dialect.Field{Wire: "scope"},
+	dialect.Field{Wire: "organization_usage"},
+	dialect.Field{Wire: "allow_any_organization"},
+	dialect.Field{Wire: "authorization_details_types"},
+	dialect.Field{Wire: "allow_all_scopes"},
 )
 
 func viewGrant(g oauth.ClientGrant) (jsondoc.Object, error) {
@@ -150,7 +150,7 @@ func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0L
 	if params.DefaultFor != nil {
 		q.DefaultFor = string(*params.DefaultFor)
 	}
-	found, next, err := onePage(h.cursors, p, "client_grants", func(g postgres.PlacedGrant) int64 { return g.Serial },
+	found, next, err := onePage(h.registry, p, "client_grants", func(g postgres.PlacedGrant) int64 { return g.Serial },
 		func(w window[int64]) ([]postgres.PlacedGrant, error) {
 			q.Limit, q.Offset = w.limit, w.offset
 			if w.after != nil {

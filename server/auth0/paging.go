@@ -9,14 +9,10 @@ import (
 	"github.com/rosterhq/roster/server/spec"
 )
 
-// cursors makes and reads the opaque cursors of checkpoint paging.
-type cursors struct{ registry *registry.Registry }
-
-func newCursors(reg *registry.Registry) *cursors { return &cursors{reg} }
-
 // cursorLife is how long a cursor can be used.
 const cursorLife = 24 * time.Hour
 
+// cursor is what is in an opaque cursor of checkpoint paging.
 type cursor[P any] struct {
 	Place   P     `json:"p"`
 	Expires int64 `json:"e"`
@@ -24,14 +20,14 @@ type cursor[P any] struct {
 
 var errBadCursor = invalidQuery("The cursor in from is not valid or has expired; start again without it.")
 
-func nextCursor[P any](c *cursors, kind string, place P) (string, error) {
-	return c.registry.SealCursor(kind, jsondoc.Must(cursor[P]{place, c.registry.Now().Add(cursorLife).Unix()}))
+func nextCursor[P any](reg *registry.Registry, kind string, place P) (string, error) {
+	return reg.SealCursor(kind, jsondoc.Must(cursor[P]{place, reg.Now().Add(cursorLife).Unix()}))
 }
 
-func readCursor[P any](c *cursors, kind, text string) (P, error) {
+func readCursor[P any](reg *registry.Registry, kind, text string) (P, error) {
 	var at cursor[P]
-	raw, ok := c.registry.OpenCursor(kind, text)
-	if !ok || json.Unmarshal(raw, &at) != nil || c.registry.Now().Unix() > at.Expires {
+	raw, ok := reg.OpenCursor(kind, text)
+	if !ok || json.Unmarshal(raw, &at) != nil || reg.Now().Unix() > at.Expires {
 		return at.Place, errBadCursor
 	}
 	return at.Place, nil
@@ -87,14 +83,14 @@ type window[P any] struct {
 
 // onePage finds the page of the list kind that p asks for, and the cursor of the
 // next, "" where there is none or it is not asked for.
-func onePage[T, P any](c *cursors, p paging, kind string, place func(T) P, find func(window[P]) ([]T, error)) (found []T, next string, err error) {
+func onePage[T, P any](reg *registry.Registry, p paging, kind string, place func(T) P, find func(window[P]) ([]T, error)) (found []T, next string, err error) {
 	if !p.checkpoint {
 		found, err = find(window[P]{limit: p.limit, offset: p.offset()})
 		return found, "", err
 	}
 	w := window[P]{limit: p.limit + 1} // one more tells whether there is a next page
 	if p.from != "" {
-		after, err := readCursor[P](c, kind, p.from)
+		after, err := readCursor[P](reg, kind, p.from)
 		if err != nil {
 			return nil, "", err
 		}
@@ -104,7 +100,7 @@ func onePage[T, P any](c *cursors, p paging, kind string, place func(T) P, find 
 		return found, "", err
 	}
 	found = found[:p.limit]
-	next, err = nextCursor(c, kind, place(found[p.limit-1]))
+	next, err = nextCursor(reg, kind, place(found[p.limit-1]))
 	return found, next, err
 }
 
