@@ -171,7 +171,7 @@ CREATE TABLE events (
     action      text        NOT NULL, -- e.g. client.updated
     target_type text        NOT NULL,
     target      text        NOT NULL, -- public identifier of the target
-    changes     json,                 -- member -> [before, after]
+    changes     json,                 -- member -> {before, after}
     request_id  text        NOT NULL DEFAULT '',
     address     text        NOT NULL DEFAULT ''
 );

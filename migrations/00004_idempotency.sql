@@ -5,7 +5,7 @@
 CREATE TABLE idempotency_keys (
     caller     text        NOT NULL,
     key        text        NOT NULL,
-    request    bytea       NOT NULL, -- SHA-256 of method, path, query and body
+    request    bytea       NOT NULL, -- SHA-256 of scopes, path, query, media type and body
     sealed     bytea       NOT NULL,
     created_at timestamptz NOT NULL,
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (caller, key)

@@ -83,7 +83,7 @@ func (s *ResourceServer) Terms() (APITerms, error) {
 	return t, nil
 }
 
-// Scopes lists the values of the API's scopes.
+// ScopeValues lists the values of the API's scopes.
 func (t *APITerms) ScopeValues() []string {
 	values := make([]string, len(t.Scopes))
 	for i, s := range t.Scopes {

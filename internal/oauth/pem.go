@@ -40,8 +40,9 @@ func HidesPrivateKey(text string) bool {
 
 // parsePEM reads the one PEM block (RFC 7468) of text: a certificate, a SPKI
 // public key or a PKCS #1 RSA public key, labelled as what it is. CRLF line
-// ends, blank lines, indented lines and a missing last line end are fine. Refused are text before or behind the block, a second block, headers,
-// and anything that is or hides a private key.
+// ends, blank lines, indented lines and a missing last line end are fine. Text
+// before or after the block, a second block, headers, and anything that is or
+// hides a private key are refused.
 //
 // The error's text is the Detail of a Violation and holds nothing of text.
 func parsePEM(text string) (keyMaterial, error) {

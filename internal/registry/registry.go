@@ -1,5 +1,7 @@
-// Package registry is what the service does: its operations, each one
-// transaction, the same for every API dialect.
+// Package registry is what the service does: its operations, the same for every
+// API dialect. A change is one transaction with the events that tell of it.
+// Tokens are issued without one, an import needs several if a record of it is
+// refused, and resealing goes row by row.
 package registry
 
 import (
@@ -59,7 +61,7 @@ type Registry struct {
 	signing cached[tokenKeys]
 	tenant  cached[tenantKey]
 
-	decoy atomic.Pointer[oauth.ClientSecret] // see noSecret
+	decoy atomic.Pointer[oauth.ClientSecret] // see Registry.noSecret
 
 	callers   *lru.Cache[string, rights]
 	used      secretUses

@@ -134,8 +134,9 @@ func (l Location) bind(secret []byte) []byte { return append(l.associatedData(),
 // process has sealed under a key that is yet to be promoted here is not stale.
 func (k *Keyset) Stale(sealed []byte) bool { return stale(k.aeadKeys, sealed) }
 
-// StaleMAC tells whether tag should be computed anew, as [Keyset.Stale] does. A tag can be renewed whenever the secret is at hand: from
-// the sealed value or, where none is kept, when a caller presents it.
+// StaleMAC tells whether tag should be computed anew, as [Keyset.Stale] does. A
+// tag can be renewed whenever the secret is at hand: from the sealed value or,
+// where none is kept, when a caller presents it.
 func (k *Keyset) StaleMAC(tag []byte) bool { return stale(k.macKeys, tag) }
 
 // Prefix returns the five bytes that values under the primary key start with:

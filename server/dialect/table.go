@@ -32,9 +32,9 @@ type Field struct {
 	Read      []string // scopes of which one is needed to see the member; nil for whoever may see the document
 	Write     []string // scopes of which one is needed to change the member; nil for whoever may change the document
 
-	// Set and Get take the place of Canonical and Merge where one member is not
-	// simply another. Set changes doc by the wire value, which may be null. Get
-	// returns nil for an absent member. What Set refuses is Broken or
+	// Set takes the place of Merge, and Get that of a look at Canonical, where one
+	// member is not simply another. Set changes doc by the wire value, which may
+	// be null. Get returns nil for an absent member. What Set refuses is Broken or
 	// spec.Mismatches.
 	Set func(doc jsondoc.Object, wire json.RawMessage) error
 	Get func(doc jsondoc.Object) (json.RawMessage, error)
