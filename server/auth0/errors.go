@@ -146,7 +146,11 @@ func wording(m spec.Mismatch) (code, message string) {
 			message += " (" + about + ")"
 		}
 	}
-	return code, message + "."
+	message += "."
+	if strings.HasPrefix(m.Cause, "must ") { // more than Auth0 says
+		message += " It " + m.Cause + "."
+	}
+	return code, message
 }
 
 func firstSentence(text string) string {
