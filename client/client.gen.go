@@ -2882,7 +2882,7 @@ type ClientJWTConfiguration struct {
 	// Alg What signs the tokens: HS256 a shared secret, the others the issuer's key. Default of a resource server: RS256.
 	Alg *SigningAlgorithmEnum `json:"alg,omitempty"`
 
-	// LifetimeInSeconds How long a token lives, in seconds.
+	// LifetimeInSeconds How long a token lives, in seconds: 0 to 157788000.
 	LifetimeInSeconds *int `json:"lifetime_in_seconds,omitempty"`
 
 	// Scopes Claims by scope, for older software.
@@ -3051,8 +3051,8 @@ type ClientOrganizationUsagePatchEnum = ClientOrganizationUsageEnum
 // clients: `open_redirect_protection`.
 type ClientRedirectionPolicyEnum string
 
-// ClientRefreshTokenConfiguration How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
-// removes the object. When left out at registration:
+// ClientRefreshTokenConfiguration How the client's refresh tokens live. Tokens that rotate must expire. When given, the members left out get the
+// defaults below; `null` in a change removes the object. When left out at registration:
 //
 //   - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
 //     below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
@@ -3221,7 +3221,10 @@ type ClientSigningKey struct {
 }
 
 // ClientThirdPartySecurityModeEnum How tightly a third-party client is held. Set at registration; afterwards only the same value is taken. Default:
-// `permissive` for third-party clients, absent for first-party ones.
+// `permissive` for third-party clients, absent for first-party ones. A strict client can have the grant types
+// `authorization_code`, `refresh_token` and `client_credentials`, the kinds `regular_web`, `spa`, `native` and
+// `non_interactive`, tokens signed with RS256, `private_key_jwt` as keys, refresh tokens that expire, and no grant on
+// the management API.
 type ClientThirdPartySecurityModeEnum string
 
 // ClientTokenEndpointAuthMethodEnum How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic.
@@ -3294,7 +3297,8 @@ type ConnectionForList struct {
 	Strategy *string `json:"strategy,omitempty"`
 }
 
-// CreateClientGrantRequestContent A client grant to make. Name either one client, with `client_id`, or a kind of clients, with `default_for`.
+// CreateClientGrantRequestContent A client grant to make. Name either one client, with `client_id`, or a kind of clients, with `default_for`, which
+// cannot have the management API.
 type CreateClientGrantRequestContent struct {
 	// AllowAllScopes Whether the client may have every scope of the resource server, also those added later.
 	AllowAllScopes *bool `json:"allow_all_scopes,omitempty"`
@@ -3357,7 +3361,7 @@ type CreateClientRequestContent struct {
 	B2BIntegrationConfiguration nullable.Nullable[B2BIntegrationConfiguration] `json:"b2b_integration_configuration,omitempty"`
 
 	// Callbacks Where users may be sent back to after they signed in (`redirect_uris`): URLs or addresses with a scheme of their
-	// own. A URL may have `*` as its leftmost domain label.
+	// own, without a fragment. A URL may have `*` as its leftmost domain label.
 	Callbacks []string `json:"callbacks,omitzero"`
 
 	// ClientAliases Other names of the client. No other client may have them.
@@ -3420,6 +3424,7 @@ type CreateClientRequestContent struct {
 	// `client_credentials`. Default: `authorization_code`, `implicit`, `refresh_token` and `client_credentials`, the
 	// last one only where the client can authenticate; none for `resource_server`; `authorization_code` and
 	// `client_credentials` for `express_configuration`; `authorization_code` for strict third-party clients.
+	// Extensions are URIs; other words must be those of RFC 6749 or `implicit`.
 	GrantTypes []string `json:"grant_types,omitzero"`
 
 	// IdentityAssertionAuthorizationGrant The grant that takes an identity assertion of another issuer.
@@ -3484,8 +3489,8 @@ type CreateClientRequestContent struct {
 	// clients: `open_redirect_protection`.
 	RedirectionPolicy *ClientRedirectionPolicyEnum `json:"redirection_policy,omitempty"`
 
-	// RefreshToken How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
-	// removes the object. When left out at registration:
+	// RefreshToken How the client's refresh tokens live. Tokens that rotate must expire. When given, the members left out get the
+	// defaults below; `null` in a change removes the object. When left out at registration:
 	//
 	// - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
 	//   below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
@@ -3524,7 +3529,10 @@ type CreateClientRequestContent struct {
 	SSODisabled *bool `json:"sso_disabled,omitempty"`
 
 	// ThirdPartySecurityMode How tightly a third-party client is held. Set at registration; afterwards only the same value is taken. Default:
-	// `permissive` for third-party clients, absent for first-party ones.
+	// `permissive` for third-party clients, absent for first-party ones. A strict client can have the grant types
+	// `authorization_code`, `refresh_token` and `client_credentials`, the kinds `regular_web`, `spa`, `native` and
+	// `non_interactive`, tokens signed with RS256, `private_key_jwt` as keys, refresh tokens that expire, and no grant on
+	// the management API.
 	ThirdPartySecurityMode *ClientThirdPartySecurityModeEnum `json:"third_party_security_mode,omitempty"`
 
 	// TokenEndpointAuthMethod How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic.
@@ -3904,8 +3912,8 @@ type GetClientResponseContent struct {
 	// clients: `open_redirect_protection`.
 	RedirectionPolicy *ClientRedirectionPolicyEnum `json:"redirection_policy,omitempty"`
 
-	// RefreshToken How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
-	// removes the object. When left out at registration:
+	// RefreshToken How the client's refresh tokens live. Tokens that rotate must expire. When given, the members left out get the
+	// defaults below; `null` in a change removes the object. When left out at registration:
 	//
 	// - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
 	//   below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
@@ -3949,7 +3957,10 @@ type GetClientResponseContent struct {
 	Tenant *string `json:"tenant,omitempty"`
 
 	// ThirdPartySecurityMode How tightly a third-party client is held. Set at registration; afterwards only the same value is taken. Default:
-	// `permissive` for third-party clients, absent for first-party ones.
+	// `permissive` for third-party clients, absent for first-party ones. A strict client can have the grant types
+	// `authorization_code`, `refresh_token` and `client_credentials`, the kinds `regular_web`, `spa`, `native` and
+	// `non_interactive`, tokens signed with RS256, `private_key_jwt` as keys, refresh tokens that expire, and no grant on
+	// the management API.
 	ThirdPartySecurityMode *ClientThirdPartySecurityModeEnum `json:"third_party_security_mode,omitempty"`
 
 	// TokenEndpointAuthMethod How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic.
@@ -4804,7 +4815,7 @@ type UpdateClientRequestContent struct {
 	B2BIntegrationConfiguration nullable.Nullable[B2BIntegrationConfiguration] `json:"b2b_integration_configuration,omitempty"`
 
 	// Callbacks Where users may be sent back to after they signed in (`redirect_uris`): URLs or addresses with a scheme of their
-	// own. A URL may have `*` as its leftmost domain label.
+	// own, without a fragment. A URL may have `*` as its leftmost domain label.
 	Callbacks []string `json:"callbacks,omitzero"`
 
 	// ClientAliases Other names of the client. No other client may have them.
@@ -4866,7 +4877,7 @@ type UpdateClientRequestContent struct {
 	FormTemplate *string `json:"form_template,omitempty"`
 
 	// GrantTypes The grants the client may use at the token endpoint, such as `authorization_code`, `refresh_token` or
-	// `client_credentials`.
+	// `client_credentials`. Extensions are URIs; other words must be those of RFC 6749 or be there already.
 	GrantTypes []string `json:"grant_types,omitzero"`
 
 	// IdentityAssertionAuthorizationGrant The same in a change, where `null` removes the object.
@@ -4931,8 +4942,8 @@ type UpdateClientRequestContent struct {
 	// clients: `open_redirect_protection`.
 	RedirectionPolicy *ClientRedirectionPolicyEnum `json:"redirection_policy,omitempty"`
 
-	// RefreshToken How the client's refresh tokens live. When given, the members left out get the defaults below; `null` in a change
-	// removes the object. When left out at registration:
+	// RefreshToken How the client's refresh tokens live. Tokens that rotate must expire. When given, the members left out get the
+	// defaults below; `null` in a change removes the object. When left out at registration:
 	//
 	// - first-party clients: tokens that neither rotate nor expire; the lifetimes, which are disregarded then, are those
 	//   below, or 31557600 and idle 2592000 where `token_endpoint_auth_method` says how the secret is sent;
@@ -4968,7 +4979,10 @@ type UpdateClientRequestContent struct {
 	SSODisabled *bool `json:"sso_disabled,omitempty"`
 
 	// ThirdPartySecurityMode How tightly a third-party client is held. Set at registration; afterwards only the same value is taken. Default:
-	// `permissive` for third-party clients, absent for first-party ones.
+	// `permissive` for third-party clients, absent for first-party ones. A strict client can have the grant types
+	// `authorization_code`, `refresh_token` and `client_credentials`, the kinds `regular_web`, `spa`, `native` and
+	// `non_interactive`, tokens signed with RS256, `private_key_jwt` as keys, refresh tokens that expire, and no grant on
+	// the management API.
 	ThirdPartySecurityMode *ClientThirdPartySecurityModeEnum `json:"third_party_security_mode,omitempty"`
 
 	// TokenEndpointAuthMethod How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic.

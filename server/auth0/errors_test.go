@@ -43,7 +43,7 @@ func TestBodyErrorsNameRuleAndPlace(t *testing.T) {
 	const (
 		payload   = "Payload validation error: "
 		longText  = "How the client authenticates at the token endpoint with its secret: not at all, in the body, or with HTTP Basic"
-		callbacks = "Where users may be sent back to after they signed in (`redirect_uris`): URLs or addresses with a scheme of their own"
+		callbacks = "Where users may be sent back to after they signed in (`redirect_uris`): URLs or addresses with a scheme of their own, without a fragment"
 	)
 	long := strings.Repeat("ü", 141)
 	for name, test := range map[string]struct{ method, body, reason, property string }{
@@ -54,7 +54,7 @@ func TestBodyErrorsNameRuleAndPlace(t *testing.T) {
 		"null where it is not taken":  {"PATCH", `{"name":null}`, "Expected type string but found type null", "name (What people call the client)"},
 		"null for an enum":            {"PATCH", `{"jwt_configuration":{"alg":null}}`, "Expected type string but found type null", "jwt_configuration.alg (What signs the tokens: HS256 a shared secret, the others the issuer's key)"},
 		"fraction for an integer":     {"PATCH", `{"par_request_expiry":60.5}`, "Expected type integer,null but found type number", "par_request_expiry (How long a pushed authorization request lives, in seconds)"},
-		"fraction below an object":    {"PATCH", `{"jwt_configuration":{"lifetime_in_seconds":1.5}}`, "Expected type integer but found type number", "jwt_configuration.lifetime_in_seconds (How long a token lives, in seconds)"},
+		"fraction below an object":    {"PATCH", `{"jwt_configuration":{"lifetime_in_seconds":1.5}}`, "Expected type integer but found type number", "jwt_configuration.lifetime_in_seconds (How long a token lives, in seconds: 0 to 157788000)"},
 		"enum":                        {"PATCH", `{"app_type":"toaster"}`, "No enum match for: toaster", "app_type (What kind of application the client is)"},
 		"enum behind a reference":     {"PATCH", `{"token_endpoint_auth_method":"magic"}`, "No enum match for: magic", "token_endpoint_auth_method (" + longText + ")"},
 		"enum of an item":             {"PATCH", `{"organization_discovery_methods":["email","post"]}`, "No enum match for: post", "organization_discovery_methods[1] (By the domain of the user's e-mail address, or by the organization's name)"},
