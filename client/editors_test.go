@@ -2,6 +2,7 @@ package client_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -21,8 +22,11 @@ func TestIfUnchanged(t *testing.T) {
 		t.Fatal(err)
 	}
 	id := *created.JSON201.ClientID
+	changes := 0
 	change := func(answer *http.Response) (*http.Response, error) {
-		got, err := api.Auth0UpdateClientWithResponse(ctx, id, nil, client.UpdateClientRequestContent{Description: new("other")}, client.IfUnchanged(answer))
+		changes++
+		update := client.UpdateClientRequestContent{Description: new(fmt.Sprint("change ", changes))}
+		got, err := api.Auth0UpdateClientWithResponse(ctx, id, nil, update, client.IfUnchanged(answer))
 		if err != nil {
 			return nil, err
 		}
