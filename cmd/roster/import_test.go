@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -241,16 +242,17 @@ func TestImportNeedsNoMoreMemoryForMoreRecords(t *testing.T) {
 	}
 	var imported, pid, most atomic.Int64
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		var body struct{ Records []json.RawMessage }
-		if err := json.NewDecoder(r.Body).Decode(&body); err != nil {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
 			t.Error(err)
 		}
-		imported.Add(int64(len(body.Records)))
+		records := bytes.Count(body, []byte(`"client_id":`))
+		imported.Add(int64(records))
 		if p := pid.Load(); p != 0 {
 			most.Store(peak(t, p))
 		}
 		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprintf(w, `{"results":[%s]}`, strings.TrimSuffix(strings.Repeat(`{"kind":"client","target":"x","outcome":"created"},`, len(body.Records)), ","))
+		fmt.Fprintf(w, `{"results":[%s]}`, strings.TrimSuffix(strings.Repeat(`{"kind":"client","target":"x","outcome":"created"},`, records), ","))
 	}))
 	defer server.Close()
 	const n, size = 2000, 9000
