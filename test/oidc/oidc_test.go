@@ -16,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/server"
 )
 
 // newRoster starts a Roster that trusts what ROSTER_TRUSTED_ISSUERS would say.
@@ -23,8 +24,12 @@ func newRoster(t *testing.T, trusted string) *servertest.Server {
 	t.Helper()
 	return servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) {
 		servertest.RealTime(c)
+		scopes, err := server.ManagementScopes()
+		if err != nil {
+			t.Fatal(err)
+		}
 		var known []string
-		for _, s := range c.Scopes {
+		for _, s := range scopes {
 			known = append(known, s.Value)
 		}
 		list, err := issuers.Parse(trusted, known)
