@@ -37,6 +37,10 @@ OUTSIDE = go run ./internal/postgrestest/run go test -race -count=1 -timeout 30m
 test-oidc: ## Take tokens of a real OpenID Connect provider to Roster; needs node and npm
 	@$(OUTSIDE) ./test/oidc
 
+.PHONY: test-upgrade
+test-upgrade: ## Serve one database from release 1.0.0, built from git, and from this tree
+	@$(OUTSIDE) ./test/upgrade
+
 .PHONY: generate
 generate: ## Make the generated code again from openapi.yaml
 	go generate ./gen

@@ -1,0 +1,256 @@
+//go:build outside
+
+package upgrade
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+type object = map[string]any
+
+// load is a number of callers who do all that clients of the service do, each
+// step at an instance of its own.
+type load struct {
+	t         *testing.T
+	token     string
+	instances atomic.Pointer[[]*instance]
+	rounds    chan struct{} // one for each that a caller has been through since they were last counted
+	ending    chan struct{}
+	broken    chan struct{} // has a value when a caller has failed the test
+	callers   sync.WaitGroup
+}
+
+const (
+	callers = 3
+	enough  = 4 * callers // rounds before something else may happen
+)
+
+// load starts the callers on some instances.
+func (d *deployment) load(t *testing.T, on ...*instance) *load {
+	t.Helper()
+	status, token := on[0].token(admin, secret)
+	if status != http.StatusOK {
+		t.Fatalf("a token of %s: %d %s", on[0].release, status, token)
+	}
+	l := &load{t: t, token: token, rounds: make(chan struct{}, 1000), ending: make(chan struct{}), broken: make(chan struct{}, callers)}
+	l.use(on...)
+	for caller := range callers {
+		l.callers.Go(func() {
+			defer func() { l.broken <- struct{}{} }()
+			for round := 0; l.round(caller, round); round++ {
+				select {
+				case <-l.ending:
+					return
+				case l.rounds <- struct{}{}:
+				default: // nobody has counted for long
+				}
+			}
+		})
+	}
+	t.Cleanup(l.stop)
+	return l
+}
+
+// use has the callers go to these instances, from the round on that each of them
+// begins next.
+func (l *load) use(instances ...*instance) { l.instances.Store(&instances) }
+
+// more returns when the callers have been through some more rounds, all of whose
+// requests were begun after the call.
+func (l *load) more(t *testing.T) {
+	t.Helper()
+	for len(l.rounds) > 0 {
+		<-l.rounds
+	}
+	late := time.After(patience)
+	for range callers + enough { // the first of each caller may have begun before
+		select {
+		case <-l.rounds:
+		case <-l.broken:
+			t.FailNow() // a caller has said why
+		case <-late:
+			t.Fatalf("no %d rounds within %v", enough, patience)
+		}
+	}
+}
+
+func (l *load) stop() {
+	select {
+	case <-l.ending:
+	default:
+		close(l.ending)
+	}
+	l.callers.Wait()
+}
+
+// round goes once through the life of a client and reports whether all went as
+// it should. What one instance has written, every other must show.
+func (l *load) round(caller, round int) bool {
+	on := *l.instances.Load()
+	step := caller + round
+	fail := func(what string, s *instance, status int, body string) bool {
+		l.t.Errorf("%s, at %s: %d %s", what, s.release, status, body)
+		return false
+	}
+	name := fmt.Sprintf("load %d %d", caller, round)
+	var got object
+	do := func(method, path string, body any, want int, header ...string) bool {
+		s := on[step%len(on)]
+		step++
+		status, text := s.call(l.token, method, path, body, header...)
+		if status != want {
+			return fail(method+" "+path, s, status, text)
+		}
+		got = nil
+		return len(text) == 0 || text[0] != '{' || json.Unmarshal([]byte(text), &got) == nil || fail("reading "+path, s, status, text)
+	}
+	everywhere := func(path string, check func(object) bool) bool {
+		for range on {
+			if !do("GET", path, nil, http.StatusOK) {
+				return false
+			}
+			if !check(got) {
+				return fail("what another instance wrote, "+path, on[(step-1)%len(on)], http.StatusOK, fmt.Sprint(got))
+			}
+		}
+		return true
+	}
+	for _, s := range on {
+		if status, body := s.call("", "GET", "/readyz", nil); status != http.StatusOK {
+			return fail("readyz", s, status, body)
+		}
+	}
+
+	create := object{"name": name, "grant_types": []string{"client_credentials"}, "client_metadata": object{"caller": "load"}}
+	if !do("POST", "/api/v2/clients", create, http.StatusCreated, "Idempotency-Key", name) {
+		return false
+	}
+	id, first := got["client_id"].(string), got["client_secret"].(string)
+	path := "/api/v2/clients/" + id
+	if !do("POST", "/api/v2/clients", create, http.StatusCreated, "Idempotency-Key", name) || got["client_id"] != id {
+		return fail("the same again", on[(step-1)%len(on)], 0, fmt.Sprint(got))
+	}
+	if !everywhere(path, func(o object) bool { return o["name"] == name && o["client_secret"] == first }) ||
+		!do("PATCH", path, object{"name": name + " changed", "addons": object{"samlp": object{"audience": name}}}, http.StatusOK) ||
+		!everywhere(path, func(o object) bool { return o["name"] == name+" changed" }) ||
+		!do("POST", "/api/v2/client-grants", object{"client_id": id, "audience": management, "scope": []string{"read:clients"}}, http.StatusCreated) ||
+		!do("POST", path+"/rotate-secret", nil, http.StatusOK) {
+		return false
+	}
+	second := got["client_secret"].(string)
+	for _, s := range on {
+		if status, token := s.token(id, first); status != http.StatusUnauthorized {
+			return fail("a secret that was replaced", s, status, token)
+		}
+		status, token := s.token(id, second)
+		if status != http.StatusOK {
+			return fail("a token", s, status, token)
+		}
+		for _, other := range on {
+			if status, body := other.call(token, "GET", path, nil); status != http.StatusOK {
+				return fail("a token of "+s.release, other, status, body)
+			}
+		}
+	}
+	return do("GET", "/api/clients", nil, http.StatusOK) &&
+		do("GET", "/api/v2/clients?per_page=5&include_totals=true", nil, http.StatusOK) &&
+		everywhere("/api/roster/v1/events?action=client.updated&target="+id, func(o object) bool { return len(o["events"].([]any)) == 1 }) &&
+		do("DELETE", path, nil, http.StatusNoContent) &&
+		do("GET", path, nil, http.StatusNotFound) && do("GET", path, nil, http.StatusNotFound)
+}
+
+// stored names what fill has made.
+type stored struct {
+	id, token string
+	secrets   []string
+	paths     []string
+}
+
+// fill stores one of all that a registry holds.
+func (d *deployment) fill(t *testing.T, s *instance) (kept stored) {
+	t.Helper()
+	status, token := s.token(admin, secret)
+	if status != http.StatusOK {
+		t.Fatal(status, token)
+	}
+	kept.token = token
+	make := func(path string, body any) object {
+		t.Helper()
+		status, text := s.call(token, "POST", path, body)
+		var got object
+		if err := json.Unmarshal([]byte(text), &got); err != nil || status >= 300 {
+			t.Fatalf("POST %s: %d %s", path, status, text)
+		}
+		return got
+	}
+	c := make("/api/v2/clients", object{
+		"name": "kept", "grant_types": []string{"client_credentials"}, "callbacks": []string{"https://app.example/cb"},
+		"addons": object{"aws": object{"principal": "p", "role": "r"}}, "client_metadata": object{"team": "pay"}, "client_aliases": []string{"kept-alias"},
+	})
+	kept.id = c["client_id"].(string)
+	client := "/api/v2/clients/" + kept.id
+	api := make("/api/v2/resource-servers", object{"identifier": "https://api.example/", "scopes": []object{{"value": "read:all"}}})
+	grant := make("/api/v2/client-grants", object{"client_id": kept.id, "audience": "https://api.example/", "scope": []string{"read:all"}})
+	make("/api/v2/client-grants", object{"client_id": kept.id, "audience": management, "scope": []string{"read:clients"}})
+	credential := make(client+"/credentials", object{"credential_type": "cert_subject_dn", "subject_dn": "CN=kept"})
+	kept.secrets = []string{c["client_secret"].(string), make(client+"/rotate-secret?grace_seconds=86400", nil)["client_secret"].(string)}
+	provider := make("/api/identity-providers", object{"identity_provider": object{"name": "people", "backend_id": "5f2c4c5e-4b4e-4f57-8d0e-3a3a3c9f5a11"}})["data"].(object)
+	own := make("/api/clients", object{"client": object{"name": "boruta", "identity_provider": object{"id": provider["id"]}}})["data"].(object)
+	kept.paths = []string{
+		client, client + "/credentials/" + credential["id"].(string), "/api/v2/resource-servers/" + api["id"].(string),
+		"/api/v2/client-grants/" + grant["id"].(string), "/api/clients/" + own["id"].(string),
+	}
+	return kept
+}
+
+// documents reads what fill has made.
+func (d *deployment) documents(t *testing.T, s *instance, kept stored) map[string]any {
+	t.Helper()
+	all := map[string]any{}
+	for _, path := range kept.paths {
+		status, text := s.call(kept.token, "GET", path, nil)
+		var got any
+		if err := json.Unmarshal([]byte(text), &got); err != nil || status != http.StatusOK {
+			t.Fatalf("GET %s: %d %s", path, status, text)
+		}
+		all[path] = got
+	}
+	return all
+}
+
+// contains fails the test unless what was is still there. Members may have come.
+func contains(t *testing.T, when string, was, is any) {
+	t.Helper()
+	var common func(was, is any) any
+	common = func(was, is any) any {
+		before, one := was.(object)
+		after, two := is.(object)
+		if !one || !two {
+			return is
+		}
+		shared := object{}
+		for _, name := range slices.Collect(maps.Keys(before)) {
+			if value, there := after[name]; there {
+				shared[name] = common(before[name], value)
+			}
+		}
+		return shared
+	}
+	if diff := cmp.Diff(was, common(was, is)); diff != "" {
+		t.Errorf("%s (-was +is):\n%s", when, diff)
+	}
+	if !strings.Contains(fmt.Sprint(is), "kept") {
+		t.Errorf("%s nothing was compared", when)
+	}
+}
