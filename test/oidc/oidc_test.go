@@ -1,5 +1,3 @@
-//go:build outside
-
 // Package oidc_test takes tokens from a real OpenID Connect provider, the npm
 // package oidc-provider, to a running Roster.
 package oidc_test

@@ -1,5 +1,3 @@
-//go:build outside
-
 package oidc_test
 
 import (

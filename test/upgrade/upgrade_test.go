@@ -1,5 +1,3 @@
-//go:build outside
-
 // Package upgrade serves one database from release 1.0.0 and from this tree,
 // side by side and under load. `make test-upgrade` runs it.
 package upgrade
