@@ -33,7 +33,7 @@ const defaultMaxInFlight = 1000
 var errBusy = &problem.Error{Status: http.StatusServiceUnavailable, Text: "Too many requests are under way: try again."}
 
 // bound answers 503 while n requests are under way. Health is always answered.
-func bound(n int) gin.HandlerFunc {
+func bound(n int, fail failure) gin.HandlerFunc {
 	places := make(chan struct{}, n)
 	return func(c *gin.Context) {
 		if path := c.FullPath(); path == "/healthz" || path == "/readyz" {

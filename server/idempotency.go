@@ -34,7 +34,7 @@ var kept = []string{"Content-Type", "Etag", "Location"}
 // once: the same key and request within 24 hours get the first answer again.
 // Only success is remembered; what was refused changed nothing and may be tried
 // again.
-func once(reg *registry.Registry) gin.HandlerFunc {
+func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		key := c.GetHeader("Idempotency-Key")
 		if key == "" || c.Request.Method != http.MethodPost || !strings.HasPrefix(c.Request.URL.Path, "/api/") {
@@ -81,7 +81,7 @@ func once(reg *registry.Registry) gin.HandlerFunc {
 		case err != nil:
 			fail(c, err)
 		case replayed:
-			replay(c, text)
+			replay(c, text, fail)
 		default:
 			real.WriteHeader(held.status)
 			_, _ = real.Write(held.body.Bytes())
@@ -90,7 +90,7 @@ func once(reg *registry.Registry) gin.HandlerFunc {
 	}
 }
 
-func replay(c *gin.Context, text []byte) {
+func replay(c *gin.Context, text []byte, fail failure) {
 	var a answer
 	if err := json.Unmarshal(text, &a); err != nil {
 		fail(c, fmt.Errorf("reading a kept answer: %w", err))

@@ -30,7 +30,7 @@ var errTooMany = &problem.Error{Status: http.StatusTooManyRequests, Text: "Too m
 
 // limiter answers 429 to callers over their limit, and tells every caller where
 // it stands.
-func limiter(limit Limit, now func() time.Time) (gin.HandlerFunc, error) {
+func limiter(limit Limit, now func() time.Time, fail failure) (gin.HandlerFunc, error) {
 	buckets, err := lru.New[string, *rate.Limiter](maxBuckets)
 	if err != nil {
 		return nil, err

@@ -23,53 +23,10 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/auth0"
 	"github.com/rosterhq/roster/server/boruta"
-	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/docs"
-	"github.com/rosterhq/roster/server/hydra"
-	"github.com/rosterhq/roster/server/native"
 	"github.com/rosterhq/roster/server/ops"
 	"github.com/rosterhq/roster/server/problem"
-	"github.com/rosterhq/roster/server/token"
 )
-
-// dialects are the parts of the API, the longest prefix first. fail answers
-// errors of requests below the prefix that reach no handler.
-var dialects = []struct {
-	prefix string
-	mount  func(gin.IRouter, *registry.Registry, Config) error
-	fail   func(*gin.Context, error)
-}{
-	{native.Prefix, mountNative, native.Fail},
-	{auth0.Prefix, fixed(auth0.Mount), auth0.Fail},
-	{boruta.Prefix, func(r gin.IRouter, reg *registry.Registry, c Config) error { return boruta.Mount(r, reg, c.Boruta) }, boruta.Fail},
-	{token.Prefix, fixed(token.Mount), token.Fail},
-}
-
-// fixed is the mount of a dialect that has nothing to configure.
-func fixed(mount func(gin.IRouter, *registry.Registry) error) func(gin.IRouter, *registry.Registry, Config) error {
-	return func(r gin.IRouter, reg *registry.Registry, _ Config) error { return mount(r, reg) }
-}
-
-// mountNative tells the import of the dialects whose records it takes.
-func mountNative(r gin.IRouter, reg *registry.Registry, c Config) error {
-	var d native.Dialects
-	var err error
-	if d.Auth0, err = auth0.Importer(reg); err != nil {
-		return err
-	}
-	if d.Boruta, err = boruta.Importer(reg, c.Boruta); err != nil {
-		return err
-	}
-	d.Hydra = hydra.Importer(reg)
-	d.WireNames = map[string]func(string) string{"auth0": auth0.WireName, "boruta": boruta.WireName, "hydra": hydra.WireName}
-	ofAuth0, err := auth0.Checker()
-	if err != nil {
-		return err
-	}
-	d.OfBoruta = boruta.Owns
-	d.Checkers = []dialect.Checker{ofAuth0, boruta.Checker(c.Boruta), hydra.Checker}
-	return native.Mount(r, reg, d)
-}
 
 // maxBody is the largest request body.
 const maxBody = 1 << 20
@@ -88,6 +45,11 @@ type Config struct {
 
 // New returns the handler of every route.
 func New(reg *registry.Registry, config Config) (http.Handler, error) {
+	list, err := newDialects(reg, config)
+	if err != nil {
+		return nil, err
+	}
+	fail := list.fail
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.ContextWithFallback = true // a gin.Context must end with its request
@@ -102,15 +64,15 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	if config.Metrics != nil {
 		engine.Use(config.Metrics.Observe)
 	}
-	engine.Use(observe(config.Log), recoverPanic(config.Log), bound(cmp.Or(config.MaxInFlight, defaultMaxInFlight)), limitBody)
+	engine.Use(observe(config.Log), recoverPanic(config.Log, fail), bound(cmp.Or(config.MaxInFlight, defaultMaxInFlight), fail), limitBody)
 	if config.Limit.PerSecond > 0 {
-		limit, err := limiter(config.Limit, reg.Now)
+		limit, err := limiter(config.Limit, reg.Now, fail)
 		if err != nil {
 			return nil, err
 		}
 		engine.Use(limit)
 	}
-	engine.Use(denials(reg), refuseCoding, once(reg))
+	engine.Use(denials(reg), refuseCoding(fail), once(reg, fail))
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})
@@ -121,10 +83,8 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	if err := docs.Mount(engine); err != nil {
 		return nil, err
 	}
-	for _, d := range dialects {
-		if err := d.mount(engine, reg, config); err != nil {
-			return nil, fmt.Errorf("%s: %w", d.prefix, err)
-		}
+	for i := range list {
+		list[i].Mount(engine, reg)
 	}
 	// The jitter keeps an observer of compressed sizes from guessing what an
 	// answer holds beside what the observer put there.
@@ -132,7 +92,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	return compress(boruta.Tolerate(engine)), nil
+	return compress(list.rewrite(engine)), nil
 }
 
 // ManagementScopes lists the scopes of the management API, as the specification
@@ -156,17 +116,6 @@ func Management() (registry.Management, error) {
 	return auth0.Management(scopes), err
 }
 
-// fail answers err in the words of the dialect that the path belongs to.
-func fail(c *gin.Context, err error) {
-	for _, d := range dialects {
-		if strings.HasPrefix(c.Request.URL.Path, d.prefix) {
-			d.fail(c, err)
-			return
-		}
-	}
-	problem.Fail(c, err)
-}
-
 // denials has the registry remember changes that their callers may not make.
 func denials(reg *registry.Registry) gin.HandlerFunc {
 	return func(c *gin.Context) {
@@ -179,21 +128,23 @@ func denials(reg *registry.Registry) gin.HandlerFunc {
 
 // refuseCoding answers 415 to a body in a coding such as gzip, before anything
 // reads it (RFC 9110 §15.5.16).
-func refuseCoding(c *gin.Context) {
-	if c.Request.ContentLength == 0 {
-		return
-	}
-	for coding := range strings.SplitSeq(strings.Join(c.Request.Header.Values("Content-Encoding"), ","), ",") {
-		coding = strings.ToLower(strings.TrimSpace(coding))
-		if coding == "" || coding == "identity" {
-			continue
+func refuseCoding(fail failure) gin.HandlerFunc {
+	return func(c *gin.Context) {
+		if c.Request.ContentLength == 0 {
+			return
 		}
-		if len(coding) > 20 || strings.Trim(coding, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			coding = "that it has"
+		for coding := range strings.SplitSeq(strings.Join(c.Request.Header.Values("Content-Encoding"), ","), ",") {
+			coding = strings.ToLower(strings.TrimSpace(coding))
+			if coding == "" || coding == "identity" {
+				continue
+			}
+			if len(coding) > 20 || strings.Trim(coding, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+				coding = "that it has"
+			}
+			c.Header("Accept-Encoding", "identity")
+			fail(c, &problem.Error{Status: http.StatusUnsupportedMediaType, Text: "The Content-Encoding " + coding + " is not supported: send the payload without one."})
+			return
 		}
-		c.Header("Accept-Encoding", "identity")
-		fail(c, &problem.Error{Status: http.StatusUnsupportedMediaType, Text: "The Content-Encoding " + coding + " is not supported: send the payload without one."})
-		return
 	}
 }
 
@@ -222,7 +173,7 @@ func observe(log *slog.Logger) gin.HandlerFunc {
 
 // recoverPanic turns a panic into a 500 that says nothing of the inside. What
 // panicked is logged by its type and place: its text may hold a secret.
-func recoverPanic(log *slog.Logger) gin.HandlerFunc {
+func recoverPanic(log *slog.Logger, fail failure) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		defer func() {
 			if p := recover(); p != nil {

@@ -5,7 +5,6 @@ package auth0
 import (
 	"context"
 	"errors"
-	"net/http"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -16,7 +15,6 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/dialect"
-	"github.com/rosterhq/roster/server/problem"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -25,79 +23,43 @@ const Prefix = "/api/v2/"
 
 var description = spec.Once(auth0api.GetSpec, formats)
 
-// Mount registers the dialect's routes on r.
-func Mount(r gin.IRouter, reg *registry.Registry) error {
+// New returns the dialect.
+func New(reg *registry.Registry) (dialect.Dialect, error) {
 	api, err := description()
 	if err != nil {
-		return err
+		return dialect.Dialect{}, err
 	}
 	spec.OrderOf(clientSchema) // read now, not by the first request
-	audited := func(f auth0api.StrictHandlerFunc, _ string) auth0api.StrictHandlerFunc {
-		return dialect.Audited(reg, f)
-	}
-	strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg}, []auth0api.StrictMiddlewareFunc{audited}, auth0api.StrictGinServerOptions{
-		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
-	})
-	// The guard is the group's, not the generated wrapper's, which would read the
-	// parameters before it asks for a token.
-	auth0api.RegisterHandlersWithOptions(r.Group("", guard(api, reg)), strict, auth0api.GinServerOptions{
-		ErrorHandler: func(c *gin.Context, err error, _ int) {
-			_ = c.Error(err)
-			Fail(c, invalidQuery("The request's parameters could not be read."))
+	return dialect.Dialect{
+		Name: "auth0", Prefix: Prefix, Spec: api, Charset: true,
+		Steps: []dialect.Step{dialect.Token, dialect.Scope(insufficientScope), dialect.Parameters, checkBody},
+		Routes: func(r gin.IRouter, hooks dialect.Hooks) {
+			audited := []auth0api.StrictMiddlewareFunc{dialect.Audited[auth0api.StrictHandlerFunc](reg)}
+			strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg}, audited, auth0api.StrictGinServerOptions(hooks))
+			auth0api.RegisterHandlersWithOptions(r, strict, auth0api.GinServerOptions{ErrorHandler: failParameters})
 		},
-	})
-	return nil
+		Fail: Fail, Importer: (&importer{reg, api}).read, Checker: checker(api), WireName: WireName,
+	}, nil
 }
 
-// guard lets a request through that carries a token which allows it and has the
-// shape that the specification gives it: token, then scope, then shape.
-func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		c.Writer = charsetWriter{c.Writer}
-		op := api.Operation(c)
-		err := dialect.Authenticate(c, reg)
-		if err == nil && !op.Allows(dialect.Caller(c)) {
-			err = insufficientScope(op.Scopes())
-		}
-		if err == nil {
-			err = op.CheckParameters(c)
-		}
-		if err == nil {
-			err = checkBody(c, op)
-		}
-		if err != nil {
-			Fail(c, err)
-		}
-	}
+// failParameters answers a request whose parameters could not be read.
+func failParameters(c *gin.Context, err error, _ int) {
+	_ = c.Error(err)
+	Fail(c, invalidQuery("The request's parameters could not be read."))
 }
 
 // checkBody words one refusal in its own way: nobody but the registry picks a
 // client's identifier.
-func checkBody(c *gin.Context, op *spec.Operation) error {
-	err := op.CheckBody(c)
+func checkBody(req *dialect.Request) error {
+	err := dialect.Body(req)
 	mismatches, _ := errors.AsType[spec.Mismatches](err)
 	for _, m := range mismatches {
 		body, _ := m.Value.(map[string]any)
-		if _, named := body["client_id"]; named && m.Keyword == "properties" && len(m.Path) == 0 && op.ID() == "auth0CreateClient" {
+		if _, named := body["client_id"]; named && m.Keyword == "properties" && len(m.Path) == 0 && req.Operation.ID() == "auth0CreateClient" {
 			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "This operation must be authorized by Auth0"}
 		}
 	}
 	return err
-}
-
-// charsetWriter names the encoding in the type of JSON answers.
-type charsetWriter struct{ gin.ResponseWriter }
-
-func (w charsetWriter) WriteHeader(status int) {
-	if w.Header().Get("Content-Type") == "application/json" {
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-func failBadRequest(c *gin.Context, err error) {
-	Fail(c, &problem.Error{Status: http.StatusBadRequest, Text: "The request could not be read."})
-	_ = c.Error(err)
 }
 
 type handler struct {

@@ -9,13 +9,9 @@ import (
 	"github.com/rosterhq/roster/server/spec"
 )
 
-// Checker returns the rules of this dialect for stored documents of clients: a
+// checker returns the rules of this dialect for stored documents of clients: a
 // member must be one that a change could set, or that the dialect shows.
-func Checker() (dialect.Checker, error) {
-	api, err := description()
-	if err != nil {
-		return nil, err
-	}
+func checker(api *spec.Description) dialect.Checker {
 	return func(doc jsondoc.Object, member string) (bool, error) {
 		if member == signedResponseAlg { // the alg of jwt_configuration
 			return true, checkStored(api, "UpdateClientRequestContent", "jwt_configuration", member, jsondoc.Must(jsondoc.Object{"alg": doc[member]}))
@@ -31,7 +27,7 @@ func Checker() (dialect.Checker, error) {
 			return true, checkStored(api, "GetClientResponseContent", field.Wire, member, doc[member])
 		}
 		return false, nil
-	}, nil
+	}
 }
 
 // checkStored holds a value to what the schema says of a member; at is where the

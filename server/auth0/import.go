@@ -15,30 +15,23 @@ import (
 	"github.com/rosterhq/roster/server/spec"
 )
 
-// Importer reads what Auth0 shows of clients, resource servers and client
-// grants, which it tells apart by their members.
-func Importer(reg *registry.Registry) (dialect.Importer, error) {
-	api, err := description()
-	if err != nil {
-		return nil, err
-	}
-	im := &importer{reg, api}
-	return func(record jsondoc.Object) registry.Import {
-		maps.DeleteFunc(record, func(_ string, raw json.RawMessage) bool { return jsondoc.IsNull(raw) })
-		delete(record, "kind")
-		switch {
-		case record["identifier"] != nil:
-			return im.api(record)
-		case record["audience"] != nil:
-			return im.grant(record)
-		}
-		return im.client(record)
-	}, nil
-}
-
 type importer struct {
 	registry    *registry.Registry
 	description *spec.Description
+}
+
+// read reads what Auth0 shows of clients, resource servers and client grants,
+// which it tells apart by their members.
+func (im *importer) read(record jsondoc.Object) registry.Import {
+	maps.DeleteFunc(record, func(_ string, raw json.RawMessage) bool { return jsondoc.IsNull(raw) })
+	delete(record, "kind")
+	switch {
+	case record["identifier"] != nil:
+		return im.api(record)
+	case record["audience"] != nil:
+		return im.grant(record)
+	}
+	return im.client(record)
 }
 
 // ownOfAuth0 are members of a client that are Auth0's or its tenant's alone.

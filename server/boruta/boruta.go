@@ -56,27 +56,28 @@ func (c *Config) grantTypes() []string {
 
 var description = spec.Once(borutaapi.GetSpec, nil)
 
-// Mount registers the dialect's routes on r. Identifiers in config that are no
-// uuids are an error.
-func Mount(r gin.IRouter, reg *registry.Registry, config Config) error {
+// New returns the dialect. Identifiers in config that are no uuids are an error.
+func New(reg *registry.Registry, config Config) (dialect.Dialect, error) {
 	h, err := newHandler(reg, config)
 	if err != nil {
-		return err
+		return dialect.Dialect{}, err
 	}
 	api, err := description()
 	if err != nil {
-		return err
+		return dialect.Dialect{}, err
 	}
-	audited := func(f borutaapi.StrictHandlerFunc, _ string) borutaapi.StrictHandlerFunc {
-		return dialect.Audited(reg, f)
-	}
-	strict := borutaapi.NewStrictHandlerWithOptions(h, []borutaapi.StrictMiddlewareFunc{audited}, borutaapi.StrictGinServerOptions{
-		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
-	})
-	borutaapi.RegisterHandlersWithOptions(r.Group("", guard(api, reg)), strict, borutaapi.GinServerOptions{
-		ErrorHandler: func(c *gin.Context, err error, _ int) { failBadRequest(c, err) },
-	})
-	return nil
+	return dialect.Dialect{
+		Name: "boruta", Prefix: Prefix, Spec: api, Charset: true,
+		// What is in the envelope is the handlers' to judge: values are cast before
+		// they are checked, which no schema can state.
+		Steps: []dialect.Step{readBody, acceptJSON, dialect.Token, dialect.Scope(func([]string) error { return errNoScope }), unwrap},
+		Routes: func(r gin.IRouter, hooks dialect.Hooks) {
+			audited := []borutaapi.StrictMiddlewareFunc{dialect.Audited[borutaapi.StrictHandlerFunc](reg)}
+			strict := borutaapi.NewStrictHandlerWithOptions(h, audited, borutaapi.StrictGinServerOptions(hooks))
+			borutaapi.RegisterHandlersWithOptions(r, strict, borutaapi.GinServerOptions{ErrorHandler: hooks.Unreadable})
+		},
+		Fail: Fail, Rewrite: tolerate, Importer: h.importRecord, Checker: checker(h.attributes), WireName: WireName, Owns: owns,
+	}, nil
 }
 
 // newHandler completes config and checks it.
@@ -97,11 +98,6 @@ func newHandler(reg *registry.Registry, config Config) (*handler, error) {
 	return h, nil
 }
 
-func failBadRequest(c *gin.Context, err error) {
-	_ = c.Error(err)
-	Fail(c, &problem.Error{Status: http.StatusBadRequest, Text: "The request could not be read."})
-}
-
 type handler struct {
 	registry   *registry.Registry
 	config     Config
@@ -110,72 +106,43 @@ type handler struct {
 
 var _ borutaapi.StrictServerInterface = (*handler)(nil)
 
-// guard lets a request through in the order in which Boruta refuses one: a
-// malformed body, an Accept header without JSON, no token, a scope missing, no
-// envelope. What is in the envelope is the handlers' to judge: values are cast
-// before they are checked, which no schema can state.
-func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		c.Writer = charsetWriter{c.Writer}
-		op := api.Operation(c)
-		name := envelope(c)
-		content, err := readBody(c.Request, name)
-		if err == nil && !acceptsJSON(c.Request) {
-			err = &problem.Error{Status: http.StatusNotAcceptable, Text: "Answers are JSON."}
-		}
-		if err == nil {
-			err = dialect.Authenticate(c, reg)
-		}
-		if err == nil && !op.Allows(dialect.Caller(c)) {
-			err = errNoScope
-		}
-		if err == nil && name != "" {
-			err = unwrap(c.Request, content, name)
-		}
-		if err != nil {
-			Fail(c, err)
-		}
-	}
-}
-
-// readBody returns the members of the object name in a JSON body; nil for
-// anything else that is well-formed.
-func readBody(req *http.Request, name string) (jsondoc.Object, error) {
-	text, err := io.ReadAll(req.Body)
+// readBody refuses a malformed body, and keeps the members of the envelope.
+func readBody(req *dialect.Request) error {
+	text, err := io.ReadAll(req.Request.Body)
 	if err != nil {
 		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("The payload exceeds the limit of %d bytes.", tooLarge.Limit)}
+			return &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("The payload exceeds the limit of %d bytes.", tooLarge.Limit)}
 		}
-		return nil, &problem.Error{Status: http.StatusBadRequest, Text: "The payload could not be read to its end."}
+		return &problem.Error{Status: http.StatusBadRequest, Text: "The payload could not be read to its end."}
 	}
-	mediaType, _, _ := mime.ParseMediaType(req.Header.Get("Content-Type"))
+	mediaType, _, _ := mime.ParseMediaType(req.GetHeader("Content-Type"))
 	if len(bytes.TrimSpace(text)) == 0 || mediaType != "" && !isJSON(mediaType) {
-		return nil, nil
+		return nil
 	}
-	members, err := jsondoc.Members(text, name)
-	if err != nil {
-		return nil, errMalformed
+	if req.Body, err = jsondoc.Members(text, envelope(req.Context)); err != nil {
+		return errMalformed
 	}
-	return members, nil
+	return nil
 }
 
 func isJSON(mediaType string) bool {
 	return mediaType == "application/json" || strings.HasSuffix(mediaType, "+json")
 }
 
-func acceptsJSON(req *http.Request) bool {
-	accept := strings.Join(req.Header.Values("Accept"), ",")
+// acceptJSON refuses a request whose Accept header leaves JSON out.
+func acceptJSON(req *dialect.Request) error {
+	accept := strings.Join(req.Request.Header.Values("Accept"), ",")
 	if strings.TrimSpace(accept) == "" {
-		return true
+		return nil
 	}
 	for one := range strings.SplitSeq(accept, ",") {
 		mediaType, _, _ := strings.Cut(one, ";")
 		mediaType = strings.ToLower(strings.TrimSpace(mediaType))
 		if mediaType == "*/*" || mediaType == "application/*" || isJSON(mediaType) {
-			return true
+			return nil
 		}
 	}
-	return false
+	return &problem.Error{Status: http.StatusNotAcceptable, Text: "Answers are JSON."}
 }
 
 // envelopes are the members that requests wrap what they say in, by collection;
@@ -196,39 +163,31 @@ func envelope(c *gin.Context) string {
 	return ""
 }
 
-// unwrap leaves nothing but the object name to be read.
-func unwrap(req *http.Request, content jsondoc.Object, name string) error {
-	if content == nil {
+// unwrap refuses a request without its envelope, and leaves nothing but what is
+// in it to be read.
+func unwrap(req *dialect.Request) error {
+	name := envelope(req.Context)
+	if name == "" {
+		return nil
+	}
+	if req.Body == nil {
 		return &problem.Error{Status: http.StatusBadRequest, Text: "The request lacks the object " + name + "."}
 	}
-	spec.SetDocument(req, content)
+	spec.SetDocument(req.Request, req.Body)
 	return nil
 }
 
-// charsetWriter says that JSON is UTF-8, as Boruta does.
-type charsetWriter struct{ gin.ResponseWriter }
-
-func (w charsetWriter) WriteHeader(status int) {
-	if w.Header().Get("Content-Type") == "application/json" {
-		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+// tolerate takes what Boruta's framework takes: a slash after a path of the
+// dialect, and HEAD for GET. Neither is worth a redirect.
+func tolerate(req *http.Request) *http.Request {
+	collection, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, Prefix), "/")
+	if _, ours := envelopes[Prefix+collection]; !ours {
+		return req
 	}
-	w.ResponseWriter.WriteHeader(status)
-}
-
-// Tolerate lets requests through that Boruta's framework takes: a slash behind
-// a path of the dialect, and HEAD for GET. Neither is worth a redirect.
-func Tolerate(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		collection, _, _ := strings.Cut(strings.TrimPrefix(req.URL.Path, Prefix), "/")
-		if _, ours := envelopes[Prefix+collection]; !ours || !strings.HasPrefix(req.URL.Path, Prefix) {
-			next.ServeHTTP(w, req)
-			return
-		}
-		req = req.Clone(req.Context())
-		req.URL.Path, req.URL.RawPath = strings.TrimSuffix(req.URL.Path, "/"), strings.TrimSuffix(req.URL.RawPath, "/")
-		if req.Method == http.MethodHead {
-			req.Method = http.MethodGet // the server sends no body: it saw the original
-		}
-		next.ServeHTTP(w, req)
-	})
+	req = req.Clone(req.Context())
+	req.URL.Path, req.URL.RawPath = strings.TrimSuffix(req.URL.Path, "/"), strings.TrimSuffix(req.URL.RawPath, "/")
+	if req.Method == http.MethodHead {
+		req.Method = http.MethodGet // the server sends no body: it saw the original
+	}
+	return req
 }

@@ -9,9 +9,8 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// Checker returns the rules of this dialect for stored documents of clients.
-func Checker(config Config) dialect.Checker {
-	attributes := clientAttributes(config)
+// checker returns the rules of this dialect for stored documents of clients.
+func checker(attributes []attribute) dialect.Checker {
 	return func(doc jsondoc.Object, member string) (bool, error) {
 		raw := doc[member]
 		for i := range attributes {
@@ -39,8 +38,8 @@ func Checker(config Config) dialect.Checker {
 	}
 }
 
-// Owns reports whether a stored member is one that only this dialect sets.
-func Owns(member string) bool {
+// owns reports whether a stored member is one that only this dialect sets.
+func owns(member string) bool {
 	return strings.HasPrefix(member, storedAsPrefix) || member == oauth.MemberPublicKey
 }
 

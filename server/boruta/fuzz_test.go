@@ -3,12 +3,16 @@ package boruta
 import (
 	"encoding/json"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
 )
 
@@ -26,10 +30,7 @@ func FuzzClient(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body string) {
 		req := httptest.NewRequest("POST", "/api/clients", strings.NewReader(body))
 		req.Header.Set("Content-Type", "application/json")
-		sent, err := readBody(req, "client")
-		if err == nil {
-			err = unwrap(req, sent, "client")
-		}
+		sent, err := unwrapped(req)
 		if err != nil {
 			if status := problem.Status(err); status < 400 || status > 499 {
 				t.Fatalf("%d: %v", status, err)
@@ -81,4 +82,19 @@ func FuzzIfMatch(f *testing.F) {
 			t.Errorf("%q is version %d", header, v)
 		}
 	})
+}
+
+// unwrapped returns of a request what a handler gets to read.
+func unwrapped(req *http.Request) (sent jsondoc.Object, err error) {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.POST("/api/clients", func(c *gin.Context) {
+		r := &dialect.Request{Context: c}
+		if err = readBody(r); err == nil {
+			err = unwrap(r)
+		}
+		sent = r.Body
+	})
+	engine.ServeHTTP(httptest.NewRecorder(), req)
+	return sent, err
 }

@@ -11,33 +11,27 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// Importer reads what Boruta shows of clients, scopes and identity providers,
-// which it tells apart by their members.
-func Importer(reg *registry.Registry, config Config) (dialect.Importer, error) {
-	h, err := newHandler(reg, config)
-	if err != nil {
-		return nil, err
+// importRecord reads what Boruta shows of clients, scopes and identity
+// providers, which it tells apart by their members.
+func (h *handler) importRecord(record jsondoc.Object) registry.Import {
+	kind, readRecord := registry.KindClient, h.importClient
+	told := jsondoc.String(record["kind"])
+	delete(record, "kind")
+	switch {
+	case told == registry.KindIdentityProvider || record["backend"] != nil || record["backend_id"] != nil:
+		kind, readRecord = registry.KindIdentityProvider, h.importProvider
+	case told == registry.KindScope || record["label"] != nil && record["redirect_uris"] == nil:
+		kind, readRecord = registry.KindScope, h.importScope
 	}
-	return func(record jsondoc.Object) registry.Import {
-		kind, readRecord := registry.KindClient, h.importClient
-		told := jsondoc.String(record["kind"])
-		delete(record, "kind")
-		switch {
-		case told == registry.KindIdentityProvider || record["backend"] != nil || record["backend_id"] != nil:
-			kind, readRecord = registry.KindIdentityProvider, h.importProvider
-		case told == registry.KindScope || record["label"] != nil && record["redirect_uris"] == nil:
-			kind, readRecord = registry.KindScope, h.importScope
-		}
-		id := dialect.ImportedUUID(jsondoc.String(record["id"]))
-		if id == "" {
-			return registry.Unfit(kind, "", refuse("id", tokenInvalid))
-		}
-		one, err := readRecord(id, record)
-		if err != nil {
-			return registry.Unfit(kind, id, err)
-		}
-		return one
-	}, nil
+	id := dialect.ImportedUUID(jsondoc.String(record["id"]))
+	if id == "" {
+		return registry.Unfit(kind, "", refuse("id", tokenInvalid))
+	}
+	one, err := readRecord(id, record)
+	if err != nil {
+		return registry.Unfit(kind, id, err)
+	}
+	return one
 }
 
 // shownOnly are members of a client that have handlers of their own.

@@ -23,8 +23,13 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// Importer reads elements of GET /admin/clients.
-func Importer(reg *registry.Registry) dialect.Importer {
+// New returns the dialect, which has no routes.
+func New(reg *registry.Registry) dialect.Dialect {
+	return dialect.Dialect{Name: "hydra", Importer: importer(reg), Checker: checkMember, WireName: WireName}
+}
+
+// importer reads elements of GET /admin/clients.
+func importer(reg *registry.Registry) dialect.Importer {
 	return func(record jsondoc.Object) registry.Import {
 		id, err := dialect.ImportedClientID(record)
 		if err == nil {
@@ -149,9 +154,9 @@ func takeKeys(reg *registry.Registry, w *registry.ClientImport, fresh jsondoc.Ob
 	return nil
 }
 
-// Checker holds members that only Hydra or RFC 7591 knows to the rules of this
+// checkMember holds members that only Hydra or RFC 7591 knows to the rules of this
 // table.
-func Checker(doc jsondoc.Object, member string) (known bool, err error) {
+func checkMember(doc jsondoc.Object, member string) (known bool, err error) {
 	for name, check := range members {
 		if canonical(name) != member {
 			continue

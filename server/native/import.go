@@ -16,19 +16,11 @@ import (
 	"github.com/rosterhq/roster/server/spec"
 )
 
-// Dialects are what the import knows of the dialects.
-type Dialects struct {
-	Auth0, Boruta, Hydra dialect.Importer
-	WireNames            map[string]func(member string) string // by format
-	Checkers             []dialect.Checker                     // a stored member must please one that knows it
-	OfBoruta             func(member string) bool              // whether a stored member takes the right to all of Boruta's clients
-}
-
 // clientRights are the scopes for any change of clients outside Boruta's dialect.
 var clientRights = []string{"create:clients", "update:clients"}
 
 func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterImportRecordsRequestObject) (rosterapi.RosterImportRecordsResponseObject, error) {
-	read, wire := h.formats[string(req.Body.Format)], h.wireNames[string(req.Body.Format)]
+	format := h.formats[string(req.Body.Format)]
 	list, denied := make([]registry.Import, len(req.Body.Records)), false
 	for i, raw := range req.Body.Records {
 		var record jsondoc.Object
@@ -36,9 +28,9 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 			list[i] = registry.Unfit("", "", &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "The record must be a JSON object."})
 			continue
 		}
-		list[i] = read(record)
+		list[i] = format.Importer(record)
 		if list[i].Err == nil {
-			list[i].Err = mayImport(dialect.Caller(ctx), list[i], string(req.Body.Format))
+			list[i].Err = mayImport(dialect.Caller(ctx), list[i], format.Name)
 			denied = denied || list[i].Err != nil
 		}
 	}
@@ -53,7 +45,7 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 	for i, r := range results {
 		one := rosterapi.RosterImportResult{Kind: list[i].Kind, Target: list[i].Target, Outcome: rosterapi.RosterImportResultOutcome(r.Outcome)}
 		if r.Err != nil {
-			one.Error = new(failure(ctx, r.Err, wire))
+			one.Error = new(failure(ctx, r.Err, format.WireName))
 		}
 		for _, n := range r.Warnings {
 			one.Warnings = append(one.Warnings, note(n.Code, n.Message, n.Member))

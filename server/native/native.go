@@ -4,7 +4,6 @@
 package native
 
 import (
-	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -24,52 +23,35 @@ const Prefix = "/api/roster/"
 
 var description = spec.Once(rosterapi.GetSpec, nil)
 
-// Mount registers the routes on r.
-func Mount(r gin.IRouter, reg *registry.Registry, dialects Dialects) error {
+// New returns the dialect. An import takes records of the others as well.
+func New(reg *registry.Registry, others ...dialect.Dialect) (dialect.Dialect, error) {
 	api, err := description()
 	if err != nil {
-		return err
+		return dialect.Dialect{}, err
 	}
-	audited := func(f rosterapi.StrictHandlerFunc, _ string) rosterapi.StrictHandlerFunc {
-		return dialect.Audited(reg, f)
+	h := &handler{registry: reg, formats: map[string]dialect.Dialect{}}
+	own := dialect.Dialect{
+		Name: "roster", Prefix: Prefix, Spec: api,
+		Steps: []dialect.Step{dialect.Token, dialect.Scope(insufficientScope), dialect.Parameters, dialect.Body},
+		Routes: func(r gin.IRouter, hooks dialect.Hooks) {
+			audited := []rosterapi.StrictMiddlewareFunc{dialect.Audited[rosterapi.StrictHandlerFunc](reg)}
+			strict := rosterapi.NewStrictHandlerWithOptions(h, audited, rosterapi.StrictGinServerOptions(hooks))
+			rosterapi.RegisterHandlersWithOptions(r, strict, rosterapi.GinServerOptions{ErrorHandler: hooks.Unreadable})
+		},
+		Fail: Fail, Importer: h.importRecord, WireName: problem.Canonical,
 	}
-	h := &handler{registry: reg, wireNames: maps.Clone(dialects.WireNames)}
-	h.wireNames["roster"] = problem.Canonical
-	h.formats = map[string]dialect.Importer{"roster": h.importer(dialects), "auth0": dialects.Auth0, "boruta": dialects.Boruta, "hydra": dialects.Hydra}
-	strict := rosterapi.NewStrictHandlerWithOptions(h, []rosterapi.StrictMiddlewareFunc{audited}, rosterapi.StrictGinServerOptions{
-		RequestErrorHandlerFunc: failBadRequest, HandlerErrorFunc: Fail, ResponseErrorHandlerFunc: Fail,
-	})
-	// The guard is the group's: it asks for a token before parameters are read.
-	rosterapi.RegisterHandlersWithOptions(r.Group("", guard(api, reg)), strict, rosterapi.GinServerOptions{
-		ErrorHandler: func(c *gin.Context, err error, _ int) { failBadRequest(c, err) },
-	})
-	return nil
+	for _, d := range others {
+		h.formats[d.Name] = d
+		if d.Checker != nil {
+			h.checkers = append(h.checkers, d.Checker)
+		}
+	}
+	h.formats[own.Name] = own
+	return own, nil
 }
 
-// guard lets a request through that carries a token which allows it and has the
-// shape that the specification gives it.
-func guard(api *spec.Description, reg *registry.Registry) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		op := api.Operation(c)
-		err := dialect.Authenticate(c, reg)
-		if err == nil && !op.Allows(dialect.Caller(c)) {
-			err = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "The token needs one of these scopes: " + strings.Join(op.Scopes(), ", ")}
-		}
-		if err == nil {
-			err = op.CheckParameters(c)
-		}
-		if err == nil {
-			err = op.CheckBody(c)
-		}
-		if err != nil {
-			Fail(c, err)
-		}
-	}
-}
-
-func failBadRequest(c *gin.Context, err error) {
-	_ = c.Error(err)
-	Fail(c, &problem.Error{Status: http.StatusBadRequest, Text: "The request could not be read."})
+func insufficientScope(scopes []string) error {
+	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "The token needs one of these scopes: " + strings.Join(scopes, ", ")}
 }
 
 // Fail answers with err as application/problem+json.
@@ -85,9 +67,9 @@ func Fail(c *gin.Context, err error) {
 }
 
 type handler struct {
-	registry  *registry.Registry
-	formats   map[string]dialect.Importer
-	wireNames map[string]func(member string) string // by format
+	registry *registry.Registry
+	formats  map[string]dialect.Dialect // of records that an import takes, by name
+	checkers []dialect.Checker          // a stored member must please one that knows it
 }
 
 var _ rosterapi.StrictServerInterface = (*handler)(nil)

@@ -73,41 +73,39 @@ type keyPairRecord struct {
 // everything is the scope for whatever only Boruta's dialect knows of clients.
 const everything = "clients:manage:all"
 
-// importer reads records of an export.
-func (h *handler) importer(d Dialects) dialect.Importer {
-	return func(record jsondoc.Object) registry.Import {
-		kind := jsondoc.String(record["kind"])
-		var one registry.Import
-		var err error
-		switch kind {
-		case registry.KindClient:
-			one, err = h.readClient(record, d.Checkers, d.OfBoruta)
-		case registry.KindKeyPair:
-			one, err = h.readKeyPair(record)
-		case registry.KindScope, registry.KindIdentityProvider:
-			return d.Boruta(record)
-		case registry.KindResourceServer, registry.KindClientGrant:
-			if string(record["system"]) == "true" {
-				record["audience"] = jsondoc.Must(h.registry.ManagementAudience())
-			}
-			delete(record, "system")
-			if kind == registry.KindResourceServer == (record["identifier"] == nil) {
-				err = dialect.ImportRefused("kind", "enum", "does not fit the record")
-				break
-			}
-			return d.Auth0(record)
-		default:
-			return registry.Unfit("", "", dialect.ImportRefused("kind", "enum", "must be client, resource_server, client_grant, scope, identity_provider or key_pair"))
+// importRecord reads a record of an export.
+func (h *handler) importRecord(record jsondoc.Object) registry.Import {
+	kind := jsondoc.String(record["kind"])
+	var one registry.Import
+	var err error
+	switch kind {
+	case registry.KindClient:
+		one, err = h.readClient(record)
+	case registry.KindKeyPair:
+		one, err = h.readKeyPair(record)
+	case registry.KindScope, registry.KindIdentityProvider:
+		return h.formats["boruta"].Importer(record)
+	case registry.KindResourceServer, registry.KindClientGrant:
+		if string(record["system"]) == "true" {
+			record["audience"] = jsondoc.Must(h.registry.ManagementAudience())
 		}
-		if err != nil {
-			target := jsondoc.String(record["id"])
-			if kind == registry.KindClient {
-				target = jsondoc.String(record["client_id"])
-			}
-			return registry.Unfit(kind, target, err)
+		delete(record, "system")
+		if kind == registry.KindResourceServer == (record["identifier"] == nil) {
+			err = dialect.ImportRefused("kind", "enum", "does not fit the record")
+			break
 		}
-		return one
+		return h.formats["auth0"].Importer(record)
+	default:
+		return registry.Unfit("", "", dialect.ImportRefused("kind", "enum", "must be client, resource_server, client_grant, scope, identity_provider or key_pair"))
 	}
+	if err != nil {
+		target := jsondoc.String(record["id"])
+		if kind == registry.KindClient {
+			target = jsondoc.String(record["client_id"])
+		}
+		return registry.Unfit(kind, target, err)
+	}
+	return one
 }
 
 // decodeRecord reads a record strictly: a member that is not known may be one
@@ -135,7 +133,7 @@ func errorText(err error) string {
 	return err.Error()
 }
 
-func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker, ofBoruta func(member string) bool) (registry.Import, error) {
+func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 	clientID, err := dialect.ImportedClientID(record)
 	if err != nil {
 		return registry.Import{}, err
@@ -148,7 +146,7 @@ func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker, 
 	if w.ID == "" && r.ID != "" || r.KeyPair != "" && dialect.ImportedUUID(r.KeyPair) == "" {
 		return registry.Import{}, dialect.ImportRefused("id", "format", "must be a uuid")
 	}
-	if err := checkDocument(r.Document, checkers); err != nil {
+	if err := checkDocument(r.Document, h.checkers); err != nil {
 		return registry.Import{}, err
 	}
 	var rights []string
@@ -158,7 +156,7 @@ func (h *handler) readClient(record jsondoc.Object, checkers []dialect.Checker, 
 			rights = append(rights, "update:client_keys")
 		case member == oauth.SlotTokenVault:
 			rights = append(rights, "update:client_token_vault_privileged_access")
-		case ofBoruta(member):
+		case h.formats["boruta"].Owns(member):
 			rights = append(rights, everything)
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
 )
 
@@ -24,8 +25,12 @@ const Prefix = "/oauth/"
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523 §2.2
 
-// Mount registers the endpoints on r.
-func Mount(r gin.IRouter, reg *registry.Registry) error {
+// New returns the dialect. A request is refused by what the handlers read of it.
+func New(reg *registry.Registry) dialect.Dialect {
+	return dialect.Dialect{Name: "oauth", Prefix: Prefix, Routes: func(r gin.IRouter, _ dialect.Hooks) { routes(r, reg) }, Fail: Fail}
+}
+
+func routes(r gin.IRouter, reg *registry.Registry) {
 	r.POST("/oauth/token", func(c *gin.Context) {
 		req, err := parse(c)
 		if err != nil {
@@ -59,7 +64,6 @@ func Mount(r gin.IRouter, reg *registry.Registry) error {
 			c.JSON(http.StatusOK, metadata(reg))
 		})
 	}
-	return nil
 }
 
 func metadata(reg *registry.Registry) gin.H {
