@@ -29,6 +29,9 @@ type process struct {
 // its last children to let go of its shared memory.
 const patience = 20 * time.Second
 
+// drain bounds how long the log is read on after the server's end.
+const drain = 5 * time.Second
+
 // serve starts the server and returns when it accepts connections.
 func (p place) serve(ctx context.Context, bin binaries, cfg Config) (*process, error) {
 	deadline := time.Now().Add(patience)
@@ -103,8 +106,8 @@ func (p place) launch(bin binaries, cfg Config) (*process, error) {
 			}
 			return cmd.Wait()
 		})
-		// Children may hold the pipe a little longer than the server lives.
-		_ = r.SetReadDeadline(time.Now().Add(time.Second))
+		// Children may hold the pipe longer than the server lives.
+		_ = r.SetReadDeadline(time.Now().Add(drain))
 		<-drained
 		if !proc.stopped.Load() {
 			proc.err = fmt.Errorf("the database server ended by itself: %v; its last lines:\n%s", cmd.ProcessState, proc.log.tail())
