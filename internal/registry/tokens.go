@@ -113,8 +113,13 @@ func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenReque
 		return
 	}
 	scope = terms.ScopeValues()
-	if !granted.AllowAllScopes { // what the API has dropped since is granted no more
-		scope = slices.DeleteFunc(granted.Scope, func(s string) bool { return !slices.Contains(scope, s) })
+	if !granted.AllowAllScopes { // what the API has, each once
+		seen := map[string]bool{}
+		scope = slices.DeleteFunc(granted.Scope, func(s string) bool {
+			again := seen[s]
+			seen[s] = true
+			return again || !slices.Contains(scope, s)
+		})
 	}
 	if asked := oauth.SplitScope(req.Scope); len(asked) > 0 {
 		for _, s := range asked {

@@ -107,6 +107,23 @@ func applyAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
 	return nil
 }
 
+// changeAPI is applyAPI for a request, which cannot bring scopes that no token
+// could carry.
+func changeAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
+	before, err := api.Terms()
+	if err != nil {
+		return err
+	}
+	if err := applyAPI(api, wire); err != nil {
+		return err
+	}
+	now, err := api.Terms()
+	if err == nil && newBlankScope(now.ScopeValues(), before.ScopeValues()) {
+		err = broken("scopes", "pattern", "must not have a value with blanks, which separate scopes in a token")
+	}
+	return err
+}
+
 // apiNames are the identifiers that a path parameter may stand for: clients
 // send an API's identifier escaped once or twice.
 func apiNames(id string) []string {
@@ -127,7 +144,7 @@ func (h *handler) Auth0CreateResourceServer(ctx context.Context, req auth0api.Au
 	for name, raw := range apiDefaults {
 		api.Document[name] = raw
 	}
-	if err := applyAPI(&api, wire); err != nil {
+	if err := changeAPI(&api, wire); err != nil {
 		return nil, err
 	}
 	api, err := h.registry.CreateResourceServer(ctx, api)
@@ -146,7 +163,7 @@ func (h *handler) Auth0GetResourceServer(ctx context.Context, req auth0api.Auth0
 }
 
 func (h *handler) Auth0UpdateResourceServer(ctx context.Context, req auth0api.Auth0UpdateResourceServerRequestObject) (auth0api.Auth0UpdateResourceServerResponseObject, error) {
-	api, err := h.registry.UpdateResourceServer(ctx, func(api *oauth.ResourceServer) error { return applyAPI(api, *req.Body) }, apiNames(req.ID)...)
+	api, err := h.registry.UpdateResourceServer(ctx, func(api *oauth.ResourceServer) error { return changeAPI(api, *req.Body) }, apiNames(req.ID)...)
 	if err != nil {
 		return nil, err
 	}

@@ -65,6 +65,9 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 	if err := mayGrant(h.registry, g, client); err != nil {
 		return nil, err
 	}
+	if err := checkGranted(&g, nil); err != nil {
+		return nil, err
+	}
 	g, err = h.registry.CreateClientGrant(ctx, g)
 	if err != nil {
 		return nil, err
@@ -103,6 +106,16 @@ func mayGrant(reg *registry.Registry, g oauth.ClientGrant, client *oauth.Client)
 	return nil
 }
 
+// checkGranted refuses scopes, beyond those granted before, that no token could
+// carry.
+func checkGranted(g *oauth.ClientGrant, before []string) error {
+	now, err := g.Terms()
+	if err == nil && newBlankScope(now.Scope, before) {
+		err = broken("scope", "pattern", "must not have a scope with blanks, which separate scopes in a token")
+	}
+	return err
+}
+
 func (h *handler) Auth0GetClientGrant(ctx context.Context, req auth0api.Auth0GetClientGrantRequestObject) (auth0api.Auth0GetClientGrantResponseObject, error) {
 	g, err := h.registry.ClientGrant(ctx, req.ID)
 	if err != nil {
@@ -112,7 +125,17 @@ func (h *handler) Auth0GetClientGrant(ctx context.Context, req auth0api.Auth0Get
 }
 
 func (h *handler) Auth0UpdateClientGrant(ctx context.Context, req auth0api.Auth0UpdateClientGrantRequestObject) (auth0api.Auth0UpdateClientGrantResponseObject, error) {
-	g, err := h.registry.UpdateClientGrant(ctx, req.ID, func(doc jsondoc.Object) error { return grantFields.Apply(doc, *req.Body) })
+	g, err := h.registry.UpdateClientGrant(ctx, req.ID, func(doc jsondoc.Object) error {
+		g := oauth.ClientGrant{Document: doc}
+		before, err := g.Terms()
+		if err == nil {
+			err = grantFields.Apply(doc, *req.Body)
+		}
+		if err != nil {
+			return err
+		}
+		return checkGranted(&g, before.Scope)
+	})
 	if err != nil {
 		return nil, err
 	}

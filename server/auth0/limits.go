@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -112,6 +113,14 @@ func beyond(member string, allowed ...string) func(jsondoc.Object) bool {
 		}
 		return slices.ContainsFunc(names, func(name string) bool { return !slices.Contains(allowed, name) })
 	}
+}
+
+// newBlankScope reports whether one of scopes that was not there before could not
+// be told from others in a token, where blanks separate them (RFC 6749 §3.3).
+func newBlankScope(scopes, before []string) bool {
+	return slices.ContainsFunc(scopes, func(scope string) bool {
+		return strings.ContainsFunc(scope, unicode.IsSpace) && !slices.Contains(before, scope)
+	})
 }
 
 // wordGrantTypes are the grant types that are no addresses, as those of

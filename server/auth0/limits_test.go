@@ -99,6 +99,36 @@ func TestGrantTypesOfOtherDialectsMayStay(t *testing.T) {
 	wantFailure(t, s.Do(s.Admin, "PATCH", clientPath("hydra-1"), object{"grant_types": []string{"custom_word", "other_word"}}), http.StatusBadRequest, "invalid_body", "Invalid grant types: other_word")
 }
 
+// A blank ends a scope in a token: what was granted as one would be two others.
+func TestScopesHaveNoBlanks(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	api := newAPI(s, apiIdentifier)
+	const ofAPI, ofGrant = "scopes must not have a value with blanks, which separate scopes in a token", "scope must not have a scope with blanks, which separate scopes in a token"
+	values := func(list ...string) object {
+		scopes := []object{}
+		for _, one := range list {
+			scopes = append(scopes, object{"value": one})
+		}
+		return object{"scopes": scopes}
+	}
+	path := "/api/v2/resource-servers/" + api["id"].(string)
+	for _, blank := range []string{"a b", " a", "a\t", "a\u00a0b"} {
+		wantFailure(t, s.Do(s.Admin, "PATCH", path, values("a", blank)), http.StatusBadRequest, "invalid_body", ofAPI)
+		wantFailure(t, s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": newClient(s, nil), "audience": apiIdentifier, "scope": []string{blank}}), http.StatusBadRequest, "invalid_body", ofGrant)
+	}
+	body := values("a b")
+	body["identifier"] = "urn:other"
+	wantFailure(t, s.Do(s.Admin, "POST", "/api/v2/resource-servers", body), http.StatusBadRequest, "invalid_body", ofAPI)
+	grant := s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": newClient(s, nil), "audience": apiIdentifier, "scope": []string{"a"}}).Want(http.StatusCreated).Object()["id"].(string)
+	wantFailure(t, s.Do(s.Admin, "PATCH", "/api/v2/client-grants/"+grant, object{"scope": []string{"a b"}}), http.StatusBadRequest, "invalid_body", ofGrant)
+
+	record := values("old one", "a")
+	record["identifier"] = "urn:imported"
+	s.Do(s.Admin, "POST", "/api/roster/v1/import", object{"format": "auth0", "records": []object{record}}).Want(http.StatusOK)
+	s.Do(s.Admin, "PATCH", "/api/v2/resource-servers/urn:imported", values("old one", "b")).Want(http.StatusOK) // there already
+}
+
 func TestThirdPartiesGetNoGrantOnTheManagementAPI(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -357,7 +357,7 @@ func TestAGrantMayComeBeforeTheScopesOfItsAPI(t *testing.T) {
 	const api = "https://orders.example.com/"
 	path := "/api/v2/resource-servers/" + s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": api}).Want(201).Object()["id"].(string)
 	id, secret := newClient(s, nil)
-	allow(s, id, api, "read:orders", "write:orders")
+	allow(s, id, api, "read:orders", "write:orders", "read:orders") // named twice, carried once
 	for _, step := range []struct {
 		has  []any
 		want any
