@@ -89,6 +89,7 @@ func (c *cage) watched(t *testing.T) *pgxpool.Pool {
 			t.Fatal(err)
 		}
 	}
+	config.BeforeConnect = nil // it would put the address's settings in the place of those below
 	config.ConnConfig.RuntimeParams["client_min_messages"] = "log"
 	config.ConnConfig.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		_, _ = fmt.Fprintln(&c.statements, n.Message, n.Detail, n.Hint, n.Where, n.InternalQuery)
