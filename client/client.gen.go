@@ -4625,8 +4625,9 @@ type RosterExportPage struct {
 // RosterImportNote What kept a record or a part of it from being taken over.
 type RosterImportNote struct {
 	// Code For programs. Of failures: `invalid`, `not_found` (something it refers to), `conflict`, `forbidden`, `internal`. Of
-	// warnings: `no_secret`, `no_key` (keys that the source does not show), `left_out` (a member that the registry has
-	// no place for), `skipped` (the whole record), `not_there_yet` (in a dry run).
+	// warnings: `dropped` (a part that breaks a rule: somebody must look at it), `left_out` (a member that the registry
+	// has no place for), `no_key` (keys that the source does not show), `no_secret`, `skipped` (the whole record),
+	// `not_there_yet` (in a dry run).
 	Code string `json:"code"`
 
 	// Member The member that it is about; absent if it is the record.
@@ -4647,6 +4648,10 @@ type RosterImportRequest struct {
 
 	// Records The records, each as its source shows it.
 	Records []RosterRecord `json:"records,omitzero"`
+
+	// Strict Whether a record fails of which a part cannot be imported. Without it, the part is left out with a warning. The
+	// other records are imported either way.
+	Strict *bool `json:"strict,omitempty"`
 }
 
 // RosterImportRequestFormat Whose records they are.
@@ -6605,7 +6610,9 @@ type ClientInterface interface {
 	// RosterImportRecordsWithBody Take over records from another product or another Roster
 	//
 	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+	// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+	// with the warning `dropped`, or fails the record with `strict`.
 	//
 	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -6618,8 +6625,8 @@ type ClientInterface interface {
 	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-	//   `private_key_jwt` become its credentials.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+	//   first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 	// - `roster`: what the export shows.
 	//
 	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
@@ -6638,7 +6645,9 @@ type ClientInterface interface {
 	// RosterImportRecords Take over records from another product or another Roster
 	//
 	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+	// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+	// with the warning `dropped`, or fails the record with `strict`.
 	//
 	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -6651,8 +6660,8 @@ type ClientInterface interface {
 	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-	//   `private_key_jwt` become its credentials.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+	//   first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 	// - `roster`: what the export shows.
 	//
 	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
@@ -7922,7 +7931,9 @@ func (c *API) RosterExportRecords(ctx context.Context, params *RosterExportRecor
 // RosterImportRecordsWithBody Take over records from another product or another Roster
 //
 // Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+// with the warning `dropped`, or fails the record with `strict`.
 //
 // Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 // wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -7935,8 +7946,8 @@ func (c *API) RosterExportRecords(ctx context.Context, params *RosterExportRecor
 //     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 //     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 //   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-//     `private_key_jwt` become its credentials.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+//     first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 //   - `roster`: what the export shows.
 //
 // **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
@@ -7965,7 +7976,9 @@ func (c *API) RosterImportRecordsWithBody(ctx context.Context, contentType strin
 // RosterImportRecords Take over records from another product or another Roster
 //
 // Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+// with the warning `dropped`, or fails the record with `strict`.
 //
 // Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 // wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -7978,8 +7991,8 @@ func (c *API) RosterImportRecordsWithBody(ctx context.Context, contentType strin
 //     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 //     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 //   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-//     `private_key_jwt` become its credentials.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+//     first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 //   - `roster`: what the export shows.
 //
 // **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
@@ -12896,7 +12909,9 @@ type ClientWithResponsesInterface interface {
 	// RosterImportRecordsWithBodyWithResponse Take over records from another product or another Roster
 	//
 	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+	// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+	// with the warning `dropped`, or fails the record with `strict`.
 	//
 	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -12909,8 +12924,8 @@ type ClientWithResponsesInterface interface {
 	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-	//   `private_key_jwt` become its credentials.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+	//   first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 	// - `roster`: what the export shows.
 	//
 	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
@@ -12929,7 +12944,9 @@ type ClientWithResponsesInterface interface {
 	// RosterImportRecordsWithResponse Take over records from another product or another Roster
 	//
 	// Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-	// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+	// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+	// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+	// with the warning `dropped`, or fails the record with `strict`.
 	//
 	// Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 	// wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -12942,8 +12959,8 @@ type ClientWithResponsesInterface interface {
 	//   and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 	//   `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 	// - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-	//   `private_key_jwt` become its credentials.
+	// - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+	//   first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 	// - `roster`: what the export shows.
 	//
 	// **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
@@ -21784,7 +21801,9 @@ func (c *ClientWithResponses) RosterExportRecordsWithResponse(ctx context.Contex
 // RosterImportRecordsWithBodyWithResponse Take over records from another product or another Roster
 //
 // Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+// with the warning `dropped`, or fails the record with `strict`.
 //
 // Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 // wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -21797,8 +21816,8 @@ func (c *ClientWithResponses) RosterExportRecordsWithResponse(ctx context.Contex
 //     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 //     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 //   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-//     `private_key_jwt` become its credentials.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+//     first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 //   - `roster`: what the export shows.
 //
 // **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.
@@ -21823,7 +21842,9 @@ func (c *ClientWithResponses) RosterImportRecordsWithBodyWithResponse(ctx contex
 // RosterImportRecordsWithResponse Take over records from another product or another Roster
 //
 // Makes the registry hold what up to 100 records say, and tells of each what became of it. A record that cannot be
-// taken over does not keep the others from it, so an answer of 200 may tell of failures.
+// taken over does not keep the others from it, so an answer of 200 may tell of failures. Nor does a part of a record
+// that breaks a rule keep the rest from being imported: an address among several, a key, a lifetime. It is left out
+// with the warning `dropped`, or fails the record with `strict`.
 //
 // Sending a record again changes nothing and writes nothing (`unchanged`); a record that differs from what is held
 // wins over it (`updated`). Nothing is ever deleted: credentials, grants and members of other dialects that a record
@@ -21836,8 +21857,8 @@ func (c *ClientWithResponses) RosterImportRecordsWithBodyWithResponse(ctx contex
 //     and, where present, `client_secret` are kept. Credentials in `client_authentication_methods` and
 //     `signed_request_object` are registered if they have a `pem`; Auth0 itself shows their ids alone.
 //   - `boruta`: an element of `GET /api/clients`, `/api/scopes` or `/api/identity-providers`.
-//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. RSA keys in `jwks` of a client that authenticates by
-//     `private_key_jwt` become its credentials.
+//   - `hydra`: an element of Ory Hydra's `GET /admin/clients`. Of a client that authenticates by `private_key_jwt`, the
+//     first two RSA keys in `jwks` that are for signatures (`use`, `key_ops`, `alg`) become its credentials.
 //   - `roster`: what the export shows.
 //
 // **Rights.** Clients need `create:clients` and `update:clients`, those of the format `boruta` `clients:manage:all`.

@@ -109,6 +109,12 @@ func (t *Tx) SetAliases(client string, aliases []string) {
 	}
 }
 
+// AliasesOfOthers returns those of aliases that clients other than the one of that
+// uuid have.
+func (r reader) AliasesOfOthers(ctx context.Context, id string, aliases []string) ([]string, error) {
+	return all(ctx, r, pgx.RowTo[string], `SELECT alias FROM client_aliases WHERE alias = ANY ($1) AND client <> $2`, aliases, id)
+}
+
 // InsertSecret stores one more secret of a client.
 func (t *Tx) InsertSecret(client string, s oauth.ClientSecret) {
 	t.write(`INSERT INTO client_secrets (id, client, sealed, mac, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,

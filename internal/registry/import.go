@@ -1,8 +1,10 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
@@ -29,11 +31,25 @@ type Import struct {
 	put          func(context.Context, *importTx) (Outcome, []Note, error) // nil: there is nothing to take over
 }
 
-// Note tells of a part of a record that was not taken over.
+// Note tells of a part of a record that was not imported as it is.
 type Note struct {
 	Code    string // NoteNoSecret, …
 	Message string // for people; never a secret
 	Member  string // wire name; "" for the whole record
+	Lost    bool   // the record says something that the registry does not hold now
+
+	why string // completes a sentence about the member; "" where the message says all
+}
+
+// LeftOut notes that the registry has no place for a member of a record.
+func LeftOut(member string) Note {
+	return Note{Code: NoteLeftOut, Message: "Roster has no place for " + member + ".", Member: member, Lost: true, why: "is nothing that Roster has a place for"}
+}
+
+// Dropped notes that a member of a record, or what is at a place below it, breaks
+// a rule and was left out. why completes a sentence about it.
+func Dropped(member, why string) Note {
+	return Note{Code: NoteDropped, Message: member + " was left out: it " + strings.TrimSuffix(why, ".") + ".", Member: member, Lost: true, why: why}
 }
 
 // Codes of notes.
@@ -41,6 +57,7 @@ const (
 	NoteNoSecret = "no_secret"     // the source shows none
 	NoteNoKey    = "no_key"        // the source shows no key, or half of it
 	NoteLeftOut  = "left_out"      // the registry has no place for it
+	NoteDropped  = "dropped"       // it breaks a rule
 	NoteSkipped  = "skipped"       // the whole record
 	NoteNotThere = "not_there_yet" // what it refers to; in a dry run only
 )
@@ -67,6 +84,23 @@ type ImportResult struct {
 // ErrSkip is what Edit of a ClientImport returns to leave the client as it is.
 var ErrSkip = errors.New("the client stays as it is")
 
+// ImportMode says how records are imported.
+type ImportMode struct{ Dry, Strict bool }
+
+// lost returns the error of a strict import for what notes say.
+func (m ImportMode) lost(notes []Note) error {
+	var lost []oauth.Violation
+	for _, n := range notes {
+		if n.Lost && m.Strict {
+			lost = append(lost, oauth.Violation{Member: n.Member, Rule: "strict", Detail: cmp.Or(n.why, "cannot be imported")})
+		}
+	}
+	if lost == nil {
+		return nil
+	}
+	return oauth.Invalidate(lost...)
+}
+
 // importTx is a transaction that takes over records.
 type importTx struct {
 	*postgres.Tx
@@ -79,14 +113,18 @@ type importTx struct {
 // what became of each. What is held already is not written again. Nothing is
 // deleted.
 //
-// A dry run writes nothing. What a record refers to may be missing then.
+// A dry run writes nothing. What a record refers to may be missing then. A strict
+// import fails a record of which something would be lost.
 //
-// Unavailable: some of the records were taken over; import all of them again.
-func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]ImportResult, error) {
+// Unavailable: some of the records were imported; import all of them again.
+func (r *Registry) Import(ctx context.Context, list []Import, how ImportMode) ([]ImportResult, error) {
 	results := make([]ImportResult, len(list))
 	var todo []int
 	for i, one := range list {
 		results[i] = ImportResult{Outcome: Skipped, Warnings: one.Warnings}
+		if one.Err == nil {
+			one.Err = how.lost(one.Warnings)
+		}
 		switch {
 		case one.Err != nil:
 			results[i] = ImportResult{Outcome: Failed, Err: one.Err}
@@ -96,7 +134,7 @@ func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]Impor
 	}
 	// Many records are one transaction; when the database refuses one of them, each
 	// is its own.
-	err := r.importAll(ctx, list, todo, results, dry)
+	err := r.importAll(ctx, list, todo, results, how)
 	if err == nil || len(todo) == 0 {
 		return results, nil
 	}
@@ -105,7 +143,7 @@ func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]Impor
 			return nil, ctx.Err()
 		}
 		if len(todo) > 1 {
-			err = r.importAll(ctx, list, []int{i}, results, dry)
+			err = r.importAll(ctx, list, []int{i}, results, how)
 		}
 		if oauth.KindOf(err) == oauth.Unavailable { // not the record's fault; what is done will be found done
 			return nil, err
@@ -119,13 +157,13 @@ func (r *Registry) Import(ctx context.Context, list []Import, dry bool) ([]Impor
 
 // importAll takes over the records that todo numbers in one transaction. An
 // error undoes all of them.
-func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, results []ImportResult, dry bool) error {
+func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, results []ImportResult, how ImportMode) error {
 	write := r.store.Write
-	if dry {
+	if how.Dry {
 		write = r.store.Try
 	}
 	return write(ctx, func(tx *postgres.Tx) error {
-		t := &importTx{Tx: tx, clients: map[string]*importedClient{}, seen: map[string]bool{}, dry: dry}
+		t := &importTx{Tx: tx, clients: map[string]*importedClient{}, seen: map[string]bool{}, dry: how.Dry}
 		if err := r.readImported(ctx, t, list, todo); err != nil {
 			return err
 		}
@@ -134,7 +172,9 @@ func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, res
 			var outcome Outcome
 			var notes []Note
 			err := tx.Part(ctx, func() (err error) {
-				outcome, notes, err = one.put(ctx, t)
+				if outcome, notes, err = one.put(ctx, t); err == nil {
+					err = how.lost(notes)
+				}
 				return err
 			})
 			if postgres.Refused(err) || oauth.KindOf(err) == oauth.Unavailable || ctx.Err() != nil {
@@ -143,9 +183,9 @@ func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, res
 			if errors.Is(err, ErrSkip) {
 				outcome, err = Skipped, nil
 			}
-			if missing, ok := errors.AsType[*oauth.Error](err); ok && dry && missing.Kind == oauth.NotFound {
+			if missing, ok := errors.AsType[*oauth.Error](err); ok && how.Dry && missing.Kind == oauth.NotFound {
 				outcome, err = Created, nil
-				notes = append(notes, Note{NoteNotThere, "It refers to a " + missing.Resource + " that is not there yet.", ""})
+				notes = append(notes, Note{Code: NoteNotThere, Message: "It refers to a " + missing.Resource + " that is not there yet."})
 			}
 			results[i] = ImportResult{Outcome: outcome, Err: err}
 			if err != nil {

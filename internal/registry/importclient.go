@@ -148,6 +148,11 @@ func (r *Registry) createImported(ctx context.Context, t *importTx, w ClientImpo
 	if err != nil {
 		return nil, err
 	}
+	more, err := r.fitReferences(ctx, t, &w, c, jsondoc.Object{})
+	if err != nil {
+		return nil, err
+	}
+	notes = slices.Concat(notes, more, fitTogether(c.Document, w.Credentials))
 	d := oauth.Draft{Client: &c, Credentials: w.Credentials, KeyPair: w.KeyPair, NewKey: w.Key}
 	if d.Scopes, err = r.importedScopes(ctx, t, w.Scopes); err != nil {
 		return nil, err
@@ -180,7 +185,7 @@ func noSecret(notes []Note, doc jsondoc.Object) []Note {
 	if method := oauth.AuthMethodNow(doc); method == "none" || method == oauth.AuthMethodKeys || strings.HasPrefix(method, "private_key") || strings.Contains(method, "tls") {
 		return notes
 	}
-	return append(notes, Note{NoteNoSecret, "The source shows no secret: rotate it to get one.", "client_secret"})
+	return append(notes, Note{Code: NoteNoSecret, Message: "The source shows no secret: rotate it to get one.", Member: "client_secret"})
 }
 
 func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImport, was *importedClient) (Outcome, []Note, error) {
@@ -190,11 +195,17 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 	if err != nil {
 		return Failed, notes, err
 	}
-	d := oauth.Draft{Client: &c}
-	outcome := Unchanged
-	if d.Credentials, outcome, err = r.importedCredentials(ctx, t, w, was, c.Document); err != nil {
+	more, err := r.fitReferences(ctx, t, &w, c, was.Document)
+	if err != nil {
 		return Failed, nil, err
 	}
+	notes = append(notes, more...)
+	d := oauth.Draft{Client: &c}
+	outcome := Unchanged
+	if d.Credentials, outcome, more, err = r.importedCredentials(ctx, t, w, was, c.Document); err != nil {
+		return Failed, nil, err
+	}
+	notes = slices.Concat(notes, more, fitTogether(c.Document, slices.Concat(was.credentials, d.Credentials)))
 	for member, raw := range c.Document {
 		if old := was.Document[member]; old != nil && sameJSON(old, raw) {
 			c.Document[member] = old
@@ -229,15 +240,18 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 }
 
 // importedCredentials returns those credentials that the client does not have,
-// and puts the ids of those that it has into doc. It stores new ends of
-// credentials, which is Updated.
-func (r *Registry) importedCredentials(ctx context.Context, t *importTx, w ClientImport, was *importedClient, doc jsondoc.Object) ([]oauth.Credential, Outcome, error) {
-	var fresh []oauth.Credential
-	outcome := Unchanged
+// but for those that it cannot have beside its others, and puts the ids of those
+// that it has into doc. It stores new ends of credentials, which is Updated.
+func (r *Registry) importedCredentials(ctx context.Context, t *importTx, w ClientImport, was *importedClient, doc jsondoc.Object) (fresh []oauth.Credential, outcome Outcome, notes []Note, err error) {
+	outcome = Unchanged
 	for _, cred := range w.Credentials {
-		i := slices.IndexFunc(was.credentials, func(have oauth.Credential) bool { return sameCredential(have, cred) })
+		i := slices.IndexFunc(was.credentials, func(have oauth.Credential) bool { return SameCredential(have, cred) })
 		if i < 0 {
-			fresh = append(fresh, cred)
+			if err := checkCredentials(slices.Concat(was.credentials, fresh, []oauth.Credential{cred})); err != nil {
+				notes = append(notes, Dropped("credential "+cred.ID, "is one too many, or has the key of another one"))
+			} else {
+				fresh = append(fresh, cred)
+			}
 			continue
 		}
 		have := was.credentials[i]
@@ -245,18 +259,18 @@ func (r *Registry) importedCredentials(ctx context.Context, t *importTx, w Clien
 		if have.Type == oauth.TypePublicKey && !sameTime(have.ExpiresAt, cred.ExpiresAt) {
 			before := have
 			if err := have.SetExpiry(cred.ExpiresAt, r.now()); err != nil {
-				return nil, Failed, err
+				return nil, Failed, nil, err
 			}
 			t.SetCredentialExpiry(have.ID, have.ExpiresAt, have.UpdatedAt)
 			r.recordCredential(ctx, t.Tx, "credential.updated", was.Client, &before, &have)
 			outcome = Updated
 		}
 	}
-	return fresh, outcome, checkCredentials(slices.Concat(was.credentials, fresh))
+	return fresh, outcome, notes, nil
 }
 
-// sameCredential reports whether two credentials prove the same.
-func sameCredential(a, b oauth.Credential) bool {
+// SameCredential reports whether two credentials prove the same.
+func SameCredential(a, b oauth.Credential) bool {
 	if a.Type != b.Type {
 		return false
 	}

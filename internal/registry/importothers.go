@@ -23,7 +23,7 @@ func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnin
 			var notes []Note
 			if terms.SigningAlg == "HS256" && api.NewSecret.IsZero() {
 				api.NewSecret = oauth.NewSecret(oauth.RandomText(oauth.Alphanumeric, 32))
-				notes = append(notes, Note{NoteNoSecret, "The source shows no signing secret: the API has a new one.", "signing_secret"})
+				notes = append(notes, Note{Code: NoteNoSecret, Message: "The source shows no signing secret: the API has a new one.", Member: "signing_secret"})
 			}
 			_, err = r.insertAPI(ctx, t.Tx, api)
 			return Created, notes, err
@@ -210,7 +210,7 @@ func (r *Registry) ImportOfKeyPair(k oauth.KeyPair, private oauth.Secret, rights
 
 // Skip returns the import of a record that is none to take over.
 func Skip(kind, target, why string) Import {
-	return Import{Kind: kind, Target: target, Warnings: []Note{{NoteSkipped, why, ""}}}
+	return Import{Kind: kind, Target: target, Warnings: []Note{{Code: NoteSkipped, Message: why}}}
 }
 
 // Unfit returns the import of a record that cannot be taken over.

@@ -40,7 +40,7 @@ var fields = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "callbacks", Canonical: "redirect_uris", Read: readClient},
 	dialect.Field{Wire: "allowed_logout_urls", Canonical: "post_logout_redirect_uris", Read: readClient},
 	dialect.Field{Wire: "grant_types", Canonical: "grant_types", Read: readClient},
-	dialect.Field{Wire: "token_endpoint_auth_method", Canonical: "token_endpoint_auth_method", Read: readClient},
+	dialect.Field{Wire: "token_endpoint_auth_method", Canonical: "token_endpoint_auth_method", Read: readClient, Get: getAuthMethod},
 	dialect.Field{Wire: "initiate_login_uri", Canonical: "initiate_login_uri", Read: readClient, Set: setInitiateLoginURI},
 	dialect.Field{Wire: "require_pushed_authorization_requests", Canonical: "require_pushed_authorization_requests", Read: readClient},
 	dialect.Field{Wire: "require_proof_of_possession", Canonical: "dpop_bound_access_tokens", Read: readClient},
@@ -109,6 +109,16 @@ var shown = dialect.NewTable("auth0:",
 	dialect.Field{Wire: "custom_login_page_off", Read: readClient},
 	dialect.Field{Wire: "custom_login_page_codeview", Read: readClient},
 )
+
+// getAuthMethod shows a method that the dialect has a word for.
+func getAuthMethod(doc jsondoc.Object) (json.RawMessage, error) {
+	raw := doc["token_endpoint_auth_method"]
+	switch jsondoc.String(raw) {
+	case "none", oauth.SecretBasic, oauth.SecretPost:
+		return raw, nil
+	}
+	return nil, nil
+}
 
 func setInitiateLoginURI(doc jsondoc.Object, wire json.RawMessage) error {
 	if jsondoc.String(wire) == "" { // "" and null remove it

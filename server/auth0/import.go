@@ -3,9 +3,10 @@ package auth0
 import (
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -59,15 +60,15 @@ func (im *importer) client(record jsondoc.Object) registry.Import {
 func (im *importer) readClient(id string, record jsondoc.Object) (registry.Import, error) {
 	w := registry.ClientImport{ClientID: id, ID: dialect.ImportedUUID(id)}
 	var rights []string
+	wire, more, notes := jsondoc.Object{}, jsondoc.Object{}, []registry.Note(nil)
 	secret, err := dialect.ImportedSecret(record, "client_secret")
 	if err != nil {
-		return registry.Import{}, err
+		notes = append(notes, registry.Dropped("client_secret", dialect.Why(err)))
 	}
 	if !secret.IsZero() {
 		w.Secrets = []registry.SecretImport{{Text: secret}}
 		rights = append(rights, writeKeys...)
 	}
-	wire, more, notes := jsondoc.Object{}, jsondoc.Object{}, []registry.Note(nil)
 	for _, name := range slices.Sorted(maps.Keys(record)) {
 		switch {
 		case fields.Has(name):
@@ -75,13 +76,11 @@ func (im *importer) readClient(id string, record jsondoc.Object) (registry.Impor
 		case shown.Has(name):
 			more[name] = record[name]
 		case !slices.Contains(ownOfAuth0, name):
-			notes = append(notes, leftOut(name))
+			notes = append(notes, registry.LeftOut(name))
 		}
 	}
-	notes, err = im.takeCredentials(wire, &w, notes)
-	if err != nil {
-		return registry.Import{}, err
-	}
+	notes = im.called(id, wire, notes)
+	notes = im.takeCredentials(wire, &w, notes)
 	slots := jsondoc.Object{}
 	for _, name := range []string{oauth.SlotsOfAuthentication, oauth.SlotTokenVault} { // whose credentials have ids now
 		if raw := wire[name]; raw != nil {
@@ -121,48 +120,45 @@ func (im *importer) readClient(id string, record jsondoc.Object) (registry.Impor
 	return im.registry.ImportOfClient(w, rights, notes), nil
 }
 
-func leftOut(member string) registry.Note {
-	return registry.Note{Code: registry.NoteLeftOut, Message: "Roster has no place for " + member + ".", Member: member}
-}
-
-// fit holds a record against the schema of the request that would make it.
-// Members deeper inside that Roster does not know are left out.
+// fit holds a record against the schema of the request that would make it, and
+// leaves out of it what does not fit.
 func (im *importer) fit(schema string, wire jsondoc.Object, notes []registry.Note) (jsondoc.Object, []registry.Note, error) {
-	for range 8 { // a member that is left out may have hidden others
-		value, err := spec.Decode(jsondoc.Must(wire))
-		if err != nil {
-			return nil, nil, err
-		}
-		mismatches, _ := errors.AsType[spec.Mismatches](im.description.CheckValue(schema, value))
-		again := false
-		for _, m := range mismatches {
-			if m.Keyword != "properties" || len(m.Path) == 0 {
-				return nil, nil, mismatches.Invalid()
-			}
-			for _, name := range m.Unknown() {
-				path := slices.Concat(m.Path, []string{name})
-				if wire, err = spec.Without(wire, path); err != nil {
-					return nil, nil, err
-				}
-				notes, again = append(notes, leftOut(joined(path))), true
-			}
-		}
-		if !again {
-			if len(mismatches) > 0 {
-				return nil, nil, mismatches.Invalid()
-			}
-			return wire, notes, nil
+	wire, pruned, err := im.description.Prune(schema, wire)
+	for _, p := range pruned {
+		if place := spec.Place(p.Path); p.Unknown {
+			notes = append(notes, registry.LeftOut(place))
+		} else {
+			notes = append(notes, registry.Dropped(place, misfit(p.Mismatch)))
 		}
 	}
-	return nil, nil, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "The record has too many members that Roster does not know."}
+	return wire, notes, err
 }
 
-func joined(path []string) string {
-	name := path[0]
-	for _, step := range path[1:] {
-		name += "." + step
+// misfit completes a sentence about a part that does not fit its schema.
+func misfit(m spec.Mismatch) string {
+	switch m.Keyword {
+	case "uniqueItems":
+		return "is there twice"
+	case "maxItems":
+		return "is one too many"
 	}
-	return name
+	return m.Predicate()
+}
+
+// called gives a client without a name that Roster takes the one of its
+// client_id.
+func (im *importer) called(id string, wire jsondoc.Object, notes []registry.Note) []registry.Note {
+	value, err := spec.Decode(wire["name"])
+	if err == nil {
+		_, err = im.description.CheckMember("CreateClientRequestContent", "name", value)
+	}
+	if wire["name"] != nil && err == nil {
+		return notes
+	}
+	wire["name"] = jsondoc.Must(strings.NewReplacer("<", "", ">", "").Replace("client " + id))
+	return append(notes, registry.Note{
+		Code: registry.NoteDropped, Member: "name", Message: "name is missing or cannot be used: the client is called by its client_id.", Lost: true,
+	})
 }
 
 // importedCredential is a credential in a slot: Auth0 shows the id alone, a file
@@ -174,59 +170,22 @@ type importedCredential struct {
 
 // takeCredentials registers the credentials of wire's slots that come with a key
 // and puts their ids in their place. The others are left out.
-func (im *importer) takeCredentials(wire jsondoc.Object, w *registry.ClientImport, notes []registry.Note) ([]registry.Note, error) {
-	slot := func(name, member string, raw json.RawMessage) (json.RawMessage, bool, error) {
-		var members jsondoc.Object
-		if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-			return nil, false, dialect.ImportRefused(member, "type", "must be an object")
-		}
-		if members["credentials"] == nil {
-			return raw, false, nil
-		}
-		var list []importedCredential
-		if err := json.Unmarshal(members["credentials"], &list); err != nil {
-			return nil, false, dialect.ImportRefused(member+".credentials", "type", "must be an array of credentials")
-		}
-		ids := []map[string]string{}
-		for i, one := range list {
-			if one.PEM == nil && one.SubjectDN == nil {
-				notes = append(notes, registry.Note{Code: registry.NoteNoKey, Message: "The source does not show the key of " + name + ": register it with the client.", Member: member})
-				continue
-			}
-			if one.CredentialType == "" {
-				one.CredentialType = auth0api.ClientCredentialTypeEnum(oauth.SlotCredentialType[name])
-			}
-			cred, err := im.registry.NewCredential(credentialRequest(one.PostClientCredentialRequestContent))
-			if err != nil {
-				return nil, false, oauth.Within(fmt.Sprintf("%s.credentials[%d]", member, i), err)
-			}
-			if formats["credential-id"](one.ID) == nil {
-				cred.ID = one.ID
-			}
-			w.Credentials = append(w.Credentials, cred)
-			ids = append(ids, map[string]string{"id": cred.ID})
-		}
-		delete(members, "credentials")
-		if len(ids) > 0 {
-			members["credentials"] = jsondoc.Must(ids)
-		}
-		return jsondoc.Must(members), len(ids) > 0, nil
-	}
+func (im *importer) takeCredentials(wire jsondoc.Object, w *registry.ClientImport, notes []registry.Note) []registry.Note {
 	if raw := wire[oauth.SlotsOfAuthentication]; raw != nil {
 		var methods jsondoc.Object
 		if err := json.Unmarshal(raw, &methods); err != nil || methods == nil {
-			return nil, dialect.ImportRefused(oauth.SlotsOfAuthentication, "type", "must be an object")
+			delete(wire, oauth.SlotsOfAuthentication)
+			return append(notes, registry.Dropped(oauth.SlotsOfAuthentication, "must be an object"))
 		}
 		for _, name := range slices.Sorted(maps.Keys(methods)) {
+			place := oauth.SlotsOfAuthentication + "." + name
 			if oauth.SlotCredentialType[name] == "" {
-				notes = append(notes, leftOut(oauth.SlotsOfAuthentication+"."+name))
+				notes = append(notes, registry.LeftOut(place))
 				delete(methods, name)
 				continue
 			}
-			value, holds, err := slot(name, oauth.SlotsOfAuthentication+"."+name, methods[name])
-			if err != nil {
-				return nil, err
-			}
+			value, holds, more := im.takeSlot(name, place, methods[name], w)
+			notes = append(notes, more...)
 			if methods[name] = value; !holds {
 				delete(methods, name)
 			}
@@ -240,13 +199,85 @@ func (im *importer) takeCredentials(wire jsondoc.Object, w *registry.ClientImpor
 		if raw == nil {
 			continue
 		}
-		value, holds, err := slot(name, name, raw)
-		if err != nil {
-			return nil, err
-		}
-		if wire[name] = value; !holds && name == oauth.SlotTokenVault {
+		value, holds, more := im.takeSlot(name, name, raw, w)
+		notes = append(notes, more...)
+		if wire[name] = value; value == nil || !holds && name == oauth.SlotTokenVault {
 			delete(wire, name)
 		}
 	}
-	return notes, nil
+	return notes
+}
+
+// takeSlot returns a slot with the ids of its credentials, nil if it is none;
+// holds reports whether there are any.
+func (im *importer) takeSlot(name, place string, raw json.RawMessage, w *registry.ClientImport) (slot json.RawMessage, holds bool, notes []registry.Note) {
+	var members jsondoc.Object
+	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
+		return nil, false, []registry.Note{registry.Dropped(place, "must be an object")}
+	}
+	if members["credentials"] == nil {
+		return raw, false, nil
+	}
+	var list []json.RawMessage
+	if err := json.Unmarshal(members["credentials"], &list); err != nil {
+		notes = append(notes, registry.Dropped(place+".credentials", "must be an array of credentials"))
+	}
+	ids := []map[string]string{}
+	for i, one := range list {
+		at := place + ".credentials[" + strconv.Itoa(i) + "]"
+		id, note := im.takeCredential(name, at, one, w)
+		inSlot := slices.ContainsFunc(ids, func(have map[string]string) bool { return have["id"] == id })
+		switch {
+		case note.Code != "":
+			if note.Code == registry.NoteNoKey {
+				note.Member = place
+			}
+			notes = append(notes, note)
+		case inSlot:
+			notes = append(notes, registry.Dropped(at, "is there twice"))
+		case len(ids) == oauth.MaxCredentialsPerSlot:
+			notes = append(notes, registry.Dropped(at, "comes after two, which is as many as a slot can hold"))
+		default:
+			ids = append(ids, map[string]string{"id": id})
+		}
+	}
+	if delete(members, "credentials"); len(ids) > 0 {
+		members["credentials"] = jsondoc.Must(ids)
+	}
+	return jsondoc.Must(members), len(ids) > 0, notes
+}
+
+// takeCredential registers a credential of a slot, unless another one has the
+// same key, and returns its id; or a note why it cannot.
+func (im *importer) takeCredential(slot, at string, raw json.RawMessage, w *registry.ClientImport) (id string, note registry.Note) {
+	var one importedCredential
+	if err := json.Unmarshal(raw, &one); err != nil {
+		return "", registry.Dropped(at, "must be a credential")
+	}
+	if one.PEM == nil && one.SubjectDN == nil {
+		return "", registry.Note{Code: registry.NoteNoKey, Message: "The source does not show the key of " + slot + ": register it with the client.", Lost: true}
+	}
+	if one.CredentialType == "" {
+		one.CredentialType = auth0api.ClientCredentialTypeEnum(oauth.SlotCredentialType[slot])
+	}
+	cred, err := im.registry.NewCredential(credentialRequest(one.PostClientCredentialRequestContent))
+	if err != nil {
+		return "", dialect.DroppedAt(at, err)
+	}
+	for _, have := range w.Credentials {
+		if registry.SameCredential(have, cred) {
+			return have.ID, note
+		}
+		if cred.Type == oauth.TypePublicKey && (have.KeyThumbprint == cred.KeyThumbprint || have.KeyID == cred.KeyID) {
+			return "", registry.Dropped(at, "has the key or the kid of another one")
+		}
+	}
+	if len(w.Credentials) == oauth.MaxCredentials {
+		return "", registry.Dropped(at, "comes after four, which is as many as a client can have")
+	}
+	if formats["credential-id"](one.ID) == nil {
+		cred.ID = one.ID
+	}
+	w.Credentials = append(w.Credentials, cred)
+	return cred.ID, note
 }

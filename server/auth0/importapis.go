@@ -61,7 +61,7 @@ func (im *importer) choose(record jsondoc.Object, names []string, rest ...string
 		case slices.Contains(names, name):
 			wire[name] = record[name]
 		case !slices.Contains(rest, name):
-			notes = append(notes, leftOut(name))
+			notes = append(notes, registry.LeftOut(name))
 		}
 	}
 	return wire, notes

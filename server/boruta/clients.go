@@ -146,8 +146,8 @@ func withJWK(sent jsondoc.Object, broken *refusal) jsondoc.Object {
 	if jwk == nil || jsondoc.IsNull(jwk) {
 		return sent
 	}
-	text, ok := publicKeyOf(jwk)
-	if !ok {
+	text, why := publicKeyOf(jwk)
+	if why != "" {
 		broken.add("jwk", tokenInvalid)
 		return sent
 	}

@@ -2,6 +2,7 @@ package boruta
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -37,54 +38,54 @@ func (h *handler) importRecord(record jsondoc.Object) registry.Import {
 // shownOnly are members of a client that have handlers of their own.
 var shownOnly = []string{"id", "secret", "did", "public_key", "authorized_scopes", "identity_provider", "key_pair_id", "jwk"}
 
+// importing is a client's record in the course of being read.
+type importing struct {
+	registry.ClientImport
+	rights []string
+	notes  []registry.Note
+	sent   jsondoc.Object // attributes
+}
+
+func (r *importing) drop(member, why string) {
+	r.notes = append(r.notes, registry.Dropped(member, why))
+}
+
 func (h *handler) importClient(id string, record jsondoc.Object) (registry.Import, error) {
-	w := registry.ClientImport{ID: id, ClientID: id, ByID: true}
-	rights := []string{"clients:manage:all"}
+	r := &importing{
+		ClientImport: registry.ClientImport{ID: id, ClientID: id, ByID: true}, rights: []string{"clients:manage:all"}, sent: jsondoc.Object{},
+	}
 	secret, err := dialect.ImportedSecret(record, "secret")
 	if err != nil {
-		return registry.Import{}, err
+		r.drop("secret", dialect.Why(err))
 	}
 	if !secret.IsZero() {
-		w.Secrets = []registry.SecretImport{{Text: secret}}
+		r.Secrets = []registry.SecretImport{{Text: secret}}
 	}
-	if record["authorized_scopes"] != nil {
-		scopes, err := importedScopes(record["authorized_scopes"])
-		if err != nil {
-			return registry.Import{}, err
-		}
-		w.Scopes = &scopes
-	}
-	var provider struct{ ID, Name *string }
-	if raw := record["identity_provider"]; raw != nil && json.Unmarshal(raw, &provider) != nil {
-		return registry.Import{}, refuse("identity_provider", tokenInvalid)
-	}
-	if provider.ID != nil {
-		if w.Provider.ID = dialect.ImportedUUID(*provider.ID); w.Provider.ID == "" {
-			return registry.Import{}, refuse("identity_provider_id", tokenNoFormat)
-		}
-		rights = append(rights, "identity-providers:manage:all") // it is made if it does not exist
-		if provider.Name != nil {
-			w.Provider.Name = *provider.Name
-			w.Provider.Document = providerDefaults()
-		}
-	}
+	r.readScopes(record["authorized_scopes"])
+	r.readProvider(record["identity_provider"])
 	public := jsondoc.String(record["public_key"])
 	if oauth.HidesPrivateKey(public) {
-		return registry.Import{}, refuse("public_key", tokenInvalid)
+		r.drop("public_key", "must not hold a private key")
+		public = ""
 	}
-	var notes []registry.Note
-	sent := jsondoc.Object{}
 	for _, name := range slices.Sorted(maps.Keys(record)) {
+		i := slices.IndexFunc(h.attributes, func(a attribute) bool { return a.wire == name })
 		switch {
-		case slices.ContainsFunc(h.attributes, func(a attribute) bool { return a.wire == name }):
-			sent[name] = record[name]
+		case i >= 0:
+			r.sent[name] = r.items(&h.attributes[i], record[name])
 		case !slices.Contains(shownOnly, name):
-			notes = append(notes, registry.Note{Code: registry.NoteLeftOut, Message: "Roster has no place for " + name + ".", Member: name})
+			r.notes = append(r.notes, registry.LeftOut(name))
 		}
 	}
-	w.Edit = func(doc jsondoc.Object, was *oauth.Client) ([]registry.Note, error) {
+	if jwk := record["jwk"]; jwk != nil && !jsondoc.IsNull(jwk) {
+		if text, why := publicKeyOf(jwk); why != "" {
+			r.drop("jwk", why)
+		} else {
+			r.sent["jwt_public_key"] = jsondoc.Must(text)
+		}
+	}
+	r.Edit = func(doc jsondoc.Object, was *oauth.Client) ([]registry.Note, error) {
 		before := initialValues(h.attributes)
-		var notes []registry.Note
 		if was != nil {
 			if err := visible(was); err != nil {
 				return nil, err
@@ -94,10 +95,8 @@ func (h *handler) importClient(id string, record jsondoc.Object) (registry.Impor
 			}
 			before = read(h.attributes, was)
 		}
-		var broken refusal
-		change := cast(h.attributes, sent, before, was == nil, &broken)
-		checkKeys(before, change, false, &broken)
-		if err := broken.err(); err != nil {
+		change, notes, err := h.fit(maps.Clone(r.sent), before, was == nil)
+		if err != nil {
 			return nil, err
 		}
 		if was == nil {
@@ -115,28 +114,94 @@ func (h *handler) importClient(id string, record jsondoc.Object) (registry.Impor
 		}
 		return notes, nil
 	}
-	return h.registry.ImportOfClient(w, rights, notes), nil
+	return h.registry.ImportOfClient(r.ClientImport, r.rights, r.notes), nil
 }
 
-// importedScopes reads the scopes of a client, which have ids and names.
-func importedScopes(raw json.RawMessage) ([]oauth.Scope, error) {
+// items returns an attribute's value without those items of an array that are
+// wrong in themselves.
+func (r *importing) items(a *attribute, raw json.RawMessage) json.RawMessage {
+	var list []json.RawMessage
+	if a.kind != texts || json.Unmarshal(raw, &list) != nil {
+		return raw
+	}
+	kept := []json.RawMessage{}
+	for i, item := range list {
+		value, ok := a.cast(jsondoc.Must([]json.RawMessage{item}))
+		if tokens := []string{tokenInvalid}; ok {
+			if tokens = a.verdict(value); tokens == nil {
+				kept = append(kept, item)
+				continue
+			}
+		}
+		r.drop(fmt.Sprintf("%s[%d]", a.wire, i), tokenInvalid)
+	}
+	if len(kept) == len(list) {
+		return raw
+	}
+	return jsondoc.Must(kept)
+}
+
+// fit is what a change of sent makes of a client's values, without those that are
+// wrong.
+func (h *handler) fit(sent, before jsondoc.Object, creating bool) (change jsondoc.Object, notes []registry.Note, err error) {
+	for {
+		var broken refusal
+		change = cast(h.attributes, sent, before, creating, &broken)
+		checkKeys(before, change, false, &broken)
+		wrong := slices.IndexFunc(broken, func(v oauth.Violation) bool { return sent[v.Member] != nil })
+		if wrong < 0 {
+			return change, notes, broken.err()
+		}
+		delete(sent, broken[wrong].Member)
+		notes = append(notes, registry.Dropped(broken[wrong].Member, broken[wrong].Detail))
+	}
+}
+
+// readScopes reads the scopes of a client, which have ids and names.
+func (r *importing) readScopes(raw json.RawMessage) {
+	if raw == nil || jsondoc.IsNull(raw) {
+		return
+	}
 	scopes := []oauth.Scope{}
-	var list []struct {
-		ID, Name string
-		Public   bool
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil {
+		r.drop("authorized_scopes", tokenInvalid)
+		return
 	}
-	if json.Unmarshal(raw, &list) != nil || len(list) > maxScopes {
-		return nil, refuse("authorized_scopes", tokenInvalid)
-	}
-	for _, one := range list {
-		if one.Name == "" || len([]rune(one.Name)) > maxText {
-			return nil, refuse("authorized_scopes", tokenInvalid)
+	for i, item := range list {
+		var one struct {
+			ID, Name string
+			Public   bool
+		}
+		if json.Unmarshal(item, &one) != nil || one.Name == "" || len([]rune(one.Name)) > maxText || len(scopes) == maxScopes {
+			r.drop(fmt.Sprintf("authorized_scopes[%d]", i), tokenInvalid)
+			continue
 		}
 		if !slices.ContainsFunc(scopes, func(s oauth.Scope) bool { return s.Name == one.Name }) {
 			scopes = append(scopes, oauth.Scope{ID: dialect.ImportedUUID(one.ID), Name: one.Name, Public: one.Public})
 		}
 	}
-	return scopes, nil
+	r.Scopes = &scopes
+}
+
+func (r *importing) readProvider(raw json.RawMessage) {
+	var provider struct{ ID, Name *string }
+	if raw != nil && json.Unmarshal(raw, &provider) != nil {
+		r.drop("identity_provider", tokenInvalid)
+		return
+	}
+	if provider.ID == nil {
+		return
+	}
+	if r.Provider.ID = dialect.ImportedUUID(*provider.ID); r.Provider.ID == "" {
+		r.drop("identity_provider.id", tokenNoFormat)
+		return
+	}
+	r.rights = append(r.rights, "identity-providers:manage:all") // it is made if it does not exist
+	if provider.Name != nil {
+		r.Provider.Name = *provider.Name
+		r.Provider.Document = providerDefaults()
+	}
 }
 
 // providerDefaults are what a provider has of which nothing but a name is known.
@@ -161,7 +226,7 @@ func (h *handler) importProvider(id string, record jsondoc.Object) (registry.Imp
 	var notes []registry.Note
 	if record["backend"] != nil {
 		notes = append(notes, registry.Note{
-			Code: registry.NoteLeftOut, Member: "backend", Message: "Roster has no place for the settings of a backend.",
+			Code: registry.NoteLeftOut, Member: "backend", Message: "Roster has no place for the settings of a backend.", Lost: true,
 		})
 	}
 	return h.registry.ImportOfProvider(p, []string{"identity-providers:manage:all"}, notes), broken.err()

@@ -171,16 +171,21 @@ func fits(alg, keyType string) bool {
 	return alg == "EdDSA"
 }
 
-// publicKeyOf returns the PEM of a public JWK (RFC 7517).
-func publicKeyOf(jwk json.RawMessage) (string, bool) {
+// publicKeyOf returns the PEM of a public JWK (RFC 7517) that verifies
+// signatures, or why there is none.
+func publicKeyOf(jwk json.RawMessage) (text, why string) {
+	if why := oauth.KeyUse(jwk); why != "" {
+		return "", why
+	}
 	var key jose.JSONWebKey
 	if json.Unmarshal(jwk, &key) != nil || !key.IsPublic() || !key.Valid() {
-		return "", false
+		return "", "is no public key"
 	}
 	switch key.Key.(type) {
 	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
-		text, err := oauth.PublicKeyPEM(crypto.PublicKey(key.Key))
-		return text, err == nil
+		if text, err := oauth.PublicKeyPEM(crypto.PublicKey(key.Key)); err == nil {
+			return text, ""
+		}
 	}
-	return "", false
+	return "", "is of a kind that cannot be used"
 }

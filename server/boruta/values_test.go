@@ -433,6 +433,8 @@ func TestJWKBecomesThePublicKey(t *testing.T) {
 	for name, bad := range map[string]any{
 		"text": "x", "array": []any{}, "blank": "", "nothing in it": object{}, "a set": object{"keys": []any{ec}}, "symmetric": object{"kty": "oct", "k": "AAAA"},
 		"private": object{"kty": "EC", "crv": "P-256", "x": ec["x"], "y": ec["y"], "d": text(private)}, "off the curve": object{"kty": "EC", "crv": "P-256", "x": ec["x"], "y": ec["x"]},
+		"for encryption": object{"kty": "EC", "crv": "P-256", "x": ec["x"], "y": ec["y"], "use": "enc"}, "for wrapping": object{"kty": "RSA", "e": "AQAB", "n": rsaJWK["n"], "key_ops": []string{"wrapKey"}},
+		"of RSA-OAEP": object{"kty": "RSA", "e": "AQAB", "n": rsaJWK["n"], "alg": "RSA-OAEP-256"},
 	} {
 		if diff := cmp.Diff(invalid("jwk", "is invalid"), a.refused("PATCH", path(c), object{"jwk": bad})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -1,6 +1,8 @@
 package dialect
 
 import (
+	"errors"
+
 	"github.com/google/uuid"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -51,6 +53,9 @@ func ImportedClientID(record jsondoc.Object) (string, error) {
 			return "", ImportRefused("client_id", "pattern", "must be printable ASCII characters")
 		}
 	}
+	if id == "." || id == ".." { // RFC 3986 §5.2.4
+		return id, ImportRefused("client_id", "pattern", "must not be . or .., which no path can name")
+	}
 	return id, nil
 }
 
@@ -100,4 +105,22 @@ func hides(text string) bool {
 // ImportRefused says what is wrong with a member of a record.
 func ImportRefused(member, rule, detail string) error {
 	return oauth.Invalidate(oauth.Violation{Member: member, Rule: rule, Detail: detail})
+}
+
+// DroppedAt notes that what is at a place of a record was left out because of
+// err.
+func DroppedAt(at string, err error) registry.Note {
+	if e, ok := errors.AsType[*oauth.Error](err); ok && len(e.Violations) > 0 && e.Violations[0].Member != "" {
+		at += "." + e.Violations[0].Member
+	}
+	return registry.Dropped(at, Why(err))
+}
+
+// Why returns what is wrong with a member, of an error about it, to complete a
+// sentence.
+func Why(err error) string {
+	if e, ok := errors.AsType[*oauth.Error](err); ok && len(e.Violations) > 0 {
+		return e.Violations[0].Detail
+	}
+	return "cannot be used"
 }

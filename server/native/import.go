@@ -37,7 +37,9 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 	if denied { // of which the answer's status does not tell
 		h.registry.Denied(ctx, "POST /api/roster/v1/import")
 	}
-	results, err := h.registry.Import(ctx, list, req.Body.DryRun != nil && *req.Body.DryRun)
+	results, err := h.registry.Import(ctx, list, registry.ImportMode{
+		Dry: req.Body.DryRun != nil && *req.Body.DryRun, Strict: req.Body.Strict != nil && *req.Body.Strict,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,12 @@
 package native
 
 import (
+	"bytes"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -108,29 +109,63 @@ func (h *handler) importRecord(record jsondoc.Object) registry.Import {
 	return one
 }
 
-// decodeRecord reads a record strictly: a member that is not known may be one
-// that must not be lost.
-func decodeRecord(record jsondoc.Object, v any) error {
-	dec := json.NewDecoder(strings.NewReader(string(jsondoc.Must(record))))
-	dec.DisallowUnknownFields()
-	err := dec.Decode(v)
-	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
-		return dialect.ImportRefused(wrong.Field, "type", "is of the wrong type")
-	}
-	if name, ok := strings.CutPrefix(errorText(err), "json: unknown field "); ok {
-		return dialect.ImportRefused(strings.Trim(name, `"`), "properties", "is not known")
-	}
-	if err != nil { // a time; its text would repeat the value
-		return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "A member of the record is malformed."}
-	}
-	return nil
+// reading is a client's record in the course of being read.
+type reading struct {
+	registry.ClientImport
+	clientRecord
+	handler *handler
+	rights  []string
+	notes   []registry.Note
 }
 
-func errorText(err error) string {
-	if err == nil {
-		return ""
+func (r *reading) drop(member, why string) { r.notes = append(r.notes, registry.Dropped(member, why)) }
+
+// decode reads into v, a struct, what of a record it has a member for and what
+// is of its type. It notes all else.
+func decode(record jsondoc.Object, v any) (notes []registry.Note) {
+	fields, into := map[string]int{}, reflect.ValueOf(v).Elem()
+	for i := range into.NumField() {
+		name, _, _ := strings.Cut(into.Type().Field(i).Tag.Get("json"), ",")
+		fields[name] = i
 	}
-	return err.Error()
+	for _, name := range slices.Sorted(maps.Keys(record)) {
+		i, known := fields[name]
+		if !known {
+			notes = append(notes, registry.LeftOut(name))
+			continue
+		}
+		field := into.Field(i)
+		var items []json.RawMessage
+		if field.Kind() != reflect.Slice || json.Unmarshal(record[name], &items) != nil {
+			notes = append(notes, decodeValue(record[name], field, name)...)
+			continue
+		}
+		for i, item := range items {
+			one := reflect.New(field.Type().Elem()).Elem()
+			more := decodeValue(item, one, fmt.Sprintf("%s[%d]", name, i))
+			if notes = append(notes, more...); len(more) == 0 || more[0].Code == registry.NoteLeftOut {
+				field.Set(reflect.Append(field, one))
+			}
+		}
+	}
+	return notes
+}
+
+// decodeValue sets to to a value, unless that is malformed; at is where it is.
+// Members of it that are not known are noted.
+func decodeValue(raw json.RawMessage, to reflect.Value, at string) []registry.Note {
+	value := reflect.New(to.Type())
+	if json.Unmarshal(raw, value.Interface()) != nil { // whose text may repeat the value
+		return []registry.Note{registry.Dropped(at, "is malformed")}
+	}
+	to.Set(value.Elem())
+	strict := json.NewDecoder(bytes.NewReader(raw))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(reflect.New(to.Type()).Interface()); err != nil {
+		name := strings.Trim(strings.TrimPrefix(err.Error(), "json: unknown field "), `"`)
+		return []registry.Note{registry.LeftOut(at + "." + name)}
+	}
+	return nil
 }
 
 func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
@@ -138,70 +173,39 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 	if err != nil {
 		return registry.Import{}, err
 	}
-	var r clientRecord
-	if err := decodeRecord(record, &r); err != nil {
-		return registry.Import{}, err
+	r := &reading{handler: h}
+	r.notes = decode(record, &r.clientRecord)
+	if r.Document == nil {
+		return registry.Import{}, dialect.ImportRefused("document", "required", "is missing")
 	}
-	w := registry.ClientImport{ClientID: clientID, ID: dialect.ImportedUUID(r.ID), Made: r.CreatedAt, KeyPair: r.KeyPair}
-	if w.ID == "" && r.ID != "" || r.KeyPair != "" && dialect.ImportedUUID(r.KeyPair) == "" {
-		return registry.Import{}, dialect.ImportRefused("id", "format", "must be a uuid")
+	if string(r.Document[oauth.MemberGlobal]) == "true" {
+		return registry.Skip(registry.KindClient, clientID, "The global client: Roster has its own."), nil
 	}
-	if err := checkDocument(r.Document, h.checkers); err != nil {
-		return registry.Import{}, err
+	r.ClientImport = registry.ClientImport{ClientID: clientID, ID: dialect.ImportedUUID(r.clientRecord.ID), Made: r.CreatedAt}
+	if r.ClientImport.ID == "" && r.clientRecord.ID != "" {
+		r.drop("id", "must be a uuid")
 	}
-	var rights []string
+	r.checkDocument(h.checkers)
 	for member := range r.Document {
 		switch {
 		case member == oauth.MemberEncryptionKey:
-			rights = append(rights, "update:client_keys")
+			r.rights = append(r.rights, "update:client_keys")
 		case member == oauth.SlotTokenVault:
-			rights = append(rights, "update:client_token_vault_privileged_access")
+			r.rights = append(r.rights, "update:client_token_vault_privileged_access")
 		case h.formats["boruta"].Owns(member):
-			rights = append(rights, everything)
+			r.rights = append(r.rights, everything)
 		}
 	}
-	if err := h.readSecrets(r, &w); err != nil {
-		return registry.Import{}, err
-	}
-	if len(w.Secrets) > 0 {
-		rights = append(rights, "update:client_keys")
-	}
-	if err := h.readCredentials(r, &w); err != nil {
-		return registry.Import{}, err
-	}
-	if len(w.Credentials) > 0 {
-		rights = append(rights, "create:client_credentials", "update:client_credentials")
-	}
-	if r.AuthorizedScopes != nil || r.IdentityProvider != nil || r.KeyPair != "" || r.PrivateKey != "" {
-		rights = append(rights, everything)
-	}
-	scopes := []oauth.Scope{}
-	for _, s := range r.AuthorizedScopes {
-		if s.Name == "" || len(s.Name) > 255 {
-			return registry.Import{}, dialect.ImportRefused("authorized_scopes", "minLength", "must have names of 1 to 255 characters")
-		}
-		scopes = append(scopes, oauth.Scope{ID: dialect.ImportedUUID(s.ID), Name: s.Name, Public: s.Public})
-	}
-	w.Scopes = &scopes
-	if r.IdentityProvider != nil {
-		if w.Provider.ID = dialect.ImportedUUID(r.IdentityProvider.ID); w.Provider.ID == "" {
-			return registry.Import{}, dialect.ImportRefused("identity_provider", "format", "must have a uuid")
-		}
-	}
-	if r.PrivateKey != "" {
-		public, err := oauth.PublicHalf(r.PrivateKey)
-		if err != nil || public != jsondoc.String(r.Document[oauth.MemberPublicKey]) {
-			return registry.Import{}, dialect.ImportRefused("private_key", "format", "must be the PKCS #8 PEM of document.public_key")
-		}
-		w.Key = &oauth.NewKey{PublicPEM: public, Private: oauth.NewSecret(r.PrivateKey)}
-	}
-	w.Edit = func(doc jsondoc.Object, was *oauth.Client) ([]registry.Note, error) {
+	r.readSecrets()
+	r.readCredentials()
+	r.readLinks()
+	r.Edit = func(doc jsondoc.Object, was *oauth.Client) ([]registry.Note, error) {
 		var notes []registry.Note
 		if was != nil {
 			if was.IsGlobal() {
 				return []registry.Note{note0(registry.NoteSkipped, "The global client is not changed.", "")}, registry.ErrSkip
 			}
-			if w.ID != "" && was.ID != w.ID {
+			if r.ClientImport.ID != "" && was.ID != r.ClientImport.ID {
 				notes = append(notes, note0(registry.NoteLeftOut, "The client has another id here.", "id"))
 			}
 		}
@@ -209,90 +213,162 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 		maps.Copy(doc, r.Document)
 		return notes, nil
 	}
-	return h.registry.ImportOfClient(w, rights, nil), nil
+	return h.registry.ImportOfClient(r.ClientImport, r.rights, r.notes), nil
 }
 
 func note0(code, message, member string) registry.Note {
 	return registry.Note{Code: code, Message: message, Member: member}
 }
 
-// checkDocument refuses members that no dialect knows, and values that each
-// dialect which knows the member refuses.
-func checkDocument(doc jsondoc.Object, checkers []dialect.Checker) error {
-	if doc == nil {
-		return dialect.ImportRefused("document", "required", "is missing")
-	}
-	for _, member := range slices.Sorted(maps.Keys(doc)) {
-		known, accepted := false, false
-		var first error
+// checkDocument leaves out members that no dialect knows, and values, or items of
+// an array, that each dialect which knows the member refuses.
+func (r *reading) checkDocument(checkers []dialect.Checker) {
+	check := func(member string, raw json.RawMessage) (known bool, first error) {
 		for _, check := range checkers {
-			knows, err := check(doc, member)
-			known, accepted = known || knows, accepted || knows && err == nil
+			knows, err := check(jsondoc.Object{member: raw}, member)
+			if known = known || knows; knows && err == nil {
+				return true, nil
+			}
 			if first == nil {
 				first = err
 			}
 		}
-		if !known {
-			return dialect.ImportRefused("document."+member, "properties", "is no member of a client")
-		}
-		if !accepted {
-			return first
-		}
+		return known, first
 	}
-	return nil
-}
-
-func (h *handler) readSecrets(r clientRecord, w *registry.ClientImport) error {
-	now := h.registry.Now()
-	for _, s := range r.Secrets {
-		if s.Secret == "" || len(s.Secret) > 1024 {
-			return dialect.ImportRefused("secrets", "maxLength", "must have texts of 1 to 1024 bytes")
+	for _, member := range slices.Sorted(maps.Keys(r.Document)) {
+		raw := r.Document[member]
+		known, err := check(member, raw)
+		if !known {
+			r.notes = append(r.notes, registry.LeftOut(member))
+			delete(r.Document, member)
 		}
-		if s.ExpiresAt != nil && !s.ExpiresAt.After(now) {
+		if !known || err == nil {
 			continue
 		}
-		w.Secrets = append(w.Secrets, registry.SecretImport{Text: oauth.NewSecret(s.Secret), Made: s.CreatedAt, Ends: s.ExpiresAt})
-	}
-	for i, s := range w.Secrets {
-		if newest := i == 0; newest != (s.Ends == nil) || i >= registry.MaxLiveSecrets || s.Ends != nil && s.Ends.After(now.Add(registry.MaxSecretGrace)) {
-			return dialect.ImportRefused("secrets", "format", "must be the newest one, without an end, and at most one more, with one")
+		var list, kept []json.RawMessage
+		if json.Unmarshal(raw, &list) == nil {
+			kept = []json.RawMessage{}
+			for i, item := range list {
+				if _, err := check(member, jsondoc.Must([]json.RawMessage{item})); err != nil {
+					r.drop(fmt.Sprintf("%s[%d]", member, i), dialect.Why(err))
+				} else {
+					kept = append(kept, item)
+				}
+			}
 		}
+		if _, left := check(member, jsondoc.Must(kept)); kept != nil && left == nil {
+			r.Document[member] = jsondoc.Must(kept)
+			continue
+		}
+		r.drop(member, dialect.Why(err))
+		delete(r.Document, member)
 	}
-	return nil
 }
 
-func (h *handler) readCredentials(r clientRecord, w *registry.ClientImport) error {
+func (r *reading) readSecrets() {
+	now := r.handler.registry.Now()
+	for i, s := range r.clientRecord.Secrets {
+		at := fmt.Sprintf("secrets[%d]", i)
+		switch current := len(r.ClientImport.Secrets) == 0; {
+		case s.ExpiresAt != nil && !s.ExpiresAt.After(now): // which is as good as none
+		case s.Secret == "" || len(s.Secret) > 1024:
+			r.drop(at, "must have a text of 1 to 1024 bytes")
+		case current != (s.ExpiresAt == nil) || len(r.ClientImport.Secrets) == registry.MaxLiveSecrets ||
+			s.ExpiresAt != nil && s.ExpiresAt.After(now.Add(registry.MaxSecretGrace)):
+			r.drop(at, "must be the newest one, without an end, or one more, with an end")
+		default:
+			r.ClientImport.Secrets = append(r.ClientImport.Secrets, registry.SecretImport{Text: oauth.NewSecret(s.Secret), Made: s.CreatedAt, Ends: s.ExpiresAt})
+		}
+	}
+	if len(r.ClientImport.Secrets) > 0 {
+		r.rights = append(r.rights, "update:client_keys")
+	}
+}
+
+func (r *reading) readCredentials() {
+	for i, c := range r.clientRecord.Credentials {
+		cred, err := r.handler.readCredential(c)
+		twice := slices.ContainsFunc(r.ClientImport.Credentials, func(have oauth.Credential) bool {
+			return have.ID == cred.ID || cred.Type == oauth.TypePublicKey && (have.KeyThumbprint == cred.KeyThumbprint || have.KeyID == cred.KeyID)
+		})
+		switch at := fmt.Sprintf("credentials[%d]", i); {
+		case err != nil:
+			r.notes = append(r.notes, dialect.DroppedAt(at, err))
+		case twice:
+			r.drop(at, "has the id, the key or the kid of another one")
+		case len(r.ClientImport.Credentials) == oauth.MaxCredentials:
+			r.drop(at, "comes after four, which is as many as a client can have")
+		default:
+			r.ClientImport.Credentials = append(r.ClientImport.Credentials, cred)
+		}
+	}
+	if len(r.ClientImport.Credentials) > 0 {
+		r.rights = append(r.rights, "create:client_credentials", "update:client_credentials")
+	}
+}
+
+func (h *handler) readCredential(c credentialRecord) (oauth.Credential, error) {
 	optional := func(text string) *string {
 		if text == "" {
 			return nil
 		}
 		return &text
 	}
-	for i, c := range r.Credentials {
-		if !strings.HasPrefix(c.ID, "cred_") || len(c.ID) > 64 {
-			return dialect.ImportRefused("credentials", "format", "must have ids that start with cred_")
-		}
-		request := oauth.CredentialRequest{
-			Type: oauth.CredentialType(c.CredentialType), Name: optional(c.Name), PEM: optional(c.PEM), SubjectDN: optional(c.SubjectDN),
-			Alg: optional(c.Alg), KeyID: optional(c.KID),
-		}
-		cred, err := h.registry.NewCredential(request)
-		if err != nil {
-			return oauth.Within(fmt.Sprintf("credentials[%d]", i), err)
-		}
-		cred.ID = c.ID
-		if !c.CreatedAt.IsZero() {
-			cred.CreatedAt, cred.UpdatedAt = c.CreatedAt.UTC(), c.CreatedAt.UTC()
-		}
-		if err := cred.SetExpiry(c.ExpiresAt, cred.UpdatedAt); err != nil {
-			return oauth.Within(fmt.Sprintf("credentials[%d]", i), err)
-		}
-		if !c.UpdatedAt.IsZero() {
-			cred.UpdatedAt = c.UpdatedAt.UTC()
-		}
-		w.Credentials = append(w.Credentials, cred)
+	if !strings.HasPrefix(c.ID, "cred_") || len(c.ID) > 64 {
+		return oauth.Credential{}, dialect.ImportRefused("id", "format", "must start with cred_")
 	}
-	return nil
+	cred, err := h.registry.NewCredential(oauth.CredentialRequest{
+		Type: oauth.CredentialType(c.CredentialType), Name: optional(c.Name), PEM: optional(c.PEM), SubjectDN: optional(c.SubjectDN),
+		Alg: optional(c.Alg), KeyID: optional(c.KID),
+	})
+	if err != nil {
+		return cred, err
+	}
+	cred.ID = c.ID
+	if !c.CreatedAt.IsZero() {
+		cred.CreatedAt, cred.UpdatedAt = c.CreatedAt.UTC(), c.CreatedAt.UTC()
+	}
+	if err := cred.SetExpiry(c.ExpiresAt, cred.UpdatedAt); err != nil {
+		return cred, err
+	}
+	if !c.UpdatedAt.IsZero() {
+		cred.UpdatedAt = c.UpdatedAt.UTC()
+	}
+	return cred, nil
+}
+
+// readLinks reads what Boruta's dialect keeps beside the document.
+func (r *reading) readLinks() {
+	if r.AuthorizedScopes != nil || r.IdentityProvider != nil || r.clientRecord.KeyPair != "" || r.PrivateKey != "" {
+		r.rights = append(r.rights, everything)
+	}
+	scopes := []oauth.Scope{}
+	for i, s := range r.AuthorizedScopes {
+		if s.Name == "" || len(s.Name) > 255 {
+			r.drop(fmt.Sprintf("authorized_scopes[%d]", i), "must have a name of 1 to 255 characters")
+			continue
+		}
+		scopes = append(scopes, oauth.Scope{ID: dialect.ImportedUUID(s.ID), Name: s.Name, Public: s.Public})
+	}
+	r.Scopes = &scopes
+	if r.IdentityProvider != nil {
+		if r.Provider.ID = dialect.ImportedUUID(r.IdentityProvider.ID); r.Provider.ID == "" {
+			r.drop("identity_provider", "must have a uuid")
+		}
+	}
+	if r.clientRecord.KeyPair != "" {
+		if r.ClientImport.KeyPair = dialect.ImportedUUID(r.clientRecord.KeyPair); r.ClientImport.KeyPair == "" {
+			r.drop("key_pair", "must be a uuid")
+		}
+	}
+	if r.PrivateKey != "" {
+		public, err := oauth.PublicHalf(r.PrivateKey)
+		if err != nil || public != jsondoc.String(r.Document[oauth.MemberPublicKey]) {
+			r.drop("private_key", "must be the PKCS #8 PEM of document.public_key")
+			return
+		}
+		r.Key = &oauth.NewKey{PublicPEM: public, Private: oauth.NewSecret(r.PrivateKey)}
+	}
 }
 
 // credentialPEM is what a credential was registered with.
@@ -312,9 +388,7 @@ func credentialPEM(c oauth.Credential) (string, error) {
 
 func (h *handler) readKeyPair(record jsondoc.Object) (registry.Import, error) {
 	var r keyPairRecord
-	if err := decodeRecord(record, &r); err != nil {
-		return registry.Import{}, err
-	}
+	notes := decode(record, &r)
 	k := oauth.KeyPair{ID: dialect.ImportedUUID(r.ID), PublicKey: r.PublicKey, Default: r.IsDefault, CreatedAt: r.CreatedAt}
 	if k.ID == "" {
 		return registry.Import{}, dialect.ImportRefused("id", "format", "must be a uuid")
@@ -324,5 +398,7 @@ func (h *handler) readKeyPair(record jsondoc.Object) (registry.Import, error) {
 			return registry.Import{}, dialect.ImportRefused("private_key", "format", "must be the PKCS #8 PEM of public_key")
 		}
 	}
-	return h.registry.ImportOfKeyPair(k, oauth.NewSecret(r.PrivateKey), []string{everything}), nil
+	one := h.registry.ImportOfKeyPair(k, oauth.NewSecret(r.PrivateKey), []string{everything})
+	one.Warnings = append(one.Warnings, notes...)
+	return one, nil
 }

@@ -18,21 +18,21 @@ func (m Mismatches) Invalid() error {
 	for i := range m {
 		one := &m[i]
 		if one.Keyword != "properties" {
-			broken = append(broken, oauth.Violation{Member: joined(one.Path), Rule: one.Keyword, Detail: one.predicate()})
+			broken = append(broken, oauth.Violation{Member: Place(one.Path), Rule: one.Keyword, Detail: one.Predicate()})
 			continue
 		}
-		for _, name := range one.Unknown() {
+		for _, name := range one.unknown() {
 			broken = append(broken, oauth.Violation{
-				Member: joined(append(one.Path[:len(one.Path):len(one.Path)], name)), Rule: one.Keyword, Detail: "is not known",
+				Member: Place(append(one.Path[:len(one.Path):len(one.Path)], name)), Rule: one.Keyword, Detail: "is not known",
 			})
 		}
 	}
 	return oauth.Invalidate(broken...)
 }
 
-// joined writes a path as people do: "redirect_uris[0]". The empty one is that
+// Place writes a path as people do: "redirect_uris[0]". The empty one is that
 // of the whole record.
-func joined(path []string) string {
+func Place(path []string) string {
 	if len(path) == 0 {
 		return "record"
 	}
@@ -47,8 +47,8 @@ func joined(path []string) string {
 	return text
 }
 
-// predicate is the Detail of an oauth.Violation.
-func (m *Mismatch) predicate() string {
+// Predicate is the Detail of an oauth.Violation.
+func (m *Mismatch) Predicate() string {
 	s := m.Schema
 	if s == nil {
 		s = &openapi3.Schema{}
