@@ -138,7 +138,11 @@ func readInput(cmd *cobra.Command, file string) ([]byte, error) {
 		defer f.Close()
 		in = f
 	}
-	return io.ReadAll(until(cmd.Context(), in))
+	text, err := io.ReadAll(until(cmd.Context(), in))
+	if err != nil {
+		return nil, err
+	}
+	return plainText(text)
 }
 
 // until reads from r until ctx ends, even while r gives nothing.
@@ -156,7 +160,9 @@ func until(ctx context.Context, r io.Reader) io.Reader {
 // that are there twice. Errors do not quote the text: it may hold secrets.
 func parseDocument(text []byte) (jsondoc.Object, error) {
 	const want = "want one object in JSON or YAML"
-	if !json.Valid(text) {
+	if clean, err := io.ReadAll(jsonText(bytes.NewReader(text))); err == nil && json.Valid(clean) {
+		text = clean
+	} else {
 		dec := yaml.NewDecoder(bytes.NewReader(text))
 		var value map[string]any
 		if err := dec.Decode(&value); err != nil {

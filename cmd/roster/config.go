@@ -271,6 +271,9 @@ func expand(environ []string, names ...string) ([]string, error) {
 // readSecret returns what a file holds but for blanks around it.
 func readSecret(file string) (string, error) {
 	text, err := os.ReadFile(file)
+	if err == nil {
+		text, err = plainText(text)
+	}
 	if err != nil {
 		return "", err
 	}

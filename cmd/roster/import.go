@@ -22,9 +22,11 @@ func (a *app) importRecords() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import FORMAT FILE|-", GroupID: overAPI, Short: "Take over clients from Auth0, Boruta, Hydra or another Roster",
 		Long: "Take over clients, with their client_ids and, where the file has them, their secrets.\n\n" +
-			"FORMAT is auth0, boruta, hydra, or roster for what `roster export` writes. The file is JSON: lines, a list, or an\n" +
-			"object around lists such as clients, data or items; it is read piece by piece. Secrets belong in the file or on\n" +
+			"FORMAT is auth0, boruta, hydra, or roster for what `roster export` writes. The file is JSON, UTF-8 or UTF-16: lines, a list,\n" +
+			"or an object around lists such as clients, data or items; it is read piece by piece. Secrets belong in the file or on\n" +
 			"standard input (-), never in the arguments.\n\n" +
+			"A part of a record that cannot be imported, such as an address or a key, is left out with a warning on stderr;\n" +
+			"--strict fails such a record. The other records are imported either way.\n\n" +
 			"Running it again is safe: what is held already is not written again, and what differs in the file wins.\n" +
 			"Nothing is deleted. Try it with --dry-run first. The exit code is 1 if a record could not be taken over.",
 		Example: "  auth0 apps list --json --reveal-secrets | roster import auth0 -\n  roster import hydra clients.json --dry-run\n  roster export --include-secrets --output all.jsonl && roster import roster all.jsonl --url https://other.example",
@@ -44,7 +46,8 @@ func (a *app) importRecords() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&o.dry, "dry-run", false, "tell what would happen and do nothing")
 	flags.IntVar(&o.skip, "skip", 0, "leave out the first `N` records, of an import that was interrupted")
-	flags.BoolVar(&o.warnings, "warnings", false, "tell of each record what was not taken over of it")
+	flags.BoolVar(&o.strict, "strict", false, "fail a record of which a part cannot be imported, in place of leaving the part out")
+	flags.BoolVar(&o.warnings, "warnings", false, "tell of each record all that was not imported of it, not only what somebody must look at")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
 		o.format, o.name = args[0], args[1]
 		if o.skip < 0 {
@@ -65,9 +68,10 @@ func (a *app) importRecords() *cobra.Command {
 }
 
 type importOptions struct {
-	format, name  string
-	dry, warnings bool
-	skip          int
+	format, name string
+	dry, strict  bool
+	warnings     bool
+	skip         int
 }
 
 // file takes over the records of f. Auth0's tools write the kinds of records in

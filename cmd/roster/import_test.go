@@ -121,12 +121,12 @@ func TestImportTellsWhereARecordIsWrong(t *testing.T) {
 		`{"client_id":"z","name":"Z"}`,
 	}
 	stdout, stderr, code := run(t, at(s), "import", "auth0", fileOf(t, strings.Join(lines, "\n")))
-	if code != 1 || !strings.HasPrefix(stdout, "Imported auth0: 2 created, 0 updated, 1 unchanged, 0 skipped, 8 failed.\n") {
+	if code != 1 || !strings.HasPrefix(stdout, "Imported auth0: 6 created, 0 updated, 1 unchanged, 0 skipped, 4 failed.\n") {
 		t.Errorf("exit code %d\n%s%s", code, stdout, stderr)
 	}
 	for _, want := range []string{
-		"line 2: ", "line 3 (c): callbacks[0] must ", "line 4: The payload has the member", "line 5", "line 6: the line is larger than 1 MB", "line 7: client_id must ", "line 8", "line 9 (i): client_secret must ",
-		"roster: 8 of 11 records could not be imported\n",
+		"line 2: ", "line 3 (c): callbacks[0] was left out: it must ", "line 4 (d): name was left out: it is there twice", "line 5 (e): description was left out", "line 6: the line is larger than 1 MB", "line 7: client_id must ", "line 8", "line 9 (i): client_secret was left out: it must ",
+		"roster: 4 of 11 records could not be imported\n",
 	} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("stderr lacks %q", want)

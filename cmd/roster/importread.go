@@ -9,6 +9,7 @@ import (
 	"io"
 	"iter"
 	"slices"
+	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
@@ -20,7 +21,8 @@ type record struct {
 	problem string // why it cannot be sent, "" if it can
 
 	kind, id string
-	exported bool // it says of itself that it is one of Roster's own
+	lost     []remark // what was left out of it, for it to be sent at all
+	exported bool     // it says of itself that it is one of Roster's own
 }
 
 const (
@@ -50,7 +52,7 @@ func readRecords(r io.Reader, format string) iter.Seq2[record, error] {
 			}
 			return yield(one, nil)
 		}
-		in := bufio.NewReaderSize(r, maxLine)
+		in := bufio.NewReaderSize(jsonText(r), maxLine)
 		line, err := in.ReadSlice('\n')
 		if err != nil && err != io.EOF && err != bufio.ErrBufferFull {
 			yield(record{}, err)
@@ -178,6 +180,7 @@ func readValues(r io.Reader, give func([]byte, string) bool) error {
 // whatever else is said of them.
 func readObject(dec *json.Decoder, list func() error, give func([]byte, string) bool, enough error) error {
 	members, container := jsondoc.Object{}, false
+	var text bytes.Buffer // with members that are there twice, of which members has one
 	for dec.More() {
 		token, err := dec.Token()
 		if err != nil {
@@ -190,6 +193,7 @@ func readObject(dec *json.Decoder, list func() error, give func([]byte, string) 
 				return err
 			}
 			members[name] = raw
+			fmt.Fprintf(&text, ",%s:%s", jsondoc.Must(name), raw)
 			continue
 		}
 		if token, err = dec.Token(); err != nil {
@@ -198,6 +202,7 @@ func readObject(dec *json.Decoder, list func() error, give func([]byte, string) 
 		switch delim, ok := token.(json.Delim); {
 		case !ok:
 			members[name] = jsondoc.Must(token)
+			fmt.Fprintf(&text, ",%s:%s", jsondoc.Must(name), members[name])
 		case delim == '[':
 			container = true
 			if err := list(); err != nil {
@@ -210,7 +215,7 @@ func readObject(dec *json.Decoder, list func() error, give func([]byte, string) 
 	if _, err := dec.Token(); err != nil {
 		return err
 	}
-	if !container && !give(jsondoc.Must(members), "") {
+	if !container && !give([]byte("{"+strings.TrimPrefix(text.String(), ",")+"}"), "") {
 		return enough
 	}
 	return nil
@@ -227,14 +232,16 @@ func (r *record) examine(format string) {
 		r.problem = "the record is larger than 1 MB"
 		return
 	}
-	if err := jsondoc.Check(r.raw); err != nil {
-		r.problem = err.Error()
+	clean, lost, ok := salvage(r.raw)
+	if !ok {
+		r.problem = "the record " + wrong(r.raw)
 		return
 	}
-	if r.raw[0] != '{' {
+	if clean[0] != '{' {
 		r.problem = "the record must be a JSON object"
 		return
 	}
+	r.raw, r.lost = clean, lost
 	var known struct {
 		Kind                     string
 		ClientID                 string `json:"client_id"`

@@ -121,6 +121,9 @@ func (im *importing) fill(ctx context.Context, r io.Reader, only string, hand fu
 			im.end(place, 1)
 			continue
 		}
+		if im.strict && one.problem == "" && len(one.lost) > 0 {
+			one.problem = one.lost[0].Message
+		}
 		if one.problem != "" {
 			im.tell(one, outcome{Outcome: "failed", Error: &remark{Message: one.problem}})
 			im.end(place, 1)
@@ -179,7 +182,11 @@ func (im *importing) send(ctx context.Context, b batch) error {
 
 func (im *importing) call(ctx context.Context, records []record) ([]outcome, error) {
 	var body bytes.Buffer
-	fmt.Fprintf(&body, `{"format":%s,"dry_run":%t,"records":[`, jsondoc.Must(im.format), im.dry)
+	fmt.Fprintf(&body, `{"format":%s,"dry_run":%t,`, jsondoc.Must(im.format), im.dry)
+	if im.strict { // which older servers do not know
+		body.WriteString(`"strict":true,`)
+	}
+	body.WriteString(`"records":[`)
 	for i, r := range records {
 		if i > 0 {
 			body.WriteByte(',')
@@ -208,9 +215,13 @@ func (im *importing) tell(r record, o outcome) {
 		im.bar.clear()
 		fmt.Fprintf(im.app.stderr, "%s: %s\n", name, visible(o.Error.Message))
 	}
-	for _, w := range o.Warnings {
+	warnings := o.Warnings
+	if o.Outcome != "failed" {
+		warnings = slices.Concat(r.lost, warnings)
+	}
+	for _, w := range warnings {
 		im.sum.note(w)
-		if im.warnings {
+		if im.warnings || w.Code == "dropped" {
 			im.bar.clear()
 			fmt.Fprintf(im.app.stderr, "%s: %s\n", name, visible(w.Message))
 		}
