@@ -41,6 +41,10 @@ test-oidc: ## Take tokens of a real OpenID Connect provider to Roster; needs nod
 test-upgrade: ## Serve one database from release 1.0.0, built from git, and from this tree
 	@$(OUTSIDE) ./test/upgrade
 
+.PHONY: test-postgres
+test-postgres: ## Migrate and store on PostgreSQL 16, 17 and 18; needs node, npm and Linux on x86-64
+	@test/postgres/run.sh
+
 .PHONY: generate
 generate: ## Make the generated code again from openapi.yaml
 	go generate ./gen

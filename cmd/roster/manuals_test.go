@@ -81,7 +81,7 @@ func shellWith(t *testing.T, script string, env ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(filepath.Join(programs, "pg_dump")); err != nil {
+	if _, err := os.Stat(filepath.Join(programs, "pg_dump")); err != nil && strings.Contains(script, "pg_") {
 		t.Fatalf("PostgreSQL's client programs are needed beside the server's: %v", err)
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-x", "-c", script)
