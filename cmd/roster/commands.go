@@ -63,9 +63,6 @@ func (a *app) withRegistry(ctx context.Context, create bool, fn func(*registry.R
 		return err
 	}
 	defer db.close()
-	if version, err := db.schema(ctx); version == 0 && err != nil {
-		return err
-	}
 	reg, err := openRegistry(ctx, c, db, create, log)
 	if err != nil {
 		return err

@@ -158,8 +158,22 @@ func openKeyset(ctx context.Context, c Config, store *postgres.Store, create boo
 	return keys, err
 }
 
-// openRegistry puts a registry over an open, migrated database.
+// openRegistry puts a registry over an open database. Where that does not work
+// because the database is not migrated, or not far enough, the error says so: a
+// release works on the schema of the one before too.
 func openRegistry(ctx context.Context, c Config, db *database, create bool, log *slog.Logger) (*registry.Registry, error) {
+	at, behind := db.schema(ctx)
+	if at == 0 && behind != nil {
+		return nil, behind
+	}
+	reg, err := prepareRegistry(ctx, c, db, create, log)
+	if behind != nil && postgres.LacksSchema(err) {
+		err = behind
+	}
+	return reg, err
+}
+
+func prepareRegistry(ctx context.Context, c Config, db *database, create bool, log *slog.Logger) (*registry.Registry, error) {
 	store := postgres.New(db.pool)
 	keys, err := openKeyset(ctx, c, store, create, log)
 	if err != nil {

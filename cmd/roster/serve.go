@@ -91,8 +91,6 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		if err := db.up(ctx); err != nil {
 			return err
 		}
-	} else if version, err := db.schema(ctx); version == 0 && err != nil {
-		return err
 	}
 	reg, err := openRegistry(ctx, c, db, setup, log)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -177,6 +178,44 @@ func TestServicesMayStartAtOnce(t *testing.T) {
 					t.Errorf("%d %s", status, body)
 				}
 				s.stop()
+			}
+		})
+	}
+}
+
+// TestServingBeforeMigratingIsSaidInOneSentence starts a service on a database
+// without a schema, and on one that an older release has migrated.
+func TestServingBeforeMigratingIsSaidInOneSentence(t *testing.T) {
+	t.Parallel()
+	sentence := regexp.MustCompile("^roster: the database schema is at version [05], version [0-9]+ is missing: run `roster migrate`\n$")
+	own := postgrestest.NewEmptyURL(t, "")
+	old := postgrestest.NewURL(t)
+	sql(t, old, "DELETE FROM roster_migrations WHERE version > 5", "ALTER TABLE clients DROP COLUMN sealed")
+	keyset := filepath.Join(t.TempDir(), "keyset.json")
+	succeed(t, nil, "keys", "create", keyset)
+	for name, c := range map[string]struct {
+		url string
+		env []string
+	}{
+		"as the owner":              {own, nil},
+		"as the role that serves":   {postgrestest.Runtime(t, own), nil},
+		"with a keyset":             {own, []string{"ROSTER_KEYSET_FILE=" + keyset}},
+		"with an administrator":     {own, []string{"ROSTER_BOOTSTRAP_CLIENT_ID=x", "ROSTER_BOOTSTRAP_CLIENT_SECRET=a-secret-of-my-own-0123456789"}},
+		"with a public URL":         {own, []string{"ROSTER_PUBLIC_URL=https://roster.example", "ROSTER_SECRET_MODE=hashed", "ROSTER_RATE_LIMIT=1"}},
+		"by the simple protocol":    {own + "&default_query_exec_mode=simple_protocol", nil},
+		"by exec":                   {own + "&default_query_exec_mode=exec", nil},
+		"by cached descriptions":    {own + "&default_query_exec_mode=cache_describe", nil},
+		"in a schema that is not":   {own + "&search_path=nowhere", nil},
+		"an older one":              {old, []string{"ROSTER_KEYSET_FILE=" + keyset}},
+		"an older one, and a robot": {old, []string{"ROSTER_KEYSET_FILE=" + keyset, "ROSTER_BOOTSTRAP_CLIENT_ID=x", "ROSTER_BOOTSTRAP_CLIENT_SECRET=a-secret-of-my-own-0123456789"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env, _ := on(t, c.url)
+			for _, command := range []string{"serve", "bootstrap"} {
+				if _, stderr, code := run(t, append(env, c.env...), command); code != 1 || !sentence.MatchString(stderr) {
+					t.Errorf("roster %s exits %d: %s", command, code, stderr)
+				}
 			}
 		})
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -149,4 +150,11 @@ func lost(err error, pgErr *pgconn.PgError) bool {
 	}
 	_, network := errors.AsType[net.Error](err)
 	return network || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+}
+
+// LacksSchema reports whether err says that a table, a column, a function or a
+// right on one is missing.
+func LacksSchema(err error) bool {
+	e, _ := errors.AsType[*pgconn.PgError](err)
+	return e != nil && slices.Contains([]string{"42P01", "42703", "42883", "42501"}, e.Code)
 }
