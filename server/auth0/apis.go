@@ -119,7 +119,7 @@ func changeAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
 	}
 	now, err := api.Terms()
 	if err == nil && newBlankScope(now.ScopeValues(), before.ScopeValues()) {
-		err = broken("scopes", "pattern", "must not have a value with blanks, which separate scopes in a token")
+		err = broken("scopes", "pattern", "must not have a value with blanks, which separate values in a token")
 	}
 	return err
 }

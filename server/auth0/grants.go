@@ -111,7 +111,7 @@ func mayGrant(reg *registry.Registry, g oauth.ClientGrant, client *oauth.Client)
 func checkGranted(g *oauth.ClientGrant, before []string) error {
 	now, err := g.Terms()
 	if err == nil && newBlankScope(now.Scope, before) {
-		err = broken("scope", "pattern", "must not have a scope with blanks, which separate scopes in a token")
+		err = broken("scope", "pattern", "must not have a value with blanks, which separate values in a token")
 	}
 	return err
 }

@@ -104,7 +104,7 @@ func TestScopesHaveNoBlanks(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	api := newAPI(s, apiIdentifier)
-	const ofAPI, ofGrant = "scopes must not have a value with blanks, which separate scopes in a token", "scope must not have a scope with blanks, which separate scopes in a token"
+	const ofAPI, ofGrant = "scopes must not have a value with blanks, which separate values in a token", "scope must not have a value with blanks, which separate values in a token"
 	values := func(list ...string) object {
 		scopes := []object{}
 		for _, one := range list {
