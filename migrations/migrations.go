@@ -84,10 +84,21 @@ func Up(ctx context.Context, pool *pgxpool.Pool) error {
 	if err != nil || len(s.pending) == 0 {
 		return err
 	}
-	if err := unhindered(ctx, pool, s); err != nil {
-		return err
+	var hindrance error
+	err = apply(ctx, pool, func(tx pgx.Tx) error {
+		s, err := read(ctx, tx) // as others left it that migrate too
+		if err != nil || len(s.pending) == 0 {
+			return err
+		}
+		if hindrance = unhindered(ctx, tx, s); hindrance != nil {
+			return hindrance
+		}
+		return prepare(ctx, tx, s)
+	})
+	if hindrance != nil {
+		return hindrance
 	}
-	if err := apply(ctx, pool, func(tx pgx.Tx) error { return prepare(ctx, tx) }); err != nil {
+	if err != nil {
 		return fmt.Errorf("preparing to migrate: %w", err)
 	}
 	for _, m := range s.pending {
@@ -123,12 +134,11 @@ func apply(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error
 
 // prepare makes the table of migrations. It takes over what 1.0.0 noted and
 // leaves that as it is: a server of 1.0.0 goes by it.
-func prepare(ctx context.Context, tx pgx.Tx) error {
-	s, err := read(ctx, tx)
-	if err != nil || s.own {
-		return err
+func prepare(ctx context.Context, tx pgx.Tx, s state) error {
+	if s.own {
+		return nil
 	}
-	_, err = tx.Exec(ctx, "CREATE TABLE "+table+` (
+	_, err := tx.Exec(ctx, "CREATE TABLE "+table+` (
 		version    bigint      NOT NULL CONSTRAINT roster_migrations_pkey PRIMARY KEY,
 		applied_at timestamptz NOT NULL DEFAULT now())`)
 	if err == nil && s.legacy {
