@@ -2,12 +2,14 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"strings"
 	"testing"
@@ -45,6 +47,27 @@ func TestProductHasBounds(t *testing.T) {
 	}
 	if srv.MaxHeaderBytes <= 0 || srv.MaxHeaderBytes > 1<<20 {
 		t.Errorf("headers may have %d bytes", srv.MaxHeaderBytes)
+	}
+}
+
+func TestAnswersThatTakeTooLongEndBeforeTheyCannotBeSent(t *testing.T) {
+	t.Parallel()
+	if answerTimeout >= apiServer(nil, slog.New(slog.DiscardHandler)).WriteTimeout {
+		t.Errorf("an answer may take %v", answerTimeout)
+	}
+	ended := make(chan error, 1)
+	srv := httptest.NewServer(within(time.Millisecond, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		ended <- r.Context().Err()
+	})))
+	defer srv.Close()
+	resp, err := http.Get(srv.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if err := <-ended; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it ended with %v", err)
 	}
 }
 

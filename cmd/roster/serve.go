@@ -28,6 +28,7 @@ import (
 const (
 	readHeaderTimeout = 5 * time.Second
 	requestTimeout    = 30 * time.Second // reading a request, writing its answer
+	answerTimeout     = 25 * time.Second // making an answer, so that there is time to send it
 	idleTimeout       = 2 * time.Minute
 	shutdownTimeout   = 15 * time.Second
 	housekeeping      = time.Minute
@@ -162,9 +163,20 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 // looks at what it sends.
 func apiServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
+		Handler: within(answerTimeout, handler), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
+}
+
+// within ends the context of each request after d. An answer that comes later
+// than WriteTimeout cannot be sent, and a database that is gone without a word
+// must not keep the request and its connection.
+func within(d time.Duration, handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), d)
+		defer cancel()
+		handler.ServeHTTP(w, r.WithContext(ctx))
+	})
 }
 
 // wait returns when the server has stopped: because ctx ended, or because it or
