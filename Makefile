@@ -45,6 +45,15 @@ test-upgrade: ## Serve one database from release 1.0.0, built from git, and from
 test-postgres: ## Migrate and store on PostgreSQL 16, 17 and 18; needs node, npm and Linux on x86-64
 	@test/postgres/run.sh
 
+# Both are tests of cmd/roster, which skips them otherwise.
+.PHONY: test-pgbouncer
+test-pgbouncer: ## Serve through PgBouncer, which must be installed: query modes, faults, crashes
+	@PATH="$$PATH:/usr/sbin" TEST_PGBOUNCER=1 go test -race -count=1 -v -timeout 30m -run TestPgBouncer ./cmd/roster
+
+.PHONY: test-failover
+test-failover: ## Restart, kill and promote replicating PostgreSQL servers under load; tells how long callers wait
+	@TEST_FAILOVER=1 go test -race -count=1 -v -timeout 30m -run TestFailover ./cmd/roster
+
 .PHONY: generate
 generate: ## Make the generated code again from openapi.yaml
 	go generate ./gen
