@@ -182,6 +182,7 @@ func TestT28(t *testing.T) {
 	for name, fault := range map[string][2]string{
 		"no room":  {"ALTER TABLE events ADD CONSTRAINT no_room CHECK (false) NOT VALID", "ALTER TABLE events DROP CONSTRAINT no_room"},
 		"no table": {"ALTER TABLE events RENAME TO gone", "ALTER TABLE gone RENAME TO events"},
+		"no clock": {"CREATE TABLE kept AS TABLE event_clock; DELETE FROM event_clock", "INSERT INTO event_clock TABLE kept; DROP TABLE kept"},
 	} {
 		before := dump(t, s)
 		if _, err := s.Pool.Exec(t.Context(), fault[0]); err != nil {

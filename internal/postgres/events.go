@@ -10,14 +10,15 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-// InsertEvent adds a line to the audit trail of the transaction.
+// InsertEvent adds a line to the audit trail of the transaction, which fails
+// where event_clock has lost its row.
 func (t *Tx) InsertEvent(e oauth.Event) {
 	var changes any
 	if len(e.Changes) > 0 {
 		changes = e.Changes
 	}
 	t.write(`INSERT INTO events (transaction, occurred_at, actor, actor_client, action, target_type, target, changes, request_id, address)
-		SELECT (pg_current_xact_id()::text::bigint + shift)::text::xid8, $1, $2, $3, $4, $5, $6, $7, $8, $9 FROM event_clock`,
+		VALUES ((pg_current_xact_id()::text::bigint + (SELECT shift FROM event_clock))::text::xid8, $1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		e.OccurredAt, e.Actor, e.ActorClient, e.Action, e.TargetType, e.Target, changes, e.RequestID, e.Address)
 }
 
