@@ -158,9 +158,9 @@ func TestBackupIsRestoredAsDocumented(t *testing.T) {
 			t.Parallel()
 			own := postgrestest.NewEmptyURL(t, "")
 			shellWith(t, blocks[1], "PWD="+dir, "DATABASE_URL="+own, "ROSTER_KEYSET_FILE="+filepath.Join(t.TempDir(), "keyset"))
-			sql(t, own, loss)
 			env := as(restored, postgrestest.Runtime(t, own))
 			s := serve(t, env)
+			sql(t, own, loss)
 			if status, body := s.call("", "GET", "/readyz", ""); status != http.StatusServiceUnavailable || !strings.Contains(body, name) {
 				t.Errorf("readyz: %d %s", status, body)
 			}
@@ -170,6 +170,24 @@ func TestBackupIsRestoredAsDocumented(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestStartTellsWhichRightsAreLacking serves as a role that was given its rights
+// before the newest migration.
+func TestStartTellsWhichRightsAreLacking(t *testing.T) {
+	t.Parallel()
+	own := postgrestest.NewURL(t)
+	url, runtime := serving(t, own)
+	env, _ := on(t, url)
+	succeed(t, env, "bootstrap", "--create-keyset")
+	for _, table := range []string{"events", "issuer_keys", "roster_migrations", "keyset_check"} {
+		sql(t, own, "REVOKE ALL ON "+table+" FROM "+runtime)
+		for _, command := range []string{"serve", "token"} {
+			refuse(t, env, []string{command}, "run `roster migrate --runtime-role "+runtime+"` as the owner of the tables")
+		}
+		succeed(t, as(env, own), "migrate", "--runtime-role", runtime)
+	}
+	serves(t, env)
 }
 
 // TestDatabaseIsSharedAsDocumented gives Roster a schema of its own beside a
