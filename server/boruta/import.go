@@ -127,13 +127,11 @@ func (r *importing) items(a *attribute, raw json.RawMessage) json.RawMessage {
 	kept := []json.RawMessage{}
 	for i, item := range list {
 		value, ok := a.cast(jsondoc.Must([]json.RawMessage{item}))
-		if tokens := []string{tokenInvalid}; ok {
-			if tokens = a.verdict(value); tokens == nil {
-				kept = append(kept, item)
-				continue
-			}
+		if ok && a.verdict(value) == nil {
+			kept = append(kept, item)
+		} else {
+			r.drop(fmt.Sprintf("%s[%d]", a.wire, i), tokenInvalid)
 		}
-		r.drop(fmt.Sprintf("%s[%d]", a.wire, i), tokenInvalid)
 	}
 	if len(kept) == len(list) {
 		return raw
