@@ -138,7 +138,9 @@ func TestEmbeddedServiceListensOnLoopbackAlone(t *testing.T) {
 	}
 	s.stop()
 
-	open := serve(t, []string{"ROSTER_DATA_DIR=" + shortDir(t), "ROSTER_ADDR=:0"})
+	dir := shortDir(t)
+	open := serve(t, []string{"ROSTER_DATA_DIR=" + dir, "ROSTER_ADDR=:0"})
+	succeed(t, []string{"ROSTER_DATA_DIR=" + dir}, "health") // which finds the port
 	if at := open.stderr.wait(t, open.ended, regexp.MustCompile(`"msg":"listening","addr":"([^"]*)"`))[1]; !strings.HasPrefix(at, "[::]:") && !strings.HasPrefix(at, "0.0.0.0:") {
 		t.Errorf("with ROSTER_ADDR=:0 it listens on %s", at)
 	}
