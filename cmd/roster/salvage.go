@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
@@ -61,7 +62,7 @@ func pruned(raw json.RawMessage, at string, lost func(at, why string)) json.RawM
 		out.WriteByte('{')
 		names, values, valid := membersOf(raw)
 		for i, name := range names {
-			below := strings.TrimPrefix(at+"."+name, ".")
+			below := strings.TrimPrefix(at+"."+cmp.Or(name, `""`), ".")
 			switch key, _ := json.Marshal(name); {
 			case slices.Index(names, name) < i: // told at the first one
 			case ambiguous(name, names, values):

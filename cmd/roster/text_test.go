@@ -112,6 +112,7 @@ func TestOneOddMemberIsTakenOutOfARecord(t *testing.T) {
 		"Latin-1":              {"{\"client_id\":\"a\",\"client_name\":\"caf\xe9\"}", `{"client_id":"a"}`, []string{"client_name"}},
 		"a member twice":       {`{"scope":"a","client_id":"a","scope":"b"}`, `{"client_id":"a"}`, []string{"scope"}},
 		"the same twice":       {`{"scope":"a","client_id":"a","scope":"a"}`, `{"scope":"a","client_id":"a"}`, nil},
+		"no name":              {`{"":12345678901234567890,"client_id":"a"}`, `{"client_id":"a"}`, []string{`""`}},
 		"a name with NUL":      {`{"client_id":"a","x\u0000":1}`, `{"client_id":"a"}`, []string{"x\x00"}},
 		"twice, deeper inside": {`{"client_id":"a","metadata":{"b":1,"c":2,"b":3}}`, `{"client_id":"a","metadata":{"c":2}}`, []string{"metadata.b"}},
 	} {
