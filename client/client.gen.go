@@ -7153,8 +7153,8 @@ type ClientInterface interface {
 
 	// GetReadiness Can it serve requests?
 	//
-	// The database answers and its schema is the one this release needs. While it is not ready, send traffic
-	// elsewhere.
+	// The database answers and takes changes, and its schema is the one this release needs. While it is not ready,
+	// send traffic elsewhere.
 	//
 	// Corresponds with GET /readyz (the `GetReadiness` operationId).
 	GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8974,8 +8974,8 @@ func (c *API) GetSpecificationPart(ctx context.Context, part string, reqEditors 
 
 // GetReadiness Can it serve requests?
 //
-// The database answers and its schema is the one this release needs. While it is not ready, send traffic
-// elsewhere.
+// The database answers and takes changes, and its schema is the one this release needs. While it is not ready,
+// send traffic elsewhere.
 //
 // Corresponds with GET /readyz (the `GetReadiness` operationId).
 func (c *API) GetReadiness(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -13498,8 +13498,8 @@ type ClientWithResponsesInterface interface {
 
 	// GetReadinessWithResponse Can it serve requests?
 	//
-	// The database answers and its schema is the one this release needs. While it is not ready, send traffic
-	// elsewhere.
+	// The database answers and takes changes, and its schema is the one this release needs. While it is not ready,
+	// send traffic elsewhere.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -22690,8 +22690,8 @@ func (c *ClientWithResponses) GetSpecificationPartWithResponse(ctx context.Conte
 
 // GetReadinessWithResponse Can it serve requests?
 //
-// The database answers and its schema is the one this release needs. While it is not ready, send traffic
-// elsewhere.
+// The database answers and takes changes, and its schema is the one this release needs. While it is not ready,
+// send traffic elsewhere.
 //
 // Returns a wrapper object for the known response body format(s).
 //

@@ -42,15 +42,17 @@ func TestEveryQueryModeServes(t *testing.T) {
 			}); r.Status != http.StatusOK {
 				t.Errorf("a token for an assertion: %d %s", r.Status, r.Body)
 			}
-			exported := w.Do(w.Admin, "GET", "/api/roster/v1/export?include_secrets=true", nil).Want(http.StatusOK).Object()["records"]
-			text, err := json.Marshal(map[string]any{"format": "roster", "records": exported})
+			exported := w.Do(w.Admin, "GET", "/api/roster/v1/export?include_secrets=true", nil).Want(http.StatusOK).Object()
+			text, err := json.Marshal(map[string]any{"format": "roster", "records": exported["records"]})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for range 2 { // the second one is answered by what was kept
 				w.Do(w.Admin, "POST", "/api/roster/v1/import", string(text), "Idempotency-Key", "once").Want(http.StatusOK)
 			}
-			for _, id := range []string{"auth0DeleteClientGrant", "auth0DeleteResourceServer", "auth0DeleteClient", "borutaDeleteClient", "borutaDeleteScope"} {
+			for _, id := range []string{
+				"auth0DeleteClientGrant", "auth0DeleteResourceServer", "auth0DeleteClient", "borutaDeleteClient", "borutaDeleteScope",
+			} {
 				op := all[slices.IndexFunc(all, func(op operation) bool { return op.ID == id })]
 				if r := w.Do(w.Admin, op.Method, w.real(op.fill()), nil); r.Status >= http.StatusBadRequest {
 					t.Errorf("%s: %d %s", id, r.Status, r.Body)

@@ -87,7 +87,9 @@ func (m *machine) standby() *machine {
 	if err != nil {
 		m.t.Fatal(err)
 	}
-	out, err := exec.Command(filepath.Join(programs, "pg_basebackup"), "--dbname="+m.URL, "--pgdata="+filepath.Join(dir, "data"), "--write-recovery-conf", "--checkpoint=fast").CombinedOutput()
+	backup := exec.Command(filepath.Join(programs, "pg_basebackup"), "--dbname="+m.URL, "--pgdata="+filepath.Join(dir, "data"),
+		"--write-recovery-conf", "--checkpoint=fast")
+	out, err := backup.CombinedOutput()
 	if err != nil {
 		m.t.Fatalf("pg_basebackup: %v\n%s", err, out)
 	}
@@ -188,7 +190,8 @@ func (l *load) round(n int) {
 	}
 	for change := range 4 {
 		if change > 0 {
-			if _, ok := l.call(token, "PATCH", "/api/v2/clients/"+made.ID, fmt.Sprintf(`{"client_metadata":{"n":"%d"}}`, change)); !ok {
+			body := fmt.Sprintf(`{"client_metadata":{"n":"%d"}}`, change)
+			if _, ok := l.call(token, "PATCH", "/api/v2/clients/"+made.ID, body); !ok {
 				return
 			}
 		}
@@ -199,7 +202,8 @@ func (l *load) round(n int) {
 }
 
 func (l *load) token() (string, bool) {
-	text, ok := l.call("", "POST", "/oauth/token", fmt.Sprintf(`{"grant_type":"client_credentials","client_id":%q,"client_secret":%q,"audience":%q}`, adminID, adminSecret, l.s.URL+"/api/v2/"))
+	const request = `{"grant_type":"client_credentials","client_id":%q,"client_secret":%q,"audience":%q}`
+	text, ok := l.call("", "POST", "/oauth/token", fmt.Sprintf(request, adminID, adminSecret, l.s.URL+"/api/v2/"))
 	var t struct {
 		Token string `json:"access_token"`
 	}
@@ -286,7 +290,8 @@ func (l *load) settled(what string, from time.Time) {
 	counts := maps.Clone(l.counts)
 	clear(l.counts)
 	l.mu.Unlock()
-	l.s.t.Logf("%s: every caller was served again after %v, ready after %v; answers by status: %v", what, took.Round(time.Millisecond), time.Since(from).Round(time.Millisecond), counts)
+	l.s.t.Logf("%s: every caller was served again after %v, ready after %v; answers by status: %v",
+		what, took.Round(time.Millisecond), time.Since(from).Round(time.Millisecond), counts)
 }
 
 // end stops the load and checks that nothing that was acknowledged is lost.
@@ -344,8 +349,7 @@ func TestFailover(t *testing.T) {
 	synchronous(first)
 
 	env, _ := on(t, addressOf(t, "app", "app", second, first)) // the standby first
-	env = append(env, "ROSTER_BOOTSTRAP_CLIENT_ID="+adminID, "ROSTER_BOOTSTRAP_CLIENT_SECRET="+adminSecret, "ROSTER_RATE_LIMIT=off")
-	s := serve(t, env, "--setup")
+	s := serve(t, administered(env), "--setup")
 	l := loadOn(s)
 	l.settled("the start", time.Now())
 

@@ -67,7 +67,7 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger, serving, exec
 	if !exec {
 		if err := postgres.CheckMode(ctx, db.pool); err != nil {
 			db.close()
-			return nil, fmt.Errorf("DATABASE_URL: %w", err)
+			return nil, err
 		}
 	}
 	return db, nil

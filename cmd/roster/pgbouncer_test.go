@@ -45,7 +45,8 @@ func newBouncer(t *testing.T, m *machine, more ...string) *bouncer {
 			t.Fatal(err)
 		}
 	}
-	text := snippets(t, "operations.md", "## Poolers", "ini", "host=db.internal", "host="+filepath.Join(m.Dir, "run")+" port=5432",
+	text := snippets(t, "operations.md", "## Poolers", "ini",
+		"host=db.internal", "host="+filepath.Join(m.Dir, "run")+" port=5432",
 		"roster = ", "app = ", "dbname=roster", "dbname=app", "auth_type = scram-sha-256", "auth_type = trust",
 		"/etc/pgbouncer/userlist.txt", b.dir+"/users", "listen_addr = *", "unix_socket_dir = "+b.dir)[0]
 	text += strings.Join(more, "\n") + "\n"
@@ -110,7 +111,8 @@ func pooled(t *testing.T, settings map[string]string) *machine {
 }
 
 func administered(env []string) []string {
-	return append(env, "ROSTER_BOOTSTRAP_CLIENT_ID="+adminID, "ROSTER_BOOTSTRAP_CLIENT_SECRET="+adminSecret, "ROSTER_RATE_LIMIT=off")
+	return append(env, "ROSTER_BOOTSTRAP_CLIENT_ID="+adminID, "ROSTER_BOOTSTRAP_CLIENT_SECRET="+adminSecret,
+		"ROSTER_RATE_LIMIT=off")
 }
 
 // TestPgBouncerModes serves under load through a pooler that has fewer sessions
@@ -143,7 +145,8 @@ func TestPgBouncerModes(t *testing.T) {
 			}
 			s.stop()
 			var locks int
-			if err := query(m.URL, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", &locks); err != nil || locks > 0 {
+			err := query(m.URL, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'", &locks)
+			if err != nil || locks > 0 {
 				t.Errorf("%s leaves %d locks in the pooler's sessions, %v", mode, locks, err)
 			}
 		}
@@ -152,7 +155,9 @@ func TestPgBouncerModes(t *testing.T) {
 
 func TestPgBouncerModesThatCannotWorkAreRefused(t *testing.T) {
 	m := pooled(t, nil)
-	for _, pool := range []string{"default_pool_size = 1", "default_pool_size = 5", "default_pool_size = 3\nserver_round_robin = 1"} {
+	for _, pool := range []string{
+		"default_pool_size = 1", "default_pool_size = 5", "default_pool_size = 3\nserver_round_robin = 1",
+	} {
 		b := newBouncer(t, m, pool)
 		env, keyset := on(t, b.address("cache_describe"))
 		sql(t, m.URL, "DROP DATABASE app WITH (FORCE)", "CREATE DATABASE app OWNER app")
@@ -162,7 +167,8 @@ func TestPgBouncerModesThatCannotWorkAreRefused(t *testing.T) {
 		for range 3 {
 			for _, mode := range []string{"", "cache_statement", "describe_exec"} {
 				env := as(env, b.address(mode))
-				refuse(t, env, []string{"serve"}, "roster: DATABASE_URL: a connection pooler mixes up prepared statements: add default_query_exec_mode=cache_describe\n")
+				refuse(t, env, []string{"serve"}, "roster: a connection pooler mixes up prepared statements: "+
+					"add default_query_exec_mode=cache_describe to DATABASE_URL\n")
 				succeed(t, env, "migrate") // uses none
 			}
 		}

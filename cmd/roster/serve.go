@@ -14,7 +14,6 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/oauth"
@@ -106,10 +105,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 			return err
 		}
 		_, err := db.schema(ctx)
-		if _, lost := errors.AsType[*pgconn.ConnectError](err); lost {
-			return errors.New("the database does not answer")
-		}
-		return err
+		return postgres.Told(err)
 	}
 	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Boruta: c.boruta}
 	if c.AdminAddr != "" {

@@ -69,7 +69,8 @@ func TestCommitsAreDurableWhereTheServerWouldNotMakeThemSo(t *testing.T) {
 		var writer int
 		eventually(t, "the server writes nothing", func() (started bool) {
 			var err error
-			writer, err = one(ctx, store, "writer", pgx.RowTo[int], "SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
+			writer, err = one(ctx, store, "writer", pgx.RowTo[int],
+				"SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'")
 			return err == nil
 		})
 		if err := syscall.Kill(writer, syscall.SIGSTOP); err != nil {
@@ -85,6 +86,7 @@ func TestCommitsAreDurableWhereTheServerWouldNotMakeThemSo(t *testing.T) {
 		if err != nil || !slices.Equal(names, []string{"stored by Roster"}) {
 			t.Errorf("with synchronous_commit = %s and %s, what a crash leaves is %q, %v", c.setting, c.sql, names, err)
 		}
-		run(t, durable, "DROP TABLE kept", "ALTER DATABASE roster RESET synchronous_commit", "ALTER ROLE roster RESET synchronous_commit")
+		run(t, durable, "DROP TABLE kept",
+			"ALTER DATABASE roster RESET synchronous_commit", "ALTER ROLE roster RESET synchronous_commit")
 	}
 }

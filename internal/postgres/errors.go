@@ -70,8 +70,10 @@ const (
 	outOfStep = "The connection to the database had to be replaced; try again."
 )
 
-// pooled tells operators what outOfStep is due to, unless it happens once.
-const pooled = "a pooler between Roster and the database mixes up prepared statements: add default_query_exec_mode=cache_describe to DATABASE_URL"
+// ErrPooled says that statements which one transaction prepares are not there
+// for the next one.
+var ErrPooled = errors.New("a connection pooler mixes up prepared statements: " +
+	"add default_query_exec_mode=cache_describe to DATABASE_URL")
 
 // translate gives database failures the registry's kinds, by SQLSTATE and
 // constraint name, never by message text. Errors of the rules pass unchanged.
@@ -82,7 +84,10 @@ func translate(err error) error {
 	}
 	pgErr, ok := errors.AsType[*pgconn.PgError](err)
 	if lost(err, pgErr) {
-		return &oauth.Error{Kind: oauth.Unavailable, Reason: oauth.Busy, Detail: "The database cannot be reached at the moment; try again.", Err: fmt.Errorf("database: %w", Unconnected(err))}
+		return &oauth.Error{
+			Kind: oauth.Unavailable, Reason: oauth.Busy, Detail: "The database cannot be reached at the moment; try again.",
+			Err: fmt.Errorf("database: %w", Unconnected(err)),
+		}
 	}
 	if !ok {
 		return fmt.Errorf("database: %w", err)
@@ -100,7 +105,7 @@ func translate(err error) error {
 	if detail := passes(pgErr); detail != "" {
 		err = fmt.Errorf("database: %w", err)
 		if pgErr.Code == "26000" || pgErr.Code == "42P05" {
-			err = fmt.Errorf("%w: %s", err, pooled)
+			err = fmt.Errorf("%w: unless this happens once, %w", err, ErrPooled)
 		}
 		return &oauth.Error{Kind: oauth.Unavailable, Reason: oauth.Busy, Detail: detail, Err: err}
 	}
@@ -149,7 +154,8 @@ func lost(err error, pgErr *pgconn.PgError) bool {
 		return fatal(pgErr)
 	}
 	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+	return network || errors.Is(err, pgconn.ErrConnClosed) || errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 // LacksSchema reports whether err says that a table, a column, a function or a

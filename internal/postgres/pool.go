@@ -212,7 +212,7 @@ const volatile = "current_setting('fsync') = 'off' AND current_setting('cluster_
 
 var errVolatile = &oauth.Error{
 	Kind: oauth.Unavailable, Reason: oauth.Busy,
-	Detail: "The database server runs with fsync off and would lose what was stored when its machine crashes: set fsync = on.",
+	Detail: "The database server has fsync off and would lose what was stored when its machine crashes: set fsync = on.",
 }
 
 // begin prepares a new connection, or refuses it.

@@ -148,7 +148,8 @@ func TestDatabaseThatTakesNoChangesIsNotReadyUntilItDoes(t *testing.T) {
 	for _, c := range held {
 		c.Release()
 	}
-	run(t, strings.Replace(address, "?", "?options=-c%20default_transaction_read_only%3Doff&", 1), "ALTER DATABASE "+name+" RESET default_transaction_read_only")
+	run(t, strings.Replace(address, "?", "?options=-c%20default_transaction_read_only%3Doff&", 1),
+		"ALTER DATABASE "+name+" RESET default_transaction_read_only")
 	eventually(t, "the database still takes no changes", func() bool { return change() == nil })
 	for range 8 { // on every connection
 		if err := errors.Join(change(), s.Ready(t.Context())); err != nil {
@@ -197,7 +198,8 @@ func TestAddressIsFollowed(t *testing.T) {
 			t.Error("with an address that is no use it does not stay where it was")
 		}
 	}
-	if text := log.String(); strings.Count(text, "has changed") != 1 || strings.Count(text, "is no use") != 2 || strings.Contains(text, "secret") {
+	text := log.String()
+	if strings.Count(text, "has changed") != 1 || strings.Count(text, "is no use") != 2 || strings.Contains(text, "secret") {
 		t.Errorf("the log is\n%s", text)
 	}
 }
@@ -248,7 +250,9 @@ func TestPoolsOpenAsManyConnectionsAsIsSaid(t *testing.T) {
 
 func TestEveryQueryModeWorksWithoutAPooler(t *testing.T) {
 	t.Parallel()
-	for _, setting := range []string{"datestyle = 'German, DMY'", "bytea_output = 'escape'", "standard_conforming_strings = off", "timezone = 'Asia/Kathmandu'"} {
+	for _, setting := range []string{
+		"datestyle = 'German, DMY'", "bytea_output = 'escape'", "standard_conforming_strings = off", "timezone = 'Asia/Kathmandu'",
+	} {
 		address := postgrestest.NewURL(t)
 		run(t, address, "ALTER DATABASE "+nameOf(t, address)+" SET "+setting)
 		for _, mode := range []string{"cache_statement", "cache_describe", "describe_exec", "exec", "simple_protocol"} {
@@ -270,7 +274,9 @@ func TestBytesOfTheFormatEscape(t *testing.T) {
 	t.Parallel()
 	m := pgtype.NewMap()
 	readBytea(m)
-	for text, want := range map[string]string{`\x00ff`: "\x00\xff", `a\\b`: `a\b`, `\000\377x`: "\x00\xffx", ``: "", `\\x`: `\x`} {
+	for text, want := range map[string]string{
+		`\x00ff`: "\x00\xff", `a\\b`: `a\b`, `\000\377x`: "\x00\xffx", ``: "", `\\x`: `\x`,
+	} {
 		var got []byte
 		if err := m.Scan(pgtype.ByteaOID, pgtype.TextFormatCode, []byte(text), &got); err != nil || string(got) != want {
 			t.Errorf("%q is %q, %v, want %q", text, got, err, want)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,7 +25,7 @@ func (s *Store) Ready(ctx context.Context) error {
 	case is.Volatile || errors.Is(err, errVolatile):
 		return errVolatile
 	case err != nil:
-		return errors.New("the database does not answer")
+		return errSilent
 	case is.Standby:
 		err = errors.New("the database is a standby, which takes no changes")
 	case is.ReadOnly:
@@ -36,9 +37,18 @@ func (s *Store) Ready(ctx context.Context) error {
 	return err
 }
 
-// ErrPooled says that statements which one transaction prepares are not there
-// for the next one.
-var ErrPooled = errors.New("a connection pooler mixes up prepared statements: add default_query_exec_mode=cache_describe")
+// errSilent is all that anybody is told of a failure of the database.
+var errSilent = errors.New("the database does not answer")
+
+// Told returns what anybody may read of an error: that the database does not
+// answer, where it is the database that has failed.
+func Told(err error) error {
+	_, refused := errors.AsType[*pgconn.PgError](err)
+	if refused || lost(err, nil) || errors.Is(err, context.Canceled) {
+		return errSilent
+	}
+	return err
+}
 
 // CheckMode returns what keeps the pool's query mode from working with whatever
 // is between here and the server; nil when nothing does.
@@ -84,17 +94,19 @@ func sendsValues(ctx context.Context, pool *pgxpool.Pool) error {
 		Bytes []byte
 		List  [][]byte
 	}
-	at, raw := time.Unix(1_700_000_000, 123_456_000).UTC(), []byte{0, '\\', 'x', 255}
-	rows, _ := pool.Query(ctx, "SELECT $1::text, $2::timestamptz, $3::bytea, ARRAY[$3::bytea]", "it's \\", at, raw)
+	text, at, raw := "it's \\", time.Unix(1_700_000_000, 123_456_000).UTC(), []byte{0, '\\', 'x', 255}
+	rows, _ := pool.Query(ctx, "SELECT $1::text, $2::timestamptz, $3::bytea, ARRAY[$3::bytea]", text, at, raw)
 	got, err := pgx.CollectExactlyOneRow(rows, pgx.RowToStructByPos[values])
 	if err != nil && oauth.KindOf(translate(err)) == oauth.Unavailable {
 		return translate(err)
 	}
-	if err == nil && (got.Text != "it's \\" || !got.Time.Equal(at) || !bytes.Equal(got.Bytes, raw) || !bytes.Equal(got.List[0], raw)) {
+	same := got.Text == text && got.Time.Equal(at) && bytes.Equal(got.Bytes, raw) && slices.EqualFunc(got.List, [][]byte{raw}, bytes.Equal)
+	if err == nil && !same {
 		err = errors.New("they come back as others")
 	}
 	if err != nil {
-		return fmt.Errorf("values cannot be sent in the mode %v over this connection, leave default_query_exec_mode out: %w", pool.Config().ConnConfig.DefaultQueryExecMode, err)
+		return fmt.Errorf("values cannot be sent to this database in the mode %v, leave default_query_exec_mode out of DATABASE_URL: %w",
+			pool.Config().ConnConfig.DefaultQueryExecMode, err)
 	}
 	return nil
 }

@@ -30,7 +30,8 @@ func startServer(t *testing.T, settings map[string]string) *server {
 		t.Fatal(err)
 	}
 	s := &server{t: t, config: embedpg.Config{
-		Dir: filepath.Join(dir, "postgres"), BinDir: os.Getenv("ROSTER_POSTGRES_BIN"), Settings: settings, Log: slog.New(slog.DiscardHandler),
+		Dir: filepath.Join(dir, "postgres"), BinDir: os.Getenv("ROSTER_POSTGRES_BIN"),
+		Settings: settings, Log: slog.New(slog.DiscardHandler),
 	}}
 	s.start()
 	t.Cleanup(func() { s.Stop() })
