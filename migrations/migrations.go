@@ -123,8 +123,9 @@ func Up(ctx context.Context, pool *pgxpool.Pool) error {
 // anew for each statement sees what others did while it waited.
 func apply(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		_, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL synchronous_commit = on; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SELECT pg_advisory_xact_lock(%d)", lock),
-			pgx.QueryExecModeSimpleProtocol)
+		_, err := tx.Exec(ctx, fmt.Sprintf(`SET LOCAL synchronous_commit = on;
+			SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0;
+			SELECT pg_advisory_xact_lock(%d)`, lock), pgx.QueryExecModeSimpleProtocol)
 		if err != nil {
 			return err
 		}
@@ -142,7 +143,8 @@ func prepare(ctx context.Context, tx pgx.Tx, s state) error {
 		version    bigint      NOT NULL CONSTRAINT roster_migrations_pkey PRIMARY KEY,
 		applied_at timestamptz NOT NULL DEFAULT now())`)
 	if err == nil && s.legacy {
-		_, err = tx.Exec(ctx, "INSERT INTO "+table+" (version, applied_at) SELECT version_id, max(tstamp) FROM "+legacyRows+" GROUP BY version_id")
+		_, err = tx.Exec(ctx, "INSERT INTO "+table+" (version, applied_at) "+
+			"SELECT version_id, max(tstamp) FROM "+legacyRows+" GROUP BY version_id")
 	}
 	return err
 }
@@ -167,7 +169,8 @@ type state struct {
 type denied struct{ role string }
 
 func (d denied) Error() string {
-	return fmt.Sprintf("the role %s may not read which migrations were applied: run `roster migrate --runtime-role %[1]s` as the owner of the tables", d.role)
+	return fmt.Sprintf("the role %s may not read which migrations were applied: "+
+		"run `roster migrate --runtime-role %[1]s` as the owner of the tables", d.role)
 }
 
 func (s state) lacks(version int64) bool {
@@ -182,8 +185,10 @@ func read(ctx context.Context, db Querier) (s state, err error) {
 	// By the catalog: to_regclass may answer from a cache that is older than what
 	// the transaction has waited for.
 	rows, _ := db.Query(ctx, `
-		SELECT current_user, coalesce(current_schema(), ''), coalesce(array_agg(relname::text) FILTER (WHERE relname IS NOT NULL), '{}')
-		FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid AND c.relname IN ('`+table+`', '`+legacyTable+`', 'keyset_check')
+		SELECT current_user, coalesce(current_schema(), ''),
+			coalesce(array_agg(relname::text) FILTER (WHERE relname IS NOT NULL), '{}')
+		FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid
+			AND c.relname IN ('`+table+`', '`+legacyTable+`', 'keyset_check')
 		WHERE n.nspname = current_schema()`, pgx.QueryExecModeExec)
 	var tables []string
 	if _, err = pgx.CollectExactlyOneRow(rows, func(row pgx.CollectableRow) (struct{}, error) {

@@ -48,7 +48,8 @@ func checkRights(ctx context.Context, db Querier) error {
 		ORDER BY 1`, strings.Join(wanted, "\n"))
 	if err == nil && len(lacking) > 0 {
 		role, first, _ := strings.Cut(lacking[0], " ")
-		err = fmt.Errorf("the role %s lacks rights on %s (%d such): run `roster migrate --runtime-role %[1]s` as the owner of the tables", role, first, len(lacking))
+		err = fmt.Errorf("the role %s lacks rights on %s (%d such): "+
+			"run `roster migrate --runtime-role %[1]s` as the owner of the tables", role, first, len(lacking))
 	}
 	return err
 }
@@ -73,7 +74,8 @@ func GrantRuntime(ctx context.Context, pool *pgxpool.Pool, role string) error {
 		}
 		for _, table := range Tables() {
 			name := pgx.Identifier{schema, table}.Sanitize()
-			statements = append(statements, "REVOKE ALL ON "+name+" FROM "+to, "GRANT "+rightsOn(table)+" ON "+name+" TO "+to)
+			statements = append(statements,
+				"REVOKE ALL ON "+name+" FROM "+to, "GRANT "+rightsOn(table)+" ON "+name+" TO "+to)
 		}
 		for _, sql := range statements {
 			if _, err := tx.Exec(ctx, sql); err != nil {
@@ -85,7 +87,8 @@ func GrantRuntime(ctx context.Context, pool *pgxpool.Pool, role string) error {
 			OR has_table_privilege($1, format('%I.events', $2::text), 'UPDATE, DELETE, TRUNCATE, TRIGGER')`,
 			pgx.QueryExecModeExec, role, schema).Scan(&more)
 		if err == nil && more {
-			err = fmt.Errorf("the role %s may change the schema or the events by way of PUBLIC or another role: revoke that first (REVOKE CREATE ON SCHEMA %s FROM PUBLIC)", role, in)
+			err = fmt.Errorf("the role %s may change the schema or the events by way of PUBLIC or another role: "+
+				"revoke that first (REVOKE CREATE ON SCHEMA %s FROM PUBLIC)", role, in)
 		}
 		return err
 	})
@@ -107,7 +110,8 @@ func mayServe(ctx context.Context, tx pgx.Tx, role string) (schema string, err e
 	case mighty:
 		err = fmt.Errorf("the role %s is a superuser or may change roles: nothing can be kept from it", role)
 	case owner:
-		err = fmt.Errorf("the role %s owns the schema or is a member of its owner: migrate as another role than the one that serves", role)
+		err = fmt.Errorf("the role %s owns the schema or is a member of its owner: "+
+			"migrate as another role than the one that serves", role)
 	}
 	return schema, err
 }

@@ -22,13 +22,14 @@ var schema string
 // that fires.
 const have = `
 	WITH home AS (SELECT oid FROM pg_namespace WHERE nspname = current_schema()),
-		relation AS (SELECT c.oid, c.relname, c.relkind, c.relowner FROM pg_class c JOIN home ON home.oid = c.relnamespace)
+		relation AS (SELECT c.oid, c.relname, c.relkind FROM pg_class c JOIN home ON home.oid = c.relnamespace)
 	SELECT 'table ' || relname AS thing FROM relation WHERE relkind IN ('r', 'p')
 	UNION ALL SELECT 'sequence ' || relname FROM relation WHERE relkind = 'S'
 	UNION ALL SELECT 'column ' || relname || '.' || attname FROM relation JOIN pg_attribute ON attrelid = oid
 		WHERE relkind IN ('r', 'p') AND attnum > 0 AND NOT attisdropped
 	UNION ALL SELECT 'index ' || relname FROM relation JOIN pg_index ON indexrelid = oid WHERE indisvalid AND indisready
-	UNION ALL SELECT 'constraint ' || relname || '.' || conname FROM relation JOIN pg_constraint k ON conrelid = relation.oid
+	UNION ALL SELECT 'constraint ' || relname || '.' || conname
+		FROM relation JOIN pg_constraint k ON conrelid = relation.oid
 		WHERE convalidated AND contype <> 'n'
 			AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgconstraint = k.oid AND tgenabled NOT IN ('O', 'A'))
 	UNION ALL SELECT 'trigger ' || relname || '.' || tgname FROM relation JOIN pg_trigger ON tgrelid = relation.oid
@@ -64,7 +65,8 @@ func Check(ctx context.Context, db Querier) (version int64, err error) {
 	switch {
 	case len(s.pending) > 0:
 		missing := s.pending[len(s.pending)-1].version
-		return s.version, fmt.Errorf("the database schema is at version %d, version %d is missing: run `roster migrate`", s.version, missing)
+		return s.version, fmt.Errorf("the database schema is at version %d, version %d is missing: run `roster migrate`",
+			s.version, missing)
 	case s.version > newest:
 		return s.version, nil
 	}
@@ -73,7 +75,8 @@ func Check(ctx context.Context, db Querier) (version int64, err error) {
 		return 0, err
 	}
 	if len(gone) > 0 {
-		return s.version, fmt.Errorf("the schema %s lacks %s of version %d: restore what is missing from a backup", s.schema, some(gone), newest)
+		return s.version, fmt.Errorf("the schema %s lacks %s of version %d: restore what is missing from a backup",
+			s.schema, some(gone), newest)
 	}
 	if err := checkRights(ctx, db); err != nil {
 		return s.version, err
@@ -88,7 +91,8 @@ func Check(ctx context.Context, db Querier) (version int64, err error) {
 // missing returns the lines of schema that the database does not have, whole
 // tables first and without what goes with them.
 func missing(ctx context.Context, db Querier) ([]string, error) {
-	gone, err := texts(ctx, db, "SELECT want FROM string_to_table($1, E'\n') want WHERE want <> '' EXCEPT ("+have+") ORDER BY 1 DESC", schema)
+	gone, err := texts(ctx, db, `SELECT want FROM string_to_table($1, E'\n') want WHERE want <> ''
+		EXCEPT (`+have+`) ORDER BY 1 DESC`, schema)
 	all := slices.Clone(gone)
 	return slices.DeleteFunc(gone, func(thing string) bool {
 		_, name, _ := strings.Cut(thing, " ")
@@ -101,15 +105,17 @@ func missing(ctx context.Context, db Querier) ([]string, error) {
 // s, in words that an operator can act on.
 func unhindered(ctx context.Context, db Querier, s state) error {
 	if s.schema == "" {
-		return fmt.Errorf("the role %s has no schema to create tables in: none that its search_path names exists", s.role)
+		return fmt.Errorf("the role %s has no schema to create tables in: none that its search_path names exists",
+			s.role)
 	}
-	may, err := texts(ctx, db, "SELECT current_database() FROM pg_namespace WHERE nspname = current_schema() AND NOT has_schema_privilege(oid, 'CREATE')")
+	may, err := texts(ctx, db, `SELECT current_database() FROM pg_namespace
+		WHERE nspname = current_schema() AND NOT has_schema_privilege(oid, 'CREATE')`)
 	if err != nil {
 		return err
 	}
 	if len(may) > 0 {
-		return fmt.Errorf("the role %s may not create tables in the schema %s: make it the owner of the database %s, or GRANT CREATE ON SCHEMA %[2]s to it",
-			s.role, s.schema, may[0])
+		return fmt.Errorf("the role %s may not create tables in the schema %s: "+
+			"make it the owner of the database %s, or GRANT CREATE ON SCHEMA %[2]s to it", s.role, s.schema, may[0])
 	}
 	if s.version == 0 {
 		return vacant(ctx, db, s)
@@ -119,11 +125,12 @@ func unhindered(ctx context.Context, db Querier, s state) error {
 
 // vacant tells what takes the place of the first migrations.
 func vacant(ctx context.Context, db Querier, s state) error {
-	taken, err := texts(ctx, db, "("+have+") INTERSECT SELECT want FROM string_to_table($1, E'\n') want WHERE want ~ '^(table|function) ' AND want <> 'table "+
-		table+"' ORDER BY 1", schema)
+	taken, err := texts(ctx, db, "("+have+`) INTERSECT SELECT want FROM string_to_table($1, E'\n') want
+		WHERE want ~ '^(table|function) ' AND want <> 'table `+table+"' ORDER BY 1", schema)
 	if err == nil && len(taken) > 0 {
 		err = fmt.Errorf("the schema %s has %s already, but no %s that says which migrations of Roster were applied: "+
-			"restore that table if they are Roster's, else give Roster a schema or a database of its own", s.schema, some(taken), table)
+			"restore that table if they are Roster's, else give Roster a schema or a database of its own",
+			s.schema, some(taken), table)
 	}
 	return err
 }
@@ -134,9 +141,10 @@ func Owned(ctx context.Context, db Querier) error {
 	rows, _ := db.Query(ctx, `
 		WITH home AS (SELECT oid FROM pg_namespace WHERE nspname = current_schema()),
 			owned (thing, owner) AS (
-				SELECT 'table ' || relname, relowner FROM pg_class c JOIN home ON home.oid = relnamespace WHERE relkind IN ('r', 'p')
-				UNION ALL SELECT 'function ' || proname || '(' || pg_get_function_identity_arguments(p.oid) || ')', proowner
-					FROM pg_proc p JOIN home ON home.oid = pronamespace)
+				SELECT 'table ' || relname, relowner FROM pg_class c JOIN home ON home.oid = relnamespace
+					WHERE relkind IN ('r', 'p')
+				UNION ALL SELECT 'function ' || proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
+					proowner FROM pg_proc p JOIN home ON home.oid = pronamespace)
 		SELECT current_user, pg_get_userbyid(owner), array_agg(thing ORDER BY thing)
 		FROM owned JOIN string_to_table($1, E'\n') want ON want = thing
 		WHERE NOT pg_has_role(owner, 'USAGE') GROUP BY owner ORDER BY count(*) DESC`, pgx.QueryExecModeExec, schema)
@@ -147,7 +155,8 @@ func Owned(ctx context.Context, db Querier) error {
 			return struct{}{}, err
 		}
 		return struct{}{}, fmt.Errorf("the role %s cannot change what belongs to the role %s: %s; "+
-			"run `roster migrate` as that role, or give the tables to %[1]s (docs/postgres-roles.md, \"Changing the owner\")", role, owner, some(things))
+			"run `roster migrate` as that role, or give the tables to %[1]s (docs/postgres-roles.md, \"Changing the owner\")",
+			role, owner, some(things))
 	})
 	return err
 }
