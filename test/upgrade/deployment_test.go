@@ -106,8 +106,10 @@ func (d *deployment) command(t *testing.T, release, as string, args ...string) *
 	cmd := exec.CommandContext(t.Context(), filepath.Join(programs, release), args...)
 	cmd.Dir = t.TempDir()
 	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=/nowhere", "DATABASE_URL=" + as, "ROSTER_KEYSET_FILE=" + d.keyset, "ROSTER_DATA_DIR=" + cmd.Dir,
-		"ROSTER_ADDR=127.0.0.1:0", "ROSTER_RATE_LIMIT=off", "ROSTER_PUBLIC_URL=" + publicURL, "ROSTER_BOOTSTRAP_CLIENT_ID=" + admin, "ROSTER_BOOTSTRAP_CLIENT_SECRET=" + secret,
+		"PATH=" + os.Getenv("PATH"), "HOME=/nowhere", "DATABASE_URL=" + as,
+		"ROSTER_KEYSET_FILE=" + d.keyset, "ROSTER_DATA_DIR=" + cmd.Dir,
+		"ROSTER_ADDR=127.0.0.1:0", "ROSTER_RATE_LIMIT=off", "ROSTER_PUBLIC_URL=" + publicURL,
+		"ROSTER_BOOTSTRAP_CLIENT_ID=" + admin, "ROSTER_BOOTSTRAP_CLIENT_SECRET=" + secret,
 	}
 	return cmd
 }
@@ -172,7 +174,10 @@ func (d *deployment) serve(t *testing.T, release string) *instance {
 // start starts an instance and returns when it listens.
 func (d *deployment) start(t *testing.T, release string) *instance {
 	t.Helper()
-	s := &instance{release: release, cmd: d.command(t, release, d.runtime, "serve"), log: &log{address: make(chan string, 1)}, ended: make(chan struct{})}
+	s := &instance{
+		release: release, cmd: d.command(t, release, d.runtime, "serve"),
+		log: &log{address: make(chan string, 1)}, ended: make(chan struct{}),
+	}
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)

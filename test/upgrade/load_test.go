@@ -41,7 +41,10 @@ func (d *deployment) load(t *testing.T, on ...*instance) *load {
 	if status != http.StatusOK {
 		t.Fatalf("a token of %s: %d %s", on[0].release, status, token)
 	}
-	l := &load{t: t, token: token, rounds: make(chan struct{}, 1000), ending: make(chan struct{}), broken: make(chan struct{}, callers)}
+	l := &load{
+		t: t, token: token,
+		rounds: make(chan struct{}, 1000), ending: make(chan struct{}), broken: make(chan struct{}, callers),
+	}
 	l.use(on...)
 	for caller := range callers {
 		l.callers.Go(func() {
@@ -94,78 +97,129 @@ func (l *load) stop() {
 
 // round goes once through the life of a client and reports whether all went as
 // it should. What one instance has written, every other must show.
-func (l *load) round(caller, round int) bool {
-	on := *l.instances.Load()
-	step := caller + round
-	fail := func(what string, s *instance, status int, body string) bool {
-		l.t.Errorf("%s, at %s: %d %s", what, s.release, status, body)
-		return false
-	}
-	name := fmt.Sprintf("load %d %d", caller, round)
-	var got object
-	do := func(method, path string, body any, want int, header ...string) bool {
-		s := on[step%len(on)]
-		step++
-		status, text := s.call(l.token, method, path, body, header...)
-		if status != want {
-			return fail(method+" "+path, s, status, text)
-		}
-		got = nil
-		return len(text) == 0 || text[0] != '{' || json.Unmarshal([]byte(text), &got) == nil || fail("reading "+path, s, status, text)
-	}
-	everywhere := func(path string, check func(object) bool) bool {
-		for range on {
-			if !do("GET", path, nil, http.StatusOK) {
-				return false
-			}
-			if !check(got) {
-				return fail("what another instance wrote, "+path, on[(step-1)%len(on)], http.StatusOK, fmt.Sprint(got))
-			}
-		}
-		return true
-	}
-	for _, s := range on {
-		if status, body := s.call("", "GET", "/readyz", nil); status != http.StatusOK {
-			return fail("readyz", s, status, body)
-		}
-	}
+func (l *load) round(caller, number int) bool {
+	c := &life{load: l, on: *l.instances.Load(), step: caller + number, name: fmt.Sprintf("load %d %d", caller, number)}
+	return c.ready() && c.create() && c.change() && c.authenticate() && c.end()
+}
 
-	create := object{"name": name, "grant_types": []string{"client_credentials"}, "client_metadata": object{"caller": "load"}}
-	if !do("POST", "/api/v2/clients", create, http.StatusCreated, "Idempotency-Key", name) {
-		return false
+// life is that of one client.
+type life struct {
+	*load
+	on   []*instance
+	step int    // which instance is next
+	name string // of the client
+
+	id, path      string
+	first, second string // its secrets
+	got           object // the last answer
+}
+
+func (c *life) fail(what string, s *instance, status int, body any) bool {
+	c.t.Errorf("%s, at %s: %d %v", what, s.release, status, body)
+	return false
+}
+
+// do sends a request to the next instance.
+func (c *life) do(method, path string, body any, want int, header ...string) bool {
+	s := c.on[c.step%len(c.on)]
+	c.step++
+	status, text := s.call(c.token, method, path, body, header...)
+	if status != want {
+		return c.fail(method+" "+path, s, status, text)
 	}
-	id, first := got["client_id"].(string), got["client_secret"].(string)
-	path := "/api/v2/clients/" + id
-	if !do("POST", "/api/v2/clients", create, http.StatusCreated, "Idempotency-Key", name) || got["client_id"] != id {
-		return fail("the same again", on[(step-1)%len(on)], 0, fmt.Sprint(got))
+	c.got = nil
+	if strings.HasPrefix(text, "{") && json.Unmarshal([]byte(text), &c.got) != nil {
+		return c.fail("the answer to "+method+" "+path, s, status, text)
 	}
-	if !everywhere(path, func(o object) bool { return o["name"] == name && o["client_secret"] == first }) ||
-		!do("PATCH", path, object{"name": name + " changed", "addons": object{"samlp": object{"audience": name}}}, http.StatusOK) ||
-		!everywhere(path, func(o object) bool { return o["name"] == name+" changed" }) ||
-		!do("POST", "/api/v2/client-grants", object{"client_id": id, "audience": management, "scope": []string{"read:clients"}}, http.StatusCreated) ||
-		!do("POST", path+"/rotate-secret", nil, http.StatusOK) {
-		return false
-	}
-	second := got["client_secret"].(string)
-	for _, s := range on {
-		if status, token := s.token(id, first); status != http.StatusUnauthorized {
-			return fail("a secret that was replaced", s, status, token)
+	return true
+}
+
+// everywhere reads path from every instance.
+func (c *life) everywhere(path string, right func(object) bool) bool {
+	for range c.on {
+		if !c.do("GET", path, nil, http.StatusOK) {
+			return false
 		}
-		status, token := s.token(id, second)
+		if !right(c.got) {
+			return c.fail("what was written, "+path, c.on[(c.step-1)%len(c.on)], http.StatusOK, c.got)
+		}
+	}
+	return true
+}
+
+func (c *life) ready() bool {
+	for _, s := range c.on {
+		if status, body := s.call("", "GET", "/readyz", nil); status != http.StatusOK {
+			return c.fail("readyz", s, status, body)
+		}
+	}
+	return true
+}
+
+// create sends one request twice, to two instances.
+func (c *life) create() bool {
+	body := object{
+		"name": c.name, "grant_types": []string{"client_credentials"}, "client_metadata": object{"caller": "load"},
+	}
+	for range 2 {
+		if !c.do("POST", "/api/v2/clients", body, http.StatusCreated, "Idempotency-Key", c.name) {
+			return false
+		}
+		if id := c.got["client_id"].(string); c.id != "" && c.id != id {
+			return c.fail("a request was repeated", c.on[(c.step-1)%len(c.on)], http.StatusCreated, c.got)
+		} else {
+			c.id, c.path, c.first = id, "/api/v2/clients/"+id, c.got["client_secret"].(string)
+		}
+	}
+	return c.everywhere(c.path, func(o object) bool { return o["name"] == c.name && o["client_secret"] == c.first })
+}
+
+func (c *life) change() bool {
+	name := c.name + " changed"
+	grant := object{"client_id": c.id, "audience": management, "scope": []string{"read:clients"}}
+	updates := "/api/roster/v1/events?action=client.updated&target=" + c.id
+	if !c.do("PATCH", c.path, object{"name": name, "addons": object{"samlp": object{}}}, http.StatusOK) ||
+		!c.everywhere(c.path, func(o object) bool { return o["name"] == name }) ||
+		!c.everywhere(updates, func(o object) bool { return len(o["events"].([]any)) == 1 }) ||
+		!c.do("POST", "/api/v2/client-grants", grant, http.StatusCreated) ||
+		!c.do("POST", c.path+"/rotate-secret", nil, http.StatusOK) {
+		return false
+	}
+	c.second = c.got["client_secret"].(string)
+	return true
+}
+
+// authenticate takes the tokens of each instance to every other.
+func (c *life) authenticate() bool {
+	for _, s := range c.on {
+		if status, body := s.token(c.id, c.first); status != http.StatusUnauthorized {
+			return c.fail("a secret that was replaced", s, status, body)
+		}
+		status, token := s.token(c.id, c.second)
 		if status != http.StatusOK {
-			return fail("a token", s, status, token)
+			return c.fail("a token", s, status, token)
 		}
-		for _, other := range on {
-			if status, body := other.call(token, "GET", path, nil); status != http.StatusOK {
-				return fail("a token of "+s.release, other, status, body)
+		for _, other := range c.on {
+			if status, body := other.call(token, "GET", c.path, nil); status != http.StatusOK {
+				return c.fail("a token of "+s.release, other, status, body)
 			}
 		}
 	}
-	return do("GET", "/api/clients", nil, http.StatusOK) &&
-		do("GET", "/api/v2/clients?per_page=5&include_totals=true", nil, http.StatusOK) &&
-		everywhere("/api/roster/v1/events?action=client.updated&target="+id, func(o object) bool { return len(o["events"].([]any)) == 1 }) &&
-		do("DELETE", path, nil, http.StatusNoContent) &&
-		do("GET", path, nil, http.StatusNotFound) && do("GET", path, nil, http.StatusNotFound)
+	return true
+}
+
+func (c *life) end() bool {
+	if !c.do("GET", "/api/clients", nil, http.StatusOK) ||
+		!c.do("GET", "/api/v2/clients?per_page=5&include_totals=true", nil, http.StatusOK) ||
+		!c.do("DELETE", c.path, nil, http.StatusNoContent) {
+		return false
+	}
+	for range c.on {
+		if !c.do("GET", c.path, nil, http.StatusNotFound) {
+			return false
+		}
+	}
+	return true
 }
 
 // stored names what fill has made.
@@ -194,17 +248,29 @@ func (d *deployment) fill(t *testing.T, s *instance) (kept stored) {
 	}
 	c := make("/api/v2/clients", object{
 		"name": "kept", "grant_types": []string{"client_credentials"}, "callbacks": []string{"https://app.example/cb"},
-		"addons": object{"aws": object{"principal": "p", "role": "r"}}, "client_metadata": object{"team": "pay"}, "client_aliases": []string{"kept-alias"},
+		"addons": object{"aws": object{"principal": "p", "role": "r"}}, "client_metadata": object{"team": "pay"},
+		"client_aliases": []string{"kept-alias"},
 	})
 	kept.id = c["client_id"].(string)
 	client := "/api/v2/clients/" + kept.id
-	api := make("/api/v2/resource-servers", object{"identifier": "https://api.example/", "scopes": []object{{"value": "read:all"}}})
-	grant := make("/api/v2/client-grants", object{"client_id": kept.id, "audience": "https://api.example/", "scope": []string{"read:all"}})
-	make("/api/v2/client-grants", object{"client_id": kept.id, "audience": management, "scope": []string{"read:clients"}})
+	api := make("/api/v2/resource-servers", object{
+		"identifier": "https://api.example/", "scopes": []object{{"value": "read:all"}},
+	})
+	grantOn := func(audience, scope string) object {
+		t.Helper()
+		return make("/api/v2/client-grants", object{"client_id": kept.id, "audience": audience, "scope": []string{scope}})
+	}
+	grant := grantOn("https://api.example/", "read:all")
+	grantOn(management, "read:clients")
 	credential := make(client+"/credentials", object{"credential_type": "cert_subject_dn", "subject_dn": "CN=kept"})
-	kept.secrets = []string{c["client_secret"].(string), make(client+"/rotate-secret?grace_seconds=86400", nil)["client_secret"].(string)}
-	provider := make("/api/identity-providers", object{"identity_provider": object{"name": "people", "backend_id": "5f2c4c5e-4b4e-4f57-8d0e-3a3a3c9f5a11"}})["data"].(object)
-	own := make("/api/clients", object{"client": object{"name": "boruta", "identity_provider": object{"id": provider["id"]}}})["data"].(object)
+	rotated := make(client+"/rotate-secret?grace_seconds=86400", nil)
+	kept.secrets = []string{c["client_secret"].(string), rotated["client_secret"].(string)}
+	provider := make("/api/identity-providers", object{
+		"identity_provider": object{"name": "people", "backend_id": "5f2c4c5e-4b4e-4f57-8d0e-3a3a3c9f5a11"},
+	})["data"].(object)
+	own := make("/api/clients", object{
+		"client": object{"name": "boruta", "identity_provider": object{"id": provider["id"]}},
+	})["data"].(object)
 	kept.paths = []string{
 		client, client + "/credentials/" + credential["id"].(string), "/api/v2/resource-servers/" + api["id"].(string),
 		"/api/v2/client-grants/" + grant["id"].(string), "/api/clients/" + own["id"].(string),

@@ -64,7 +64,8 @@ func TestNewDatabaseTakesTheOldReleaseAsDocumented(t *testing.T) {
 	if status, body := s.call("", "GET", "/readyz", nil); status != http.StatusServiceUnavailable {
 		t.Errorf("1.0.0 on a database that it does not know: %d %s", status, body)
 	}
-	execute(t, d.owner, snippet(t, "../../docs/operations.md", "A server of 1.0.0 is never ready", "roster_runtime", d.role))
+	execute(t, d.owner, snippet(t, "../../docs/operations.md", "A server of 1.0.0 is never ready",
+		"roster_runtime", d.role))
 	s.ready(t)
 	s.stop(t)
 	d.comesBack(t)
@@ -91,7 +92,8 @@ func (d *deployment) comesBack(t *testing.T) {
 func TestWhatTheOldReleaseCouldNotMigrate(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t)
-	if out, err := d.command(t, old, d.owner, "migrate").CombinedOutput(); err == nil || !strings.Contains(string(out), "42501") {
+	out, err := d.command(t, old, d.owner, "migrate").CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "42501") {
 		t.Fatalf("1.0.0 migrates as a plain role: %v\n%s", err, out)
 	}
 	d.migrate(t, fresh, d.owner)
@@ -112,10 +114,12 @@ func TestDumpOfTheOldReleaseIsRestoredAsAPlainRole(t *testing.T) {
 	s.stop(t)
 
 	dump := filepath.Join(t.TempDir(), "roster.dump")
-	if out, err := postgresProgram(t, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file="+dump, from.superuser).CombinedOutput(); err != nil {
+	plain := []string{"--no-owner", "--no-privileges"}
+	out, err := postgresProgram(t, "pg_dump", append(plain, "--format=custom", "--file="+dump, from.superuser)...).CombinedOutput()
+	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	out, _ := postgresProgram(t, "pg_restore", "--no-owner", "--no-privileges", "--dbname="+to.owner, dump).CombinedOutput()
+	out, _ = postgresProgram(t, "pg_restore", append(plain, "--dbname="+to.owner, dump)...).CombinedOutput()
 	if !strings.Contains(string(out), `permission denied to set parameter "roster.trimming"`) {
 		t.Errorf("pg_restore says\n%s", out)
 	}
@@ -138,7 +142,8 @@ func TestTablesOfTheOldReleaseChangeTheirOwner(t *testing.T) {
 	if err == nil || !strings.Contains(string(out), "cannot change what belongs to the role") {
 		t.Errorf("as a plain role: %v\n%s", err, out)
 	}
-	execute(t, d.superuser, snippet(t, "../../docs/postgres-roles.md", "Then give away the schema's tables", "DATABASE roster", "DATABASE "+d.database, "roster_owner", d.ownerRole))
+	execute(t, d.superuser, snippet(t, "../../docs/postgres-roles.md", "Then give away the schema's tables",
+		"DATABASE roster", "DATABASE "+d.database, "roster_owner", d.ownerRole))
 	d.migrate(t, fresh, d.owner)
 	d.comesBack(t)
 }
