@@ -25,8 +25,11 @@ func Unconnected(err error) error {
 			reason, _, _ = strings.Cut(reason, refused.Error())
 			reason += refusal(refused.Code)
 		}
-		if !slices.Contains(reasons, reason) {
-			reasons = append(reasons, reason)
+		for line := range strings.Lines(reason) { // a host that is not found is told once for each kind of address
+			line = strings.TrimSpace(line)
+			if !slices.ContainsFunc(reasons, func(told string) bool { return strings.HasSuffix(told, line) }) {
+				reasons = append(reasons, line)
+			}
 		}
 	}
 	return &unconnected{before + strings.Join(reasons, "; "), err}

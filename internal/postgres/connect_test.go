@@ -48,3 +48,15 @@ func TestErrorsOfConnectingRepeatNothingOfTheAddress(t *testing.T) {
 		})
 	}
 }
+
+func TestErrorsOfConnectingAreOneLine(t *testing.T) {
+	t.Parallel()
+	conn, err := pgx.Connect(t.Context(), "postgres://no-such-host.invalid/roster?connect_timeout=60")
+	if err == nil {
+		conn.Close(t.Context())
+		t.Fatal("it connects")
+	}
+	if text := postgres.Unconnected(err).Error(); strings.Contains(text, "\n") || strings.Count(text, "no-such-host.invalid") != 1 {
+		t.Errorf("it says %s", text)
+	}
+}
