@@ -51,6 +51,14 @@ type ClientRef struct {
 	Version      int64
 }
 
+// Check fails where the reference asks for another version than that of c.
+func (r ClientRef) Check(c *Client) error {
+	if r.Version != 0 && r.Version != c.Version {
+		return &Error{Kind: Precondition, Reason: Outdated, Detail: "The client has changed since it was read."}
+	}
+	return nil
+}
+
 // Draft is a client as a caller wants it to be, with what is kept beside its
 // document.
 type Draft struct {
@@ -63,6 +71,9 @@ type Draft struct {
 	IdentityProvider string         // id of the new one; "" keeps what the client has
 	KeyPair          string         // id of a shared key pair to use from now on; "" keeps the key
 	NewKey           *NewKey        // the client's own from now on; nil keeps the key
+
+	Links *Links // what the client is tied to, then what it is tied to after the change; nil where that was not read
+	Shows bool   // the answer to the change shows the client's secret
 }
 
 // Metadata is the part of a client's document that rules read.

@@ -52,23 +52,48 @@ func (r reader) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, 
 	return one(ctx, r, "client", scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg)
 }
 
+// LinkedClient reads one client and what it is tied to; see Links.
+func (r reader) LinkedClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client, oauth.Links, error) {
+	where, arg := match(ref)
+	var found []oauth.Client
+	links := map[string]oauth.Links{}
+	err := r.ask(ctx,
+		rows(&found, scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg),
+		linksOf(links, "clients c", where, arg))
+	c, err := first(found, "client", err)
+	return c, links[c.ID], err
+}
+
 // LockClient reads one client and keeps others from changing it until the
 // transaction ends.
 func (t *Tx) LockClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
+	return t.lockClient(ctx, ref)
+}
+
+// LockLinkedClient is LockClient with what the client is tied to; see Links.
+func (t *Tx) LockLinkedClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client, oauth.Links, error) {
+	where, arg := match(ref)
+	links := map[string]oauth.Links{}
+	c, err := t.lockClient(ctx, ref, linksOf(links, "clients c", where, arg))
+	return c, links[c.ID], err
+}
+
+func (t *Tx) lockClient(ctx context.Context, ref oauth.ClientRef, more ...question) (oauth.Client, error) {
 	where, arg := match(ref)
 	// A statement that waits for a lock goes on to read the rows beside the locked
 	// one as they were before: the newest secret must be read by another.
 	var locked []string
 	var found []oauth.Client
-	err := t.ask(ctx,
+	err := t.ask(ctx, append([]question{
 		rows(&locked, pgx.RowTo[string], "SELECT c.id::text FROM clients c"+where+" FOR UPDATE", arg),
-		rows(&found, scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg))
+		rows(&found, scanClient, "SELECT "+clientColumns+" FROM clients c"+newestSecret+where, arg),
+	}, more...)...)
 	if len(locked) == 0 {
 		found = nil // made since, and not locked
 	}
 	c, err := first(found, "client", err)
-	if err == nil && ref.Version != 0 && ref.Version != c.Version {
-		err = &oauth.Error{Kind: oauth.Precondition, Reason: oauth.Outdated, Detail: "The client has changed since it was read."}
+	if err == nil {
+		err = ref.Check(&c)
 	}
 	return c, err
 }

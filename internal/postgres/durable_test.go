@@ -48,7 +48,7 @@ func TestCommitsAreDurableWhereTheServerWouldNotMakeThemSo(t *testing.T) {
 			})
 		}},
 		{"off", "SELECT 1", func(s *Store, name string) error {
-			return s.Span(ctx, func(ctx context.Context) (bool, error) {
+			return s.Span(ctx, func(ctx context.Context, _ *Tx) (bool, error) {
 				return true, s.Write(ctx, func(tx *Tx) error {
 					tx.write("INSERT INTO kept VALUES ($1)", name)
 					return nil

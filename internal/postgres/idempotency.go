@@ -13,13 +13,13 @@ type Answered struct {
 	Sealed  []byte // the answer
 }
 
-// HoldIdempotencyKey reserves a caller's key until ctx's span ends, and finds
+// HoldIdempotencyKey reserves a caller's key until the transaction ends, and finds
 // the answer given under it after since. free is false when another transaction has
 // the key, given is nil for a new one.
-func (r reader) HoldIdempotencyKey(ctx context.Context, caller, key string, since time.Time) (free bool, given *Answered, err error) {
+func (t *Tx) HoldIdempotencyKey(ctx context.Context, caller, key string, since time.Time) (free bool, given *Answered, err error) {
 	var reserved []bool
 	var answers []Answered
-	err = r.ask(ctx,
+	err = t.ask(ctx,
 		rows(&reserved, pgx.RowTo[bool], `SELECT pg_try_advisory_xact_lock(hashtextextended($1 || chr(31) || $2, 7274495))`, caller, key),
 		rows(&answers, pgx.RowToStructByPos[Answered], `SELECT request, sealed FROM idempotency_keys WHERE caller = $1 AND key = $2 AND created_at > $3`, caller, key, since))
 	if err != nil || !reserved[0] {

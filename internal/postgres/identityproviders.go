@@ -31,10 +31,12 @@ func (t *Tx) LockIdentityProvider(ctx context.Context, id string) (oauth.Identit
 	return one(ctx, t, "identity_provider", scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE id = $1 FOR UPDATE", id)
 }
 
+const holdProvider = "SELECT " + identityProviderColumns + " FROM identity_providers WHERE id = $1 FOR KEY SHARE"
+
 // HoldIdentityProvider reads one identity provider and keeps it from going
 // until the transaction ends.
 func (t *Tx) HoldIdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
-	return one(ctx, t, "identity_provider", scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE id = $1 FOR KEY SHARE", id)
+	return one(ctx, t, "identity_provider", scanIdentityProvider, holdProvider, id)
 }
 
 // InsertIdentityProvider stores a new identity provider.

@@ -37,11 +37,7 @@ func (t *Tx) LockKeyPair(ctx context.Context, id string) (oauth.KeyPair, error) 
 	return one(ctx, t, "key_pair", scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE id = $1 AND retired_at IS NULL FOR UPDATE", id)
 }
 
-// HoldKeyPair reads one shared key pair and keeps it from being deleted until
-// the transaction ends.
-func (t *Tx) HoldKeyPair(ctx context.Context, id string) (oauth.KeyPair, error) {
-	return one(ctx, t, "key_pair", scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE id = $1 AND retired_at IS NULL FOR SHARE", id)
-}
+const holdKeyPair = "SELECT " + keyPairColumns + " FROM key_pairs WHERE id = $1 AND retired_at IS NULL FOR SHARE"
 
 // InsertKeyPair stores a new shared key pair.
 func (t *Tx) InsertKeyPair(k oauth.KeyPair) {

@@ -92,7 +92,7 @@ func TestStoppedServerIsUnavailableUntilItIsBack(t *testing.T) {
 		_, err := number(t.Context(), s)
 		wantUnavailable(t, "a query", err)
 		wantUnavailable(t, "a write", s.Write(t.Context(), func(tx *Tx) error { tx.write("SELECT 1"); return nil }))
-		wantUnavailable(t, "a span", s.Span(t.Context(), func(ctx context.Context) (bool, error) { _, err := number(ctx, s); return true, err }))
+		wantUnavailable(t, "a span", s.Span(t.Context(), func(ctx context.Context, _ *Tx) (bool, error) { _, err := number(ctx, s); return true, err }))
 	}
 	server.start()
 	if _, err := number(t.Context(), s); err != nil {

@@ -55,22 +55,32 @@ func (t *Tx) DeleteScope(id string) { t.write(`DELETE FROM scopes WHERE id = $1`
 // MakeScopes stores those of list whose name is free and returns them. list is
 // in the order of the names, so that two transactions wait for each other in
 // the same order.
-func (t *Tx) MakeScopes(ctx context.Context, list []oauth.Scope) ([]oauth.Scope, error) {
+func (t *Tx) MakeScopes(ctx context.Context, list []oauth.Scope) (made []oauth.Scope, err error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
+	t.save(true)
+	err = t.ask(ctx, makeScopes(&made, list))
+	return made, err
+}
+
+func makeScopes(made *[]oauth.Scope, list []oauth.Scope) question {
 	ids, names, public := make([]string, len(list)), make([]string, len(list)), make([]bool, len(list))
 	for i, s := range list {
 		ids[i], names[i], public[i] = s.ID, s.Name, s.Public
 	}
-	t.save(true)
-	return all(ctx, t, scanScope, `INSERT INTO scopes (id, name, public, created_at, updated_at)
+	return rows(made, scanScope, `INSERT INTO scopes (id, name, public, created_at, updated_at)
 		SELECT w.id, w.name, w.public, $4, $4 FROM unnest($1::uuid[], $2::text[], $3::bool[]) w (id, name, public)
 		ON CONFLICT (name) DO NOTHING RETURNING `+scopeColumns, ids, names, public, list[0].CreatedAt)
 }
 
 // HoldScopes returns the scopes that have one of the ids or names, and keeps
 // them from going until the transaction ends.
-func (t *Tx) HoldScopes(ctx context.Context, ids, names []string) ([]oauth.Scope, error) {
-	return all(ctx, t, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = ANY ($1::uuid[]) OR name = ANY ($2) ORDER BY id FOR KEY SHARE", ids, names)
+func (t *Tx) HoldScopes(ctx context.Context, ids, names []string) (found []oauth.Scope, err error) {
+	err = t.ask(ctx, holdScopes(&found, ids, names))
+	return found, err
+}
+
+func holdScopes(found *[]oauth.Scope, ids, names []string) question {
+	return rows(found, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = ANY ($1::uuid[]) OR name = ANY ($2) ORDER BY id FOR KEY SHARE", ids, names)
 }

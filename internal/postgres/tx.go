@@ -262,12 +262,12 @@ func spanning(ctx context.Context) *Tx {
 }
 
 // Span makes everything that fn does with the store through its context one
-// transaction, which is committed when fn says so. fn must not use the context
-// in several goroutines.
-func (s *Store) Span(ctx context.Context, fn func(context.Context) (commit bool, err error)) error {
+// transaction, the one that it gets, which is committed when fn says so. fn must
+// not use the context in several goroutines.
+func (s *Store) Span(ctx context.Context, fn func(context.Context, *Tx) (commit bool, err error)) error {
 	t := s.begin()
 	defer t.end(ctx)
-	commit, err := fn(context.WithValue(ctx, spanKey{}, t))
+	commit, err := fn(context.WithValue(ctx, spanKey{}, t), t)
 	if err == nil && commit {
 		err = t.commit(ctx)
 	}

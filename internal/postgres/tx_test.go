@@ -147,7 +147,7 @@ func TestSpansKeepWhatTheyAreToldTo(t *testing.T) {
 		return s.Write(ctx, func(tx *Tx) error { tx.note(text); return nil })
 	}
 	for i, commit := range []bool{false, true} {
-		if err := s.Span(t.Context(), func(ctx context.Context) (bool, error) {
+		if err := s.Span(t.Context(), func(ctx context.Context, _ *Tx) (bool, error) {
 			if err := write(ctx, "a"); err != nil {
 				t.Error(err)
 			}

@@ -122,32 +122,55 @@ func (r *Registry) CountClients(ctx context.Context, q postgres.ClientQuery) (in
 // not checked and leaves no event.
 func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit func(*oauth.Draft) error) (oauth.Client, error) {
 	var c oauth.Client
-	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		var err error
-		if c, err = r.lockClient(ctx, tx, ref); err != nil {
-			return err
+	err := r.store.Write(ctx, func(tx *postgres.Tx) (err error) {
+		if c, err = tx.LockClient(ctx, ref); err == nil {
+			err = r.editClient(ctx, tx, oauth.Draft{Client: &c}, edit)
 		}
-		before := c
-		c.Document = maps.Clone(c.Document)
-		d := oauth.Draft{Client: &c}
-		if err := edit(&d); err != nil {
-			return err
-		}
-		return r.updateClient(ctx, tx, before, d)
+		return err
 	})
 	return c, err
 }
 
-// lockClient reads a whole client to change it; see LockClient.
-func (r *Registry) lockClient(ctx context.Context, tx *postgres.Tx, ref oauth.ClientRef) (oauth.Client, error) {
-	c, err := tx.LockClient(ctx, ref)
+// UpdateLinkedClient is UpdateClient with what the client is tied to, in the
+// draft's Links for edit and then as Links returns it.
+func (r *Registry) UpdateLinkedClient(ctx context.Context, ref oauth.ClientRef, edit func(*oauth.Draft) error) (oauth.Client, oauth.Links, error) {
+	var c oauth.Client
+	var l oauth.Links
+	err := r.store.Write(ctx, func(tx *postgres.Tx) (err error) {
+		if c, l, err = tx.LockLinkedClient(ctx, ref); err == nil {
+			err = r.editClient(ctx, tx, oauth.Draft{Client: &c, Links: &l}, edit)
+		}
+		return err
+	})
 	if err == nil {
-		err = r.openMembers(&c)
+		err = r.showKey(ctx, c, &l, new(oauth.KeyPair))
 	}
-	return c, err
+	return c, l, err
 }
 
-// updateClient stores d over the client that was before, from lockClient.
+// editClient stores what edit makes of the locked client in d.
+func (r *Registry) editClient(ctx context.Context, tx *postgres.Tx, d oauth.Draft, edit func(*oauth.Draft) error) error {
+	if err := r.openMembers(d.Client); err != nil {
+		return err
+	}
+	before := *d.Client
+	d.Document = maps.Clone(d.Document)
+	if err := edit(&d); err != nil {
+		return err
+	}
+	if err := r.updateClient(ctx, tx, before, d); err != nil {
+		return err
+	}
+	if d.Shows {
+		if _, err := r.ShowSecret(ctx, *d.Client); err != nil {
+			return err
+		}
+		r.insertDisclosures(ctx, tx)
+	}
+	return nil
+}
+
+// updateClient stores d over the locked client that was before.
 func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oauth.Client, d oauth.Draft) error {
 	c := d.Client
 	same := d.NewSecret.IsZero() && len(d.Credentials) == 0 && equalDocuments(before.Document, c.Document)
@@ -189,6 +212,9 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	}
 	tx.UpdateClient(stored)
 	links.store(tx, c.ID)
+	if d.Links != nil {
+		*d.Links = links.is
+	}
 	if d.NewSecret.IsZero() || len(diff) > 0 { // a rotation alone has an event already
 		r.recordChanges(ctx, tx, "client.updated", "client", c.ClientID, diff)
 	}
@@ -262,11 +288,17 @@ func (r *Registry) apiOf(ctx context.Context, tx *postgres.Tx, c oauth.Client) (
 	return api.Identifier, err
 }
 
-// DeleteClient removes a client with all that belongs to it. The global client
-// stays.
-func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef) error {
+// DeleteClient removes a client with all that belongs to it, unless may, which
+// comes first, objects. The global client stays.
+func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef, may func(*oauth.Client) error) error {
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
-		c, err := tx.LockClient(ctx, ref)
+		c, err := tx.LockClient(ctx, oauth.ClientRef{ID: ref.ID, ClientID: ref.ClientID})
+		if err == nil {
+			err = may(&c)
+		}
+		if err == nil {
+			err = ref.Check(&c)
+		}
 		if err != nil {
 			return err
 		}

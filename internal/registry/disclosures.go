@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -25,14 +26,16 @@ func disclose(ctx context.Context, action, targetType, target string) error {
 	if shown == nil {
 		return errors.New("a secret was asked for where showing it would leave no trace")
 	}
-	*shown = append(*shown, oauth.Disclosure{Action: action, TargetType: targetType, Target: target})
+	if d := (oauth.Disclosure{Action: action, TargetType: targetType, Target: target}); !slices.Contains(shown.Stored, d) {
+		shown.Noted = append(shown.Noted, d)
+	}
 	return nil
 }
 
 // RecordDisclosures stores an event for every kind of secret that the answer to
 // ctx's request is about to show. If it fails, the answer must not be sent.
 func (r *Registry) RecordDisclosures(ctx context.Context) error {
-	if shown := oauth.OriginOf(ctx).Shown; shown == nil || len(*shown) == 0 {
+	if shown := oauth.OriginOf(ctx).Shown; shown == nil || len(shown.Noted) == 0 {
 		return nil
 	}
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
@@ -50,14 +53,14 @@ func (r *Registry) insertDisclosures(ctx context.Context, tx *postgres.Tx) {
 	type kind struct{ action, targetType string }
 	var order []kind
 	targets := map[kind][]string{}
-	for _, d := range *shown {
+	for _, d := range shown.Noted {
 		k := kind{d.Action, d.TargetType}
 		if targets[k] == nil {
 			order = append(order, k)
 		}
 		targets[k] = append(targets[k], d.Target)
 	}
-	*shown = nil
+	shown.Noted, shown.Stored = nil, append(shown.Stored, shown.Noted...)
 	for _, k := range order {
 		if len(targets[k]) == 1 {
 			r.record(ctx, tx, k.action, k.targetType, targets[k][0], nil, nil)

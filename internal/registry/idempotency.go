@@ -24,8 +24,8 @@ var (
 // is not kept did not happen. A later call with the same key and the same
 // request, a digest of what is asked, returns the kept answer and does nothing.
 func (r *Registry) Once(ctx context.Context, caller, key string, request []byte, do func(context.Context) (answer []byte, keep bool)) (answer []byte, replayed bool, err error) {
-	err = r.store.Span(ctx, func(ctx context.Context) (bool, error) {
-		free, given, err := r.store.HoldIdempotencyKey(ctx, caller, key, r.now().Add(-IdempotencyWindow))
+	err = r.store.Span(ctx, func(ctx context.Context, tx *postgres.Tx) (bool, error) {
+		free, given, err := tx.HoldIdempotencyKey(ctx, caller, key, r.now().Add(-IdempotencyWindow))
 		if err != nil {
 			return false, err
 		}
@@ -40,10 +40,8 @@ func (r *Registry) Once(ctx context.Context, caller, key string, request []byte,
 			if answer, err = r.keys.Open(given.Sealed, answerLocation(caller, key)); err != nil {
 				return false, err
 			}
-			return true, r.store.Write(ctx, func(tx *postgres.Tx) error { // the answer may show a secret
-				r.record(ctx, tx, "answer.repeated", "idempotency_key", key, nil, nil)
-				return nil
-			})
+			r.record(ctx, tx, "answer.repeated", "idempotency_key", key, nil, nil) // the answer may show a secret
+			return true, nil
 		}
 		var keep bool
 		if answer, keep = do(ctx); !keep {
@@ -53,10 +51,8 @@ func (r *Registry) Once(ctx context.Context, caller, key string, request []byte,
 		if err != nil {
 			return false, err
 		}
-		return true, r.store.Write(ctx, func(tx *postgres.Tx) error {
-			tx.KeepAnswer(caller, key, postgres.Answered{Request: request, Sealed: sealed}, r.now())
-			return nil
-		})
+		tx.KeepAnswer(caller, key, postgres.Answered{Request: request, Sealed: sealed}, r.now())
+		return true, nil
 	})
 	return answer, replayed, err
 }

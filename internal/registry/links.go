@@ -20,7 +20,8 @@ func clientKeyLocation(client string) seal.Location {
 // linkChanges are what a draft changes beside its document, ready to be stored
 // once the client is.
 type linkChanges struct {
-	scopes   *[]string // ids
+	is       oauth.Links // what the client is tied to then
+	scopes   bool        // those of is are new
 	provider string
 	keyPair  string
 	sealed   []byte // private key
@@ -31,44 +32,38 @@ type linkChanges struct {
 // keeps the public half of a new key in d's document. NotFound names an
 // identity provider or key pair that does not exist.
 func (r *Registry) linkChanges(ctx context.Context, tx *postgres.Tx, d oauth.Draft, was oauth.Links) (linkChanges, error) {
-	l := linkChanges{noted: map[string]oauth.Change{}}
+	l := linkChanges{is: was, noted: map[string]oauth.Change{}}
+	wanted := postgres.Targets{IdentityProvider: d.IdentityProvider, KeyPair: d.KeyPair}
 	if d.Scopes != nil {
-		scopes, err := r.chosenScopes(ctx, tx, *d.Scopes)
-		if err != nil {
-			return l, err
-		}
-		l.note("authorized_scopes", scopeNames(was.Scopes), scopeNames(scopes))
-		ids := make([]string, len(scopes))
-		for i, s := range scopes {
-			ids[i] = s.ID
-		}
-		l.scopes = &ids
+		r.chooseScopes(&wanted, *d.Scopes)
+	}
+	held, err := tx.HoldTargets(ctx, wanted)
+	if err != nil {
+		return l, err
+	}
+	for _, s := range held.Made {
+		r.record(ctx, tx, "scope.created", "scope", s.Name, nil, nil)
+	}
+	if d.Scopes != nil {
+		l.scopes, l.is.Scopes = true, chosenScopes(*d.Scopes, held.Scopes)
+		l.note("authorized_scopes", scopeNames(was.Scopes), scopeNames(l.is.Scopes))
 	}
 	if d.IdentityProvider != "" {
-		p, err := tx.HoldIdentityProvider(ctx, d.IdentityProvider)
-		if err != nil {
-			return l, err
-		}
-		l.provider = p.ID
-		l.note("identity_provider", was.IdentityProvider.Name, p.Name)
+		l.provider, l.is.IdentityProvider = held.IdentityProvider.ID, held.IdentityProvider
+		l.note("identity_provider", was.IdentityProvider.Name, held.IdentityProvider.Name)
 	}
 	switch {
 	case d.KeyPair != "":
-		pair, err := tx.HoldKeyPair(ctx, d.KeyPair)
-		if err != nil {
-			return l, err
-		}
-		l.keyPair = pair.ID
-		l.note("key_pair", was.KeyPair, pair.ID)
+		l.keyPair, l.is.KeyPair, l.is.PublicKey = held.KeyPair.ID, held.KeyPair.ID, held.KeyPair.PublicKey
 		delete(d.Document, oauth.MemberPublicKey)
 	case d.NewKey != nil:
-		var err error
 		if l.sealed, err = r.keys.Seal([]byte(d.NewKey.Private.Reveal()), clientKeyLocation(d.ID)); err != nil {
 			return l, err
 		}
-		l.note("key_pair", was.KeyPair, "")
+		l.is.KeyPair, l.is.PublicKey = "", ""
 		d.Document[oauth.MemberPublicKey] = jsondoc.Must(d.NewKey.PublicPEM)
 	}
+	l.note("key_pair", was.KeyPair, l.is.KeyPair)
 	return l, nil
 }
 
@@ -92,8 +87,12 @@ func (l *linkChanges) none() bool { return len(l.noted) == 0 && l.sealed == nil 
 
 // store writes the changes of a stored client.
 func (l *linkChanges) store(tx *postgres.Tx, client string) {
-	if l.scopes != nil {
-		tx.SetClientScopes(client, *l.scopes)
+	if l.scopes {
+		ids := make([]string, len(l.is.Scopes))
+		for i, s := range l.is.Scopes {
+			ids[i] = s.ID
+		}
+		tx.SetClientScopes(client, ids)
 	}
 	if l.provider != "" {
 		tx.SetClientIdentityProvider(client, l.provider)
@@ -108,7 +107,10 @@ func (l *linkChanges) store(tx *postgres.Tx, client string) {
 
 // relink is linkChanges for a client that exists.
 func (r *Registry) relink(ctx context.Context, tx *postgres.Tx, d oauth.Draft) (linkChanges, error) {
-	if d.Scopes == nil && d.IdentityProvider == "" && d.KeyPair == "" && d.NewKey == nil {
+	switch {
+	case d.Links != nil:
+		return r.linkChanges(ctx, tx, d, *d.Links)
+	case d.Scopes == nil && d.IdentityProvider == "" && d.KeyPair == "" && d.NewKey == nil:
 		return linkChanges{}, nil
 	}
 	was, err := tx.Links(ctx, []string{d.ID})
@@ -118,36 +120,26 @@ func (r *Registry) relink(ctx context.Context, tx *postgres.Tx, d oauth.Draft) (
 	return r.linkChanges(ctx, tx, d, was[d.ID])
 }
 
-// chosenScopes returns the scopes that choices name, each once, and makes those
-// that are named but do not exist. An id that does not exist names nothing.
-func (r *Registry) chosenScopes(ctx context.Context, tx *postgres.Tx, choices []oauth.ScopeChoice) ([]oauth.Scope, error) {
-	var ids, names []string
+// chooseScopes adds to wanted what choices name. What is named may have to be
+// made.
+func (r *Registry) chooseScopes(wanted *postgres.Targets, choices []oauth.ScopeChoice) {
 	for _, choice := range choices {
 		if choice.ID != "" {
-			ids = append(ids, choice.ID)
+			wanted.ScopeIDs = append(wanted.ScopeIDs, choice.ID)
 		} else if choice.Name != "" {
-			names = append(names, choice.Name)
+			wanted.ScopeNames = append(wanted.ScopeNames, choice.Name)
 		}
 	}
-	slices.Sort(names)
-	var missing []oauth.Scope
-	for _, name := range slices.Compact(names) {
-		missing = append(missing, oauth.Scope{ID: uuid.NewString(), Name: name, CreatedAt: r.now()})
+	slices.Sort(wanted.ScopeNames)
+	wanted.ScopeNames = slices.Compact(wanted.ScopeNames)
+	for _, name := range wanted.ScopeNames {
+		wanted.Missing = append(wanted.Missing, oauth.Scope{ID: uuid.NewString(), Name: name, CreatedAt: r.now()})
 	}
-	made, err := tx.MakeScopes(ctx, missing)
-	if err != nil {
-		return nil, err
-	}
-	for _, s := range made {
-		r.record(ctx, tx, "scope.created", "scope", s.Name, nil, nil)
-	}
-	if len(ids)+len(names) == 0 {
-		return nil, nil
-	}
-	found, err := tx.HoldScopes(ctx, ids, names)
-	if err != nil {
-		return nil, err
-	}
+}
+
+// chosenScopes returns the scopes among found that choices name, each once. An
+// id that does not exist names nothing.
+func chosenScopes(choices []oauth.ScopeChoice, found []oauth.Scope) []oauth.Scope {
 	var chosen []oauth.Scope
 	seen := map[string]bool{}
 	for _, choice := range choices {
@@ -159,7 +151,7 @@ func (r *Registry) chosenScopes(ctx context.Context, tx *postgres.Tx, choices []
 			chosen = append(chosen, found[i])
 		}
 	}
-	return chosen, nil
+	return chosen
 }
 
 // Links returns what clients are tied to, by the registry's own id. A client
@@ -176,20 +168,39 @@ func (r *Registry) Links(ctx context.Context, clients ...oauth.Client) (map[stri
 	var shared oauth.KeyPair
 	for _, c := range clients {
 		l := found[c.ID]
-		if l.PublicKey == "" {
-			l.PublicKey = jsondoc.String(c.Document[oauth.MemberPublicKey])
-		}
-		if l.PublicKey == "" {
-			if shared.ID == "" {
-				if shared, err = r.defaultKeyPair(ctx); err != nil {
-					return nil, err
-				}
-			}
-			l.PublicKey = shared.PublicKey
+		if err := r.showKey(ctx, c, &l, &shared); err != nil {
+			return nil, err
 		}
 		found[c.ID] = l
 	}
 	return found, nil
+}
+
+// LinkedClient returns one client and what it is tied to; see Links.
+func (r *Registry) LinkedClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client, oauth.Links, error) {
+	c, l, err := r.store.LinkedClient(ctx, ref)
+	if err == nil {
+		err = r.openMembers(&c)
+	}
+	if err == nil {
+		err = r.showKey(ctx, c, &l, new(oauth.KeyPair))
+	}
+	return c, l, err
+}
+
+// showKey completes l, the links of c, by the public key that c shows. shared is
+// the default pair, zero until it is needed.
+func (r *Registry) showKey(ctx context.Context, c oauth.Client, l *oauth.Links, shared *oauth.KeyPair) (err error) {
+	if l.PublicKey == "" {
+		l.PublicKey = jsondoc.String(c.Document[oauth.MemberPublicKey])
+	}
+	if l.PublicKey == "" && shared.ID == "" {
+		*shared, err = r.defaultKeyPair(ctx)
+	}
+	if l.PublicKey == "" {
+		l.PublicKey = shared.PublicKey
+	}
+	return err
 }
 
 // mergeInto adds what l changes to the changes of a document.

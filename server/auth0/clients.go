@@ -177,7 +177,9 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	ref.Version = ifMatch(req.Params.IfMatch)
 	c, err := h.registry.UpdateClient(ctx, ref, func(d *oauth.Draft) error {
 		d.NewSecret = secret
-		return update(d.Document, wire)
+		err := update(d.Document, wire)
+		d.Shows = caller.HasAny(readKeys...) && d.Document[oauth.SlotsOfAuthentication] == nil
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -246,10 +248,12 @@ func broken(member, rule, detail string) error {
 	return oauth.Invalidate(oauth.Violation{Member: member, Rule: rule, Detail: detail})
 }
 
+func anyClient(*oauth.Client) error { return nil }
+
 func (h *handler) Auth0DeleteClient(ctx context.Context, req auth0api.Auth0DeleteClientRequestObject) (auth0api.Auth0DeleteClientResponseObject, error) {
 	ref := clientRef(req.ClientID)
 	ref.Version = ifMatch(req.Params.IfMatch)
-	if err := ignoreMissing(h.registry.DeleteClient(ctx, ref)); err != nil {
+	if err := ignoreMissing(h.registry.DeleteClient(ctx, ref, anyClient)); err != nil {
 		return nil, err
 	}
 	return auth0api.Auth0DeleteClient204Response{}, nil

@@ -195,11 +195,18 @@ func (h *handler) store(doc, before, change jsondoc.Object) {
 }
 
 func (h *handler) BorutaGetClient(ctx context.Context, req borutaapi.BorutaGetClientRequestObject) (borutaapi.BorutaGetClientResponseObject, error) {
-	c, err := h.client(ctx, req.ID)
+	id, err := parseID(req.ID)
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.view(ctx, c)
+	c, links, err := h.registry.LinkedClient(ctx, oauth.ClientRef{ID: id})
+	if err == nil {
+		err = visible(&c)
+	}
+	if err != nil {
+		return nil, err
+	}
+	body, err := h.render(ctx, c, links)
 	if err != nil {
 		return nil, err
 	}
@@ -241,42 +248,19 @@ func (h *handler) BorutaUpdateClient(ctx context.Context, req borutaapi.BorutaUp
 }
 
 func (h *handler) update(ctx context.Context, path string, ifMatch *string, sent jsondoc.Object) (rendered, error) {
-	had, err := h.readAhead(ctx, path, sent)
-	if err != nil {
-		return rendered{}, err
+	var pair oauth.KeyPair // read ahead: a locked client must not wait for another connection
+	if id, chosen := readID(jsondoc.String(sent["key_pair_id"])); chosen {
+		var err error
+		if pair, err = h.registry.KeyPair(ctx, id); err != nil && oauth.KindOf(err) != oauth.NotFound { // the change will find that out
+			return rendered{}, err
+		}
 	}
 	return h.change(ctx, path, ifMatch, func(d *oauth.Draft) error {
 		if err := h.writable(ctx, d.Client); err != nil {
 			return err
 		}
-		return h.apply(d, sent, had)
+		return h.apply(d, sent, pair)
 	})
-}
-
-// ties are what a client is tied to before a change that names such things.
-type ties struct {
-	provider string // id; "" for none
-	ownPair  bool   // it has chosen a shared key pair
-	sentPair oauth.KeyPair
-}
-
-// readAhead reads what apply compares with: a locked client must not wait for
-// another connection.
-func (h *handler) readAhead(ctx context.Context, path string, sent jsondoc.Object) (had ties, err error) {
-	id, ok := readID(path)
-	pair, chosen := readID(jsondoc.String(sent["key_pair_id"]))
-	if !ok || sent["identity_provider"] == nil && !chosen {
-		return had, nil
-	}
-	links, err := h.registry.LinksOf(ctx, id)
-	if err == nil && chosen {
-		had.sentPair, err = h.registry.KeyPair(ctx, pair)
-	}
-	if oauth.KindOf(err) == oauth.NotFound { // the change will find out
-		err = nil
-	}
-	had.provider, had.ownPair = links.IdentityProvider.ID, links.KeyPair != ""
-	return had, err
 }
 
 // writable refuses clients that this dialect only shows: the one that the
@@ -296,24 +280,25 @@ func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit
 	if err != nil {
 		return rendered{}, err
 	}
-	c, err := h.registry.UpdateClient(ctx, oauth.ClientRef{ID: id, Version: version(ifMatch)}, func(d *oauth.Draft) error {
+	c, links, err := h.registry.UpdateLinkedClient(ctx, oauth.ClientRef{ID: id, Version: version(ifMatch)}, func(d *oauth.Draft) error {
 		if err := visible(d.Client); err != nil {
 			return err
 		}
+		d.Shows = true
 		return edit(d)
 	})
 	if err != nil {
 		return rendered{}, missingProvider(err)
 	}
-	body, err := h.view(ctx, c)
+	body, err := h.render(ctx, c, links)
 	if err != nil {
 		return rendered{}, err
 	}
 	return shown(c.Version, body), nil
 }
 
-// apply changes a locked client, which had those ties, by what was sent.
-func (h *handler) apply(d *oauth.Draft, sent jsondoc.Object, had ties) error {
+// apply changes a locked client by what was sent, which names pair.
+func (h *handler) apply(d *oauth.Draft, sent jsondoc.Object, pair oauth.KeyPair) error {
 	before := read(h.attributes, d.Client)
 	r, broken, err := h.parse(sent, before, false)
 	if err != nil {
@@ -326,10 +311,10 @@ func (h *handler) apply(d *oauth.Draft, sent jsondoc.Object, had ties) error {
 	if err := broken.err(); err != nil {
 		return err
 	}
-	if r.provider, err = chosenProvider(sent["identity_provider"], false, had.provider, ""); err != nil {
+	if r.provider, err = chosenProvider(sent["identity_provider"], false, d.Links.IdentityProvider.ID, ""); err != nil {
 		return err
 	}
-	if had.sentPair.Default && !had.ownPair && d.Document[oauth.MemberPublicKey] == nil {
+	if pair.Default && d.Links.KeyPair == "" && d.Document[oauth.MemberPublicKey] == nil {
 		r.keyPair = "" // the client shows it, for want of a key: no choice
 	}
 	h.store(d.Document, before, r.change)
@@ -345,14 +330,16 @@ func (h *handler) BorutaDeleteClient(ctx context.Context, req borutaapi.BorutaDe
 	if id, ok := readID(req.ID); ok && id == h.config.ProtectedClient {
 		return nil, errProtected
 	}
-	c, err := h.client(ctx, req.ID)
-	if err == nil {
-		err = h.writable(ctx, &c)
-	}
+	id, err := parseID(req.ID)
 	if err != nil {
 		return nil, err
 	}
-	if err := h.registry.DeleteClient(ctx, oauth.ClientRef{ID: c.ID, Version: version(req.Params.IfMatch)}); err != nil {
+	if err := h.registry.DeleteClient(ctx, oauth.ClientRef{ID: id, Version: version(req.Params.IfMatch)}, func(c *oauth.Client) error {
+		if err := visible(c); err != nil {
+			return err
+		}
+		return h.writable(ctx, c)
+	}); err != nil {
 		return nil, err
 	}
 	return borutaapi.BorutaDeleteClient204Response{}, nil

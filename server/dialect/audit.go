@@ -20,7 +20,7 @@ func Audited[Handler ~func(*gin.Context, any) (any, error)](reg *registry.Regist
 
 func audited(reg *registry.Registry, c *gin.Context, request any, handle func(*gin.Context, any) (any, error)) (any, error) {
 	origin := oauth.OriginOf(c.Request.Context())
-	origin.Shown = new([]oauth.Disclosure)
+	origin.Shown = new(oauth.Shown)
 	c.Request = c.Request.WithContext(oauth.WithOrigin(c.Request.Context(), origin))
 	response, err := handle(c, spec.WithDocument(c.Request, request))
 	if err != nil {
