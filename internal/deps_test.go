@@ -27,11 +27,12 @@ var layers = map[string][]string{
 	"migrations":        {gin, module},
 	"internal/jsondoc":  {"github.com/", "net/http", sql, module},
 	"internal/uri":      {"github.com/", "net/http", sql, module},
-	"internal/oauth":    {"github.com/", "net/http", sql, module, "+github.com/go-jose/", "+github.com/smallstep/pkcs7", "+" + module + "internal/jsondoc", "+" + module + "internal/uri"},
+	"internal/rights":   {"github.com/", "net/http", sql, module},
+	"internal/oauth":    {"github.com/", "net/http", sql, module, "+github.com/go-jose/", "+github.com/smallstep/pkcs7", "+" + module + "internal/jsondoc", "+" + module + "internal/rights", "+" + module + "internal/uri"},
 	"internal/seal":     {gin, pgx, sql, module},
 	"internal/embedpg":  {gin, module},
-	"internal/issuers":  {gin, pgx, sql, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/uri"},
-	"internal/postgres": {gin, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/uri"},
+	"internal/issuers":  {gin, pgx, sql, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/rights", "+" + module + "internal/uri"},
+	"internal/postgres": {gin, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/rights", "+" + module + "internal/uri"},
 	"internal/registry": {gin, module + "gen/", module + "server", module + "client", module + "internal/embedpg"},
 
 	// What dialects share.

@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/gin-gonic/gin"
@@ -117,7 +116,7 @@ func digestOf(r *http.Request, caller *oauth.Caller) ([]byte, error) {
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	h := sha256.New()
-	scopes := strings.Join(slices.Sorted(slices.Values(caller.Scopes)), " ")
+	scopes := strings.Join(caller.Rights.Names(), " ")
 	for _, part := range []string{scopes, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)} {
 		fmt.Fprintf(h, "%d:%s", len(part), part)
 	}

@@ -16,6 +16,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 func verify(t testing.TB, set *issuers.Set, token string) (*oauth.Caller, error) {
@@ -36,7 +37,7 @@ func TestVerifyTellsWhoseTheTokenIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &oauth.Caller{
-		Subject: p.URL + "|alice", ClientID: p.URL + "|console", Scopes: []string{"read:clients", "update:clients"},
+		Subject: p.URL + "|alice", ClientID: p.URL + "|console", Rights: rights.Of("read:clients", "update:clients"),
 		ExpiresAt: time.Unix(p.now.Now().Unix()+300, 0),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -241,7 +242,7 @@ func TestScopesComeFromTheConfiguredClaim(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.want, caller.Scopes); diff != "" {
+			if diff := cmp.Diff(c.want, caller.Rights.Names()); diff != "" {
 				t.Errorf("scopes (-want +got):\n%s", diff)
 			}
 		})

@@ -2,11 +2,11 @@ package oauth
 
 import (
 	"errors"
-	"slices"
 	"strings"
 	"time"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 // ClientGrant lets a client ask for tokens of one API.
@@ -94,17 +94,19 @@ func (t *APITerms) ScopeValues() []string {
 
 // Caller is who makes a request, as its token says.
 type Caller struct {
-	Subject   string   // the token's sub
-	ClientID  string   // the client the token was issued to; "" if the token does not say
-	Scopes    []string // what the token allows
+	Subject   string     // the token's sub
+	ClientID  string     // the client the token was issued to; "" if the token does not say
+	Rights    rights.Set // what the token allows on the management API
 	ExpiresAt time.Time
 }
 
 // Has reports whether the token allows scope.
-func (c *Caller) Has(scope string) bool { return c != nil && slices.Contains(c.Scopes, scope) }
+func (c *Caller) Has(scope string) bool { return c.HasAny(scope) }
 
 // HasAny reports whether the token allows one of scopes.
-func (c *Caller) HasAny(scopes ...string) bool { return slices.ContainsFunc(scopes, c.Has) }
+func (c *Caller) HasAny(scopes ...string) bool {
+	return c != nil && c.Rights.HasAny(rights.Of(scopes...))
+}
 
 // SplitScope splits a scope parameter (RFC 6749 §3.3).
 func SplitScope(scope string) []string { return strings.Fields(scope) }

@@ -17,15 +17,15 @@ const RevocationBound = 5 * time.Second
 // maxCallers bounds how many clients' rights are remembered at a time.
 const maxCallers = 10_000
 
-// rights are what a client is granted on the management API at a moment; nil
+// standing is what a client is granted on the management API at a moment; nil
 // scopes for nothing, because there is no such client or grant.
-type rights struct {
+type standing struct {
 	scopes []string
 	at     time.Time
 }
 
-func newCallers() *lru.Cache[string, rights] {
-	c, err := lru.New[string, rights](maxCallers)
+func newCallers() *lru.Cache[string, standing] {
+	c, err := lru.New[string, standing](maxCallers)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -38,7 +38,7 @@ func newCallers() *lru.Cache[string, rights] {
 func (r *Registry) stillGranted(ctx context.Context, clientID string, scopes []string) (left []string, ok bool, err error) {
 	known, found := r.callers.Get(clientID)
 	if age := r.Now().Sub(known.at); !found || age > RevocationBound || age < 0 {
-		known = rights{at: r.Now()}
+		known = standing{at: r.Now()}
 		if known.scopes, err = r.managementScopes(ctx, clientID); err != nil {
 			return nil, false, err
 		}

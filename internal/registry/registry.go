@@ -63,7 +63,7 @@ type Registry struct {
 
 	decoy atomic.Pointer[oauth.ClientSecret] // see Registry.noSecret
 
-	callers   *lru.Cache[string, rights]
+	callers   *lru.Cache[string, standing]
 	used      secretUses
 	refused   refusals // of tokens
 	denied    refusals // of changes

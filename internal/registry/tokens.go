@@ -15,6 +15,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 // TokenRequest asks for an access token with the client_credentials grant
@@ -326,7 +327,7 @@ func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller
 		}
 		scopes = left
 	}
-	return &oauth.Caller{Subject: claims.Subject, ClientID: claims.ClientID, Scopes: scopes, ExpiresAt: time.Unix(claims.Expires, 0)}, nil
+	return &oauth.Caller{Subject: claims.Subject, ClientID: claims.ClientID, Rights: rights.Of(scopes...), ExpiresAt: time.Unix(claims.Expires, 0)}, nil
 }
 
 // ForgetExpired removes what is of no use any more.
