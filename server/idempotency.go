@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // answer is what is kept of a response.
@@ -107,12 +107,9 @@ func replay(c *gin.Context, text []byte, fail failure) {
 // leaves the body to be read again. A token of the same caller that allows less
 // must not get the answer that another one got.
 func digestOf(r *http.Request, caller *oauth.Caller) ([]byte, error) {
-	body, err := io.ReadAll(r.Body)
+	body, err := spec.ReadBody(r)
 	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: "The payload is too large."}
-		}
-		return nil, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Malformed, Detail: "The payload could not be read to its end."}
+		return nil, err
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	h := sha256.New()

@@ -4,9 +4,7 @@ package boruta
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"strings"
@@ -108,12 +106,9 @@ var _ borutaapi.StrictServerInterface = (*handler)(nil)
 
 // readBody refuses a malformed body, and keeps the members of the envelope.
 func readBody(req *dialect.Request) error {
-	text, err := io.ReadAll(req.Request.Body)
+	text, err := spec.ReadBody(req.Request)
 	if err != nil {
-		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: fmt.Sprintf("The payload exceeds the limit of %d bytes.", tooLarge.Limit)}
-		}
-		return &problem.Error{Status: http.StatusBadRequest, Text: "The payload could not be read to its end."}
+		return err
 	}
 	mediaType, _, _ := mime.ParseMediaType(req.GetHeader("Content-Type"))
 	if len(bytes.TrimSpace(text)) == 0 || mediaType != "" && !isJSON(mediaType) {

@@ -3,12 +3,35 @@ package spec
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
+
+// BodyError says that a body could not be read as what it should be. Status is
+// the HTTP status to answer with.
+type BodyError struct {
+	Status int
+	Text   string
+}
+
+func (e *BodyError) Error() string { return e.Text }
+
+// ReadBody reads a request's body to its end. The error is a *BodyError.
+func ReadBody(req *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(req.Body)
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, &BodyError{http.StatusRequestEntityTooLarge, fmt.Sprintf("The payload exceeds the limit of %d bytes.", tooLarge.Limit)}
+	}
+	if err != nil {
+		return nil, &BodyError{http.StatusBadRequest, "The payload could not be read to its end."}
+	}
+	return body, nil
+}
 
 // parse reads a body through once. The error is a sentence for the caller.
 func parse(body []byte) (jsondoc.Text, error) {

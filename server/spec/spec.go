@@ -9,7 +9,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -150,15 +149,6 @@ func (m Mismatches) Error() string {
 	return strings.Join(all, "; ")
 }
 
-// BodyError says that a body could not be read as what it should be. Status is
-// the HTTP status to answer with.
-type BodyError struct {
-	Status int
-	Text   string
-}
-
-func (e *BodyError) Error() string { return e.Text }
-
 // CheckParameters checks path, query and header parameters. The error is
 // Mismatches.
 func (o *Operation) CheckParameters(c *gin.Context) error {
@@ -204,12 +194,9 @@ func (o *Operation) CheckBody(c *gin.Context) error {
 		return nil
 	}
 	want := o.route.Operation.RequestBody.Value
-	body, err := io.ReadAll(c.Request.Body)
+	body, err := ReadBody(c.Request)
 	if err != nil {
-		if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return &BodyError{http.StatusRequestEntityTooLarge, fmt.Sprintf("The payload exceeds the limit of %d bytes.", tooLarge.Limit)}
-		}
-		return &BodyError{http.StatusBadRequest, "The payload could not be read to its end."}
+		return err
 	}
 	if len(body) == 0 && !want.Required {
 		c.Request.Body = http.NoBody
