@@ -35,6 +35,9 @@ var layers = map[string][]string{
 	"internal/postgres": {gin, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/rights", "+" + module + "internal/uri"},
 	"internal/registry": {gin, module + "gen/", module + "server", module + "client", module + "internal/embedpg"},
 
+	// What tells the registry of other instances' changes.
+	"internal/changefeed": {gin, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/postgres", "+" + module + "internal/rights", "+" + module + "internal/uri"},
+
 	// What dialects share.
 	"server/dialect": {module + "gen/", module + "client", module + "internal/embedpg"},
 	"server/ops":     {pgx, module + "gen/", module + "client", module + "internal/"},

@@ -72,6 +72,7 @@ func Open(ctx context.Context, o Options) (*pgxpool.Pool, error) {
 	}
 	if o.Connections > 0 {
 		config.MaxConns = int32(o.Connections)
+		config.MinConns, config.MinIdleConns = min(config.MinConns, config.MaxConns), min(config.MinIdleConns, config.MaxConns)
 	} else if !strings.Contains(text, "pool_max_conns") {
 		config.MaxConns = max(DefaultConnections, config.MinConns)
 	}
