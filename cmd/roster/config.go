@@ -34,7 +34,7 @@ type Config struct {
 	Addr        string `env:"ROSTER_ADDR" help:"address to listen on, host:port; default :8080; where the database is embedded, 127.0.0.1 and ::1 with port 8080 or the next free one"`
 	PublicURL   string `env:"ROSTER_PUBLIC_URL" help:"URL that callers use, without a path; the issuer of tokens is this with a slash at the end; default http://localhost:PORT"`
 	DatabaseURL string `env:"DATABASE_URL" help:"PostgreSQL to use; unset: a private one is run from the machine's own PostgreSQL binaries" secret:"database"`
-	Connections int    `env:"ROSTER_DATABASE_CONNECTIONS" envDefault:"0" help:"how many connections to the database one instance opens at most; 0: what pool_max_conns in DATABASE_URL says, or else 16"`
+	Connections int    `env:"ROSTER_DATABASE_CONNECTIONS" envDefault:"0" help:"how many connections to the database one instance opens at most, besides the one that reads changes; 0: what pool_max_conns in DATABASE_URL says, or else 16"`
 	DataDir     string `env:"ROSTER_DATA_DIR" envDefault:".roster" help:"folder of the embedded database and its keyset"`
 	PostgresBin string `env:"ROSTER_POSTGRES_BIN" help:"folder of the PostgreSQL server binaries; default: PATH, then the usual folders"`
 	KeysetFile  string `env:"ROSTER_KEYSET_FILE" help:"keys that seal secrets; default keyset.json in ROSTER_DATA_DIR"`

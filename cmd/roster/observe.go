@@ -9,6 +9,8 @@ import (
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/rosterhq/roster/internal/changefeed"
 )
 
 // serveAdmin serves what operators look at on an address of its own until stop
@@ -29,6 +31,14 @@ func serveAdmin(ctx context.Context, addr string, handler http.Handler, log *slo
 	go func() { _ = srv.Serve(ln) }()
 	log.Info("admin listening", "addr", ln.Addr().String())
 	return func() { _ = srv.Close() }, nil
+}
+
+// feedMetric tells how far behind an instance may be.
+func feedMetric(feed *changefeed.Feed) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "roster_changes_age_seconds",
+		Help: "Time since the changes of all instances were read; above 1, every answer asks the database.",
+	}, func() float64 { return feed.Age().Seconds() })
 }
 
 // poolMetrics tells how the database's connections are used.

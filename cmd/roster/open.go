@@ -26,7 +26,8 @@ import (
 // database is an open database and, when Roster runs it itself, its server.
 type database struct {
 	pool     *pgxpool.Pool
-	embedded *embedpg.Server // nil: somebody else runs it, or another roster does
+	options  postgres.Options // of pool
+	embedded *embedpg.Server  // nil: somebody else runs it, or another roster does
 }
 
 // defaultDataDir is ROSTER_DATA_DIR's default, databaseDir where below it the
@@ -56,6 +57,7 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger, serving, exec
 		options.Address = func() (string, error) { return url, nil }
 	}
 	var err error
+	db.options = options
 	if db.pool, err = postgres.Open(ctx, options); err != nil {
 		db.close()
 		return nil, fmt.Errorf("DATABASE_URL: %w", err)
@@ -95,6 +97,14 @@ func (db *database) openEmbedded(ctx context.Context, c Config, log *slog.Logger
 		return "", err
 	}
 	return db.embedded.URL, nil
+}
+
+// another returns a pool of its own on the same database, of that many
+// connections at most. The caller closes it before db.
+func (db *database) another(ctx context.Context, connections int) (*pgxpool.Pool, error) {
+	options := db.options
+	options.Connections = connections
+	return postgres.Open(ctx, options)
 }
 
 func (db *database) close() {

@@ -96,6 +96,11 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	if err != nil {
 		return err
 	}
+	reader, err := db.another(ctx, 1)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
 	admin, err := a.administrator(ctx, c, reg, setup)
 	if err != nil {
 		return err
@@ -109,7 +114,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	}
 	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Boruta: c.boruta}
 	if c.AdminAddr != "" {
-		config.Metrics = ops.NewMetrics(version, poolMetrics(db.pool)...)
+		config.Metrics = ops.NewMetrics(version, append(poolMetrics(db.pool), feedMetric(reg.Changes))...)
 		stop, err := serveAdmin(ctx, c.AdminAddr, config.Metrics.Handler(ready), log)
 		if err != nil {
 			return err
@@ -143,6 +148,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	}
 	keeping, stop := context.WithCancel(ctx)
 	defer stop()
+	go reg.Changes.Run(keeping, postgres.New(reader), log)
 	go keepHouse(keeping, reg, log)
 	go keepKeys(keeping, reg)
 	go files.follow(keeping, hangups)

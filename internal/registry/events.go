@@ -39,10 +39,22 @@ func (r *Registry) recordChanges(ctx context.Context, tx *postgres.Tx, action, k
 	e := r.event(ctx, action, kind, target)
 	e.Changes = diff
 	tx.InsertEvent(e)
+	if !postgres.Unchanging(action) {
+		tx.AtEnd(func() { r.Changes.Tell(changed(e)) })
+	}
 	_, class := diff[oauth.MemberFirstParty] // which default grants a client has
 	if kind == "client_grant" || action == "client.deleted" || action == "client.updated" && class {
 		tx.AtEnd(r.callers.Purge)
 	}
+}
+
+// changed returns what e says of what has changed, as others read it.
+func changed(e oauth.Event) postgres.Change {
+	c := postgres.Change{Action: e.Action, Kind: e.TargetType, Target: e.Target, Client: jsondoc.String(e.Changes["client_id"].After)}
+	if c.Kind == "client" {
+		c.Client = c.Target
+	}
+	return c
 }
 
 var hidden = json.RawMessage(`"[redacted]"`)

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/rosterhq/roster/internal/changefeed"
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -56,6 +57,8 @@ func (c *Config) ManagementAudience() string { return c.PublicURL + c.Management
 // Registry carries out operations on clients and what belongs to them.
 type Registry struct {
 	Config
+	Changes *changefeed.Feed // tells what this instance and others have changed
+
 	store   *postgres.Store
 	keys    *seal.Live
 	signing cached[tokenKeys]
@@ -76,7 +79,7 @@ type Registry struct {
 // Prepare once before serving.
 func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
 	return &Registry{
-		Config: config, store: store, keys: seal.NewLive(keys, config.KeysetFile), callers: newCallers(), closing: make(chan struct{}),
+		Config: config, Changes: changefeed.New(time.Now), store: store, keys: seal.NewLive(keys, config.KeysetFile), callers: newCallers(), closing: make(chan struct{}),
 	}
 }
 
