@@ -1,12 +1,15 @@
 package server_test
 
 import (
-	"encoding/json"
+	"bytes"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/rosterhq/roster"
 	"github.com/rosterhq/roster/internal/servertest"
@@ -15,34 +18,93 @@ import (
 func TestSpecificationIsServedAsItIsWritten(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	r := s.Do("", "GET", "/openapi.yaml", nil).Want(http.StatusOK)
-	if string(r.Body) != string(roster.OpenAPI) {
-		t.Error("/openapi.yaml differs from the file")
+	asYAML := s.Do("", "GET", "/openapi.yaml", nil).Want(http.StatusOK)
+	asJSON := s.Do("", "GET", "/openapi.json", nil).Want(http.StatusOK)
+	want, _ := withoutHints(t, readYAML(t, roster.OpenAPI))
+	for route, r := range map[string]servertest.Response{"/openapi.yaml": asYAML, "/openapi.json": asJSON} {
+		if diff := cmp.Diff(want, readYAML(t, r.Body)); diff != "" {
+			t.Errorf("%s is not the document of the file (-want +got):\n%s", route, diff)
+		}
 	}
+	if got, want := bytes.Count(asYAML.Body, []byte("# ")), bytes.Count(roster.OpenAPI, []byte("# ")); got != want {
+		t.Errorf("/openapi.yaml has %d comments, the file %d", got, want)
+	}
+}
+
+// What stands in openapi.yaml for Roster's own generators says nothing to a
+// caller, and some readers take an extension that they know by name for theirs.
+func TestServedSpecificationHasNoHintsOfTheGenerator(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	if _, n := withoutHints(t, readYAML(t, roster.OpenAPI)); n == 0 {
+		t.Error("the file has no hints: this test finds nothing")
+	}
+	for _, route := range []string{
+		"/openapi.yaml", "/openapi.json", "/openapi/auth0.yaml", "/openapi/boruta.yaml", "/openapi/roster.yaml",
+	} {
+		r := s.Do("", "GET", route, nil).Want(http.StatusOK)
+		if _, n := withoutHints(t, readYAML(t, r.Body)); n > 0 {
+			t.Errorf("%s has %d hints", route, n)
+		}
+	}
+}
+
+func readYAML(t *testing.T, text []byte) any {
+	t.Helper()
+	var doc any
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
+// publicExtensions are those that readers of the specification know.
+var publicExtensions = []string{}
+
+// withoutHints removes the extensions that are for nobody else, and counts them.
+func withoutHints(t *testing.T, doc any) (any, int) {
+	t.Helper()
+	n := 0
+	switch doc := doc.(type) {
+	case map[string]any:
+		for name, value := range doc {
+			if strings.HasPrefix(name, "x-") && !slices.Contains(publicExtensions, name) {
+				delete(doc, name)
+				n++
+				continue
+			}
+			_, below := withoutHints(t, value)
+			n += below
+		}
+	case map[any]any: // the answers of an operation, by status
+		for _, value := range doc {
+			_, below := withoutHints(t, value)
+			n += below
+		}
+	case []any:
+		for _, value := range doc {
+			_, below := withoutHints(t, value)
+			n += below
+		}
+	}
+	return doc, n
+}
+
+func TestSitesMayReadTheSpecification(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	r := s.Do("", "GET", "/openapi.yaml", nil).Want(http.StatusOK)
 	if r.Header.Get("Access-Control-Allow-Origin") != "*" {
 		t.Error("other sites may not read the specification")
 	}
 	if r.Header.Get("Access-Control-Expose-Headers") != "ETag" {
 		t.Error("scripts of other sites do not see the ETag")
 	}
-	if r := s.Do("", "OPTIONS", "/openapi.yaml", nil, "Origin", "https://elsewhere.example").Want(http.StatusNoContent); r.Header.Get("Access-Control-Allow-Headers") != "If-None-Match" {
+	o := s.Do("", "OPTIONS", "/openapi.yaml", nil, "Origin", "https://elsewhere.example").Want(http.StatusNoContent)
+	if o.Header.Get("Access-Control-Allow-Headers") != "If-None-Match" {
 		t.Error("scripts of other sites may not say which document they have")
 	}
 	s.Do("", "GET", "/openapi.yaml", nil, "If-None-Match", r.Header.Get("ETag")).Want(http.StatusNotModified)
-	asJSON := s.Do("", "GET", "/openapi.json", nil).Want(http.StatusOK)
-	want, err := openapi3.NewLoader().LoadFromData(roster.OpenAPI)
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := openapi3.NewLoader().LoadFromData(asJSON.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	a, errA := json.Marshal(want)
-	b, errB := json.Marshal(got)
-	if errA != nil || errB != nil || string(a) != string(b) {
-		t.Error("/openapi.json is not the same document")
-	}
 }
 
 func TestPartsStandByThemselves(t *testing.T) {

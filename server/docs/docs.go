@@ -14,6 +14,7 @@ import (
 	"mime"
 	"net/http"
 	"path"
+	"regexp"
 	"strings"
 	"sync"
 
@@ -51,9 +52,14 @@ type document struct {
 	text        []byte
 }
 
+// hints match what openapi.yaml tells nobody but Roster's own generators and
+// checks: which Go type to generate, and that a body is kept member by member.
+var hints = regexp.MustCompile(`(?m)^ +x-(?:document|raw|timestamp): true\n|, x-(?:document|raw|timestamp): true`)
+
 // documents renders every form once a process: they never change.
 var documents = sync.OnceValues(func() ([]document, error) {
-	whole, err := parse(roster.OpenAPI)
+	text := hints.ReplaceAll(roster.OpenAPI, nil)
+	whole, err := parse(text)
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +67,7 @@ var documents = sync.OnceValues(func() ([]document, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := []document{{"/openapi.yaml", "application/yaml", roster.OpenAPI}, {"/openapi.json", "application/json", asJSON}}
+	list := []document{{"/openapi.yaml", "application/yaml", text}, {"/openapi.json", "application/json", asJSON}}
 	for _, dialect := range dialects(whole) {
 		part, err := only(whole, dialect)
 		if err != nil {
