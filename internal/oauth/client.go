@@ -72,8 +72,12 @@ type Draft struct {
 	KeyPair          string         // id of a shared key pair to use from now on; "" keeps the key
 	NewKey           *NewKey        // the client's own from now on; nil keeps the key
 
-	Links *Links // what the client is tied to, then what it is tied to after the change; nil where that was not read
-	Shows bool   // the answer to the change shows the client's secret
+	Links *Links // what the client is tied to, then what it is tied to after the change; nil where that is not needed
+
+	// Answer makes the answer to the change of the client as it is then, and returns
+	// the secrets that the answer shows: their events are stored with the change. It
+	// may run while the client is locked. nil for an answer that is made afterwards.
+	Answer func(Client, *Links) ([]Disclosure, error)
 }
 
 // Metadata is the part of a client's document that rules read.

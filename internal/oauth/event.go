@@ -35,16 +35,9 @@ type Origin struct {
 	Caller    *Caller // nil before authentication and for Roster itself
 	RequestID string
 	Address   string
-	Shown     *Shown // nil where no secret may be shown
 }
 
-// Shown are the secrets that an answer will show.
-type Shown struct {
-	Noted  []Disclosure // that have no event yet
-	Stored []Disclosure // that have one, in a transaction without which there is no answer
-}
-
-// Disclosure is a secret that is shown to a caller.
+// Disclosure is the event of a secret that an answer shows.
 type Disclosure struct{ Action, TargetType, Target string }
 
 type originKey struct{}

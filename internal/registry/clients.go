@@ -87,8 +87,28 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	diff := changes(nil, c.Document)
 	links.mergeInto(diff)
 	r.recordChanges(ctx, tx, "client.created", "client", c.ClientID, diff)
-	r.insertDisclosures(ctx, tx)
-	return c, nil
+	if d.Links != nil {
+		*d.Links = links.is
+	}
+	return c, r.answer(ctx, tx, d)
+}
+
+// answer makes the answer to the change of d, and stores the events of what it
+// shows in the change's transaction.
+func (r *Registry) answer(ctx context.Context, tx *postgres.Tx, d oauth.Draft) error {
+	if d.Answer == nil {
+		return nil
+	}
+	if d.Links != nil {
+		if err := r.showKey(ctx, tx, *d.Client, d.Links, new(oauth.KeyPair)); err != nil {
+			return err
+		}
+	}
+	shows, err := d.Answer(*d.Client, d.Links)
+	if err == nil {
+		r.insertDisclosures(ctx, tx, shows)
+	}
+	return err
 }
 
 // Client returns one client.
@@ -132,20 +152,15 @@ func (r *Registry) UpdateClient(ctx context.Context, ref oauth.ClientRef, edit f
 }
 
 // UpdateLinkedClient is UpdateClient with what the client is tied to, in the
-// draft's Links for edit and then as Links returns it.
-func (r *Registry) UpdateLinkedClient(ctx context.Context, ref oauth.ClientRef, edit func(*oauth.Draft) error) (oauth.Client, oauth.Links, error) {
-	var c oauth.Client
-	var l oauth.Links
-	err := r.store.Write(ctx, func(tx *postgres.Tx) (err error) {
-		if c, l, err = tx.LockLinkedClient(ctx, ref); err == nil {
+// draft's Links for edit and for the answer.
+func (r *Registry) UpdateLinkedClient(ctx context.Context, ref oauth.ClientRef, edit func(*oauth.Draft) error) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, l, err := tx.LockLinkedClient(ctx, ref)
+		if err == nil {
 			err = r.editClient(ctx, tx, oauth.Draft{Client: &c, Links: &l}, edit)
 		}
 		return err
 	})
-	if err == nil {
-		err = r.showKey(ctx, c, &l, new(oauth.KeyPair))
-	}
-	return c, l, err
 }
 
 // editClient stores what edit makes of the locked client in d.
@@ -161,13 +176,7 @@ func (r *Registry) editClient(ctx context.Context, tx *postgres.Tx, d oauth.Draf
 	if err := r.updateClient(ctx, tx, before, d); err != nil {
 		return err
 	}
-	if d.Shows {
-		if _, err := r.ShowSecret(ctx, *d.Client); err != nil {
-			return err
-		}
-		r.insertDisclosures(ctx, tx)
-	}
-	return nil
+	return r.answer(ctx, tx, d)
 }
 
 // updateClient stores d over the locked client that was before.

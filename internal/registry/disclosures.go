@@ -2,8 +2,6 @@ package registry
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -19,48 +17,30 @@ const (
 	tenantKeyRead    = "tenant_key.read"
 )
 
-// disclose notes that the answer to ctx's request will show a secret.
-// RecordDisclosures, which stores the note, must run before the answer is sent.
-func disclose(ctx context.Context, action, targetType, target string) error {
-	shown := oauth.OriginOf(ctx).Shown
-	if shown == nil {
-		return errors.New("a secret was asked for where showing it would leave no trace")
-	}
-	if d := (oauth.Disclosure{Action: action, TargetType: targetType, Target: target}); !slices.Contains(shown.Stored, d) {
-		shown.Noted = append(shown.Noted, d)
-	}
-	return nil
-}
-
-// RecordDisclosures stores an event for every kind of secret that the answer to
+// RecordDisclosures stores an event for every kind of secret that an answer to
 // ctx's request is about to show. If it fails, the answer must not be sent.
-func (r *Registry) RecordDisclosures(ctx context.Context) error {
-	if shown := oauth.OriginOf(ctx).Shown; shown == nil || len(shown.Noted) == 0 {
+func (r *Registry) RecordDisclosures(ctx context.Context, shows []oauth.Disclosure) error {
+	if len(shows) == 0 {
 		return nil
 	}
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
-		r.insertDisclosures(ctx, tx)
+		r.insertDisclosures(ctx, tx, shows)
 		return nil
 	})
 }
 
-// insertDisclosures stores in tx what disclose noted so far.
-func (r *Registry) insertDisclosures(ctx context.Context, tx *postgres.Tx) {
-	shown := oauth.OriginOf(ctx).Shown
-	if shown == nil {
-		return
-	}
+// insertDisclosures stores the events of what an answer shows in tx.
+func (r *Registry) insertDisclosures(ctx context.Context, tx *postgres.Tx, shows []oauth.Disclosure) {
 	type kind struct{ action, targetType string }
 	var order []kind
 	targets := map[kind][]string{}
-	for _, d := range shown.Noted {
+	for _, d := range shows {
 		k := kind{d.Action, d.TargetType}
 		if targets[k] == nil {
 			order = append(order, k)
 		}
 		targets[k] = append(targets[k], d.Target)
 	}
-	shown.Noted, shown.Stored = nil, append(shown.Stored, shown.Noted...)
 	for _, k := range order {
 		if len(targets[k]) == 1 {
 			r.record(ctx, tx, k.action, k.targetType, targets[k][0], nil, nil)
@@ -70,43 +50,38 @@ func (r *Registry) insertDisclosures(ctx context.Context, tx *postgres.Tx) {
 	}
 }
 
-// ShowSecret opens a client's newest secret for the caller, who may read it, and
-// leaves a trace of that. It is zero when the client has none or only its MAC is
-// kept.
-func (r *Registry) ShowSecret(ctx context.Context, c oauth.Client) (oauth.Secret, error) {
-	secret, err := r.RevealSecret(c)
-	if err == nil && !secret.IsZero() {
-		err = disclose(ctx, clientSecretRead, "client", c.ClientID)
+// shows is the event of one secret, none for a zero one.
+func shows(secret oauth.Secret, action, targetType, target string) []oauth.Disclosure {
+	if secret.IsZero() {
+		return nil
 	}
-	return secret, err
+	return []oauth.Disclosure{{Action: action, TargetType: targetType, Target: target}}
 }
 
-// ShowAPISecret opens the HS256 signing secret of an API for the caller and
-// leaves a trace of that; zero if the API has none.
-func (r *Registry) ShowAPISecret(ctx context.Context, api oauth.ResourceServer) (oauth.Secret, error) {
+// ShowSecret opens a client's newest secret for a caller who may read it. It is
+// zero when the client has none or only its MAC is kept. An answer that shows it
+// must not be sent before the event is stored; so it is with all that is shown.
+func (r *Registry) ShowSecret(c *oauth.Client) (oauth.Secret, []oauth.Disclosure, error) {
+	secret, err := r.RevealSecret(*c)
+	return secret, shows(secret, clientSecretRead, "client", c.ClientID), err
+}
+
+// ShowAPISecret opens the HS256 signing secret of an API; zero if the API has
+// none.
+func (r *Registry) ShowAPISecret(api oauth.ResourceServer) (oauth.Secret, []oauth.Disclosure, error) {
 	secret, err := r.openAPISecret(api)
-	if err == nil && !secret.IsZero() {
-		err = disclose(ctx, apiSecretRead, "resource_server", api.Identifier)
-	}
-	return secret, err
+	return secret, shows(secret, apiSecretRead, "resource_server", api.Identifier), err
 }
 
-// ShowTenantKey opens the tenant's private key, as Management writes it, for the
-// caller and leaves a trace of that.
-func (r *Registry) ShowTenantKey(ctx context.Context) (oauth.Secret, error) {
+// ShowTenantKey opens the tenant's private key, as Management writes it.
+func (r *Registry) ShowTenantKey(ctx context.Context) (oauth.Secret, []oauth.Disclosure, error) {
 	t, err := r.currentTenantKey(ctx)
-	if err != nil {
-		return oauth.Secret{}, err
-	}
-	return t.private, disclose(ctx, tenantKeyRead, "issuer_key", t.id)
+	return t.private, shows(t.private, tenantKeyRead, "issuer_key", t.id), err
 }
 
-// ShowKeyPair opens the private half of a shared key pair, PKCS #8 PEM, for the
-// caller and leaves a trace of that.
-func (r *Registry) ShowKeyPair(ctx context.Context, k oauth.KeyPair) (oauth.Secret, error) {
+// ShowKeyPair opens the private half of a shared key pair, PKCS #8 PEM.
+func (r *Registry) ShowKeyPair(k oauth.KeyPair) (oauth.Secret, []oauth.Disclosure, error) {
 	text, err := r.keys.Open(k.Sealed, keyPairLocation(k.ID))
-	if err != nil {
-		return oauth.Secret{}, err
-	}
-	return oauth.NewSecret(string(text)), disclose(ctx, keyPairRead, "key_pair", k.ID)
+	secret := oauth.NewSecret(string(text))
+	return secret, shows(secret, keyPairRead, "key_pair", k.ID), err
 }

@@ -12,13 +12,14 @@ import (
 type ExportedClient struct {
 	postgres.PlacedClient
 	Credentials []oauth.Credential
-	Links       oauth.Links    // without a public key
-	Secrets     []SecretImport // the live ones, newest first; none unless secrets are asked for
-	PrivateKey  oauth.Secret   // its own, PKCS #8 PEM; zero unless secrets are asked for
+	Links       oauth.Links        // without a public key
+	Secrets     []SecretImport     // the live ones, newest first; none unless secrets are asked for
+	PrivateKey  oauth.Secret       // its own, PKCS #8 PEM; zero unless secrets are asked for
+	Shows       []oauth.Disclosure // of the secrets
 }
 
-// ExportClients returns a page of clients, all but the global one. With secrets,
-// it opens those of the clients and leaves a trace of that.
+// ExportClients returns a page of clients, all but the global one, with their
+// secrets if asked for.
 func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace, limit int, secrets bool) ([]ExportedClient, error) {
 	page, err := r.Clients(ctx, postgres.ClientQuery{Global: new(false), After: after, Limit: limit})
 	if err != nil {
@@ -55,7 +56,7 @@ func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace,
 			}
 		}
 		if secrets {
-			if err := r.openExported(ctx, &c, live[p.ID], key); err != nil {
+			if err := r.openExported(&c, live[p.ID], key); err != nil {
 				return nil, err
 			}
 		}
@@ -64,14 +65,15 @@ func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace,
 	return list, nil
 }
 
-func (r *Registry) openExported(ctx context.Context, c *ExportedClient, live []oauth.ClientSecret, key postgres.ClientKey) error {
+func (r *Registry) openExported(c *ExportedClient, live []oauth.ClientSecret, key postgres.ClientKey) error {
 	for _, s := range live {
 		one := c.Client
 		one.Secret = &s
-		text, err := r.ShowSecret(ctx, one)
+		text, shows, err := r.ShowSecret(&one)
 		if err != nil {
 			return err
 		}
+		c.Shows = append(c.Shows, shows...)
 		if !text.IsZero() { // else only its MAC is kept
 			c.Secrets = append(c.Secrets, SecretImport{text, s.CreatedAt, s.ExpiresAt})
 		}
@@ -88,7 +90,8 @@ func (r *Registry) openExported(ctx context.Context, c *ExportedClient, live []o
 		return err
 	}
 	c.PrivateKey = oauth.NewSecret(string(text))
-	return disclose(ctx, clientKeyRead, "client", c.ClientID)
+	c.Shows = append(c.Shows, shows(c.PrivateKey, clientKeyRead, "client", c.ClientID)...)
+	return nil
 }
 
 // ExportKeyPairs returns a page of the shared key pairs.

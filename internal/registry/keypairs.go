@@ -54,28 +54,42 @@ func (r *Registry) insertKeyPair(ctx context.Context, tx *postgres.Tx, k oauth.K
 }
 
 // defaultKeyPair returns the pair of clients that have no key. The first need
-// makes it; instances that need it together wait for one another.
-func (r *Registry) defaultKeyPair(ctx context.Context) (oauth.KeyPair, error) {
-	k, err := r.store.DefaultKeyPair(ctx)
+// makes it; instances that need it together wait for one another. Where there is
+// a transaction, all of it happens there: what the transaction has locked must
+// not wait for another connection.
+func (r *Registry) defaultKeyPair(ctx context.Context, tx *postgres.Tx) (k oauth.KeyPair, err error) {
+	if tx != nil {
+		k, err = tx.DefaultKeyPair(ctx)
+	} else {
+		k, err = r.store.DefaultKeyPair(ctx)
+	}
+	switch {
+	case oauth.KindOf(err) != oauth.NotFound:
+	case tx != nil:
+		k, err = r.makeDefaultKeyPair(ctx, tx)
+	default:
+		err = r.store.Write(ctx, func(tx *postgres.Tx) (err error) {
+			k, err = r.makeDefaultKeyPair(ctx, tx)
+			return err
+		})
+	}
+	return k, err
+}
+
+func (r *Registry) makeDefaultKeyPair(ctx context.Context, tx *postgres.Tx) (oauth.KeyPair, error) {
+	if err := tx.Exclusive(ctx); err != nil {
+		return oauth.KeyPair{}, err
+	}
+	k, err := tx.DefaultKeyPair(ctx)
 	if oauth.KindOf(err) != oauth.NotFound {
 		return k, err
 	}
-	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
-		if err := tx.Exclusive(ctx); err != nil {
-			return err
-		}
-		var err error
-		if k, err = tx.DefaultKeyPair(ctx); oauth.KindOf(err) != oauth.NotFound {
-			return err
-		}
-		k = oauth.KeyPair{ID: uuid.NewString(), Default: true, CreatedAt: r.now()}
-		if err := r.renew(&k); err != nil {
-			return err
-		}
-		r.insertKeyPair(ctx, tx, k)
-		return nil
-	})
-	return k, err
+	k = oauth.KeyPair{ID: uuid.NewString(), Default: true, CreatedAt: r.now()}
+	if err := r.renew(&k); err != nil {
+		return k, err
+	}
+	r.insertKeyPair(ctx, tx, k)
+	return k, nil
 }
 
 // KeyPairs returns the shared key pairs in creation order.

@@ -168,7 +168,7 @@ func (r *Registry) Links(ctx context.Context, clients ...oauth.Client) (map[stri
 	var shared oauth.KeyPair
 	for _, c := range clients {
 		l := found[c.ID]
-		if err := r.showKey(ctx, c, &l, &shared); err != nil {
+		if err := r.showKey(ctx, nil, c, &l, &shared); err != nil {
 			return nil, err
 		}
 		found[c.ID] = l
@@ -183,19 +183,19 @@ func (r *Registry) LinkedClient(ctx context.Context, ref oauth.ClientRef) (oauth
 		err = r.openMembers(&c)
 	}
 	if err == nil {
-		err = r.showKey(ctx, c, &l, new(oauth.KeyPair))
+		err = r.showKey(ctx, nil, c, &l, new(oauth.KeyPair))
 	}
 	return c, l, err
 }
 
 // showKey completes l, the links of c, by the public key that c shows. shared is
-// the default pair, zero until it is needed.
-func (r *Registry) showKey(ctx context.Context, c oauth.Client, l *oauth.Links, shared *oauth.KeyPair) (err error) {
+// the default pair, zero until it is needed; tx is as for defaultKeyPair.
+func (r *Registry) showKey(ctx context.Context, tx *postgres.Tx, c oauth.Client, l *oauth.Links, shared *oauth.KeyPair) (err error) {
 	if l.PublicKey == "" {
 		l.PublicKey = jsondoc.String(c.Document[oauth.MemberPublicKey])
 	}
 	if l.PublicKey == "" && shared.ID == "" {
-		*shared, err = r.defaultKeyPair(ctx)
+		*shared, err = r.defaultKeyPair(ctx, tx)
 	}
 	if l.PublicKey == "" {
 		l.PublicKey = shared.PublicKey

@@ -10,6 +10,7 @@ import (
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -46,10 +47,9 @@ var apiDefaults = jsondoc.Object{
 	"signing_alg":                                     json.RawMessage(`"RS256"`),
 }
 
-func (h *handler) viewAPI(ctx context.Context, api oauth.ResourceServer) (jsondoc.Object, error) {
-	body, err := apiFields.View(api.Document, func([]string) bool { return true })
-	if err != nil {
-		return nil, err
+func (h *handler) viewAPI(api oauth.ResourceServer) (body jsondoc.Object, shows []oauth.Disclosure, err error) {
+	if body, err = apiFields.View(api.Document, rights.All); err != nil {
+		return nil, nil, err
 	}
 	body["id"], body["identifier"] = jsondoc.Must(api.ID), jsondoc.Must(api.Identifier)
 	if api.System {
@@ -59,20 +59,20 @@ func (h *handler) viewAPI(ctx context.Context, api oauth.ResourceServer) (jsondo
 		body["client_id"] = jsondoc.Must(api.ClientID)
 	}
 	if jsondoc.String(body["signing_alg"]) == "HS256" {
-		secret, err := h.registry.ShowAPISecret(ctx, api)
-		if err != nil {
-			return nil, err
+		var secret oauth.Secret
+		if secret, shows, err = h.registry.ShowAPISecret(api); err != nil {
+			return nil, nil, err
 		}
 		if !secret.IsZero() {
 			body["signing_secret"] = jsondoc.Must(secret.Reveal())
 		}
 	}
-	return body, nil
+	return body, shows, nil
 }
 
-func (h *handler) renderAPI(ctx context.Context, status int, api oauth.ResourceServer) (rendered, error) {
-	body, err := h.viewAPI(ctx, api)
-	return document(status, apiSchema, body, ""), err
+func (h *handler) renderAPI(status int, api oauth.ResourceServer) (rendered, error) {
+	body, shows, err := h.viewAPI(api)
+	return document(status, apiSchema, body, "").showing(shows), err
 }
 
 // applyAPI changes an API by the members of a request. One that signs with
@@ -151,7 +151,7 @@ func (h *handler) Auth0CreateResourceServer(ctx context.Context, req auth0api.Au
 	if err != nil {
 		return nil, err
 	}
-	return h.renderAPI(ctx, http.StatusCreated, api)
+	return h.renderAPI(http.StatusCreated, api)
 }
 
 func (h *handler) Auth0GetResourceServer(ctx context.Context, req auth0api.Auth0GetResourceServerRequestObject) (auth0api.Auth0GetResourceServerResponseObject, error) {
@@ -159,7 +159,7 @@ func (h *handler) Auth0GetResourceServer(ctx context.Context, req auth0api.Auth0
 	if err != nil {
 		return nil, err
 	}
-	return h.renderAPI(ctx, 0, api)
+	return h.renderAPI(0, api)
 }
 
 func (h *handler) Auth0UpdateResourceServer(ctx context.Context, req auth0api.Auth0UpdateResourceServerRequestObject) (auth0api.Auth0UpdateResourceServerResponseObject, error) {
@@ -167,7 +167,7 @@ func (h *handler) Auth0UpdateResourceServer(ctx context.Context, req auth0api.Au
 	if err != nil {
 		return nil, err
 	}
-	return h.renderAPI(ctx, 0, api)
+	return h.renderAPI(0, api)
 }
 
 func (h *handler) Auth0DeleteResourceServer(ctx context.Context, req auth0api.Auth0DeleteResourceServerRequestObject) (auth0api.Auth0DeleteResourceServerResponseObject, error) {
@@ -186,11 +186,15 @@ func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Aut
 		return nil, err
 	}
 	list := make([]jsondoc.Object, len(found))
+	var all []oauth.Disclosure
 	for i, api := range found {
-		if list[i], err = h.viewAPI(ctx, api); err != nil {
+		var shows []oauth.Disclosure
+		if list[i], shows, err = h.viewAPI(api); err != nil {
 			return nil, err
 		}
+		all = append(all, shows...)
 		sel.cut(list[i])
 	}
-	return p.answer("resource_servers", list, "", func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) })
+	answer, err := p.answer("resource_servers", list, "", func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) })
+	return answer.showing(all), err
 }

@@ -28,18 +28,26 @@ func (h *handler) Auth0ListClients(ctx context.Context, req auth0api.Auth0ListCl
 	if err != nil {
 		return nil, err
 	}
+	look, err := h.look(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
 	list := make([]jsondoc.Object, len(found))
-	for i, c := range found {
-		if list[i], err = h.read(ctx, c.Client, sel); err != nil {
+	var all []oauth.Disclosure
+	for i := range found {
+		var shows []oauth.Disclosure
+		if list[i], shows, err = h.view(&found[i].Client, look); err != nil {
 			return nil, err
 		}
+		all = append(all, shows...)
 		tenant := list[i]["tenant"]
 		sel.cut(list[i])
 		if tenant != nil {
 			list[i]["tenant"] = tenant // lists show it whatever is asked for
 		}
 	}
-	return p.answer("clients", list, next, func() (int, error) { return h.registry.CountClients(ctx, q) })
+	answer, err := p.answer("clients", list, next, func() (int, error) { return h.registry.CountClients(ctx, q) })
+	return answer.showing(all), err
 }
 
 func clientQuery(params auth0api.Auth0ListClientsParams, p paging) (postgres.ClientQuery, error) {

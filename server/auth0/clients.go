@@ -13,6 +13,7 @@ import (
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -28,20 +29,24 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 	if err != nil {
 		return nil, err
 	}
-	key, err := h.registry.ShowTenantKey(ctx) // before the change, whose transaction notes it
+	tenant, err := h.tenantKeys(ctx)
 	if err != nil {
 		return nil, err
+	}
+	key, keyShown, err := h.registry.ShowTenantKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var body jsondoc.Object
+	draft.Answer = func(c oauth.Client, _ *oauth.Links) (shows []oauth.Disclosure, err error) {
+		c.Secret = nil // addOnce shows it; that a client was created tells that its secret was shown
+		if body, shows, err = h.view(&c, look{access: rights.All, keys: tenant.certified}); err != nil {
+			return nil, err
+		}
+		return append(shows, keyShown...), addOnce(body, draft.NewSecret, tenant.read, key, inline)
 	}
 	c, err := h.registry.CreateClient(ctx, draft)
 	if err != nil {
-		return nil, err
-	}
-	c.Secret = nil // addOnce shows it; that a client was created tells that its secret was shown
-	body, err := h.view(ctx, c, func([]string) bool { return true }, selection{}, true)
-	if err != nil {
-		return nil, err
-	}
-	if err := h.addOnce(ctx, body, draft, key, inline); err != nil {
 		return nil, err
 	}
 	return document(http.StatusCreated, clientSchema, body, etag(c.Version)), nil
@@ -125,17 +130,13 @@ func splitSecret(wire jsondoc.Object) (rest jsondoc.Object, secret oauth.Secret)
 
 // addOnce adds what only the answer to a create shows: the secret, the tenant's
 // private key and the credentials in full.
-func (h *handler) addOnce(ctx context.Context, body jsondoc.Object, draft oauth.Draft, key oauth.Secret, inline map[string][]auth0api.ClientCredential) error {
+func addOnce(body jsondoc.Object, secret oauth.Secret, tenant certificate, key oauth.Secret, inline map[string][]auth0api.ClientCredential) error {
 	body["encrypted"] = json.RawMessage(`true`)
 	if body["client_authentication_methods"] == nil {
-		body["client_secret"] = jsondoc.Must(draft.NewSecret.Reveal())
-	}
-	tenant, err := h.tenantKeys(ctx)
-	if err != nil {
-		return err
+		body["client_secret"] = jsondoc.Must(secret.Reveal())
 	}
 	body["signing_keys"] = jsondoc.Must([]map[string]string{{
-		"cert": tenant.read.Cert, "key": key.Reveal(), "pkcs7": tenant.read.PKCS7, "subject": tenant.read.Subject,
+		"cert": tenant.Cert, "key": key.Reveal(), "pkcs7": tenant.PKCS7, "subject": tenant.Subject,
 	}})
 	return showInline(body, inline)
 }
@@ -153,12 +154,16 @@ func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClien
 	if matches(req.Params.IfNoneMatch, c.Version) {
 		return auth0api.Auth0GetClient304Response{Headers: auth0api.Auth0GetClient304ResponseHeaders{ETag: &tag}}, nil
 	}
-	body, err := h.read(ctx, c, sel)
+	look, err := h.look(ctx, sel)
+	if err != nil {
+		return nil, err
+	}
+	body, shows, err := h.view(&c, look)
 	if err != nil {
 		return nil, err
 	}
 	sel.cut(body)
-	return document(0, clientSchema, body, tag), nil
+	return document(0, clientSchema, body, tag).showing(shows), nil
 }
 
 func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0UpdateClientRequestObject) (auth0api.Auth0UpdateClientResponseObject, error) {
@@ -175,16 +180,19 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	}
 	ref := clientRef(req.ClientID)
 	ref.Version = ifMatch(req.Params.IfMatch)
-	c, err := h.registry.UpdateClient(ctx, ref, func(d *oauth.Draft) error {
-		d.NewSecret = secret
-		err := update(d.Document, wire)
-		d.Shows = caller.HasAny(readKeys...) && d.Document[oauth.SlotsOfAuthentication] == nil
-		return err
-	})
+	look, err := h.updaterLook(ctx)
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.view(ctx, c, updaterReads(caller), selection{}, true)
+	var body jsondoc.Object
+	c, err := h.registry.UpdateClient(ctx, ref, func(d *oauth.Draft) error {
+		d.NewSecret = secret
+		d.Answer = func(c oauth.Client, _ *oauth.Links) (shows []oauth.Disclosure, err error) {
+			body, shows, err = h.view(&c, look)
+			return shows, err
+		}
+		return update(d.Document, wire)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -207,13 +215,6 @@ func swapsCredentials(wire jsondoc.Object, caller *oauth.Caller) bool {
 		}
 	}
 	return caller.HasAny(writeCredentials...)
-}
-
-// updaterReads shows whoever may change a client all of it but its keys.
-func updaterReads(caller *oauth.Caller) func([]string) bool {
-	return func(read []string) bool {
-		return len(read) == 0 || slices.Equal(read, readClient) || caller.HasAny(read...)
-	}
 }
 
 // update changes doc by the members of a PATCH.
@@ -270,12 +271,16 @@ func (h *handler) Auth0RotateClientSecret(ctx context.Context, req auth0api.Auth
 		return nil, err
 	}
 	c.Secret = nil // shown below; the rotation tells that it was
-	body, err := h.view(ctx, c, updaterReads(dialect.Caller(ctx)), selection{}, true)
+	look, err := h.updaterLook(ctx)
+	if err != nil {
+		return nil, err
+	}
+	body, shows, err := h.view(&c, look)
 	if err != nil {
 		return nil, err
 	}
 	body["client_secret"] = jsondoc.Must(secret.Reveal())
-	return document(0, clientSchema, body, etag(c.Version)), nil
+	return document(0, clientSchema, body, etag(c.Version)).showing(shows), nil
 }
 
 func (h *handler) Auth0ListClientConnections(ctx context.Context, req auth0api.Auth0ListClientConnectionsRequestObject) (auth0api.Auth0ListClientConnectionsResponseObject, error) {
@@ -285,31 +290,56 @@ func (h *handler) Auth0ListClientConnections(ctx context.Context, req auth0api.A
 	return auth0api.Auth0ListClientConnections200JSONResponse{Body: auth0api.ListClientConnectionsResponseContent{Connections: []auth0api.ConnectionForList{}}}, nil
 }
 
-// read renders a client as GET shows it to the caller.
-func (h *handler) read(ctx context.Context, c oauth.Client, sel selection) (jsondoc.Object, error) {
-	caller := dialect.Caller(ctx)
-	may := func(read []string) bool { return len(read) == 0 || caller.HasAny(read...) }
-	return h.view(ctx, c, may, sel, false)
+// seeing are the permissions that decide what is shown of a client.
+var seeing = rights.Of(slices.Concat(readClient, readCredentials)...)
+
+// look is all that the view of a client depends on besides the client.
+type look struct {
+	access rights.Set      // of those that decide what is shown
+	sel    selection       // what is kept beside the document is looked up only if it wants that
+	keys   json.RawMessage // signing_keys
 }
 
-// view renders the members of a client that may shows. What is kept beside the
-// document is looked up only if sel wants it. certified tells whether the tenant's
-// certificate shows its subject.
-func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []string) bool, sel selection, certified bool) (jsondoc.Object, error) {
-	body, err := fields.View(c.Document, may)
-	if err != nil {
-		return nil, err
+// look returns how a caller reads clients.
+func (h *handler) look(ctx context.Context, sel selection) (look, error) {
+	l := look{access: dialect.Caller(ctx).Rights & seeing, sel: sel}
+	if !dialect.Sees(l.access, readCredentials) || !sel.shows("signing_keys") {
+		return l, nil
 	}
-	more, err := shown.View(c.Document, may)
+	tenant, err := h.tenantKeys(ctx)
+	if err == nil {
+		l.keys = tenant.hidden
+	}
+	return l, err
+}
+
+// updaterLook returns how a caller sees a client that it has changed: all of it
+// but its keys, and the tenant's certificate with its subject.
+func (h *handler) updaterLook(ctx context.Context) (look, error) {
+	l := look{access: dialect.Caller(ctx).Rights&seeing | rights.Of("read:clients")}
+	tenant, err := h.tenantKeys(ctx)
+	if err == nil {
+		l.keys = tenant.certified
+	}
+	return l, err
+}
+
+// view renders the members of a client that l sees, and returns the secrets
+// among them.
+func (h *handler) view(c *oauth.Client, l look) (body jsondoc.Object, shows []oauth.Disclosure, err error) {
+	if body, err = fields.View(c.Document, l.access); err != nil {
+		return nil, nil, err
+	}
+	more, err := shown.View(c.Document, l.access)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	maps.Copy(body, more)
 	body["client_id"] = jsondoc.Must(c.ClientID)
 	if body["name"] == nil { // other dialects have clients without a name
 		body["name"] = body["client_id"]
 	}
-	if may(readClient) {
+	if dialect.Sees(l.access, readClient) {
 		body["tenant"] = jsondoc.Must(h.registry.Tenant)
 		global := c.IsGlobal()
 		body["global"] = jsondoc.Must(global)
@@ -317,23 +347,17 @@ func (h *handler) view(ctx context.Context, c oauth.Client, may func(read []stri
 			body["callback_url_template"] = json.RawMessage(`false`)
 		}
 	}
-	if may(readCredentials) && sel.shows("signing_keys") {
-		tenant, err := h.tenantKeys(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if body["signing_keys"] = tenant.hidden; certified {
-			body["signing_keys"] = tenant.certified
-		}
+	if dialect.Sees(l.access, readCredentials) && l.sel.shows("signing_keys") {
+		body["signing_keys"] = l.keys
 	}
-	if may(readKeys) && sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
-		secret, err := h.registry.ShowSecret(ctx, c)
-		if err != nil {
-			return nil, err
+	if dialect.Sees(l.access, readKeys) && l.sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
+		var secret oauth.Secret
+		if secret, shows, err = h.registry.ShowSecret(c); err != nil {
+			return nil, nil, err
 		}
 		if !secret.IsZero() {
 			body["client_secret"] = jsondoc.Must(secret.Reveal())
 		}
 	}
-	return body, nil
+	return body, shows, nil
 }

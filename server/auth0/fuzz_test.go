@@ -14,6 +14,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/internal/seal"
 )
 
@@ -78,7 +79,7 @@ func FuzzChange(f *testing.F) {
 				t.Errorf("%s is stored", name)
 			}
 		}
-		if _, err := fields.View(doc, func([]string) bool { return true }); err != nil {
+		if _, err := fields.View(doc, rights.All); err != nil {
 			t.Errorf("after %s and %s the client cannot be shown: %v", first, second, err)
 		}
 	})

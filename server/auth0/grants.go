@@ -12,6 +12,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -25,7 +26,7 @@ var grantFields = dialect.NewTable("",
 )
 
 func viewGrant(g oauth.ClientGrant) (jsondoc.Object, error) {
-	body, err := grantFields.View(g.Document, func([]string) bool { return true })
+	body, err := grantFields.View(g.Document, rights.All)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -30,11 +31,21 @@ type rendered struct {
 	status int // 0: 200
 	body   []byte
 	etag   string // "": none
+	shows  []oauth.Disclosure
+}
+
+// Shows makes rendered a dialect.Showing.
+func (r rendered) Shows() []oauth.Disclosure { return r.shows }
+
+// showing returns r with what it shows that has no event yet.
+func (r rendered) showing(shows []oauth.Disclosure) rendered {
+	r.shows = shows
+	return r
 }
 
 // document renders a document in the order of a schema.
 func document(status int, schema string, doc jsondoc.Object, etag string) rendered {
-	return rendered{status, spec.OrderOf(schema).Append(nil, doc), etag}
+	return rendered{status: status, body: spec.OrderOf(schema).Append(nil, doc), etag: etag}
 }
 
 // value renders a value in the order of a schema.

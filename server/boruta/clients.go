@@ -23,6 +23,7 @@ const pageSize = 500
 
 func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListClientsRequestObject) (borutaapi.BorutaListClientsResponseObject, error) {
 	list := []jsondoc.Object{}
+	var all []oauth.Disclosure
 	q := postgres.ClientQuery{Global: new(false), Limit: pageSize}
 	for {
 		page, err := h.registry.Clients(ctx, q)
@@ -38,15 +39,17 @@ func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListC
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range clients {
-			one, err := h.render(ctx, c, links[c.ID])
+		for i := range clients {
+			one, shows, err := h.view(&clients[i], links[clients[i].ID])
 			if err != nil {
 				return nil, err
 			}
-			list = append(list, one)
+			list, all = append(list, one), append(all, shows...)
 		}
 		if len(page) < pageSize {
-			return listed(list), nil
+			answer := listed(list)
+			answer.shows = all
+			return answer, nil
 		}
 	}
 }
@@ -56,18 +59,23 @@ func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCr
 	if err != nil {
 		return nil, err
 	}
+	var answer rendered
+	draft.Links = new(oauth.Links)
+	draft.Answer = func(c oauth.Client, links *oauth.Links) ([]oauth.Disclosure, error) {
+		body, shows, err := h.view(&c, *links)
+		if err != nil {
+			return nil, err
+		}
+		answer = shown(c.Version, body)
+		if secret := jsondoc.Must(draft.NewSecret.Reveal()); string(body["secret"]) != string(secret) { // shown now and never again
+			body["secret"] = secret
+			answer.body = shown(c.Version, body).body
+		}
+		return shows, nil
+	}
 	c, err := h.registry.CreateClient(ctx, draft)
 	if err != nil {
 		return nil, missingProvider(err)
-	}
-	body, err := h.view(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	answer := shown(c.Version, body)
-	if secret := jsondoc.Must(draft.NewSecret.Reveal()); string(body["secret"]) != string(secret) { // shown now and never again
-		body["secret"] = secret
-		answer.body = shown(c.Version, body).body
 	}
 	answer.status, answer.location = http.StatusCreated, "/api/clients/"+c.ID
 	return answer, nil
@@ -206,11 +214,12 @@ func (h *handler) BorutaGetClient(ctx context.Context, req borutaapi.BorutaGetCl
 	if err != nil {
 		return nil, err
 	}
-	body, err := h.render(ctx, c, links)
+	body, shows, err := h.view(&c, links)
 	if err != nil {
 		return nil, err
 	}
 	answer := shown(c.Version, body)
+	answer.shows = shows
 	if req.Params.IfNoneMatch != nil && (*req.Params.IfNoneMatch == "*" || strings.Contains(*req.Params.IfNoneMatch, strings.Trim(answer.etag, `"`))) {
 		return borutaapi.BorutaGetClient304Response{Headers: borutaapi.BorutaGetClient304ResponseHeaders{ETag: &answer.etag}}, nil
 	}
@@ -280,21 +289,21 @@ func (h *handler) change(ctx context.Context, path string, ifMatch *string, edit
 	if err != nil {
 		return rendered{}, err
 	}
-	c, links, err := h.registry.UpdateLinkedClient(ctx, oauth.ClientRef{ID: id, Version: version(ifMatch)}, func(d *oauth.Draft) error {
+	var answer rendered
+	err = h.registry.UpdateLinkedClient(ctx, oauth.ClientRef{ID: id, Version: version(ifMatch)}, func(d *oauth.Draft) error {
 		if err := visible(d.Client); err != nil {
 			return err
 		}
-		d.Shows = true
+		d.Answer = func(c oauth.Client, links *oauth.Links) ([]oauth.Disclosure, error) {
+			body, shows, err := h.view(&c, *links)
+			if err == nil {
+				answer = shown(c.Version, body)
+			}
+			return shows, err
+		}
 		return edit(d)
 	})
-	if err != nil {
-		return rendered{}, missingProvider(err)
-	}
-	body, err := h.render(ctx, c, links)
-	if err != nil {
-		return rendered{}, err
-	}
-	return shown(c.Version, body), nil
+	return answer, missingProvider(err)
 }
 
 // apply changes a locked client by what was sent, which names pair.
@@ -391,23 +400,14 @@ func (h *handler) BorutaRegenerateClientKeyPair(ctx context.Context, req borutaa
 	})
 }
 
-// view is what is shown of one client.
-func (h *handler) view(ctx context.Context, c oauth.Client) (jsondoc.Object, error) {
-	links, err := h.registry.Links(ctx, c)
+// view renders a client, and returns the secrets that it shows.
+func (h *handler) view(c *oauth.Client, links oauth.Links) (body jsondoc.Object, shows []oauth.Disclosure, err error) {
+	secret, shows, err := h.registry.ShowSecret(c)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return h.render(ctx, c, links[c.ID])
-}
-
-// render shows a client.
-func (h *handler) render(ctx context.Context, c oauth.Client, links oauth.Links) (jsondoc.Object, error) {
-	secret, err := h.registry.ShowSecret(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	values := read(h.attributes, &c)
-	body := jsondoc.Object{
+	values := read(h.attributes, c)
+	body = jsondoc.Object{
 		"id": jsondoc.Must(c.ID), "secret": null, "did": orNull(c.Document[didMember]), "public_key": jsondoc.Must(links.PublicKey),
 		"identity_provider": json.RawMessage(`{"id":null,"name":null}`),
 	}
@@ -427,7 +427,7 @@ func (h *handler) render(ctx context.Context, c oauth.Client, links oauth.Links)
 			body[a.wire] = values[a.wire]
 		}
 	}
-	return body, nil
+	return body, shows, nil
 }
 
 // version reads the version that an If-Match header asks for, 0 for none or

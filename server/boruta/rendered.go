@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -19,7 +20,11 @@ type rendered struct {
 	body     []byte
 	etag     string // "": none
 	location string // "": none
+	shows    []oauth.Disclosure
 }
+
+// Shows makes rendered a dialect.Showing.
+func (r rendered) Shows() []oauth.Disclosure { return r.shows }
 
 const clientSchema = "BorutaClient"
 

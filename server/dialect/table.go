@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -134,13 +135,13 @@ func (m Merge) merge(old, wire json.RawMessage) (json.RawMessage, error) {
 	return merged, err
 }
 
-// View returns the members of a stored document that the dialect has and may
-// shows.
-func (t *Table) View(doc jsondoc.Object, may func(read []string) bool) (jsondoc.Object, error) {
+// View returns the members of a stored document that the dialect has and that a
+// caller with those rights sees.
+func (t *Table) View(doc jsondoc.Object, access rights.Set) (jsondoc.Object, error) {
 	wire := make(jsondoc.Object, len(t.fields))
 	for i := range t.fields {
 		f := &t.fields[i]
-		if !may(f.Read) {
+		if !Sees(access, f.Read) {
 			continue
 		}
 		raw := doc[f.Canonical]
@@ -155,6 +156,12 @@ func (t *Table) View(doc jsondoc.Object, may func(read []string) bool) (jsondoc.
 		}
 	}
 	return wire, nil
+}
+
+// Sees reports whether a caller with those rights has one of scopes; none asks
+// for nothing.
+func Sees(access rights.Set, scopes []string) bool {
+	return len(scopes) == 0 || access.HasAny(rights.Of(scopes...))
 }
 
 // Unwritable returns the first of members, in their order, that needs a scope

@@ -25,7 +25,7 @@ type place struct {
 
 // stages are the kinds of records in the order in which they must come back.
 // Each returns at most limit records behind a place, and the place of the last.
-var stages = []func(h *handler, ctx context.Context, at place, limit int, secrets bool) ([]json.RawMessage, place, error){
+var stages = []func(h *handler, ctx context.Context, at place, limit int, secrets bool) (part, error){
 	(*handler).exportKeyPairs, (*handler).exportScopes, (*handler).exportProviders, (*handler).exportAPIs, (*handler).exportClients, (*handler).exportGrants,
 }
 
@@ -43,15 +43,16 @@ func (h *handler) RosterExportRecords(ctx context.Context, req rosterapi.RosterE
 	}
 	limit := pageSize(req.Params.Take)
 	body := rosterapi.RosterExportPage{Records: []rosterapi.RosterRecord{}}
+	var shows []oauth.Disclosure
 	for at.Stage < len(stages) && len(body.Records) < limit {
 		want := limit - len(body.Records)
-		found, last, err := stages[at.Stage](h, ctx, *at, want, secrets)
+		found, err := stages[at.Stage](h, ctx, *at, want, secrets)
 		if err != nil {
 			return nil, err
 		}
-		body.Records = append(body.Records, found...)
-		last.Stage = at.Stage
-		if *at = last; len(found) < want {
+		body.Records, shows = append(body.Records, found.records...), append(shows, found.shows...)
+		found.last.Stage = at.Stage
+		if *at = found.last; len(found.records) < want {
 			*at = place{Stage: at.Stage + 1}
 		}
 	}
@@ -62,41 +63,57 @@ func (h *handler) RosterExportRecords(ctx context.Context, req rosterapi.RosterE
 		}
 		body.Next = &next
 	}
-	return rosterapi.RosterExportRecords200JSONResponse{Body: body}, nil
+	return exported{rosterapi.RosterExportRecords200JSONResponse{Body: body}, shows}, nil
 }
 
-func (h *handler) exportKeyPairs(ctx context.Context, at place, limit int, secrets bool) (list []json.RawMessage, last place, err error) {
+// exported is a page of an export.
+type exported struct {
+	rosterapi.RosterExportRecords200JSONResponse
+	shows []oauth.Disclosure
+}
+
+// Shows makes exported a dialect.Showing.
+func (e exported) Shows() []oauth.Disclosure { return e.shows }
+
+// part is what a stage adds to a page.
+type part struct {
+	records []json.RawMessage
+	shows   []oauth.Disclosure
+	last    place // that of the last record
+}
+
+func (h *handler) exportKeyPairs(ctx context.Context, at place, limit int, secrets bool) (p part, err error) {
 	found, err := h.registry.ExportKeyPairs(ctx, at.Made, limit)
 	for _, k := range found {
 		r := keyPairRecord{Kind: registry.KindKeyPair, ID: k.ID, PublicKey: k.PublicKey, IsDefault: k.Default, CreatedAt: k.CreatedAt.UTC()}
 		if secrets {
-			private, err := h.registry.ShowKeyPair(ctx, k)
+			private, shows, err := h.registry.ShowKeyPair(k)
 			if err != nil {
-				return nil, last, err
+				return p, err
 			}
-			r.PrivateKey = private.Reveal()
+			r.PrivateKey, p.shows = private.Reveal(), append(p.shows, shows...)
 		}
-		list, last.Made = append(list, jsondoc.Must(r)), postgres.MadeAt{CreatedAt: k.CreatedAt, ID: k.ID}
+		p.records, p.last.Made = append(p.records, jsondoc.Must(r)), postgres.MadeAt{CreatedAt: k.CreatedAt, ID: k.ID}
 	}
-	return list, last, err
+	return p, err
 }
 
-func (h *handler) exportScopes(ctx context.Context, at place, limit int, _ bool) (list []json.RawMessage, last place, err error) {
+func (h *handler) exportScopes(ctx context.Context, at place, limit int, _ bool) (p part, err error) {
 	found, err := h.registry.ExportScopes(ctx, at.Made, limit)
 	for _, s := range found {
-		list = append(list, jsondoc.Must(map[string]any{"kind": registry.KindScope, "id": s.ID, "name": s.Name, "label": s.Label, "public": s.Public}))
-		last.Made = postgres.MadeAt{CreatedAt: s.CreatedAt, ID: s.ID}
+		p.records = append(p.records, jsondoc.Must(map[string]any{"kind": registry.KindScope, "id": s.ID, "name": s.Name, "label": s.Label, "public": s.Public}))
+		p.last.Made = postgres.MadeAt{CreatedAt: s.CreatedAt, ID: s.ID}
 	}
-	return list, last, err
+	return p, err
 }
 
-func (h *handler) exportProviders(ctx context.Context, at place, limit int, _ bool) (list []json.RawMessage, last place, err error) {
+func (h *handler) exportProviders(ctx context.Context, at place, limit int, _ bool) (p part, err error) {
 	found, err := h.registry.ExportProviders(ctx, at.Made, limit)
-	for _, p := range found {
-		list = append(list, record(registry.KindIdentityProvider, p.Document, map[string]any{"id": p.ID, "name": p.Name}))
-		last.Made = postgres.MadeAt{CreatedAt: p.CreatedAt, ID: p.ID}
+	for _, one := range found {
+		p.records = append(p.records, record(registry.KindIdentityProvider, one.Document, map[string]any{"id": one.ID, "name": one.Name}))
+		p.last.Made = postgres.MadeAt{CreatedAt: one.CreatedAt, ID: one.ID}
 	}
-	return list, last, err
+	return p, err
 }
 
 // record is a record of what a dialect shows.
@@ -115,35 +132,35 @@ func record(kind string, doc jsondoc.Object, beside map[string]any) json.RawMess
 // name, nested ones too, so that an export tells what changed and no more.
 var plain *spec.Order
 
-func (h *handler) exportAPIs(ctx context.Context, at place, limit int, secrets bool) (list []json.RawMessage, last place, err error) {
+func (h *handler) exportAPIs(ctx context.Context, at place, limit int, secrets bool) (p part, err error) {
 	found, err := h.registry.ExportAPIs(ctx, at.Serial, limit)
 	for _, api := range found {
 		beside := map[string]any{"id": api.ID, "identifier": api.Identifier}
 		if secrets {
-			secret, err := h.registry.ShowAPISecret(ctx, api.ResourceServer)
+			secret, shows, err := h.registry.ShowAPISecret(api.ResourceServer)
 			if err != nil {
-				return nil, last, err
+				return p, err
 			}
-			beside["signing_secret"] = secret.Reveal()
+			beside["signing_secret"], p.shows = secret.Reveal(), append(p.shows, shows...)
 		}
-		list, last.Serial = append(list, record(registry.KindResourceServer, api.Document, beside)), api.Serial
+		p.records, p.last.Serial = append(p.records, record(registry.KindResourceServer, api.Document, beside)), api.Serial
 	}
-	return list, last, err
+	return p, err
 }
 
-func (h *handler) exportGrants(ctx context.Context, at place, limit int, _ bool) (list []json.RawMessage, last place, err error) {
+func (h *handler) exportGrants(ctx context.Context, at place, limit int, _ bool) (p part, err error) {
 	found, err := h.registry.ClientGrants(ctx, postgres.GrantQuery{After: at.Serial, Limit: limit})
 	for _, g := range found {
 		beside := map[string]any{"id": g.ID, "client_id": g.ClientID, "audience": g.Audience, "subject_type": g.SubjectType, "default_for": g.DefaultFor}
 		if g.Audience == h.registry.ManagementAudience() { // which another Roster has under another address
 			beside["system"] = true
 		}
-		list, last.Serial = append(list, record(registry.KindClientGrant, g.Document, beside)), g.Serial
+		p.records, p.last.Serial = append(p.records, record(registry.KindClientGrant, g.Document, beside)), g.Serial
 	}
-	return list, last, err
+	return p, err
 }
 
-func (h *handler) exportClients(ctx context.Context, at place, limit int, secrets bool) (list []json.RawMessage, last place, err error) {
+func (h *handler) exportClients(ctx context.Context, at place, limit int, secrets bool) (p part, err error) {
 	var after *postgres.ListPlace
 	if at.Serial > 0 {
 		after = &postgres.ListPlace{Serial: at.Serial}
@@ -157,11 +174,12 @@ func (h *handler) exportClients(ctx context.Context, at place, limit int, secret
 		}
 		r, err := viewClient(c)
 		if err != nil {
-			return nil, last, err
+			return p, err
 		}
-		list, last.Serial = append(list, jsondoc.Must(r)), c.Place.Serial
+		p.shows = append(p.shows, c.Shows...)
+		p.records, p.last.Serial = append(p.records, jsondoc.Must(r)), c.Place.Serial
 	}
-	return list, last, err
+	return p, err
 }
 
 func viewClient(c registry.ExportedClient) (clientRecord, error) {
