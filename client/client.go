@@ -95,6 +95,8 @@ type Config struct {
 // Client is the API of one Roster, as one caller sees it.
 type Client struct {
 	*ClientWithResponses
+	doer *doer
+	base string // URL, without a slash at the end
 }
 
 // New returns a client of the service at baseURL, such as
@@ -129,7 +131,7 @@ func New(baseURL string, config Config) (*Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	return &Client{api}, nil
+	return &Client{api, d, base}, nil
 }
 
 const module = "github.com/rosterhq/roster"

@@ -1,0 +1,89 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Request is a call of an operation that has no method of its own.
+type Request struct {
+	// Method is GET where it is empty.
+	Method string
+	// Path is where below the base URL the operation is, such as
+	// "/api/v2/clients/" + url.PathEscape(id).
+	Path  string
+	Query url.Values
+	// Body is sent as JSON: what an io.Reader gives or a []byte holds as it is,
+	// anything else as encoding/json writes it. Nil sends none.
+	Body any
+	// Header is sent besides what every request carries.
+	Header http.Header
+}
+
+// Do makes a call of an operation that has no method of its own, and decodes the
+// answer into out, unless that is nil or the answer is empty. Whatever is said of
+// the other methods holds for it: tokens, repetition, errors, spans.
+//
+// The body of the response is read; what it held is there to be read again.
+func (c *Client) Do(ctx context.Context, r Request, out any) (*http.Response, error) {
+	body, err := r.body()
+	if err != nil {
+		return nil, err
+	}
+	if !strings.HasPrefix(r.Path, "/") {
+		return nil, errors.New("client: the path of a Request begins with a slash")
+	}
+	target := c.base + r.Path
+	if len(r.Query) > 0 {
+		target += "?" + r.Query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, target, body)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	for name, values := range r.Header {
+		req.Header[http.CanonicalHeaderKey(name)] = values
+	}
+	if body != nil && req.Header.Get("Content-Type") == "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := c.doer.Do(req)
+	if err != nil || out == nil {
+		return resp, err
+	}
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return resp, fmt.Errorf("roster: %w", err)
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	if len(text) == 0 {
+		return resp, nil
+	}
+	if err := json.Unmarshal(text, out); err != nil {
+		return resp, fmt.Errorf("roster: the answer to %s %s: %w", req.Method, r.Path, err)
+	}
+	return resp, nil
+}
+
+func (r Request) body() (io.Reader, error) {
+	switch body := r.Body.(type) {
+	case nil:
+		return nil, nil
+	case io.Reader:
+		return body, nil
+	case []byte:
+		return bytes.NewReader(body), nil
+	}
+	text, err := json.Marshal(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("client: the body of a Request: %w", err)
+	}
+	return bytes.NewReader(text), nil
+}
