@@ -1,6 +1,7 @@
 # `make help` lists what there is.
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 0.1.0-dev)
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null)
 PACKAGES ?= $(shell go list ./... | grep -v /test/)
 FUZZTIME ?= 2m
 RUNS ?= 5
@@ -17,7 +18,7 @@ run: build ## Build and start Roster; with DATABASE_URL on that database, else w
 
 .PHONY: build
 build: ## Build bin/roster, static
-	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o bin/roster ./cmd/roster
+	@CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)' -o bin/roster ./cmd/roster
 
 .PHONY: test
 test: ## Run every test, with the race detector, over a PostgreSQL started for the run

@@ -11,20 +11,23 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/rosterhq/roster/client"
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
 
 // member is one of a request's that has a flag of its own.
 type member struct {
 	flag, name string
-	kind       string // text, number, bool, list, pairs or scopes
+	kind       string // text, duration (whole seconds), bool, list, pairs or scopes
 	help       string
 	values     []string // offered by the shell; the API decides
+	required   bool     // of what is created
 }
 
 // addBody gives cmd the flags that make up a request.
@@ -39,13 +42,14 @@ func addBody(cmd *cobra.Command, members []member) {
 			flags.Bool(m.flag, false, m.help)
 		case "text":
 			flags.String(m.flag, "", m.help)
-		case "number":
-			flags.Int(m.flag, 0, m.help)
+		case "duration":
+			flags.Var(new(duration), m.flag, m.help)
 		default:
 			flags.StringArray(m.flag, nil, m.help+"; may be repeated")
 		}
 		if m.values != nil {
 			complete(cmd, m.flag, m.values...)
+			_ = flags.SetAnnotation(m.flag, m.name, m.values)
 		}
 	}
 }
@@ -87,9 +91,49 @@ func body(cmd *cobra.Command, members []member, more bool) (jsondoc.Object, erro
 		object[m.name] = jsondoc.Must(value)
 	}
 	if len(object) == 0 && !more {
-		return nil, usageError{fmt.Errorf("nothing is given; see %s --help", cmd.CommandPath())}
+		return nil, misused(cmd, "nothing to change: give a flag, --set or --file")
 	}
 	return object, nil
+}
+
+// newBody is body for what is created: without --file it names the flags that
+// are missing. more reports whether an argument holds the rest.
+func newBody(cmd *cobra.Command, members []member, more bool) (jsondoc.Object, error) {
+	object, err := body(cmd, members, true)
+	if err != nil || cmd.Flags().Changed("file") {
+		return object, err
+	}
+	var missing []string
+	for _, m := range members {
+		if m.required && object[m.name] == nil {
+			missing = append(missing, "--"+m.flag)
+		}
+	}
+	switch {
+	case len(missing) == 1:
+		return nil, misused(cmd, "%s is required", missing[0])
+	case len(missing) > 1:
+		return nil, misused(cmd, "%s are required", strings.Join(missing, " and "))
+	case len(object) == 0 && !more:
+		return nil, misused(cmd, "nothing to create: give a file or flags")
+	}
+	return object, nil
+}
+
+// possible adds to a refusal of a value which there are.
+func possible(cmd *cobra.Command, err error) error {
+	e, answered := errors.AsType[*client.Error](err)
+	if !answered || !strings.Contains(e.Message, "No enum match for: ") {
+		return err
+	}
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		for name, values := range f.Annotations {
+			if f.Changed && strings.Contains(e.Message, " on property "+name) {
+				err = usageError{fmt.Errorf("--%s: %s is not one of its values, such as %s", f.Name, f.Value, strings.Join(values, ", "))}
+			}
+		}
+	})
+	return err
 }
 
 // value returns what a member's flag says.
@@ -99,8 +143,8 @@ func (m member) value(flags *pflag.FlagSet) (any, error) {
 		return flags.GetBool(m.flag)
 	case "text":
 		return flags.GetString(m.flag)
-	case "number":
-		return flags.GetInt(m.flag)
+	case "duration":
+		return wholeSeconds(time.Duration(*flags.Lookup(m.flag).Value.(*duration)))
 	}
 	texts, err := flags.GetStringArray(m.flag)
 	pairs, scopes := map[string]string{}, []map[string]string{}
@@ -123,9 +167,6 @@ func (m member) value(flags *pflag.FlagSet) (any, error) {
 	}
 	return texts, err
 }
-
-// reader gives a request's body to be sent.
-func reader(object jsondoc.Object) io.Reader { return bytes.NewReader(jsondoc.Must(object)) }
 
 // readInput reads a file, or stdin for "-", until the command is interrupted.
 func readInput(cmd *cobra.Command, file string) ([]byte, error) {

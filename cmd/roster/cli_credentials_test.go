@@ -92,7 +92,7 @@ func TestCredentialsAreMadeShownChangedAndDeleted(t *testing.T) {
 	if diff := cmp.Diff(stored, all); diff != "" || len(all) != 4 {
 		t.Errorf("the list (-API +printed):\n%s", diff)
 	}
-	if table := c.ok("credentials", "list", id, "--limit", "1"); !strings.Contains(table, "2026  key-of-2026") || strings.Count(table, "\n") != 2 {
+	if table := c.ok("credentials", "list", id, "--limit", "1"); !strings.Contains(table, "2026  public_key  2126-01-31T00:00Z") || strings.Count(table, "\n") != 2 {
 		t.Errorf("as a table:\n%s", table)
 	}
 
@@ -116,7 +116,7 @@ func TestCredentialsAreMadeShownChangedAndDeleted(t *testing.T) {
 	write(t, public, "ssh-rsa AAAA")
 	c.fails(2, "holds no PEM", "credentials", "create", id, public)
 	c.fails(2, "no such file", "credentials", "create", id, "/nowhere")
-	c.fails(2, "nothing is given", "credentials", "create", id)
+	c.fails(2, "nothing to create", "credentials", "create", id)
 	c.fails(1, "The client does not exist", "credentials", "list", "nobody")
 	if logged := c.Log.String(); strings.Contains(logged, "PRIVATE KEY") {
 		t.Error("a private key was sent")

@@ -36,7 +36,7 @@ func TestReadmeCommandsWork(t *testing.T) {
 			t.Errorf("%s: %d bytes, %v; printed is\n%s", file, len(secret), err, out)
 		}
 	}
-	for _, want := range []string{"team: pay", "read:invoices", "2127-01-31T00:00:00.000Z"} {
+	for _, want := range []string{"team: pay", "read:invoices", "2127-01-31T00:00Z"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("%q is not in\n%s", want, out)
 		}

@@ -135,12 +135,15 @@ func TestClientsAreMadeShownChangedAndDeleted(t *testing.T) {
 			t.Errorf("%s after the change (-want +got):\n%s", member, diff)
 		}
 	}
-	c.fails(2, "nothing is given", "clients", "update", id)
-	c.fails(2, "--yes", "clients", "delete", id)
-	c.ok("clients", "delete", "--yes", id)
+	c.fails(2, "nothing to change", "clients", "update", id)
+	c.fails(2, "pass --yes", "clients", "delete", id)
+	if out := c.ok("clients", "delete", "--yes", id); out != "client "+id+" (shop 2) deleted\n" {
+		t.Errorf("deleting says %q", out)
+	}
 	c.fails(1, "The client does not exist", "clients", "get", id)
 	c.fails(1, "The client does not exist", "clients", "update", id, "--name", "x")
-	c.ok("clients", "delete", "--yes", id) // as the API has it
+	c.fails(1, "client "+id+" not found", "clients", "delete", "--yes", id)
+	c.ok("clients", "delete", "--yes", "--ignore-not-found", id)
 }
 
 func jsonText(t *testing.T, v any) string {
@@ -187,7 +190,7 @@ func TestRequestsComeFromFilesToo(t *testing.T) {
 	c.fails(2, "no such file", "clients", "create", "-f", "/nowhere")
 	c.fails(2, "not JSON", "clients", "create", "--set", "description=text")
 	c.fails(2, "want MEMBER=JSON", "clients", "create", "--set", "description")
-	c.fails(1, "on property app_type", "clients", "create", "--name", "x", "--app-type", "bogus")
+	c.fails(2, "--app-type: bogus is not one of its values, such as native, spa", "clients", "create", "--name", "x", "--app-type", "bogus")
 }
 
 func TestListsGoThroughAllPages(t *testing.T) {
@@ -238,11 +241,11 @@ func TestSeveralAreDeletedAtOnceUntilOneCannotBe(t *testing.T) {
 		ids = append(ids, c.create(map[string]any{"name": fmt.Sprint("client ", i)})["client_id"].(string))
 	}
 	global := c.list("clients", "list", "--global")[0]["client_id"].(string)
-	c.fails(1, "1 of 3 are deleted, then "+global+": The global client cannot be deleted.", "clients", "delete", "-y", ids[0], global, ids[1])
+	c.fails(1, "1 of 3 were deleted, then "+global+": The global client cannot be deleted.", "clients", "delete", "-y", ids[0], global, ids[1])
 	if _, stderr, code := c.run("y\n", "clients", "delete", ids[1], ids[2]); code != 2 || !strings.Contains(stderr, "--yes") {
 		t.Errorf("an answer from a pipe is taken: %d %s", code, stderr)
 	}
-	if stdout, stderr, code := c.run("", "clients", "delete", "-y", ids[1], ids[2]); code != 0 || stdout+stderr != "" {
+	if stdout, stderr, code := c.run("", "clients", "delete", "-yq", ids[1], ids[2]); code != 0 || stdout+stderr != "" {
 		t.Errorf("deleting two: %d %q %q", code, stdout, stderr)
 	}
 	if left := c.list("clients", "list", "--global=false"); len(left) != 0 {

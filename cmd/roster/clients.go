@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"maps"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -14,8 +15,9 @@ import (
 )
 
 var clientColumns = []column{
-	{head: "CLIENT ID", member: "client_id"}, {head: "NAME", member: "name", flexible: true},
-	{head: "TYPE", member: "app_type"}, {head: "GRANT TYPES", member: "grant_types", flexible: true},
+	{head: "CLIENT ID", member: "client_id"}, {head: "NAME", member: "name", name: true},
+	{head: "TYPE", member: "app_type", flexible: true, spare: true},
+	{head: "GRANT TYPES", member: "grant_types", flexible: true, spare: true},
 }
 
 // hideSecrets takes all secrets out of a client or an API.
@@ -31,13 +33,13 @@ func hideSecrets(object jsondoc.Object) {
 }
 
 // hidden returns what is to be done with an object before it is printed, and
-// for the API which members are not to be sent at all: reading a secret is an
+// for the API the query that says which members are not to be sent at all: reading a secret is an
 // event in the audit trail.
-func hidden(cmd *cobra.Command) (hide func(jsondoc.Object), fields *string, include *bool) {
+func hidden(cmd *cobra.Command) (hide func(jsondoc.Object), query url.Values) {
 	if show, _ := cmd.Flags().GetBool("show-secrets"); show {
-		return func(jsondoc.Object) {}, nil, nil
+		return func(jsondoc.Object) {}, url.Values{}
 	}
-	return hideSecrets, new(strings.Join(secretMembers, ",")), new(false)
+	return hideSecrets, url.Values{"fields": {strings.Join(secretMembers, ",")}, "include_fields": {"false"}}
 }
 
 func addShowSecrets(cmd *cobra.Command) {
@@ -46,9 +48,9 @@ func addShowSecrets(cmd *cobra.Command) {
 
 func (a *app) clients() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "clients", GroupID: overAPI, Aliases: []string{"client"}, Short: "List, make, change and delete the clients of a running Roster",
-		Long: "List, make, change and delete the clients of a running Roster, over its API.\n\n" +
-			"`roster help connection` tells how Roster is found. Secrets are printed only where --show-secrets is given.",
+		Use: "clients", GroupID: overAPI, Aliases: []string{"client"}, Short: "List, create, change and delete clients",
+		Long: "List, create, change and delete clients, over the API of a running Roster.\n\n" +
+			"See `roster help connection` for how Roster is found. Secrets are printed only with --show-secrets.",
 	}
 	cmd.AddCommand(a.listClients(), a.getClient(), a.createClient(), a.updateClient(), a.rotateSecret(), a.deleteClients())
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -57,8 +59,8 @@ func (a *app) clients() *cobra.Command {
 
 func (a *app) listClients() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list", Aliases: []string{"ls"}, Short: "List clients, oldest first", Args: cobra.NoArgs,
-		Example: "  roster clients list\n  roster clients list --app-type spa --app-type native --limit 20\n  roster clients list -o json | jq -r '.[].client_id'",
+		Use: "list", Aliases: []string{"ls"}, Short: "List clients, oldest first",
+		Example: "  roster clients list\n  roster clients list --app-type spa --app-type native --limit 20\n  roster clients list -o json | jq -r '.[].name'",
 	}
 	addList(cmd)
 	addShowSecrets(cmd)
@@ -69,24 +71,16 @@ func (a *app) listClients() *cobra.Command {
 	flags.Bool("global", false, "only the global client; =false: all but that")
 	flags.String("external-client-id", "", "only the client registered under this metadata document's `URL`")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, _ []string) error {
-		hide, fields, include := hidden(cmd)
-		params := client.Auth0ListClientsParams{
-			Fields: fields, IncludeFields: include,
-			IsGlobal: given(cmd, "global", flags.GetBool), IsFirstParty: given(cmd, "first-party", flags.GetBool),
-			ExternalClientID: given(cmd, "external-client-id", flags.GetString),
-		}
-		if types := given(cmd, "app-type", flags.GetStringSlice); types != nil {
-			params.AppType = new(strings.Join(*types, ","))
-		}
-		return a.printList(cmd, clientColumns, hide, func(cursor string, size int) ([]jsondoc.Object, string, error) {
-			params.Take = &size
-			if cursor != "" {
-				params.From = &cursor
-			}
-			page, err := answer[struct {
+		hide, query := hidden(cmd)
+		ask(cmd, query, "app-type", "app_type")
+		ask(cmd, query, "global", "is_global")
+		ask(cmd, query, "first-party", "is_first_party")
+		ask(cmd, query, "external-client-id", "external_client_id")
+		return a.printList(cmd, "clients", clientColumns, hide, func(cursor string, size int) ([]jsondoc.Object, string, error) {
+			page, err := fetch[struct {
 				Clients []jsondoc.Object
 				Next    string
-			}](api.Auth0ListClients(ctx, &params))
+			}](ctx, api, clientsPath, from(query, cursor, size))
 			return page.Clients, page.Next, err
 		})
 	})
@@ -94,13 +88,13 @@ func (a *app) listClients() *cobra.Command {
 
 func (a *app) getClient() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "get CLIENT_ID", Short: "Show a client", Args: cobra.ExactArgs(1), ValidArgsFunction: inOrder(false, a.offerClients()),
+		Use: "get CLIENT_ID", Short: "Show a client", ValidArgsFunction: inOrder(false, a.offerClients()),
 		Example: "  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr\n  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr -o yaml",
 	}
 	addOutput(cmd)
 	addShowSecrets(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		_, fields, include := hidden(cmd)
-		return a.printAnswer(cmd)(api.Auth0GetClient(ctx, args[0], &client.Auth0GetClientParams{Fields: fields, IncludeFields: include}))
+		_, query := hidden(cmd)
+		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, below(clientsPath, args[0]), query))
 	})
 }

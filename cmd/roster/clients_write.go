@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,7 +22,7 @@ var (
 )
 
 var clientMembers = []member{
-	{flag: "name", name: "name", kind: "text", help: "what people call the client"},
+	{flag: "name", name: "name", kind: "text", help: "what people call the client", required: true},
 	{flag: "description", name: "description", kind: "text", help: "what it is for"},
 	{flag: "app-type", name: "app_type", kind: "text", help: "native, spa, regular_web, non_interactive …", values: appTypes},
 	{flag: "callback", name: "callbacks", kind: "list", help: "`URL` that a login may return to"},
@@ -34,32 +37,34 @@ var clientMembers = []member{
 
 func (a *app) createClient() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "create --name NAME", Short: "Register a client", Args: cobra.NoArgs,
-		Long: "Register a client and print it, without its secret unless --show-secrets is given. --secret-file puts the secret\n" +
-			"in a file of your own. It can be had later, too: `roster clients get ID --show-secrets`, or, from a registry that\n" +
-			"keeps no secrets in the clear, a new one with `roster clients rotate-secret`.\n\n" +
-			"The private half of its signing key is printed here or nowhere, with --show-secrets.",
-		Example: "  roster clients create --name billing --app-type non_interactive --grant-type client_credentials --secret-file billing.secret\n" +
-			"  roster clients create --name shop --app-type spa --auth-method none --callback https://shop.example/callback\n" +
+		Use: "create --name NAME", Short: "Register a client",
+		Long: "Register a client. --secret-file writes its secret to a file that only you can read; --show-secrets prints it.\n\n" +
+			"You can read the secret later with `roster clients get ID --show-secrets`. If the registry keeps hashes only, " +
+			"replace it with `roster clients rotate-secret`.\n\n" +
+			"The private half of the client's signing key is printed here, with --show-secrets, or nowhere.",
+		Example: "  roster clients create --name billing --app-type non_interactive \\\n" +
+			"    --grant-type client_credentials --secret-file billing.secret\n" +
+			"  roster clients create --name shop --app-type spa --auth-method none \\\n" +
+			"    --callback https://shop.example/callback\n" +
 			"  roster clients create -f client.yaml -o json",
 	}
 	addBody(cmd, clientMembers)
 	addOutput(cmd)
 	addSecretFile(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, _ []string) error {
-		object, err := body(cmd, clientMembers, false)
+		object, err := newBody(cmd, clientMembers, false)
 		if err != nil {
 			return err
 		}
-		return a.makesSecret(cmd, func() (jsondoc.Object, error) {
-			return answer[jsondoc.Object](api.Auth0CreateClientWithBody(ctx, "application/json", reader(object)))
+		return a.makesSecret(cmd, "created", func() (jsondoc.Object, error) {
+			return send[jsondoc.Object](ctx, api, http.MethodPost, clientsPath, object)
 		})
 	})
 }
 
 // makesSecret prints the client that call made or gave a new secret, and keeps
 // the secret where cmd was told.
-func (a *app) makesSecret(cmd *cobra.Command, call func() (jsondoc.Object, error)) error {
+func (a *app) makesSecret(cmd *cobra.Command, done string, call func() (jsondoc.Object, error)) error {
 	file, err := openSecretFile(cmd)
 	if err != nil {
 		return err
@@ -73,23 +78,22 @@ func (a *app) makesSecret(cmd *cobra.Command, call func() (jsondoc.Object, error
 	}
 	err = file.keep(got)
 	secret := got["client_secret"] != nil
-	hide, fields, _ := hidden(cmd)
-	hide(got)
-	err = errors.Join(err, a.printOne(cmd, got))
-	if secret && file == nil && fields != nil {
+	err = errors.Join(err, a.printDone(cmd, "client", done)(got, nil))
+	if show, _ := cmd.Flags().GetBool("show-secrets"); secret && file == nil && !show {
 		id := jsondoc.String(got["client_id"])
-		fmt.Fprintf(a.stderr, "Its secret is not shown: `roster clients get %s --show-secrets` does, or make a new one with `roster clients rotate-secret %s --secret-file FILE`.\n", id, id)
+		fmt.Fprintf(a.stderr, "Its secret is not shown. To see it: roster clients get %s --show-secrets\nTo replace it: roster clients rotate-secret %s --secret-file FILE\n", id, id)
 	}
 	return err
 }
 
 func (a *app) updateClient() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "update CLIENT_ID", Short: "Change a client", Args: cobra.ExactArgs(1), ValidArgsFunction: inOrder(false, a.offerClients()),
-		Long: "Change a client and print what it is then. What is not named stays as it is; a list is replaced as a whole.\n" +
+		Use: "update CLIENT_ID", Short: "Change a client", ValidArgsFunction: inOrder(false, a.offerClients()),
+		Long: "Change a client. Members that are not named stay as they are; a list is replaced as a whole.\n" +
 			"--set MEMBER=null removes a member.",
 		Example: "  roster clients update ID --name billing-2\n" +
-			"  roster clients update ID --callback https://a.example/cb --callback https://b.example/cb\n" +
+			"  roster clients update ID --callback https://a.example/cb \\\n" +
+			"    --callback https://b.example/cb\n" +
 			"  roster clients update ID --set client_metadata='{\"tier\":null}'",
 	}
 	addBody(cmd, clientMembers)
@@ -100,36 +104,39 @@ func (a *app) updateClient() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printAnswer(cmd)(api.Auth0UpdateClientWithBody(ctx, args[0], nil, "application/json", reader(object)))
+		return a.printDone(cmd, "client", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, below(clientsPath, args[0]), object))
 	})
 }
 
 func (a *app) rotateSecret() *cobra.Command {
-	var grace time.Duration
+	var grace duration
 	cmd := &cobra.Command{
-		Use: "rotate-secret CLIENT_ID", Short: "Give a client a new secret", Args: cobra.ExactArgs(1), ValidArgsFunction: inOrder(false, a.offerClients()),
-		Long: "Give a client a new secret. --secret-file or --show-secrets must say where it goes: without either nothing is done.\n\n" +
-			"The old secret is refused from then on unless --grace lets it live on; see `roster secrets`.",
+		Use: "rotate-secret CLIENT_ID", Short: "Give a client a new secret", ValidArgsFunction: inOrder(false, a.offerClients()),
+		Long: "Give a client a new secret. Say where it goes with --secret-file or --show-secrets: without either, nothing is done.\n\n" +
+			"The old secret is refused from then on, unless --grace keeps it valid; see `roster secrets list`.",
 		Example: "  roster clients rotate-secret ID --secret-file billing.secret --grace 24h\n" +
 			"  roster clients rotate-secret ID --show-secrets -o json | jq -r .client_secret",
 	}
 	addOutput(cmd)
 	addSecretFile(cmd)
-	cmd.Flags().DurationVar(&grace, "grace", 0, "how long the old secret lives on, such as 24h; default: what the server is configured with")
+	cmd.Flags().Var(&grace, "grace", "how long the old secret stays valid, such as 24h or 7d; default: what the server is configured with")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
 		show, _ := cmd.Flags().GetBool("show-secrets")
 		if file, _ := cmd.Flags().GetString("secret-file"); file == "" && !show {
-			return usageError{errors.New("the new secret would be lost: say where it goes with --secret-file FILE or --show-secrets")}
+			return misused(cmd, "the new secret would be lost: say where it goes with --secret-file FILE or --show-secrets")
 		}
-		var params client.Auth0RotateClientSecretParams
+		query := url.Values{}
 		if cmd.Flags().Changed("grace") {
-			if grace < 0 || grace%time.Second != 0 {
-				return usageError{errors.New("--grace: want whole seconds, not below 0")}
+			seconds, err := wholeSeconds(time.Duration(grace))
+			if err != nil {
+				return misused(cmd, "--grace: %w", err)
 			}
-			params.GraceSeconds = new(int(grace.Seconds()))
+			query.Set("grace_seconds", strconv.FormatInt(seconds, 10))
 		}
-		return a.makesSecret(cmd, func() (jsondoc.Object, error) {
-			return answer[jsondoc.Object](api.Auth0RotateClientSecret(ctx, args[0], &params))
+		return a.makesSecret(cmd, "has a new secret", func() (jsondoc.Object, error) {
+			var got jsondoc.Object
+			_, err := api.Do(ctx, client.Request{Method: http.MethodPost, Path: below(clientsPath, args[0], "rotate-secret"), Query: query}, &got)
+			return got, err
 		})
 	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -20,7 +19,7 @@ import (
 func (a *app) migrate() *cobra.Command {
 	var runtimeRole string
 	cmd := &cobra.Command{
-		Use: "migrate", Short: "Bring the database schema to the newest version", Args: cobra.NoArgs,
+		Use: "migrate", GroupID: aServer, Short: "Bring the database schema to the newest version",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
 			if err != nil {
@@ -73,9 +72,9 @@ func (a *app) withRegistry(ctx context.Context, create bool, fn func(*registry.R
 func (a *app) bootstrap() *cobra.Command {
 	var createKeyset bool
 	cmd := &cobra.Command{
-		Use: "bootstrap", Short: "Make an administrator and print its credentials once", Args: cobra.NoArgs,
-		Long: "Make a client that may do everything, and print its client_id and secret.\n\n" +
-			"With ROSTER_BOOTSTRAP_CLIENT_ID and ROSTER_BOOTSTRAP_CLIENT_SECRET it is made with those, unless it exists.",
+		Use: "bootstrap", GroupID: emergencies, Short: "Create an administrator and print its credentials once",
+		Long: "Create a client that may do everything, and print its client_id and secret.\n\n" +
+			"With ROSTER_BOOTSTRAP_CLIENT_ID and ROSTER_BOOTSTRAP_CLIENT_SECRET it is created with those, unless it exists.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
 			if err != nil {
@@ -107,15 +106,15 @@ func (a *app) bootstrap() *cobra.Command {
 }
 
 func (a *app) token() *cobra.Command {
-	var lifetime time.Duration
+	lifetime := duration(10 * time.Minute)
 	cmd := &cobra.Command{
-		Use: "token", Short: "Mint a short-lived token with every scope, from the database and the keyset", Args: cobra.NoArgs,
+		Use: "token", GroupID: emergencies, Short: "Mint a short-lived token with every scope",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if lifetime < time.Second || lifetime > time.Hour {
-				return errors.New("--lifetime: from 1s to 1h")
+			if d := time.Duration(lifetime); d < time.Second || d > time.Hour {
+				return misused(cmd, "--lifetime: want 1s to 1h")
 			}
 			return a.withRegistry(cmd.Context(), false, func(reg *registry.Registry) error {
-				t, err := reg.MintManagementToken(cmd.Context(), operator(), lifetime)
+				t, err := reg.MintManagementToken(cmd.Context(), operator(), time.Duration(lifetime))
 				if err == nil {
 					fmt.Fprintln(a.stdout, t.AccessToken.Reveal())
 				}
@@ -123,14 +122,14 @@ func (a *app) token() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&lifetime, "lifetime", 10*time.Minute, "how long the token is good for")
+	cmd.Flags().Var(&lifetime, "lifetime", "how long the token is valid, at most 1h")
 	return cmd
 }
 
 // health asks a running server whether it is ready, for container engines.
 func (a *app) health() *cobra.Command {
 	return &cobra.Command{
-		Use: "health", Short: "Exit 0 if the server on this machine is ready", Args: cobra.NoArgs,
+		Use: "health", GroupID: aServer, Short: "Exit 0 if the server on this machine is ready",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
 			if err != nil {

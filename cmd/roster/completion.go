@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,7 +16,7 @@ import (
 // Looking up what could be meant must not hold up whoever presses Tab.
 const (
 	completionTimeout = 2 * time.Second
-	completionLimit   = largestPage
+	completionLimit   = "100" // the largest page
 
 	harmless = "./:_-+,=@%" + oauth.Alphanumeric // no shell acts on these
 )
@@ -35,7 +36,7 @@ func completeBy(cmd *cobra.Command, flag string, offer cobra.CompletionFunc) {
 type lookup func(ctx context.Context, api *client.Client, args []string) ([]jsondoc.Object, error)
 
 // offer returns what lets the shell offer what find finds: the member id of
-// each, described by its name. Without a connection nothing is offered.
+// each, described by what it has of a name, an audience and a description. Without a connection nothing is offered.
 func (a *app) offer(id string, find lookup) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		ctx, cancel := context.WithTimeout(cmd.Context(), completionTimeout)
@@ -57,7 +58,7 @@ func (a *app) offer(id string, find lookup) cobra.CompletionFunc {
 		for _, object := range found {
 			value := jsondoc.String(object[id])
 			if strings.Trim(value, harmless) == "" { // others would have to be quoted in a command line
-				offers = append(offers, cobra.CompletionWithDesc(value, cell(object["name"])+cell(object["audience"])))
+				offers = append(offers, cobra.CompletionWithDesc(value, cell(object["name"])+cell(object["audience"])+cell(object["description"])))
 			}
 		}
 		return offers, cobra.ShellCompDirectiveNoFileComp
@@ -66,33 +67,58 @@ func (a *app) offer(id string, find lookup) cobra.CompletionFunc {
 
 func (a *app) offerClients() cobra.CompletionFunc {
 	return a.offer("client_id", func(ctx context.Context, api *client.Client, _ []string) ([]jsondoc.Object, error) {
-		page, err := answer[struct{ Clients []jsondoc.Object }](api.Auth0ListClients(ctx, &client.Auth0ListClientsParams{
-			Fields: new("client_id,name"), Take: new(completionLimit), IsGlobal: new(false),
-		}))
+		page, err := fetch[struct{ Clients []jsondoc.Object }](ctx, api, clientsPath,
+			url.Values{"fields": {"client_id,name"}, "take": {completionLimit}, "is_global": {"false"}})
 		return page.Clients, err
 	})
 }
 
 func (a *app) offerAPIs(id string) cobra.CompletionFunc {
 	return a.offer(id, func(ctx context.Context, api *client.Client, _ []string) ([]jsondoc.Object, error) {
-		return answer[[]jsondoc.Object](api.Auth0ListResourceServers(ctx, &client.Auth0ListResourceServersParams{
-			Fields: new("id,identifier,name"), PerPage: new(completionLimit),
-		}))
+		return fetch[[]jsondoc.Object](ctx, api, apisPath, url.Values{"fields": {"id,identifier,name"}, "per_page": {completionLimit}})
 	})
 }
 
 func (a *app) offerGrants() cobra.CompletionFunc {
 	return a.offer("id", func(ctx context.Context, api *client.Client, _ []string) ([]jsondoc.Object, error) {
-		page, err := answer[struct {
+		page, err := fetch[struct {
 			Grants []jsondoc.Object `json:"client_grants"`
-		}](api.Auth0ListClientGrants(ctx, &client.Auth0ListClientGrantsParams{Take: new(completionLimit)}))
+		}](ctx, api, grantsPath, url.Values{"take": {completionLimit}})
 		return page.Grants, err
 	})
 }
 
 func (a *app) offerCredentials() cobra.CompletionFunc {
 	return a.offer("id", func(ctx context.Context, api *client.Client, args []string) ([]jsondoc.Object, error) {
-		return answer[[]jsondoc.Object](api.Auth0ListClientCredentials(ctx, args[0]))
+		return fetch[[]jsondoc.Object](ctx, api, below(clientsPath, args[0], "credentials"), nil)
+	})
+}
+
+func (a *app) offerSecrets() cobra.CompletionFunc {
+	return a.offer("id", func(ctx context.Context, api *client.Client, args []string) ([]jsondoc.Object, error) {
+		return secretsOf(ctx, api, args[0])
+	})
+}
+
+// offerScopes offers the scopes of the API that --audience names or that the
+// grant of the first argument is on.
+func (a *app) offerScopes(cmd *cobra.Command) cobra.CompletionFunc {
+	return a.offer("value", func(ctx context.Context, api *client.Client, args []string) ([]jsondoc.Object, error) {
+		audience := ""
+		if f := cmd.Flag("audience"); f != nil {
+			audience = f.Value.String()
+		} else if len(args) > 0 {
+			grant, err := fetch[jsondoc.Object](ctx, api, below(grantsPath, args[0]), nil)
+			if err != nil {
+				return nil, err
+			}
+			audience = jsondoc.String(grant["audience"])
+		}
+		if audience == "" {
+			return nil, nil
+		}
+		its, err := fetch[struct{ Scopes []jsondoc.Object }](ctx, api, below(apisPath, audience), nil)
+		return its.Scopes, err
 	})
 }
 

@@ -206,7 +206,7 @@ func (a *app) logger(c Config) *slog.Logger {
 
 func (a *app) config() *cobra.Command {
 	return &cobra.Command{
-		Use: "config", Short: "Print the configuration in force, secrets redacted", Args: cobra.NoArgs,
+		Use: "config", GroupID: aServer, Short: "Print the configuration in force, secrets redacted",
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.load()
 			w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)

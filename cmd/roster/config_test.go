@@ -3,6 +3,7 @@ package main_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -58,7 +59,10 @@ func TestConfigShowsWhatIsInForceButNoSecret(t *testing.T) {
 
 func TestVersionIsTheBuilds(t *testing.T) {
 	t.Parallel()
-	if out := succeed(t, nil, "version"); out != "roster 9.8.7-test\n" {
-		t.Errorf("it prints %q", out)
+	want := regexp.MustCompile(`^roster 9\.8\.7-test \(commit 0123456789ab, go\S+ \w+/\w+\)\n$`)
+	for _, ask := range []string{"version", "--version"} {
+		if out := succeed(t, nil, ask); !want.MatchString(out) {
+			t.Errorf("%s prints %q", ask, out)
+		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -16,13 +15,14 @@ import (
 )
 
 var credentialColumns = []column{
-	{head: "ID", member: "id"}, {head: "TYPE", member: "credential_type"}, {head: "NAME", member: "name", flexible: true},
-	{head: "KID", member: "kid", flexible: true}, {head: "CREATED", member: "created_at"}, {head: "EXPIRES", member: "expires_at"},
+	{head: "ID", member: "id"}, {head: "NAME", member: "name", name: true}, {head: "TYPE", member: "credential_type", flexible: true},
+	{head: "EXPIRES", member: "expires_at", show: momentOrNever}, {head: "CREATED", member: "created_at", show: moment, spare: true},
+	{head: "KID", member: "kid", flexible: true, spare: true},
 }
 
 func (a *app) credentials() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "credentials", GroupID: overAPI, Aliases: []string{"credential"}, Short: "The public keys and certificates that clients of a running Roster authenticate with",
+		Use: "credentials", GroupID: overAPI, Aliases: []string{"credential"}, Short: "List, register and delete public keys and certificates of clients",
 	}
 	cmd.AddCommand(a.listCredentials(), a.getCredential(), a.createCredential(), a.updateCredential(), a.deleteCredentials())
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
@@ -31,13 +31,13 @@ func (a *app) credentials() *cobra.Command {
 
 func (a *app) listCredentials() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list CLIENT_ID", Aliases: []string{"ls"}, Short: "List the credentials of a client, in use or not", Args: cobra.ExactArgs(1), ValidArgsFunction: inOrder(false, a.offerClients()),
+		Use: "list CLIENT_ID", Aliases: []string{"ls"}, Short: "List the credentials of a client, in use or not", ValidArgsFunction: inOrder(false, a.offerClients()),
 		Example: "  roster credentials list GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr",
 	}
 	addList(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		return a.printList(cmd, credentialColumns, hideSecrets, func(string, int) ([]jsondoc.Object, string, error) {
-			all, err := answer[[]jsondoc.Object](api.Auth0ListClientCredentials(ctx, args[0]))
+		return a.printList(cmd, "credentials", credentialColumns, hideSecrets, func(string, int) ([]jsondoc.Object, string, error) {
+			all, err := fetch[[]jsondoc.Object](ctx, api, below(clientsPath, args[0], "credentials"), nil)
 			return all, "", err
 		})
 	})
@@ -45,13 +45,13 @@ func (a *app) listCredentials() *cobra.Command {
 
 func (a *app) getCredential() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "get CLIENT_ID CREDENTIAL_ID", Short: "Show a credential", Args: cobra.ExactArgs(2),
+		Use: "get CLIENT_ID CREDENTIAL_ID", Short: "Show a credential",
 		ValidArgsFunction: inOrder(false, a.offerClients(), a.offerCredentials()),
-		Example:           "  roster credentials get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr cred_9bXz3LkQmT7wYpRd2VnHs4",
+		Example:           "  roster credentials get ID cred_9bXz3LkQmT7wYpRd2VnHs4",
 	}
 	addOutput(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		return a.printAnswer(cmd)(api.Auth0GetClientCredential(ctx, args[0], args[1]))
+		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, below(clientsPath, args[0], "credentials", args[1]), nil))
 	})
 }
 
@@ -69,14 +69,16 @@ var credentialMembers = []member{
 
 func (a *app) createCredential() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "create CLIENT_ID [FILE]", Short: "Register a public key or certificate for a client", Args: cobra.RangeArgs(1, 2),
+		Use: "create CLIENT_ID [FILE]", Short: "Register a public key or certificate for a client",
 		ValidArgsFunction: inOrder(false, a.offerClients(), nil),
 		Long: "Register a public key or certificate for a client. FILE holds it in PEM; - is stdin. A private key is refused and\n" +
 			"not sent. The client authenticates with it once one of its methods names it:\n\n" +
 			"  roster clients update CLIENT_ID --set token_endpoint_auth_method=null \\\n" +
-			"    --set client_authentication_methods='{\"private_key_jwt\":{\"credentials\":[{\"id\":\"cred_…\"}]}}'",
+			"    --set client_authentication_methods='\n" +
+			"      {\"private_key_jwt\":{\"credentials\":[{\"id\":\"cred_…\"}]}}'",
 		Example: "  roster credentials create ID billing.pub.pem --name 2026 --expires 2027-01-31\n" +
-			"  openssl pkey -in billing.key -pubout | roster credentials create ID - --name 2026 --expires 8760h\n" +
+			"  openssl pkey -in billing.key -pubout |\n" +
+			"    roster credentials create ID - --name 2026 --expires 365d\n" +
 			"  roster credentials create ID billing.crt --type cert_subject_dn",
 	}
 	addBody(cmd, credentialMembers)
@@ -87,14 +89,14 @@ func (a *app) createCredential() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printAnswer(cmd)(api.Auth0CreateClientCredentialWithBody(ctx, args[0], "application/json", reader(body)))
+		return a.printDone(cmd, "credential", "created")(send[jsondoc.Object](ctx, api, http.MethodPost, below(clientsPath, args[0], "credentials"), body))
 	})
 }
 
 // credentialBody makes the request from the PEM file that args may name and
 // from the flags.
 func credentialBody(cmd *cobra.Command, args []string) (jsondoc.Object, error) {
-	object, err := body(cmd, credentialMembers, len(args) == 2)
+	object, err := newBody(cmd, credentialMembers, len(args) == 2)
 	if err != nil {
 		return nil, err
 	}
@@ -125,9 +127,9 @@ func credentialBody(cmd *cobra.Command, args []string) (jsondoc.Object, error) {
 
 func (a *app) updateCredential() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "update CLIENT_ID CREDENTIAL_ID --expires WHEN", Short: "Change when a credential expires", Args: cobra.ExactArgs(2),
+		Use: "update CLIENT_ID CREDENTIAL_ID --expires WHEN", Short: "Change when a credential expires",
 		ValidArgsFunction: inOrder(false, a.offerClients(), a.offerCredentials()),
-		Example: "  roster credentials update ID cred_9bXz3LkQmT7wYpRd2VnHs4 --expires 2027-01-31T12:00:00Z\n" +
+		Example: "  roster credentials update ID cred_9bXz3LkQmT7wYpRd2VnHs4 --expires 2027-01-31\n" +
 			"  roster credentials update ID cred_9bXz3LkQmT7wYpRd2VnHs4 --expires never",
 	}
 	addOutput(cmd)
@@ -138,29 +140,27 @@ func (a *app) updateCredential() *cobra.Command {
 			return err
 		}
 		if len(object) == 0 {
-			return usageError{errors.New("--expires is missing: all else of a credential stays as it was made")}
+			return misused(cmd, "--expires is missing: nothing else of a credential can be changed")
 		}
-		return a.printAnswer(cmd)(api.Auth0UpdateClientCredentialWithBody(ctx, args[0], args[1], "application/json", reader(object)))
+		return a.printDone(cmd, "credential", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, below(clientsPath, args[0], "credentials", args[1]), object))
 	})
 }
 
 func (a *app) deleteCredentials() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "delete CLIENT_ID CREDENTIAL_ID...", Aliases: []string{"rm"}, Short: "Delete credentials of a client", Args: cobra.MinimumNArgs(2),
+		Use: "delete CLIENT_ID CREDENTIAL_ID...", Aliases: []string{"rm"}, Short: "Delete credentials of a client",
 		ValidArgsFunction: inOrder(true, a.offerClients(), a.offerCredentials()),
 		Long:              "Delete credentials of a client. One that the client authenticates with cannot be deleted.",
 		Example:           "  roster credentials delete ID cred_9bXz3LkQmT7wYpRd2VnHs4",
 	}
-	addYes(cmd)
+	addDelete(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		return a.deleteAll(ctx, cmd, "credential", args[1:], func(ctx context.Context, id string) (*http.Response, error) {
-			return api.Auth0DeleteClientCredential(ctx, args[0], id)
-		})
+		return a.deleteAll(ctx, cmd, api, "credential", below(clientsPath, args[0], "credentials"), args[1:])
 	})
 }
 
 func addExpires(cmd *cobra.Command) {
-	cmd.Flags().String("expires", "", "`WHEN` it stops being accepted: 2027-01-31, 2027-01-31T12:00:00Z, 720h from now, or never")
+	cmd.Flags().String("expires", "", "`WHEN` it stops being accepted: 2027-01-31, 2027-01-31T12:00:00Z, 30d for days from now, or never")
 }
 
 // setExpires sets expires_at as --expires says, in UTC.
@@ -174,16 +174,18 @@ func setExpires(cmd *cobra.Command, object jsondoc.Object) error {
 		return nil
 	}
 	when, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		when, err = time.Parse(time.DateOnly, text)
+	for _, layout := range []string{toTheMinute, time.DateOnly} {
+		if err != nil {
+			when, err = time.Parse(layout, text)
+		}
 	}
 	if err != nil {
 		var from time.Duration
-		from, err = time.ParseDuration(text)
+		from, err = parseDuration(text)
 		when = time.Now().Add(from).Round(time.Second)
 	}
 	if err != nil {
-		return usageError{fmt.Errorf("--expires: %q is not a date, a time such as 2027-01-31T12:00:00Z, a duration such as 720h, or never", text)}
+		return usageError{fmt.Errorf("--expires: %q is not a date, a time such as 2027-01-31T12:00:00Z, a duration such as 30d or 720h, or never", text)}
 	}
 	object["expires_at"] = jsondoc.Must(when.UTC())
 	return nil

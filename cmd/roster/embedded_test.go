@@ -102,7 +102,9 @@ func TestCommandsBesideARunningService(t *testing.T) {
 		if status, body := s.call(token, "GET", "/api/v2/clients?include_totals=true", ""); status != http.StatusOK {
 			t.Errorf("its token: %d %s", status, body)
 		}
-		refuse(t, env, []string{"token", "--lifetime=2h"}, "from 1s to 1h")
+		if _, stderr, code := run(t, env, "token", "--lifetime=2h"); code != 2 || !strings.Contains(stderr, "--lifetime: want 1s to 1h") {
+			t.Errorf("--lifetime=2h exits %d: %s", code, stderr)
+		}
 	})
 	t.Run("bootstrap", func(t *testing.T) {
 		t.Parallel()

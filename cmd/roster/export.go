@@ -21,7 +21,7 @@ func (a *app) exportRecords() *cobra.Command {
 	var output string
 	var secrets bool
 	cmd := &cobra.Command{
-		Use: "export", GroupID: overAPI, Short: "Write the registry as JSON lines that `roster import roster` takes", Args: cobra.NoArgs,
+		Use: "export", GroupID: overAPI, Short: "Export the registry as JSON lines for `roster import roster`",
 		Long: "Write clients with their credentials, resource servers, client grants, scopes, identity providers and key pairs\n" +
 			"as JSON lines, which `roster import roster` takes. What each Roster has of its own is left out: the management API,\n" +
 			"the global client, the keys that sign tokens, and the audit trail.\n\n" +

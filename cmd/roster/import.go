@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,22 +19,16 @@ var importFormats = []string{"auth0", "boruta", "hydra", "roster"}
 func (a *app) importRecords() *cobra.Command {
 	var o importOptions
 	cmd := &cobra.Command{
-		Use: "import FORMAT FILE|-", GroupID: overAPI, Short: "Take over clients from Auth0, Boruta, Hydra or another Roster",
-		Long: "Take over clients, with their client_ids and, where the file has them, their secrets.\n\n" +
-			"FORMAT is auth0, boruta, hydra, or roster for what `roster export` writes. The file is JSON, UTF-8 or UTF-16: lines, a list,\n" +
-			"or an object around lists such as clients, data or items; it is read piece by piece. Secrets belong in the file or on\n" +
-			"standard input (-), never in the arguments.\n\n" +
+		Use: "import FORMAT FILE|-", GroupID: overAPI, Short: "Import clients from Auth0, Boruta, Hydra or another Roster",
+		Long: "Import clients with their client_ids and, if the file has them, their secrets.\n\n" +
+			"FORMAT is auth0, boruta, hydra, or roster for what `roster export` writes. The file is JSON in UTF-8 or UTF-16: lines, a list, " +
+			"or an object around lists such as clients, data or items. Secrets belong in the file or on standard input (-), " +
+			"never in the arguments.\n\n" +
 			"A part of a record that cannot be imported, such as an address or a key, is left out with a warning on stderr;\n" +
 			"--strict fails such a record. The other records are imported either way.\n\n" +
-			"Running it again is safe: what is held already is not written again, and what differs in the file wins.\n" +
-			"Nothing is deleted. Try it with --dry-run first. The exit code is 1 if a record could not be taken over.",
-		Example: "  auth0 apps list --json --reveal-secrets | roster import auth0 -\n  roster import hydra clients.json --dry-run\n  roster export --include-secrets --output all.jsonl && roster import roster all.jsonl --url https://other.example",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 2 || !slices.Contains(importFormats, args[0]) {
-				return errors.New("want a format (auth0, boruta, hydra, roster) and a file, or - for standard input")
-			}
-			return nil
-		},
+			"Running it again is safe: what is there already is not written again, and what differs in the file wins. " +
+			"Nothing is deleted. Try it with --dry-run first. The exit code is 1 if a record could not be imported.",
+		Example: "  auth0 apps list --json --reveal-secrets | roster import auth0 -\n  roster import hydra clients.json --dry-run\n  roster export --include-secrets --output all.jsonl &&\n    roster import roster all.jsonl --url https://other.example",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			if len(args) == 0 {
 				return importFormats, cobra.ShellCompDirectiveNoFileComp
@@ -46,12 +39,15 @@ func (a *app) importRecords() *cobra.Command {
 	flags := cmd.Flags()
 	flags.BoolVar(&o.dry, "dry-run", false, "tell what would happen and do nothing")
 	flags.IntVar(&o.skip, "skip", 0, "leave out the first `N` records, of an import that was interrupted")
-	flags.BoolVar(&o.strict, "strict", false, "fail a record of which a part cannot be imported, in place of leaving the part out")
+	flags.BoolVar(&o.strict, "strict", false, "fail a record of which a part cannot be imported, instead of leaving the part out")
 	flags.BoolVar(&o.warnings, "warnings", false, "tell of each record all that was not imported of it, not only what somebody must look at")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
 		o.format, o.name = args[0], args[1]
+		if !slices.Contains(importFormats, o.format) {
+			return misused(cmd, "%q is no format: want auth0, boruta, hydra or roster", o.format)
+		}
 		if o.skip < 0 {
-			return usageError{errors.New("--skip: want a number from 0 on")}
+			return misused(cmd, "--skip: want a number from 0 on")
 		}
 		im := newImport(a, api, o)
 		if o.name == "-" {

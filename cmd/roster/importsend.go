@@ -194,7 +194,7 @@ func (im *importing) call(ctx context.Context, records []record) ([]outcome, err
 		body.Write(r.raw)
 	}
 	body.WriteString("]}")
-	got, err := answer[struct{ Results []outcome }](im.api.RosterImportRecordsWithBody(ctx, "application/json", bytes.NewReader(body.Bytes())))
+	got, err := send[struct{ Results []outcome }](ctx, im.api, http.MethodPost, rosterPath+"/import", body.Bytes())
 	if err == nil && len(got.Results) != len(records) {
 		err = errors.New("the answer does not tell of every record")
 	}

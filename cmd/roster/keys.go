@@ -28,7 +28,7 @@ const (
 
 func (a *app) keys() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "keys", Short: "Manage the keys that seal secrets and sign tokens",
+		Use: "keys", GroupID: emergencies, Short: "Manage the keys that seal secrets and sign tokens",
 		Long: "Manage the keys that seal secrets and sign tokens, while servers run.\n\n" +
 			"To replace the keyset's keys: rotate, reseal, prune. Each can be run again if it is interrupted.",
 	}
@@ -38,7 +38,7 @@ func (a *app) keys() *cobra.Command {
 
 func (a *app) createKeys() *cobra.Command {
 	return &cobra.Command{
-		Use: "create [FILE]", Short: "Make a keyset file; never overwrites one", Args: cobra.MaximumNArgs(1),
+		Use: "create [FILE]", Short: "Make a keyset file; never overwrites one",
 		RunE: func(_ *cobra.Command, args []string) error {
 			c, err := a.load()
 			if err != nil {
@@ -62,7 +62,7 @@ func (a *app) createKeys() *cobra.Command {
 
 func (a *app) listKeys() *cobra.Command {
 	return &cobra.Command{
-		Use: "list", Short: "List the keyset's keys, without the keys themselves", Args: cobra.NoArgs,
+		Use: "list", Short: "List the keyset's keys, without the keys themselves",
 		RunE: func(*cobra.Command, []string) error {
 			c, err := a.load()
 			if err != nil {
@@ -116,10 +116,9 @@ func (a *app) editKeyset(ctx context.Context, fn func(k *seal.Keyset, file strin
 }
 
 func (a *app) rotateKeys() *cobra.Command {
-	var settle time.Duration
-	var addOnly bool
+	settle, addOnly := duration(keysetSettle), false
 	cmd := &cobra.Command{
-		Use: "rotate", Short: "Make new keys and use them from now on", Args: cobra.NoArgs,
+		Use: "rotate", Short: "Make new keys and use them from now on",
 		Long: "Add new keys to the keyset file, wait until every server has read it, and put them to use.\n\n" +
 			"Servers that read copies of the file, on other machines, must have the new keys before they are used:\n" +
 			"run it with --add-only, hand the file out, run it again, and hand the file out again.",
@@ -137,8 +136,8 @@ func (a *app) rotateKeys() *cobra.Command {
 					fmt.Fprintf(a.stdout, "Added new keys to %s. When every server has it, run `roster keys rotate` again.\n", file)
 					return nil
 				}
-				fmt.Fprintf(a.stderr, "Waiting %v for every server to read the new keys.\n", settle)
-				if err := pause(cmd.Context(), settle); err != nil {
+				fmt.Fprintf(a.stderr, "Waiting %v for every server to read the new keys.\n", &settle)
+				if err := pause(cmd.Context(), time.Duration(settle)); err != nil {
 					return err
 				}
 				if k, err = k.Promote(); err != nil {
@@ -152,14 +151,14 @@ func (a *app) rotateKeys() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&settle, "settle", keysetSettle, "how long every server needs to read a changed keyset file")
+	cmd.Flags().Var(&settle, "settle", "how long every server needs to read a changed keyset file")
 	cmd.Flags().BoolVar(&addOnly, "add-only", false, "stop when the new keys are in the file")
 	return cmd
 }
 
 func (a *app) resealKeys() *cobra.Command {
 	return &cobra.Command{
-		Use: "reseal", Short: "Renew whatever older keys have sealed", Args: cobra.NoArgs,
+		Use: "reseal", Short: "Renew whatever older keys have sealed",
 		Long: "Seal everything that is under older keys anew, in small batches beside running servers,\n" +
 			"and what a release from before it was sealed has left unsealed.\n\n" +
 			"Where only MACs of secrets are kept (ROSTER_SECRET_MODE=hashed), a MAC is renewed when its client next uses the secret.",
@@ -208,9 +207,9 @@ func (a *app) resealKeys() *cobra.Command {
 }
 
 func (a *app) pruneKeys() *cobra.Command {
-	var settle time.Duration
+	settle := duration(pruneSettle)
 	cmd := &cobra.Command{
-		Use: "prune", Short: "Drop keys that nothing needs any more", Args: cobra.NoArgs,
+		Use: "prune", Short: "Drop keys that nothing needs any more",
 		Long: "Drop the keys older than those in use, if nothing in the database is under them.\n\n" +
 			"Restoring an older backup of the database takes the keyset of its time: keep that with the backup.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -228,7 +227,7 @@ func (a *app) pruneKeys() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				if wait := settle - time.Since(info.ModTime()); wait > 0 {
+				if wait := time.Duration(settle) - time.Since(info.ModTime()); wait > 0 {
 					fmt.Fprintf(a.stderr, "Waiting %v for requests that began under the older keys.\n", wait.Round(time.Second))
 					if err := pause(ctx, wait); err != nil {
 						return err
@@ -259,14 +258,14 @@ func (a *app) pruneKeys() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().DurationVar(&settle, "settle", pruneSettle, "how long after the keyset file has changed nobody uses the keys of before")
+	cmd.Flags().Var(&settle, "settle", "how long after the keyset file has changed nobody uses the keys of before")
 	return cmd
 }
 
 func (a *app) rotateSigning() *cobra.Command {
 	var compromised bool
 	cmd := &cobra.Command{
-		Use: "rotate-signing", Short: "Make a new key for signing tokens", Args: cobra.NoArgs,
+		Use: "rotate-signing", Short: "Make a new key for signing tokens",
 		Long: "Make a new key for signing tokens. It is published at once and signs some minutes later.\n" +
 			"Tokens of the key before are accepted for 31 days.\n\n" +
 			"--compromised: it signs at once, and every older key is deleted. All tokens issued so far end within a minute.",

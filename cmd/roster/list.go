@@ -1,10 +1,9 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
+	"net/url"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -19,19 +18,18 @@ func addList(cmd *cobra.Command) {
 	cmd.Flags().Int("limit", 0, "how many to list; 0: all")
 }
 
-// printList prints pages as they come. fetch gets one: from a cursor on ("" for
+// printList prints pages of what there is as they come. fetch gets one: from a cursor on ("" for
 // the start), of a size; it returns the cursor of the next, "" after the last.
-// The whole list is never in memory. Objects are handled as the API shows them,
-// so that members this program does not know of are printed too.
-func (a *app) printList(cmd *cobra.Command, columns []column, hide func(jsondoc.Object), fetch func(cursor string, size int) ([]jsondoc.Object, string, error)) error {
+// The whole list is never in memory.
+func (a *app) printList(cmd *cobra.Command, what string, columns []column, hide func(jsondoc.Object), fetch func(cursor string, size int) ([]jsondoc.Object, string, error)) error {
 	left, _ := cmd.Flags().GetInt("limit")
 	if left < 0 {
-		return usageError{fmt.Errorf("--limit: %d is below 0", left)}
+		return misused(cmd, "--limit: %d is below 0", left)
 	}
 	var empty error
 	cmd.Flags().Visit(func(f *pflag.Flag) { // an unset variable must not list what it was to leave out
 		if f.Value.Type() == "string" && f.Value.String() == "" {
-			empty = usageError{fmt.Errorf("--%s is empty", f.Name)}
+			empty = misused(cmd, "--%s is empty", f.Name)
 		}
 	})
 	if empty != nil {
@@ -62,44 +60,30 @@ func (a *app) printList(cmd *cobra.Command, columns []column, hide func(jsondoc.
 		}
 		cursor = next
 	}
+	if p.count == 0 && p.format == "table" {
+		fmt.Fprintf(a.stderr, "No %s found.\n", what)
+		return nil
+	}
 	return p.close()
 }
 
-// answer decodes what a call was answered with; nothing is left to be read.
-func answer[T any](resp *http.Response, err error) (T, error) {
-	var v T
-	if err != nil {
-		return v, err
+// from adds to a query which page to show.
+func from(query url.Values, cursor string, size int) url.Values {
+	query.Set("take", strconv.Itoa(size))
+	if cursor != "" {
+		query.Set("from", cursor)
 	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err == nil {
-		err = json.Unmarshal(text, &v)
-	}
-	return v, err
+	return query
 }
 
 // printAnswer returns what prints the one object that a call was answered with.
-func (a *app) printAnswer(cmd *cobra.Command) func(*http.Response, error) error {
-	return func(resp *http.Response, err error) error {
-		got, err := answer[jsondoc.Object](resp, err)
+func (a *app) printAnswer(cmd *cobra.Command) func(jsondoc.Object, error) error {
+	return func(got jsondoc.Object, err error) error {
 		if err != nil {
 			return err
 		}
-		hide, _, _ := hidden(cmd)
+		hide, _ := hidden(cmd)
 		hide(got)
 		return a.printOne(cmd, got)
 	}
-}
-
-// given returns the value of a flag that was set, else nil.
-func given[T any](cmd *cobra.Command, name string, get func(string) (T, error)) *T {
-	if !cmd.Flags().Changed(name) {
-		return nil
-	}
-	value, err := get(name)
-	if err != nil {
-		return nil
-	}
-	return &value
 }

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf16"
 
 	"github.com/spf13/cobra"
@@ -23,6 +26,12 @@ var formats = []string{"table", "json", "yaml"}
 func addOutput(cmd *cobra.Command) {
 	cmd.Flags().VarP(&choice{"table", formats}, "output", "o", "table, json or yaml; the latter two have the API's own shape")
 	complete(cmd, "output", formats...)
+	cmd.Flags().BoolP("quiet", "q", false, "print ids alone")
+}
+
+// idOf is what a thing is called by in commands and paths.
+func idOf(object jsondoc.Object) string {
+	return cmp.Or(jsondoc.String(object["id"]), jsondoc.String(object["client_id"]))
 }
 
 // choice is a flag that takes one of a few words.
@@ -52,14 +61,22 @@ type printer struct {
 // newPrinter returns a printer in the format that cmd was asked for. one says
 // that there is one object and no list around it.
 func (a *app) newPrinter(cmd *cobra.Command, columns []column, one bool) *printer {
-	return &printer{w: a.stdout, format: cmd.Flag("output").Value.String(), one: one, table: newTable(a.stdout, columns)}
+	p := &printer{w: a.stdout, format: cmd.Flag("output").Value.String(), one: one, table: newTable(a.stdout, columns)}
+	if quiet, _ := cmd.Flags().GetBool("quiet"); quiet {
+		p.format = "ids"
+	}
+	return p
 }
 
 // print writes one object. It may keep it until flush or close.
 func (p *printer) print(object jsondoc.Object) error {
 	p.count++
-	if p.format == "table" {
+	switch p.format {
+	case "table":
 		return p.table.add(object)
+	case "ids":
+		_, err := fmt.Fprintln(p.w, visible(idOf(object)))
+		return err
 	}
 	text, err := render(object, p.format, p.one)
 	if err != nil {
@@ -88,7 +105,7 @@ func (p *printer) flush() error {
 func (p *printer) close() error {
 	end := ""
 	switch {
-	case p.one || p.format == "table":
+	case p.one || p.format == "table" || p.format == "ids":
 	case p.count == 0:
 		end = "[]\n"
 	case p.format == "json":
@@ -105,28 +122,93 @@ func (p *printer) close() error {
 var details = []column{{head: "MEMBER", member: "member"}, {head: "VALUE", member: "value", flexible: true}}
 
 // first are the members that such a table begins with.
-var first = []string{"id", "client_id", "name", "identifier", "description", "app_type", "credential_type", "audience"}
+var first = []string{"client_id", "name", "id", "identifier", "audience", "credential_type", "scope", "scopes"}
 
-// printOne prints one object. A table leaves out signing_keys, pages of base64.
+// printOne prints one object. A table leaves out what is empty and signing_keys,
+// pages of base64.
 func (a *app) printOne(cmd *cobra.Command, object jsondoc.Object) error {
 	p := a.newPrinter(cmd, details, true)
 	if p.format != "table" {
-		if err := p.print(object); err != nil {
-			return err
-		}
-		return p.close()
+		return errors.Join(p.print(object), p.close())
 	}
 	names := slices.DeleteFunc(slices.Sorted(maps.Keys(object)), func(name string) bool {
 		return name == "signing_keys" || slices.Contains(first, name)
 	})
-	for _, name := range slices.Concat(first, names) {
-		if value, ok := object[name]; ok {
-			if err := p.print(jsondoc.Object{"member": jsondoc.Must(name), "value": value}); err != nil {
-				return err
+	return a.printLines(func(yield func(name, value string) bool) {
+		for _, name := range slices.Concat(first, names) {
+			show := cell
+			switch {
+			case strings.HasSuffix(name, "_at"):
+				show = moment
+			case strings.HasPrefix(name, "token_lifetime"):
+				show = seconds
+			case name == "scopes":
+				show = scopeNames
+			}
+			if value := show(object[name]); value != "" && !yield(name, value) {
+				return
 			}
 		}
+	})
+}
+
+// printLines prints a line for each name and its value, without a heading.
+func (a *app) printLines(lines iter.Seq2[string, string]) error {
+	t := newTable(a.stdout, []column{{member: "name"}, {member: "value", flexible: true}})
+	t.headed = true
+	for name, value := range lines {
+		t.rows = append(t.rows, []string{name, value})
 	}
-	return p.close()
+	return t.flush()
+}
+
+// scopeNames shows the scopes of an API without what they mean.
+func scopeNames(member json.RawMessage) string {
+	var scopes []struct{ Value string }
+	if json.Unmarshal(member, &scopes) != nil {
+		return cell(member)
+	}
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = visible(s.Value)
+	}
+	return strings.Join(names, ",")
+}
+
+// seconds shows a number of them as a duration.
+func seconds(member json.RawMessage) string {
+	var n int64
+	if json.Unmarshal(member, &n) != nil || member == nil {
+		return ""
+	}
+	d := duration(time.Duration(n) * time.Second)
+	return d.String()
+}
+
+// printDone returns what tells that a thing was created or changed, in a line
+// where no other format is asked for.
+func (a *app) printDone(cmd *cobra.Command, what, done string) func(jsondoc.Object, error) error {
+	return func(got jsondoc.Object, err error) error {
+		if err != nil {
+			return err
+		}
+		hide, _ := hidden(cmd)
+		hide(got)
+		if p := a.newPrinter(cmd, details, true); p.format != "table" {
+			return errors.Join(p.print(got), p.close())
+		}
+		line := fmt.Sprintf("%s %s %s", what, named{idOf(got), cmp.Or(jsondoc.String(got["name"]), jsondoc.String(got["audience"]))}, done)
+		if at := moment(got["expires_at"]); at != "" {
+			line += ", expires " + at
+		}
+		for _, name := range secretMembers {
+			if value := cell(got[name]); value != "" {
+				line += "\n" + name + "  " + value
+			}
+		}
+		_, err = fmt.Fprintln(a.stdout, line)
+		return err
+	}
 }
 
 // render writes object as JSON or YAML, or as the only element of a YAML list.

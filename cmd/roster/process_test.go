@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	dir, err := os.MkdirTemp("", "roster-bin-")
 	if err == nil {
 		binary = filepath.Join(dir, "roster")
-		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w -X main.version=9.8.7-test", "-o", binary, ".")
+		build := exec.Command("go", "build", "-trimpath", "-ldflags=-s -w -X main.version=9.8.7-test -X main.commit=0123456789ab", "-o", binary, ".")
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		build.Stdout, build.Stderr = os.Stderr, os.Stderr
 		err = build.Run()

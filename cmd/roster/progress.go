@@ -31,7 +31,7 @@ func (a *app) confirm(cmd *cobra.Command, question string) error {
 	}
 	f, ok := cmd.InOrStdin().(*os.File)
 	if !ok || !term.IsTerminal(int(f.Fd())) {
-		return usageError{errors.New("nobody can be asked here: give --yes to go on without")}
+		return errNoTerminal
 	}
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	answered := make(chan string, 1)

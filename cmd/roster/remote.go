@@ -11,7 +11,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -21,36 +20,38 @@ import (
 )
 
 // connectionHelp is shown by `roster help connection`.
-const connectionHelp = `Commands such as clients, credentials, grants and apis talk to a running Roster over its API.
+const connectionHelp = `Commands such as clients, grants and events talk to a running Roster over its
+API. None of them creates or opens a database.
 
-Where it is, the first of these that is set:
+Where Roster is, the first of these that is set:
 
-  --url, ROSTER_URL    such as https://roster.example
-  ROSTER_PUBLIC_URL    what the server itself is configured with
-  the Roster that runs from ROSTER_DATA_DIR (default .roster), as make run starts it
-  http://localhost:8080
+  --url, ROSTER_URL   such as https://roster.example
+  ROSTER_PUBLIC_URL   what the server itself is configured with
+  ROSTER_DATA_DIR     the server that runs from this folder, as make run
+                      starts it; default .roster
+  neither             http://localhost:8080
 
 Who is calling, one of these:
 
-  ROSTER_TOKEN                                 an access token
-  ROSTER_CLIENT_ID and ROSTER_CLIENT_SECRET    a client with a grant on the management API
-  ROSTER_CLIENT_ID and ROSTER_CLIENT_KEY_FILE  the same, which signs with a private key in a PEM file; ROSTER_CLIENT_KEY_ALG
-                                               is how: RS256 (default), RS384 or PS256
-  neither                                      the administrator that make run has made in ROSTER_DATA_DIR;
-                                               its secret is sent to this machine only
+  ROSTER_TOKEN            an access token
+  ROSTER_CLIENT_ID        a client with a grant on the management API, with
+    ROSTER_CLIENT_SECRET    its secret, or
+    ROSTER_CLIENT_KEY_FILE  its private key in a PEM file;
+                            ROSTER_CLIENT_KEY_ALG is how it signs:
+                            RS256 (default), RS384 or PS256
+  neither                 the administrator that make run has created in
+                          ROSTER_DATA_DIR; its secret is sent to this
+                          machine only
 
-ROSTER_TOKEN_FILE and ROSTER_CLIENT_SECRET_FILE name files that hold the values. No flag takes a secret: whoever is
-logged in to a machine sees the arguments of its processes.
+ROSTER_TOKEN_FILE and ROSTER_CLIENT_SECRET_FILE name files that hold the values. No flag takes a secret:
+everybody who is logged in to a machine sees the arguments of its processes.
 
-ROSTER_AUDIENCE is the audience of the tokens, for a Roster that is reached by another address than its public one:
-its ROSTER_PUBLIC_URL with /api/v2/ behind. Default: the address with /api/v2/ behind.
+ROSTER_AUDIENCE is the audience of the tokens. Set it if you reach Roster by another address than its
+public one: ROSTER_PUBLIC_URL followed by /api/v2/. Default: the address followed by /api/v2/.
 
 Proxies are those of HTTPS_PROXY and HTTP_PROXY; SSL_CERT_FILE names a file of certificate authorities to trust.
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong and nothing was done.`
-
-// overAPI is the group, in the help, of commands that talk to a running Roster.
-const overAPI = "api"
 
 // urlFile is where a Roster that makes its own administrator says, beside
 // adminFile, where it can be reached while it runs.
@@ -59,11 +60,8 @@ const urlFile = "url"
 // online makes cmd a command that talks to a running Roster: fn gets a client
 // of the one that flags and environment name.
 func (a *app) online(cmd *cobra.Command, fn func(ctx context.Context, api *client.Client, args []string) error) *cobra.Command {
-	cmd.Flags().String("url", "", "`ADDRESS` of Roster, such as https://roster.example; see roster help connection")
+	cmd.Flags().String("url", "", "`ADDRESS` of Roster (see roster help connection)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if slices.Contains(args, "") {
-			return usageError{fmt.Errorf("an argument is empty; see %s --help", cmd.CommandPath())}
-		}
 		c, err := a.connection(cmd)
 		if err != nil {
 			return err
@@ -72,7 +70,7 @@ func (a *app) online(cmd *cobra.Command, fn func(ctx context.Context, api *clien
 		if err != nil {
 			return fmt.Errorf("%s: %w", visible(withoutUser(c.url)), err)
 		}
-		return c.explain(fn(cmd.Context(), api, args))
+		return c.explain(possible(cmd, fn(cmd.Context(), api, args)))
 	}
 	return cmd
 }
@@ -101,7 +99,7 @@ func (a *app) connection(cmd *cobra.Command) (connection, error) {
 	c := connection{url: strings.TrimRight(cmp.Or(flag, vars["ROSTER_URL"], vars["ROSTER_PUBLIC_URL"]), "/"), config: client.Config{
 		ClientID: vars["ROSTER_CLIENT_ID"], ClientSecret: vars["ROSTER_CLIENT_SECRET"], Token: vars["ROSTER_TOKEN"],
 		KeyFile: vars["ROSTER_CLIENT_KEY_FILE"], Algorithm: vars["ROSTER_CLIENT_KEY_ALG"], Attempts: 4,
-		Audience: vars["ROSTER_AUDIENCE"], UserAgent: "roster/" + version,
+		Audience: vars["ROSTER_AUDIENCE"], UserAgent: "roster/" + programVersion(),
 	}}
 	secret, key := c.config.ClientSecret != "", c.config.KeyFile != ""
 	switch {

@@ -71,17 +71,26 @@ func TestConnectionMistakesAreExplained(t *testing.T) {
 func TestWrongCommandLinesExitWith2(t *testing.T) {
 	t.Parallel()
 	for line, say := range map[string]string{
-		"bogus":                     `unknown command "bogus" for "roster"`,
-		"clients bogus":             `unknown command "bogus" for "roster clients"`,
-		"keys bogus":                `unknown command "bogus" for "roster keys"`,
-		"clients list --bogus":      "unknown flag: --bogus",
-		"clients list -o xml":       "want table, json, yaml",
-		"clients list --limit -1":   "--limit: -1 is below 0",
-		"clients list --limit many": "many",
-		"clients get":               "accepts 1 arg(s)",
-		"grants list --client=":     "--client is empty",
-		"serve --port=1":            "unknown flag: --port",
-		"serve twice":               `unknown command "twice"`,
+		"bogus":             `unknown command "bogus" for "roster"`,
+		"clients creat":     `unknown command "creat" for "roster clients"; did you mean "create"?`,
+		"migrate extra":     `unexpected argument "extra"`,
+		"credentials get x": "CREDENTIAL_ID is missing",
+		"import":            "FORMAT is missing",
+		"import foo x":      `"foo" is no format: want auth0, boruta, hydra or roster`,
+		"clients create":    "--name is required",
+		"grants create":     "--client and --audience are required",
+		"clients rotate-secret x --show-secrets --grace soon": "want a duration such as 90s, 10m, 24h or 30d",
+		"apis update x --token-lifetime 1.5s":                 "--token-lifetime: want whole seconds",
+		"clients bogus":                                       `unknown command "bogus" for "roster clients"`,
+		"keys bogus":                                          `unknown command "bogus" for "roster keys"`,
+		"clients list --bogus":                                "unknown flag: --bogus",
+		"clients list -o xml":                                 "want table, json, yaml",
+		"clients list --limit -1":                             "--limit: -1 is below 0",
+		"clients list --limit many":                           "many",
+		"clients get":                                         "CLIENT_ID is missing (see roster clients get --help)",
+		"grants list --client=":                               "--client is empty",
+		"serve --port=1":                                      "unknown flag: --port",
+		"serve twice":                                         `unexpected argument "twice"`,
 	} {
 		_, stderr, code := run(t, []string{"ROSTER_TOKEN=x", "ROSTER_URL=http://127.0.0.1:1"}, strings.Fields(line)...)
 		if code != 2 || !strings.Contains(stderr, say) || strings.Count(stderr, "\n") != 1 {

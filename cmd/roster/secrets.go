@@ -1,24 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os/user"
-	"path/filepath"
-	"text/tabwriter"
-	"time"
 
-	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/client"
-	"github.com/rosterhq/roster/internal/embedpg"
-	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/jsondoc"
 )
 
-// operator is how the audit trail names whoever runs a command.
+// operator is how the audit trail names whoever runs a command on the database.
 func operator() string {
 	if u, err := user.Current(); err == nil {
 		return "operator:" + u.Username
@@ -26,105 +20,57 @@ func operator() string {
 	return "operator:unknown"
 }
 
-func (a *app) secrets() *cobra.Command {
-	cmd := &cobra.Command{
-		Use: "secrets", Short: "See and retire the secrets of a client, never their texts",
-		Long: "See and retire the secrets of a client, never their texts.\n\n" +
-			"A rotation with a grace period leaves the old secret valid next to the new one; LAST USED tells when nobody\n" +
-			"needs it any more.\n\n" +
-			"With --url or ROSTER_URL these commands ask a running Roster. Otherwise they use the database that DATABASE_URL\n" +
-			"names or that is in ROSTER_DATA_DIR, and where there is none a running Roster too; see roster help connection.",
-	}
-	cmd.AddCommand(a.listSecrets(), a.retireSecret())
-	return cmd
+var secretColumns = []column{
+	{head: "ID", member: "id"}, {head: "STATUS", member: "status"}, {head: "CREATED", member: "created_at", show: moment},
+	{head: "EXPIRES", member: "expires_at", show: momentOrNever}, {head: "LAST USED", member: "last_used_at", show: momentOrNever},
 }
 
-// secretRow is a secret as the API shows it.
-type secretRow struct {
-	ID, Status string
-	CreatedAt  time.Time  `json:"created_at"`
-	ExpiresAt  *time.Time `json:"expires_at"`
-	LastUsedAt *time.Time `json:"last_used_at"`
+func (a *app) secrets() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "secrets", GroupID: overAPI, Aliases: []string{"secret"}, Short: "List and retire the secrets of a client, without their texts",
+		Long: "List and retire the secrets of a client, without their texts.\n\n" +
+			"A rotation with a grace period leaves the old secret valid next to the new one; LAST USED tells when nobody " +
+			"needs it any more.",
+	}
+	cmd.AddCommand(a.listSecrets(), a.retireSecret())
+	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	return cmd
 }
 
 func (a *app) listSecrets() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "list CLIENT_ID", Short: "List a client's secrets, newest first", Args: cobra.ExactArgs(1),
-		ValidArgsFunction: inOrder(false, a.offerClients()),
+		Use: "list CLIENT_ID", Aliases: []string{"ls"}, Short: "List a client's secrets, newest first",
+		ValidArgsFunction: inOrder(false, a.offerClients()), Example: "  roster secrets list GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr",
 	}
-	show := func(list []secretRow) error {
-		w := tabwriter.NewWriter(a.stdout, 0, 0, 2, ' ', 0)
-		fmt.Fprintln(w, "ID\tSTATUS\tCREATED\tEXPIRES\tLAST USED")
-		for _, s := range list {
-			fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", s.ID, s.Status, moment(&s.CreatedAt), moment(s.ExpiresAt), moment(s.LastUsedAt))
-		}
-		return w.Flush()
-	}
-	return a.eitherWay(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		got, err := answer[struct{ Secrets []secretRow }](api.RosterListClientSecrets(ctx, args[0]))
-		if err != nil {
-			return err
-		}
-		return show(got.Secrets)
-	}, func(ctx context.Context, reg *registry.Registry, args []string) error {
-		list, err := reg.Secrets(ctx, oauth.ClientRef{ClientID: args[0]})
-		if err != nil {
-			return err
-		}
-		rows := make([]secretRow, len(list))
-		for i, s := range list {
-			rows[i] = secretRow{s.ID, s.Status(time.Now()), s.CreatedAt, s.ExpiresAt, s.LastUsedAt}
-		}
-		return show(rows)
+	addList(cmd)
+	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
+		return a.printList(cmd, "secrets", secretColumns, hideSecrets, func(string, int) ([]jsondoc.Object, string, error) {
+			got, err := secretsOf(ctx, api, args[0])
+			return got, "", err
+		})
 	})
+}
+
+// secretsOf reads what is known of a client's secrets, newest first.
+func secretsOf(ctx context.Context, api *client.Client, clientID string) ([]jsondoc.Object, error) {
+	got, err := fetch[struct{ Secrets []jsondoc.Object }](ctx, api, below(rosterPath+"/clients", clientID, "secrets"), nil)
+	return got.Secrets, err
 }
 
 func (a *app) retireSecret() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "retire CLIENT_ID SECRET_ID", Short: "Revoke a superseded secret now", Args: cobra.ExactArgs(2),
-		ValidArgsFunction: inOrder(false, a.offerClients()),
+		Use: "retire CLIENT_ID SECRET_ID", Short: "Revoke a superseded secret now",
+		ValidArgsFunction: inOrder(false, a.offerClients(), a.offerSecrets()),
+		Example:           "  roster secrets retire ID 019a0e44-20aa-7d10-b3f5-77d0c1b2a6f4",
 	}
-	done := func(err error) error {
+	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
+		err := remove(ctx, api, below(rosterPath+"/clients", args[0], "secrets", args[1]))
+		if errors.Is(err, client.ErrNotFound) {
+			return fmt.Errorf("secret %s of client %s not found", visible(args[1]), visible(args[0]))
+		}
 		if err == nil {
-			fmt.Fprintln(a.stdout, "The secret is no longer good.")
+			fmt.Fprintf(a.stdout, "secret %s of client %s revoked\n", visible(args[1]), visible(args[0]))
 		}
 		return err
-	}
-	return a.eitherWay(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		resp, err := api.RosterRetireClientSecret(ctx, args[0], args[1])
-		if err == nil {
-			resp.Body.Close()
-		}
-		return done(err)
-	}, func(ctx context.Context, reg *registry.Registry, args []string) error {
-		return done(reg.RetireSecret(ctx, oauth.ClientRef{ClientID: args[0]}, args[1]))
 	})
-}
-
-// eitherWay makes cmd a command that asks a running Roster, where --url or
-// ROSTER_URL names one or there is no database to open, and else works on the
-// database.
-func (a *app) eitherWay(cmd *cobra.Command, over func(context.Context, *client.Client, []string) error, on func(context.Context, *registry.Registry, []string) error) *cobra.Command {
-	asking := a.online(cmd, over).RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		vars := env.ToMap(a.environ)
-		if url, _ := cmd.Flags().GetString("url"); url != "" || vars["ROSTER_URL"] != "" {
-			return asking(cmd, args)
-		}
-		if vars["DATABASE_URL"]+vars["DATABASE_URL_FILE"] == "" {
-			exists, err := embedpg.Exists(embedpg.Config{Dir: filepath.Join(cmp.Or(vars["ROSTER_DATA_DIR"], defaultDataDir), databaseDir)})
-			if err == nil && !exists {
-				return asking(cmd, args)
-			}
-		}
-		return a.withRegistry(cmd.Context(), false, func(reg *registry.Registry) error { return on(cmd.Context(), reg, args) })
-	}
-	return cmd
-}
-
-func moment(t *time.Time) string {
-	if t == nil {
-		return "never"
-	}
-	return t.UTC().Format(time.RFC3339)
 }

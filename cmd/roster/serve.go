@@ -40,7 +40,7 @@ const (
 func (a *app) serve() *cobra.Command {
 	var setup bool
 	cmd := &cobra.Command{
-		Use: "serve", Short: "Serve the API", Args: cobra.NoArgs,
+		Use: "serve", GroupID: aServer, Short: "Run the server",
 		Long: "Serve the API.\n\n" +
 			"Without DATABASE_URL a private PostgreSQL is run from the machine's own binaries; it is migrated and given\n" +
 			"an administrator by itself, and the API listens on loopback alone unless ROSTER_ADDR says otherwise. A database\n" +
@@ -56,7 +56,7 @@ func (a *app) serve() *cobra.Command {
 			return err
 		},
 	}
-	cmd.Flags().BoolVar(&setup, "setup", false, "migrate the database, make keyset and administrator where they are missing")
+	cmd.Flags().BoolVar(&setup, "setup", false, "migrate the database; create the keyset and an administrator if they are missing")
 	return cmd
 }
 
@@ -114,7 +114,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	}
 	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Boruta: c.boruta}
 	if c.AdminAddr != "" {
-		config.Metrics = ops.NewMetrics(version, append(poolMetrics(db.pool), feedMetric(reg.Changes))...)
+		config.Metrics = ops.NewMetrics(programVersion(), append(poolMetrics(db.pool), feedMetric(reg.Changes))...)
 		stop, err := serveAdmin(ctx, c.AdminAddr, config.Metrics.Handler(ready), log)
 		if err != nil {
 			return err

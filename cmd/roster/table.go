@@ -2,11 +2,13 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/rivo/uniseg"
@@ -18,7 +20,11 @@ import (
 // column is one of a table: what stands above it, and the member it shows.
 type column struct {
 	head, member string
-	flexible     bool // may be cut where the terminal is too narrow
+	show         func(json.RawMessage) string // nil: cell
+
+	// What gives way where the terminal is too narrow, in this order: flexible
+	// columns are cut, the last spare ones are left out, names are cut.
+	flexible, spare, name bool
 }
 
 const (
@@ -38,6 +44,14 @@ type table struct {
 	limit   int // characters a line; 0: no limit
 }
 
+// shown is what stands in the column for a member.
+func (c column) shown(member json.RawMessage) string {
+	if c.show != nil {
+		return c.show(member)
+	}
+	return cell(member)
+}
+
 func newTable(w io.Writer, columns []column) *table {
 	t := &table{w: w, columns: columns, widths: make([]int, len(columns))}
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
@@ -51,7 +65,7 @@ func newTable(w io.Writer, columns []column) *table {
 func (t *table) add(object jsondoc.Object) error {
 	row := make([]string, len(t.columns))
 	for i, c := range t.columns {
-		row[i] = cell(object[c.member])
+		row[i] = c.shown(object[c.member])
 	}
 	if t.rows = append(t.rows, row); len(t.rows) >= tableRow {
 		return t.flush()
@@ -80,8 +94,10 @@ func (t *table) flush() error {
 	for _, row := range rows {
 		var line strings.Builder
 		for i, text := range row {
-			text = shorten(text, widths[i])
-			line.WriteString(text + strings.Repeat(" ", widths[i]-uniseg.StringWidth(text)+gap))
+			if widths[i] > 0 {
+				text = shorten(text, widths[i])
+				line.WriteString(text + strings.Repeat(" ", widths[i]-uniseg.StringWidth(text)+gap))
+			}
 		}
 		out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
 	}
@@ -89,28 +105,47 @@ func (t *table) flush() error {
 	return err
 }
 
-// fit takes from the widest flexible column until a line fits the terminal or
-// all are narrow.
+// fit returns widths with which a line fits the terminal, if there are any: 0
+// leaves a column out.
 func (t *table) fit() []int {
 	widths := append([]int(nil), t.widths...)
-	total := gap * (len(widths) - 1)
-	for _, w := range widths {
-		total += w
+	over := func() int {
+		total := -gap
+		for _, w := range widths {
+			if w > 0 {
+				total += w + gap
+			}
+		}
+		return total - t.limit
 	}
-	for t.limit > 0 && total > t.limit {
+	if t.limit == 0 {
+		return widths
+	}
+	t.narrow(widths, over, func(c column) bool { return c.flexible })
+	for i := len(widths) - 1; i >= 0 && over() > 0; i-- {
+		if t.columns[i].spare {
+			widths[i] = 0
+		}
+	}
+	t.narrow(widths, over, func(c column) bool { return c.name })
+	return widths
+}
+
+// narrow takes from the widest of some columns until a line fits or all of them
+// are narrow.
+func (t *table) narrow(widths []int, over func() int, some func(column) bool) {
+	for over() > 0 {
 		widest := -1
 		for i, c := range t.columns {
-			if c.flexible && widths[i] > narrow && (widest < 0 || widths[i] > widths[widest]) {
+			if some(c) && widths[i] > narrow && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
 		if widest < 0 {
-			break
+			return
 		}
 		widths[widest]--
-		total--
 	}
-	return widths
 }
 
 // shorten cuts text to a width, and shows that it did.
@@ -160,6 +195,23 @@ func plain(value any) string {
 		return string(text)
 	}
 	return fmt.Sprint(value)
+}
+
+// toTheMinute is how people are shown times, in UTC. --expires takes it too.
+const toTheMinute = "2006-01-02T15:04Z07:00"
+
+// moment shows a time of the API's; nothing for none.
+func moment(member json.RawMessage) string {
+	at, err := time.Parse(time.RFC3339, jsondoc.String(member))
+	if err != nil {
+		return cell(member)
+	}
+	return at.UTC().Format(toTheMinute)
+}
+
+// momentOrNever is moment for what never happens, or has not yet, where there is none.
+func momentOrNever(member json.RawMessage) string {
+	return cmp.Or(moment(member), "never")
 }
 
 // printable reports whether a terminal shows r and does nothing else with it:
