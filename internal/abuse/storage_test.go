@@ -19,6 +19,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // dump is every row of every table, as a backup holds it.
@@ -135,7 +136,7 @@ func TestT27(t *testing.T) {
 	if got, err := stolen.RevealSecret(c); err == nil {
 		t.Errorf("another keyset opens a secret: %q", got.Reveal())
 	}
-	if _, err := stolen.IssueToken(t.Context(), registry.TokenRequest{ClientID: ids[0], Secret: oauth.NewSecret(secrets[ids[0]]), Audience: s.Registry.ManagementAudience()}); err == nil {
+	if _, err := stolen.IssueToken(t.Context(), tokens.Request{ClientID: ids[0], Secret: oauth.NewSecret(secrets[ids[0]]), Audience: s.Registry.ManagementAudience()}); err == nil {
 		t.Error("a token is issued without the keyset")
 	}
 
@@ -331,7 +332,7 @@ func TestT30(t *testing.T) {
 	var live, listed int
 	err = s.Pool.QueryRow(t.Context(), `SELECT count(*) FILTER (WHERE expires_at IS NULL OR expires_at > now()), count(*) FROM client_secrets s
 		JOIN clients c ON c.id = s.client WHERE c.client_id = $1`, id).Scan(&live, &listed)
-	if err != nil || live < 1 || live > registry.MaxLiveSecrets || listed < len(acknowledged) {
+	if err != nil || live < 1 || live > tokens.MaxLiveSecrets || listed < len(acknowledged) {
 		t.Errorf("%d live and %d listed secrets after %d acknowledged ones, %v", live, listed, len(acknowledged), err)
 	}
 	t.Logf("%d connections were killed and %d of 60 rotations lost", kills, lost)

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // BenchmarkClientAuthentication shows how long it takes to find out whether a
@@ -51,7 +51,7 @@ func BenchmarkClientAuthentication(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		for n := range cases {
 			n = (n + i) % len(cases) // nobody is always the first
-			req := registry.TokenRequest{ClientID: cases[n].id, Secret: oauth.NewSecret(cases[n].secret), Method: oauth.SecretPost, Audience: "https://nowhere.example"}
+			req := tokens.Request{ClientID: cases[n].id, Secret: oauth.NewSecret(cases[n].secret), Method: oauth.SecretPost, Audience: "https://nowhere.example"}
 			began := time.Now()
 			_, err := s.Registry.IssueToken(b.Context(), req)
 			took[n] = append(took[n], time.Since(began))

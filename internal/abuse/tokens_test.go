@@ -16,8 +16,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // Deleting a client ends its secret and its keys, on every instance at once, and
@@ -338,7 +338,7 @@ func TestT18(t *testing.T) {
 
 // What ends a client's rights ends its way to new tokens at once, on every
 // instance. Tokens for the management API that are out already lose what the
-// client has lost within registry.RevocationBound. Tokens for other APIs are
+// client has lost within tokens.RevocationBound. Tokens for other APIs are
 // good until they expire: the API that takes them asks nobody. So are those got
 // with a secret that was rotated since: the client is the same.
 func TestT23(t *testing.T) {
@@ -364,7 +364,7 @@ func TestT23(t *testing.T) {
 			t.Errorf("%s: after a rotation the old secret is good, or the new one is not", name)
 		}
 	}
-	s.Clock.Pass(registry.RevocationBound + time.Second)
+	s.Clock.Pass(tokens.RevocationBound + time.Second)
 	answers("after a rotation", 200)
 
 	var grants []object
@@ -376,25 +376,25 @@ func TestT23(t *testing.T) {
 			t.Errorf("%s grants a scope that was taken away: %v", name, scope)
 		}
 	}
-	s.Clock.Pass(registry.RevocationBound + time.Second)
+	s.Clock.Pass(tokens.RevocationBound + time.Second)
 	answers("without its scope", 403)
 	s.Do(s.Admin, "PATCH", grant, object{"scope": []string{"read:clients"}}).Want(200)
-	s.Clock.Pass(registry.RevocationBound + time.Second)
+	s.Clock.Pass(tokens.RevocationBound + time.Second)
 	answers("with its scope again", 200)
 	replica.Do(s.Admin, "DELETE", grant, nil).Want(204)
 	for _, at := range both {
 		ask(at, "client_id", id, "client_secret", rotated).Want(403)
 	}
-	s.Clock.Pass(registry.RevocationBound + time.Second)
+	s.Clock.Pass(tokens.RevocationBound + time.Second)
 	answers("without its grant", 401)
 	allow(s, id, "read:clients")
-	s.Clock.Pass(registry.RevocationBound + time.Second)
+	s.Clock.Pass(tokens.RevocationBound + time.Second)
 	answers("with a grant again", 200)
 	s.Do(s.Admin, "DELETE", clientPath(id), nil).Want(204)
 	for _, at := range both {
 		ask(at, "client_id", id, "client_secret", rotated).Want(401)
 	}
-	s.Clock.Pass(registry.RevocationBound + time.Second)
+	s.Clock.Pass(tokens.RevocationBound + time.Second)
 	answers("without its client", 401)
 
 	// The way to end everybody's tokens: a new signing key, now.

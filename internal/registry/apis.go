@@ -4,22 +4,12 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
-	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/internal/tokens"
 )
-
-// AudienceSpellings are the identifiers that a caller who writes audience may
-// mean: that one, then the same with or without its last slash.
-func AudienceSpellings(audience string) []string {
-	if other, ok := strings.CutSuffix(audience, "/"); ok {
-		return []string{audience, other}
-	}
-	return []string{audience, audience + "/"}
-}
 
 var systemAPI = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The system API cannot be changed."}
 
@@ -35,7 +25,7 @@ func (r *Registry) CreateResourceServer(ctx context.Context, api oauth.ResourceS
 }
 
 func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.ResourceServer) (oauth.ResourceServer, error) {
-	if slices.Contains(AudienceSpellings(r.ManagementAudience()), api.Identifier) {
+	if slices.Contains(tokens.Spellings(r.ManagementAudience()), api.Identifier) {
 		return api, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The identifier is reserved for the system API."}
 	}
 	if api.ID == "" {
@@ -163,20 +153,6 @@ func (r *Registry) sealAPISecret(api *oauth.ResourceServer) error {
 		return nil
 	}
 	var err error
-	api.SealedSecret, err = r.keys.Seal([]byte(api.NewSecret.Reveal()), apiSecretLocation(api.ID))
+	api.SealedSecret, err = r.keys.Seal([]byte(api.NewSecret.Reveal()), tokens.APISecretLocation(api.ID))
 	return err
-}
-
-// openAPISecret opens the HS256 signing secret of an API, zero if it has
-// none.
-func (r *Registry) openAPISecret(api oauth.ResourceServer) (oauth.Secret, error) {
-	if api.SealedSecret == nil {
-		return oauth.Secret{}, nil
-	}
-	text, err := r.keys.Open(api.SealedSecret, apiSecretLocation(api.ID))
-	return oauth.NewSecret(string(text)), err
-}
-
-func apiSecretLocation(id string) seal.Location {
-	return seal.Location{Table: "resource_servers", Row: id, Column: "sealed_secret"}
 }

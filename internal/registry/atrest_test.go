@@ -18,6 +18,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 func TestWrongKeysetIsRefusedAtStart(t *testing.T) {
@@ -121,7 +122,7 @@ func TestSwappedSecretsDoNotOpen(t *testing.T) {
 		}
 	}
 	for id, other := range map[string]string{"first": "second", "second": "first"} {
-		_, err := s.Registry.IssueToken(t.Context(), registry.TokenRequest{ClientID: id, Secret: oauth.NewSecret(secrets[other]), Audience: s.Registry.ManagementAudience()})
+		_, err := s.Registry.IssueToken(t.Context(), tokens.Request{ClientID: id, Secret: oauth.NewSecret(secrets[other]), Audience: s.Registry.ManagementAudience()})
 		if oauth.KindOf(err) != oauth.Unauthenticated {
 			t.Errorf("%s with the secret of %s: %v", id, other, err)
 		}

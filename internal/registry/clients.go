@@ -11,6 +11,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // CreateClient registers a client. Identifiers that d leaves empty are made:
@@ -324,7 +325,7 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef, may fu
 // sealSecret makes what is kept of a secret.
 func (r *Registry) sealSecret(secret oauth.Secret) (oauth.ClientSecret, error) {
 	s := oauth.ClientSecret{ID: newID(), CreatedAt: r.now()}
-	s.MAC = r.keys.MAC([]byte(secret.Reveal()), macLocation(s.ID))
+	s.MAC = r.keys.MAC([]byte(secret.Reveal()), tokens.MACLocation(s.ID))
 	if r.HashedSecrets {
 		return s, nil
 	}
@@ -335,10 +336,6 @@ func (r *Registry) sealSecret(secret oauth.Secret) (oauth.ClientSecret, error) {
 
 func secretLocation(id string) seal.Location {
 	return seal.Location{Table: "client_secrets", Row: id, Column: "sealed"}
-}
-
-func macLocation(id string) seal.Location {
-	return seal.Location{Table: "client_secrets", Row: id, Column: "mac"}
 }
 
 // RevealSecret opens a client's newest secret, for a caller who may read it.

@@ -69,14 +69,14 @@ func (r *Registry) ShowSecret(c *oauth.Client) (oauth.Secret, []oauth.Disclosure
 // ShowAPISecret opens the HS256 signing secret of an API; zero if the API has
 // none.
 func (r *Registry) ShowAPISecret(api oauth.ResourceServer) (oauth.Secret, []oauth.Disclosure, error) {
-	secret, err := r.openAPISecret(api)
+	secret, err := r.OpenAPISecret(api)
 	return secret, shows(secret, apiSecretRead, "resource_server", api.Identifier), err
 }
 
 // ShowTenantKey opens the tenant's private key, as Management writes it.
 func (r *Registry) ShowTenantKey(ctx context.Context) (oauth.Secret, []oauth.Disclosure, error) {
-	t, err := r.currentTenantKey(ctx)
-	return t.private, shows(t.private, tenantKeyRead, "issuer_key", t.id), err
+	t, err := r.CurrentTenantKey(ctx)
+	return t.Private, shows(t.Private, tenantKeyRead, "issuer_key", t.ID), err
 }
 
 // ShowKeyPair opens the private half of a shared key pair, PKCS #8 PEM.

@@ -44,7 +44,7 @@ func (r *Registry) recordChanges(ctx context.Context, tx *postgres.Tx, action, k
 	}
 	_, class := diff[oauth.MemberFirstParty] // which default grants a client has
 	if kind == "client_grant" || action == "client.deleted" || action == "client.updated" && class {
-		tx.AtEnd(r.callers.Purge)
+		tx.AtEnd(r.ForgetCallers)
 	}
 }
 
@@ -115,14 +115,13 @@ func (r *Registry) trimEvents(ctx context.Context) error {
 	}
 }
 
-// Flush stores what was only noted so far: when secrets were used, and how many
-// requests for tokens and for changes were refused. Call it every half minute, and once at the end.
-func (r *Registry) Flush(ctx context.Context) error {
-	return errors.Join(r.flushSecretUses(ctx), r.flushRefusals(ctx, &r.refused), r.flushRefusals(ctx, &r.denied))
-}
-
 // keepAudit forgets what the deployment no longer keeps of secrets and events.
 func (r *Registry) keepAudit(ctx context.Context) error {
 	now := r.now()
 	return errors.Join(r.store.ForgetSecrets(ctx, now, now.Add(-deadSecretLife)), r.trimEvents(ctx))
+}
+
+// ForgetExpired removes what is of no use any more.
+func (r *Registry) ForgetExpired(ctx context.Context) error {
+	return errors.Join(r.keepAudit(ctx), r.store.TrimAssertions(ctx, r.now()), r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))
 }

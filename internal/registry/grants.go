@@ -8,6 +8,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // CreateClientGrant lets the client g names ask for tokens of g's audience.
@@ -21,7 +22,7 @@ func (r *Registry) CreateClientGrant(ctx context.Context, g oauth.ClientGrant) (
 			}
 			client = c.ID
 		}
-		api, err := tx.HoldResourceServer(ctx, AudienceSpellings(g.Audience)...)
+		api, err := tx.HoldResourceServer(ctx, tokens.Spellings(g.Audience)...)
 		if err != nil {
 			return err
 		}

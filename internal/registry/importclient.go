@@ -13,6 +13,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // ClientImport is what a record says of a client.
@@ -227,7 +228,7 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 	if w.Key != nil && (was.links.KeyPair != "" || jsondoc.String(was.Document[oauth.MemberPublicKey]) != w.Key.PublicPEM) {
 		d.NewKey = w.Key
 	}
-	if len(w.Secrets) > 0 && (len(was.secrets) == 0 || !r.keys.VerifyMAC(was.secrets[0].MAC, []byte(w.Secrets[0].Text.Reveal()), macLocation(was.secrets[0].ID))) {
+	if len(w.Secrets) > 0 && (len(was.secrets) == 0 || !r.keys.VerifyMAC(was.secrets[0].MAC, []byte(w.Secrets[0].Text.Reveal()), tokens.MACLocation(was.secrets[0].ID))) {
 		d.NewSecret = w.Secrets[0].Text
 	}
 	if len(w.Secrets) == 0 && len(was.secrets) == 0 {

@@ -6,6 +6,7 @@ import (
 	"maps"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // ImportOfAPI returns the import of a resource server, which is found by its
@@ -34,7 +35,7 @@ func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnin
 		if was.System || was.Identifier != api.Identifier { // it may be the id of another
 			return Failed, nil, systemAPI
 		}
-		secret, err := r.openAPISecret(was)
+		secret, err := r.OpenAPISecret(was)
 		if err != nil {
 			return Failed, nil, err
 		}
@@ -59,7 +60,7 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 	one := Import{Kind: KindClientGrant, Target: g.ID, Rights: rights, Warnings: warnings}
 	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		g := g
-		api, err := t.HoldResourceServer(ctx, AudienceSpellings(g.Audience)...)
+		api, err := t.HoldResourceServer(ctx, tokens.Spellings(g.Audience)...)
 		if oauth.KindOf(err) == oauth.NotFound && foreign != nil {
 			return Skipped, []Note{*foreign}, nil
 		}

@@ -2,7 +2,6 @@ package registry
 
 import (
 	"context"
-	"crypto/rsa"
 	"encoding/json"
 	"time"
 
@@ -35,7 +34,7 @@ func (r *Registry) Prepare(ctx context.Context) error {
 			if err := r.prepareKeyset(ctx, tx); err != nil {
 				return err
 			}
-			if err := r.prepareKeys(ctx, tx); err != nil {
+			if err := r.PrepareKeys(ctx, tx); err != nil {
 				return err
 			}
 			if err := r.prepareSystemAPI(ctx, tx); err != nil {
@@ -72,26 +71,6 @@ func (r *Registry) prepareKeyset(ctx context.Context, tx *postgres.Tx) error {
 		return nil
 	}
 	return err
-}
-
-func (r *Registry) prepareKeys(ctx context.Context, tx *postgres.Tx) error {
-	for use, public := range map[string]func(string, *rsa.PrivateKey) (json.RawMessage, error){
-		"token":  publicJWK,
-		"tenant": r.tenantCertificate,
-	} {
-		_, err := tx.CurrentIssuerKey(ctx, use)
-		if oauth.KindOf(err) == oauth.NotFound {
-			k, err := r.newIssuerKey(use, public)
-			if err != nil {
-				return err
-			}
-			tx.InsertIssuerKey(k)
-			r.record(ctx, tx, "issuer_key.created", "issuer_key", k.ID, nil, nil)
-		} else if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // prepareSystemAPI keeps the management API's identifier and scopes in step
@@ -176,25 +155,4 @@ func (r *Registry) createAdministrator(ctx context.Context, clientID string, sec
 		return nil
 	})
 	return c, err
-}
-
-// MintManagementToken issues a token with every scope for an operator who has
-// the database and the keyset at hand.
-func (r *Registry) MintManagementToken(ctx context.Context, subject string, lifetime time.Duration) (Token, error) {
-	api, err := r.store.ResourceServer(ctx, r.ManagementAudience())
-	if err != nil {
-		return Token{}, err
-	}
-	terms, err := api.Terms()
-	if err != nil {
-		return Token{}, err
-	}
-	t, err := r.mint(ctx, api, terms, operatorGrant, subject, terms.ScopeValues(), int(lifetime.Seconds()))
-	if err != nil {
-		return Token{}, err
-	}
-	if err := r.recordToken(ctx, "token.minted", subject, "", api.Identifier, t); err != nil {
-		return Token{}, err
-	}
-	return t, nil
 }

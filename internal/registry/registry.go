@@ -1,6 +1,6 @@
 // Package registry is what the service does: its operations, the same for every
 // API dialect. A change is one transaction with the events that tell of it.
-// Tokens are issued without one, an import needs several if a record of it is
+// Tokens, which are internal/tokens', are issued without one, an import needs several if a record of it is
 // refused, and resealing goes row by row.
 package registry
 
@@ -9,18 +9,16 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/rosterhq/roster/internal/changefeed"
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/jsondoc"
-	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // Config is what operations need to know of the deployment.
@@ -59,28 +57,26 @@ type Registry struct {
 	Config
 	Changes *changefeed.Feed // tells what this instance and others have changed
 
-	store   *postgres.Store
-	keys    *seal.Live
-	signing cached[tokenKeys]
-	tenant  cached[tenantKey]
-
-	decoy atomic.Pointer[oauth.ClientSecret] // see Registry.noSecret
-
-	callers   *lru.Cache[string, standing]
-	used      secretUses
-	refused   refusals // of tokens
-	denied    refusals // of changes
-	feed      feedWatch
-	closing   chan struct{}
-	closeOnce sync.Once
+	*tokens.Tokens // issues and verifies tokens
+	store          *postgres.Store
+	keys           *seal.Live
+	feed           feedWatch
+	closing        chan struct{}
+	closeOnce      sync.Once
 }
 
 // New returns a Registry over store whose secrets are sealed with keys. Call
 // Prepare once before serving.
 func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
-	return &Registry{
-		Config: config, Changes: changefeed.New(time.Now), store: store, keys: seal.NewLive(keys, config.KeysetFile), callers: newCallers(), closing: make(chan struct{}),
+	r := &Registry{
+		Config: config, Changes: changefeed.New(time.Now), store: store, keys: seal.NewLive(keys, config.KeysetFile), closing: make(chan struct{}),
 	}
+	r.Tokens = tokens.New(store, r.keys, tokens.Config{
+		PublicURL: config.PublicURL, Issuer: config.Issuer(), Audience: config.ManagementAudience(), Tenant: config.Tenant,
+		Issuers: config.Issuers, Now: config.Now, Certificate: config.Management.Certificate, PrivateKey: config.Management.PrivateKey,
+		Record: r.record, Event: r.event,
+	})
+	return r
 }
 
 // now is the time to store: UTC, in the precision that Postgres keeps.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
 )
@@ -182,26 +181,4 @@ func (c *column) renew(v postgres.SealedValue) ([]byte, error) {
 		return nil, err
 	}
 	return c.keys.MAC(secret, place), nil
-}
-
-// macColumn is where the MACs of clients' secrets are.
-var macColumn = func() postgres.SealedColumn {
-	for _, c := range postgres.SealedColumns {
-		if c.Source != "" {
-			return c
-		}
-	}
-	panic("registry: no column of MACs")
-}()
-
-// renewMAC stores the MAC of a secret that was just presented under the primary
-// key. Where only MACs are kept there is no other time to do it.
-func (r *Registry) renewMAC(ctx context.Context, s oauth.ClientSecret, secret oauth.Secret) error {
-	if !r.keys.StaleMAC(s.MAC) {
-		return nil
-	}
-	old := []postgres.SealedValue{{Key: s.ID, Value: s.MAC}}
-	renewed := []postgres.SealedValue{{Value: r.keys.MAC([]byte(secret.Reveal()), macLocation(s.ID))}}
-	_, err := r.store.ReplaceValues(ctx, macColumn, old, renewed)
-	return err
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server/boruta"
 )
 
@@ -69,7 +70,7 @@ func TestMACsWithoutSecretsAreRenewedWhenUsed(t *testing.T) {
 	k := rotated(t, s, path)
 	mustReseal(t, s.Registry)
 	wantStale(t, s.Registry, registry.Stale{MACs: 2}) // of the administrator and the global client
-	request := registry.TokenRequest{ClientID: admin, Secret: secret, Audience: s.Registry.ManagementAudience()}
+	request := tokens.Request{ClientID: admin, Secret: secret, Audience: s.Registry.ManagementAudience()}
 	if _, err := s.Registry.IssueToken(t.Context(), request); err != nil {
 		t.Fatal(err)
 	}

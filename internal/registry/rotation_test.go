@@ -19,6 +19,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // filed starts a service whose keyset is in a file.
@@ -146,7 +147,7 @@ func (w *worker) token(id, secret string, i int) error {
 	if i%2 == 0 {
 		w.gate.RLock()
 		defer w.gate.RUnlock()
-		_, err := w.other.IssueToken(context.Background(), registry.TokenRequest{ClientID: id, Secret: oauth.NewSecret(secret), Audience: w.api})
+		_, err := w.other.IssueToken(context.Background(), tokens.Request{ClientID: id, Secret: oauth.NewSecret(secret), Audience: w.api})
 		return err
 	}
 	form := url.Values{"grant_type": {"client_credentials"}, "client_id": {id}, "client_secret": {secret}, "audience": {w.api}}
@@ -287,7 +288,7 @@ func TestNewTokenKeyIsKnownBeforeItSigns(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Clock.Pass(2 * time.Minute)
-	if err := verify(other, fresh); !errors.Is(err, registry.ErrSignature) {
+	if err := verify(other, fresh); !errors.Is(err, tokens.ErrSignature) {
 		t.Errorf("a token of a compromised key: %v", err)
 	}
 	if err := verify(other, mint(s.Registry)); err != nil {

@@ -2,9 +2,6 @@ package registry
 
 import (
 	"context"
-	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -13,9 +10,6 @@ import (
 )
 
 const (
-	// MaxLiveSecrets is how many secrets of one client are good at a time.
-	MaxLiveSecrets = 2
-
 	// MaxSecretGrace bounds how long a superseded secret lives on.
 	MaxSecretGrace = 90 * 24 * time.Hour
 
@@ -26,7 +20,7 @@ const (
 // replaceSecret makes secret the newest one of a locked client, in c and in
 // store. The newest one until now lives on for grace, nil for as long as the
 // deployment says; all others end at once, so that never more than
-// MaxLiveSecrets are good.
+// tokens.MaxLiveSecrets are good.
 func (r *Registry) replaceSecret(ctx context.Context, tx *postgres.Tx, c *oauth.Client, secret oauth.Secret, grace *time.Duration) error {
 	s, err := r.sealSecret(secret)
 	if err != nil {
@@ -79,7 +73,7 @@ func (r *Registry) Secrets(ctx context.Context, ref oauth.ClientRef) ([]oauth.Cl
 	}
 	list, err := r.store.Secrets(ctx, c.ID)
 	for i := range list {
-		if at, ok := r.used.at(list[i].ID); ok && (list[i].LastUsedAt == nil || list[i].LastUsedAt.Before(at)) {
+		if at, ok := r.LastUse(list[i].ID); ok && (list[i].LastUsedAt == nil || list[i].LastUsedAt.Before(at)) {
 			list[i].LastUsedAt = &at
 		}
 	}
@@ -111,63 +105,4 @@ func (r *Registry) RetireSecret(ctx context.Context, ref oauth.ClientRef, id str
 		r.record(ctx, tx, "client.secret_retired", "client", c.ClientID, jsondoc.Object{"secret_id": jsondoc.Must(id)}, nil)
 		return nil
 	})
-}
-
-// maxNotedUses bounds the memory of secretUses.
-const maxNotedUses = 1 << 16
-
-// secretUses remembers when secrets were last used until that is stored, so
-// that using a secret writes nothing.
-type secretUses struct {
-	mu   sync.Mutex
-	last map[string]time.Time // by id of the secret
-}
-
-// note remembers that a secret was used. Of more secrets than it has room for,
-// some uses are not noted until the next flush.
-func (u *secretUses) note(id string, at time.Time) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	if u.last == nil {
-		u.last = map[string]time.Time{}
-	}
-	if old, known := u.last[id]; known && old.Before(at) || !known && len(u.last) < maxNotedUses {
-		u.last[id] = at
-	}
-}
-
-func (u *secretUses) at(id string) (time.Time, bool) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	at, ok := u.last[id]
-	return at, ok
-}
-
-func (u *secretUses) take() map[string]time.Time {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	taken := u.last
-	u.last = nil
-	return taken
-}
-
-// flushSecretUses stores when secrets were last used, in one statement.
-func (r *Registry) flushSecretUses(ctx context.Context) error {
-	taken := r.used.take()
-	if len(taken) == 0 {
-		return nil
-	}
-	ids := slices.Collect(maps.Keys(taken))
-	times := make([]time.Time, len(ids))
-	for i, id := range ids {
-		times[i] = taken[id]
-	}
-	missed, err := r.store.NoteSecretUse(ctx, ids, times)
-	if err != nil {
-		missed = ids
-	}
-	for _, id := range missed {
-		r.used.note(id, taken[id])
-	}
-	return err
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server"
 )
 
@@ -162,7 +163,7 @@ func (s *Server) Token(scopes ...string) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	t, err := s.Registry.IssueToken(ctx, registry.TokenRequest{ClientID: id, Secret: secret, Audience: s.Registry.ManagementAudience()})
+	t, err := s.Registry.IssueToken(ctx, tokens.Request{ClientID: id, Secret: secret, Audience: s.Registry.ManagementAudience()})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/rights"
+	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -100,7 +101,7 @@ func mayGrant(reg *registry.Registry, g oauth.ClientGrant, client *oauth.Client)
 	if client != nil && jsondoc.String(client.Document["auth0:app_type"]) == "express_configuration" {
 		return errGrantee
 	}
-	managed := slices.Contains(registry.AudienceSpellings(reg.ManagementAudience()), g.Audience)
+	managed := slices.Contains(tokens.Spellings(reg.ManagementAudience()), g.Audience)
 	if managed && (client == nil || jsondoc.String(client.Document["auth0:third_party_security_mode"]) == "strict") {
 		return errSystemGrantee
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // Bearer returns the token of the Authorization header (RFC 6750 §2.1), "" when
@@ -21,7 +22,7 @@ func Bearer(req *http.Request) (string, error) {
 	scheme, token, _ := strings.Cut(headers[0], " ")
 	token = strings.TrimSpace(token)
 	if len(headers) > 1 || !strings.EqualFold(scheme, "Bearer") || token == "" {
-		return "", registry.ErrNotAToken
+		return "", tokens.ErrNotAToken
 	}
 	return token, nil
 }

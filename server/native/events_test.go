@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // event is an event as the API shows it.
@@ -270,7 +270,7 @@ func TestGuessingDoesNotFillTheTrail(t *testing.T) {
 	s := servertest.New(t)
 	for i := range 3000 {
 		ctx := oauth.WithOrigin(t.Context(), oauth.Origin{Address: "192.0.2." + strconv.Itoa(i)})
-		if _, err := s.Registry.IssueToken(ctx, registry.TokenRequest{ClientID: "c" + strconv.Itoa(i), Secret: oauth.NewSecret("x")}); err == nil {
+		if _, err := s.Registry.IssueToken(ctx, tokens.Request{ClientID: "c" + strconv.Itoa(i), Secret: oauth.NewSecret("x")}); err == nil {
 			t.Fatal("issued")
 		}
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -273,7 +274,7 @@ func (r *reading) readSecrets() {
 		case s.ExpiresAt != nil && !s.ExpiresAt.After(now): // which is as good as none
 		case s.Secret == "" || len(s.Secret) > 1024:
 			r.drop(at, "must have a text of 1 to 1024 bytes")
-		case current != (s.ExpiresAt == nil) || len(r.ClientImport.Secrets) == registry.MaxLiveSecrets ||
+		case current != (s.ExpiresAt == nil) || len(r.ClientImport.Secrets) == tokens.MaxLiveSecrets ||
 			s.ExpiresAt != nil && s.ExpiresAt.After(now.Add(registry.MaxSecretGrace)):
 			r.drop(at, "must be the newest one, without an end, or one more, with an end")
 		default:

@@ -17,6 +17,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // renew replaces the administrator's token after the clock has moved past it.
@@ -39,7 +40,7 @@ func client(t *testing.T, s *servertest.Server) (id, secret string) {
 // good reports whether the client can authenticate with that secret.
 func good(t *testing.T, reg *registry.Registry, id, secret string) bool {
 	t.Helper()
-	_, err := reg.IssueToken(t.Context(), registry.TokenRequest{ClientID: id, Secret: oauth.NewSecret(secret), Audience: "https://nowhere"})
+	_, err := reg.IssueToken(t.Context(), tokens.Request{ClientID: id, Secret: oauth.NewSecret(secret), Audience: "https://nowhere"})
 	kind := oauth.KindOf(err)
 	if kind != oauth.Unauthenticated && kind != oauth.Forbidden { // a client that has proved itself is told that there is no such API
 		t.Fatalf("authenticating: %v", err)
@@ -325,7 +326,7 @@ func TestParallelRotationsLoseNoSecret(t *testing.T) {
 	go func() {
 		defer close(watched)
 		for watch.Err() == nil {
-			if n := liveRows(t, s); n < 1 || n > registry.MaxLiveSecrets {
+			if n := liveRows(t, s); n < 1 || n > tokens.MaxLiveSecrets {
 				t.Errorf("%d secrets are live", n)
 			}
 		}
@@ -382,7 +383,7 @@ func TestParallelRotationsLoseNoSecret(t *testing.T) {
 	if len(ids) > 0 {
 		t.Errorf("handed out but not listed: %v", ids)
 	}
-	if len(live) != want || want < 1 || want > registry.MaxLiveSecrets {
+	if len(live) != want || want < 1 || want > tokens.MaxLiveSecrets {
 		t.Errorf("%d secrets are good, %d are listed as live", len(live), want)
 	}
 	if shown := s.Do(s.Admin, "GET", "/api/v2/clients/"+id, nil).Object()["client_secret"].(string); !slices.Contains(live, shown) {
@@ -455,7 +456,7 @@ func TestRotationsSurviveLostConnections(t *testing.T) {
 		}
 		delete(acknowledged, one.ID)
 	}
-	if live > registry.MaxLiveSecrets || current != 1 {
+	if live > tokens.MaxLiveSecrets || current != 1 {
 		t.Errorf("%d secrets are live, %d the newest", live, current)
 	}
 	if len(acknowledged) > 0 {

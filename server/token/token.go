@@ -16,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
 )
@@ -86,8 +87,8 @@ var errTwoWays = invalidRequest("Use one way of client authentication at a time.
 
 // parse reads a token request from the body and the Authorization header. The
 // query is never read: what is in a URL ends up in logs.
-func parse(c *gin.Context) (registry.TokenRequest, error) {
-	var req registry.TokenRequest
+func parse(c *gin.Context) (tokens.Request, error) {
+	var req tokens.Request
 	params, err := parameters(c)
 	if err != nil {
 		return req, err
@@ -124,7 +125,7 @@ func parse(c *gin.Context) (registry.TokenRequest, error) {
 
 // basic reads client_secret_basic (RFC 6749 §2.3.1). A client_id beside it must
 // be the same one.
-func basic(c *gin.Context, req *registry.TokenRequest) error {
+func basic(c *gin.Context, req *tokens.Request) error {
 	headers := c.Request.Header.Values("Authorization")
 	if len(headers) == 0 {
 		return nil

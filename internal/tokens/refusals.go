@@ -1,4 +1,4 @@
-package registry
+package tokens
 
 import (
 	"context"
@@ -64,7 +64,7 @@ func (l *refusals) take() map[refusal]*refusedTimes {
 // tokenRefused leaves a trace of a token request that was refused because of
 // cause. c is the client that it was for, zero if there is none. What the caller
 // sent is not repeated: a secret may have been sent as identifier.
-func (r *Registry) tokenRefused(ctx context.Context, c oauth.Client, proved bool, cause error) {
+func (r *Tokens) tokenRefused(ctx context.Context, c oauth.Client, proved bool, cause error) {
 	refused, ok := errors.AsType[*oauth.Error](cause)
 	if !ok || refused.Kind != oauth.Unauthenticated && refused.Kind != oauth.Forbidden && refused.Kind != oauth.Invalid {
 		return
@@ -73,7 +73,7 @@ func (r *Registry) tokenRefused(ctx context.Context, c oauth.Client, proved bool
 	if f.client == "" {
 		f.reason = "unknown_client"
 	}
-	e := r.event(ctx, "token.refused", "client", f.client)
+	e := r.config.Event(ctx, "token.refused", "client", f.client)
 	e.Actor = "anonymous"
 	if proved {
 		e.Actor, e.ActorClient = tokenSubject(f.client), f.client
@@ -83,17 +83,17 @@ func (r *Registry) tokenRefused(ctx context.Context, c oauth.Client, proved bool
 
 // Denied leaves a trace of a change that ctx's caller may not make. operation is
 // its method and route, without what the caller filled in.
-func (r *Registry) Denied(ctx context.Context, operation string) {
+func (r *Tokens) Denied(ctx context.Context, operation string) {
 	origin := oauth.OriginOf(ctx)
 	if origin.Caller == nil {
 		return
 	}
 	f := refusal{client: origin.Caller.Subject, proved: true, reason: operation, address: origin.Address}
-	r.denied.note(f, r.event(ctx, "request.denied", "client", origin.Caller.ClientID), 1)
+	r.denied.note(f, r.config.Event(ctx, "request.denied", "client", origin.Caller.ClientID), 1)
 }
 
 // flushRefusals stores the events that l holds.
-func (r *Registry) flushRefusals(ctx context.Context, l *refusals) error {
+func (r *Tokens) flushRefusals(ctx context.Context, l *refusals) error {
 	taken := l.take()
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
 		for f, refused := range taken {

@@ -1,10 +1,9 @@
-package registry
+package tokens
 
 import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -18,9 +17,9 @@ import (
 	"github.com/rosterhq/roster/internal/rights"
 )
 
-// TokenRequest asks for an access token with the client_credentials grant
+// Request asks for an access token with the client_credentials grant
 // (RFC 6749 §4.4). The client proves itself by Secret or by Assertion.
-type TokenRequest struct {
+type Request struct {
 	ClientID  string // may be empty beside an assertion
 	Secret    oauth.Secret
 	Method    string // how Secret was sent: oauth.SecretBasic or SecretPost; "" for neither
@@ -43,7 +42,7 @@ func tokenError(kind oauth.Kind, reason oauth.Reason, detail string) *oauth.Erro
 
 // IssueToken authenticates the client and issues a token for the audience that
 // it has a grant on.
-func (r *Registry) IssueToken(ctx context.Context, req TokenRequest) (Token, error) {
+func (r *Tokens) IssueToken(ctx context.Context, req Request) (Token, error) {
 	auth, err := r.authenticate(ctx, req)
 	if err != nil {
 		r.tokenRefused(ctx, auth.Client, false, err)
@@ -57,7 +56,7 @@ func (r *Registry) IssueToken(ctx context.Context, req TokenRequest) (Token, err
 }
 
 // issue makes the token that a client which has proved itself asks for.
-func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) (Token, error) {
+func (r *Tokens) issue(ctx context.Context, c oauth.Client, req Request) (Token, error) {
 	meta, err := c.Metadata()
 	if err != nil {
 		return Token{}, err
@@ -83,9 +82,9 @@ func (r *Registry) issue(ctx context.Context, c oauth.Client, req TokenRequest) 
 }
 
 // authorize finds what the client is granted of the requested audience.
-func (r *Registry) authorize(ctx context.Context, c oauth.Client, req TokenRequest) (api oauth.ResourceServer, terms oauth.APITerms, scope []string, err error) {
+func (r *Tokens) authorize(ctx context.Context, c oauth.Client, req Request) (api oauth.ResourceServer, terms oauth.APITerms, scope []string, err error) {
 	denied := &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.NotGranted, Named: req.Audience, Detail: "The client has no grant on the API."}
-	if api, err = r.store.ResourceServer(ctx, AudienceSpellings(req.Audience)...); err != nil {
+	if api, err = r.store.ResourceServer(ctx, Spellings(req.Audience)...); err != nil {
 		if oauth.KindOf(err) == oauth.NotFound {
 			err = &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.UnknownAudience, Named: req.Audience, Detail: "There is no API with that audience."}
 		}
@@ -144,19 +143,19 @@ const (
 // clients look for beside them).
 //
 // grantType is how the token came about: clientGrant or operatorGrant.
-func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oauth.APITerms, grantType, clientID string, scope []string, lifetime int) (Token, error) {
+func (r *Tokens) mint(ctx context.Context, api oauth.ResourceServer, terms oauth.APITerms, grantType, clientID string, scope []string, lifetime int) (Token, error) {
 	alg := jose.SignatureAlgorithm(terms.SigningAlg)
 	var secret oauth.Secret
 	var err error
 	if alg == jose.HS256 {
-		if secret, err = r.openAPISecret(api); err != nil {
+		if secret, err = r.OpenAPISecret(api); err != nil {
 			return Token{}, err
 		}
 	}
-	now := r.Now().Unix()
+	now := r.config.Now().Unix()
 	t := Token{ID: uuid.NewString(), ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
 	claims := map[string]any{
-		"iss": r.Issuer(), "sub": tokenSubject(clientID), "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
+		"iss": r.config.Issuer, "sub": tokenSubject(clientID), "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
 		"jti": t.ID, "client_id": clientID, "azp": clientID, "gty": grantType,
 	}
 	if t.Scope != "" {
@@ -174,12 +173,12 @@ func (r *Registry) mint(ctx context.Context, api oauth.ResourceServer, terms oau
 func tokenSubject(clientID string) string { return clientID + "@clients" }
 
 // recordToken stores the event of a token, which may be handed out only then.
-func (r *Registry) recordToken(ctx context.Context, action, actor, client, audience string, t Token) error {
+func (r *Tokens) recordToken(ctx context.Context, action, actor, client, audience string, t Token) error {
 	origin := oauth.OriginOf(ctx)
 	origin.Caller = &oauth.Caller{Subject: actor, ClientID: client}
 	ctx = oauth.WithOrigin(ctx, origin)
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
-		r.record(ctx, tx, action, "token", t.ID, nil, jsondoc.Object{
+		r.config.Record(ctx, tx, action, "token", t.ID, nil, jsondoc.Object{
 			"audience": jsondoc.Must(audience), "scope": jsondoc.Must(t.Scope), "lifetime": jsondoc.Must(t.ExpiresIn),
 		})
 		return nil
@@ -190,7 +189,7 @@ var errWrongSecret = tokenError(oauth.Unauthenticated, oauth.WrongSecret, "The c
 
 // authenticate finds the client and checks its proof. Unknown clients cost the
 // same work as known ones with a wrong proof and fail in the same words.
-func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres.Authentication, error) {
+func (r *Tokens) authenticate(ctx context.Context, req Request) (postgres.Authentication, error) {
 	if req.Assertion != "" {
 		return r.authenticateAssertion(ctx, req)
 	}
@@ -206,7 +205,7 @@ func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres
 	}
 	var used oauth.ClientSecret
 	for _, s := range auth.Secrets {
-		if r.keys.VerifyMAC(s.MAC, []byte(req.Secret.Reveal()), macLocation(s.ID)) {
+		if r.keys.VerifyMAC(s.MAC, []byte(req.Secret.Reveal()), MACLocation(s.ID)) {
 			used = s
 		}
 	}
@@ -220,17 +219,17 @@ func (r *Registry) authenticate(ctx context.Context, req TokenRequest) (postgres
 
 // noSecret is checked against where there is no secret to check against. It is
 // never under a key that the keyset lacks, which would be faster to refuse.
-func (r *Registry) noSecret() oauth.ClientSecret {
+func (r *Tokens) noSecret() oauth.ClientSecret {
 	if s := r.decoy.Load(); s != nil && !r.keys.StaleMAC(s.MAC) {
 		return *s
 	}
 	s := oauth.ClientSecret{ID: newID()}
-	s.MAC = r.keys.MAC([]byte(oauth.RandomText(oauth.URLSafe, 64)), macLocation(s.ID))
+	s.MAC = r.keys.MAC([]byte(oauth.RandomText(oauth.URLSafe, 64)), MACLocation(s.ID))
 	r.decoy.Store(&s)
 	return s
 }
 
-func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) (postgres.Authentication, error) {
+func (r *Tokens) authenticateAssertion(ctx context.Context, req Request) (postgres.Authentication, error) {
 	a, err := oauth.ParseAssertion(req.Assertion)
 	if err != nil {
 		return postgres.Authentication{}, err
@@ -245,8 +244,8 @@ func (r *Registry) authenticateAssertion(ctx context.Context, req TokenRequest) 
 	if key, ok := auth.Client.AssertionKey(r.now()); ok && len(auth.Credentials) == 0 {
 		auth.Credentials = []oauth.Credential{key}
 	}
-	audiences := []string{r.Issuer(), r.PublicURL, r.PublicURL + "/oauth/token"}
-	if _, err := a.Verify(auth.Credentials, audiences, r.Now()); err != nil { // of an unknown client there are none
+	audiences := []string{r.config.Issuer, r.config.PublicURL, r.config.PublicURL + "/oauth/token"}
+	if _, err := a.Verify(auth.Credentials, audiences, r.config.Now()); err != nil { // of an unknown client there are none
 		return auth, err
 	}
 	jti := sha256.Sum256([]byte(a.JTI()))
@@ -270,11 +269,11 @@ const maxTokenSize = 16 << 10
 
 // VerifyToken checks a token for the management API, of Roster's own or of an
 // outside issuer that is trusted, and tells whose it is.
-func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller, error) {
+func (r *Tokens) VerifyToken(ctx context.Context, token string) (*oauth.Caller, error) {
 	if len(token) > maxTokenSize {
 		return nil, ErrInvalidToken
 	}
-	if issuer := r.Issuers.Of(token); issuer != nil {
+	if issuer := r.config.Issuers.Of(token); issuer != nil {
 		return issuer.Verify(ctx, token)
 	}
 	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
@@ -310,10 +309,10 @@ func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller
 
 		GrantType string `json:"gty"`
 	}
-	if err := json.Unmarshal(payload, &claims); err != nil || claims.Issuer != r.Issuer() || claims.Audience != r.ManagementAudience() {
+	if err := json.Unmarshal(payload, &claims); err != nil || claims.Issuer != r.config.Issuer || claims.Audience != r.config.Audience {
 		return nil, ErrInvalidToken
 	}
-	if r.Now().Unix() >= claims.Expires {
+	if r.config.Now().Unix() >= claims.Expires {
 		return nil, ErrExpiredToken
 	}
 	scopes := oauth.SplitScope(claims.Scope)
@@ -330,7 +329,23 @@ func (r *Registry) VerifyToken(ctx context.Context, token string) (*oauth.Caller
 	return &oauth.Caller{Subject: claims.Subject, ClientID: claims.ClientID, Rights: rights.Of(scopes...), ExpiresAt: time.Unix(claims.Expires, 0)}, nil
 }
 
-// ForgetExpired removes what is of no use any more.
-func (r *Registry) ForgetExpired(ctx context.Context) error {
-	return errors.Join(r.keepAudit(ctx), r.store.TrimAssertions(ctx, r.now()), r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))
+// MintManagementToken issues a token with every scope for an operator who has
+// the database and the keyset at hand.
+func (r *Tokens) MintManagementToken(ctx context.Context, subject string, lifetime time.Duration) (Token, error) {
+	api, err := r.store.ResourceServer(ctx, r.config.Audience)
+	if err != nil {
+		return Token{}, err
+	}
+	terms, err := api.Terms()
+	if err != nil {
+		return Token{}, err
+	}
+	t, err := r.mint(ctx, api, terms, operatorGrant, subject, terms.ScopeValues(), int(lifetime.Seconds()))
+	if err != nil {
+		return Token{}, err
+	}
+	if err := r.recordToken(ctx, "token.minted", subject, "", api.Identifier, t); err != nil {
+		return Token{}, err
+	}
+	return t, nil
 }

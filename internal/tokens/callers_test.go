@@ -1,4 +1,4 @@
-package registry_test
+package tokens_test
 
 import (
 	"net/http"
@@ -9,6 +9,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 func TestManagementTokensEndWithTheirGrant(t *testing.T) {
@@ -39,7 +40,7 @@ func TestManagementTokensEndWithTheirGrant(t *testing.T) {
 	if may(s.Registry, "update:clients") || !may(s.Registry, "read:clients") {
 		t.Error("a scope that was taken away counts, or one that was not does not")
 	}
-	s.Clock.Pass(registry.RevocationBound + time.Millisecond)
+	s.Clock.Pass(tokens.RevocationBound + time.Millisecond)
 	if may(other, "update:clients") || !may(other, "read:clients") {
 		t.Error("after the bound another instance takes a scope that was taken away, or refuses one that was not")
 	}
@@ -48,7 +49,7 @@ func TestManagementTokensEndWithTheirGrant(t *testing.T) {
 	if may(s.Registry, "read:clients") {
 		t.Error("the token of a deleted client is good")
 	}
-	s.Clock.Pass(registry.RevocationBound + time.Millisecond)
+	s.Clock.Pass(tokens.RevocationBound + time.Millisecond)
 	if may(other, "read:clients") {
 		t.Error("after the bound the token of a deleted client is good at another instance")
 	}

@@ -1,4 +1,4 @@
-package registry
+package tokens
 
 import (
 	"context"
@@ -15,24 +15,25 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-// tenantKey is the certificate of the whole tenant. It is shown with clients; its
+// TenantKey is the certificate of the whole tenant. It is shown with clients; its
 // key signs nothing of Roster's own.
-type tenantKey struct {
-	id          string
+type TenantKey struct {
+	ID          string
 	certificate json.RawMessage // as Management has written it
-	private     oauth.Secret    // as Management writes it; kept open, since parsing an RSA key costs more than the rest of a create
+	Private     oauth.Secret    // as Management writes it; kept open, since parsing an RSA key costs more than the rest of a create
 }
 
 // TenantCertificate returns the tenant's current certificate, as Management has
 // written it.
-func (r *Registry) TenantCertificate(ctx context.Context) (json.RawMessage, error) {
-	t, err := r.currentTenantKey(ctx)
+func (r *Tokens) TenantCertificate(ctx context.Context) (json.RawMessage, error) {
+	t, err := r.CurrentTenantKey(ctx)
 	return t.certificate, err
 }
 
-func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
-	return r.tenant.get(r.Now(), keyRefresh, func() (tenantKey, error) {
-		var t tenantKey
+// CurrentTenantKey returns the tenant's certificate of the moment with its key.
+func (r *Tokens) CurrentTenantKey(ctx context.Context) (TenantKey, error) {
+	return r.tenant.get(r.config.Now(), keyRefresh, func() (TenantKey, error) {
+		var t TenantKey
 		stored, err := r.store.IssuerKeys(ctx, "tenant", r.now())
 		if err != nil {
 			return t, err
@@ -44,13 +45,13 @@ func (r *Registry) currentTenantKey(ctx context.Context) (tenantKey, error) {
 		if err != nil {
 			return t, err
 		}
-		return tenantKey{stored[0].ID, stored[0].Public, oauth.NewSecret(r.Management.PrivateKey(key))}, nil
+		return TenantKey{stored[0].ID, stored[0].Public, oauth.NewSecret(r.config.PrivateKey(key))}, nil
 	})
 }
 
-func (r *Registry) tenantCertificate(_ string, key *rsa.PrivateKey) (json.RawMessage, error) {
-	host := r.Tenant
-	if u, err := url.Parse(r.PublicURL); err == nil && u.Hostname() != "" {
+func (r *Tokens) tenantCertificate(_ string, key *rsa.PrivateKey) (json.RawMessage, error) {
+	host := r.config.Tenant
+	if u, err := url.Parse(r.config.PublicURL); err == nil && u.Hostname() != "" {
 		host = u.Hostname()
 	}
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 120))
@@ -70,5 +71,5 @@ func (r *Registry) tenantCertificate(_ string, key *rsa.PrivateKey) (json.RawMes
 	if err != nil {
 		return nil, fmt.Errorf("making the tenant certificate: %w", err)
 	}
-	return r.Management.Certificate(cert)
+	return r.config.Certificate(cert)
 }

@@ -1,4 +1,4 @@
-package registry
+package tokens
 
 import (
 	"context"
@@ -68,7 +68,7 @@ func issuerKeyLocation(id string) seal.Location {
 }
 
 // newIssuerKey makes an RSA key for use; public is what is kept of it in clear.
-func (r *Registry) newIssuerKey(use string, public func(kid string, key *rsa.PrivateKey) (json.RawMessage, error)) (postgres.IssuerKey, error) {
+func (r *Tokens) newIssuerKey(use string, public func(kid string, key *rsa.PrivateKey) (json.RawMessage, error)) (postgres.IssuerKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		return postgres.IssuerKey{}, err
@@ -85,7 +85,7 @@ func (r *Registry) newIssuerKey(use string, public func(kid string, key *rsa.Pri
 	return k, err
 }
 
-func (r *Registry) openIssuerKey(k postgres.IssuerKey) (*rsa.PrivateKey, error) {
+func (r *Tokens) openIssuerKey(k postgres.IssuerKey) (*rsa.PrivateKey, error) {
 	der, err := r.keys.Open(k.Sealed, issuerKeyLocation(k.ID))
 	if err != nil {
 		return nil, err
@@ -101,8 +101,8 @@ func publicJWK(kid string, key *rsa.PrivateKey) (json.RawMessage, error) {
 	return json.Marshal(jose.JSONWebKey{Key: key.Public(), KeyID: kid, Algorithm: string(jose.RS256), Use: "sig"})
 }
 
-func (r *Registry) tokenKeys(ctx context.Context, maxAge time.Duration) (tokenKeys, error) {
-	return r.signing.get(r.Now(), maxAge, func() (tokenKeys, error) {
+func (r *Tokens) tokenKeys(ctx context.Context, maxAge time.Duration) (tokenKeys, error) {
+	return r.signing.get(r.config.Now(), maxAge, func() (tokenKeys, error) {
 		keys := tokenKeys{public: map[string]jose.JSONWebKey{}}
 		stored, err := r.store.IssuerKeys(ctx, "token", r.now().Add(-retiredKeyLife))
 		if err != nil {
@@ -141,7 +141,7 @@ func inForce(k postgres.IssuerKey, now time.Time) bool {
 //
 // With compromised the new key signs at once and every older one is deleted:
 // all instances refuse its tokens within a minute.
-func (r *Registry) RotateTokenKey(ctx context.Context, compromised bool) (kid string, begins time.Time, err error) {
+func (r *Tokens) RotateTokenKey(ctx context.Context, compromised bool) (kid string, begins time.Time, err error) {
 	k, err := r.newIssuerKey("token", publicJWK)
 	if err != nil {
 		return "", time.Time{}, err
@@ -157,14 +157,35 @@ func (r *Registry) RotateTokenKey(ctx context.Context, compromised bool) (kid st
 			tx.DeleteIssuerKeys(k.Use)
 		}
 		tx.InsertIssuerKey(k)
-		r.record(ctx, tx, "issuer_key.rotated", "issuer_key", k.ID, nil, nil)
+		r.config.Record(ctx, tx, "issuer_key.rotated", "issuer_key", k.ID, nil, nil)
 		return nil
 	})
 	return k.ID, k.CreatedAt, err
 }
 
+// PrepareKeys makes the keys that sign where they are missing.
+func (r *Tokens) PrepareKeys(ctx context.Context, tx *postgres.Tx) error {
+	for use, public := range map[string]func(string, *rsa.PrivateKey) (json.RawMessage, error){
+		"token":  publicJWK,
+		"tenant": r.tenantCertificate,
+	} {
+		_, err := tx.CurrentIssuerKey(ctx, use)
+		if oauth.KindOf(err) == oauth.NotFound {
+			k, err := r.newIssuerKey(use, public)
+			if err != nil {
+				return err
+			}
+			tx.InsertIssuerKey(k)
+			r.config.Record(ctx, tx, "issuer_key.created", "issuer_key", k.ID, nil, nil)
+		} else if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // JWKS returns the keys that Roster's tokens verify with (RFC 7517 §5).
-func (r *Registry) JWKS(ctx context.Context) (jose.JSONWebKeySet, error) {
+func (r *Tokens) JWKS(ctx context.Context) (jose.JSONWebKeySet, error) {
 	keys, err := r.tokenKeys(ctx, keyRefresh)
 	if err != nil {
 		return jose.JSONWebKeySet{}, err
@@ -180,7 +201,7 @@ func (r *Registry) JWKS(ctx context.Context) (jose.JSONWebKeySet, error) {
 
 // sign makes a JWS of claims under Roster's current key, or under secret for
 // HS256.
-func (r *Registry) sign(ctx context.Context, alg jose.SignatureAlgorithm, secret oauth.Secret, claims map[string]any) (string, error) {
+func (r *Tokens) sign(ctx context.Context, alg jose.SignatureAlgorithm, secret oauth.Secret, claims map[string]any) (string, error) {
 	opts := (&jose.SignerOptions{}).WithType("at+jwt") // RFC 9068 §2.1
 	var key any
 	if alg == jose.HS256 {

@@ -1,4 +1,4 @@
-package registry
+package tokens
 
 import (
 	"context"
@@ -32,13 +32,16 @@ func newCallers() *lru.Cache[string, standing] {
 	return c
 }
 
+// ForgetCallers has every client's rights read again.
+func (r *Tokens) ForgetCallers() { r.callers.Purge() }
+
 // stillGranted cuts the scopes of a client's token down to what the client is
 // granted now, or within RevocationBound. ok is false when that is nothing at
 // all: the client or its grant is gone.
-func (r *Registry) stillGranted(ctx context.Context, clientID string, scopes []string) (left []string, ok bool, err error) {
+func (r *Tokens) stillGranted(ctx context.Context, clientID string, scopes []string) (left []string, ok bool, err error) {
 	known, found := r.callers.Get(clientID)
-	if age := r.Now().Sub(known.at); !found || age > RevocationBound || age < 0 {
-		known = standing{at: r.Now()}
+	if age := r.config.Now().Sub(known.at); !found || age > RevocationBound || age < 0 {
+		known = standing{at: r.config.Now()}
 		if known.scopes, err = r.managementScopes(ctx, clientID); err != nil {
 			return nil, false, err
 		}
@@ -52,11 +55,11 @@ func (r *Registry) stillGranted(ctx context.Context, clientID string, scopes []s
 
 // managementScopes reads what a client is granted on the management API; nil
 // when there is no such client or grant.
-func (r *Registry) managementScopes(ctx context.Context, clientID string) ([]string, error) {
+func (r *Tokens) managementScopes(ctx context.Context, clientID string) ([]string, error) {
 	c, err := r.store.Client(ctx, oauth.ClientRef{ClientID: clientID})
 	var scopes []string
 	if err == nil {
-		_, _, scopes, err = r.authorize(ctx, c, TokenRequest{Audience: r.ManagementAudience()})
+		_, _, scopes, err = r.authorize(ctx, c, Request{Audience: r.config.Audience})
 	}
 	if kind := oauth.KindOf(err); err != nil && (kind == oauth.NotFound || kind == oauth.Forbidden) {
 		return nil, nil
