@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 func main() {
@@ -59,7 +60,7 @@ func (a *app) root() *cobra.Command {
 	)
 	root.PersistentPreRun = func(cmd *cobra.Command, _ []string) {
 		if cmd.Name() != "serve" { // what the server does by itself nobody else did
-			cmd.SetContext(oauth.WithOrigin(cmd.Context(), oauth.Origin{Caller: &oauth.Caller{Subject: operator()}}))
+			cmd.SetContext(oauth.WithOrigin(cmd.Context(), oauth.Origin{Caller: &oauth.Caller{Subject: operator(), Rights: rights.All}}))
 		}
 	}
 	prepareUsage(root)

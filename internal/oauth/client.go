@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 // Client is one registered OAuth client.
@@ -18,7 +19,8 @@ type Client struct {
 	Version   int64          // starts at 1, up by 1 with every stored change
 	CreatedAt time.Time      // UTC, microseconds: what Postgres keeps
 	UpdatedAt time.Time
-	Secret    *ClientSecret // the newest one; nil when the client has none
+	Granted   rights.Set    // what its own grant on the management API gives; of a stored client
+	Secret    *ClientSecret // the newest one; nil when the client has none, or when it is not for the caller
 }
 
 // ClientSecret is a shared secret as it is kept: sealed, beside a MAC to check

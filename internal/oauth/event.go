@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"time"
+
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 // Event is one line of the audit trail. It holds no secret and no digest of
@@ -32,13 +34,25 @@ type Change struct {
 
 // Origin says on whose behalf and through which request something happens.
 type Origin struct {
-	Caller    *Caller // nil before authentication and for Roster itself
-	RequestID string
+	Caller    *Caller // nil before authentication, and for Roster itself, outside of any request
+	RequestID string  // "" outside of any request
 	Address   string
 }
 
 // Disclosure is the event of a secret that an answer shows.
 type Disclosure struct{ Action, TargetType, Target string }
+
+// Rights are what the origin may do: what its caller may, all for Roster itself,
+// and nothing for a request whose caller is not known.
+func (o Origin) Rights() rights.Set {
+	switch {
+	case o.Caller != nil:
+		return o.Caller.Rights
+	case o.RequestID != "":
+		return 0
+	}
+	return rights.All
+}
 
 type originKey struct{}
 

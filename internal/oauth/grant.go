@@ -37,6 +37,16 @@ func (g *ClientGrant) Terms() (GrantTerms, error) {
 	return t, nil
 }
 
+// Rights returns the permissions that a grant on the management API gives: all of
+// them if it cannot be read, so that nobody is taken for less than it may be.
+func (g *ClientGrant) Rights() rights.Set {
+	t, err := g.Terms()
+	if err != nil || t.AllowAllScopes {
+		return rights.All
+	}
+	return rights.Of(t.Scope...)
+}
+
 // ResourceServer is an API that tokens are issued for.
 type ResourceServer struct {
 	ID           string // 24 hexadecimal digits

@@ -6,12 +6,15 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-// clientColumns are what scanClient reads: the client and its newest secret
-// that has not expired.
-const clientColumns = `c.id::text, c.client_id, c.document, c.sealed, c.version, c.created_at, c.updated_at, s.id::text, s.sealed, s.mac, s.created_at, s.expires_at, s.last_used_at`
+// clientColumns are what scanClient reads: the client, its newest secret that
+// has not expired, and its grant on the management API.
+const clientColumns = `c.id::text, c.client_id, c.document, c.sealed, c.version, c.created_at, c.updated_at, s.id::text, s.sealed, s.mac, s.created_at, s.expires_at, s.last_used_at,
+	(SELECT document FROM client_grants WHERE client = c.id AND subject_type = 'client'
+		AND audience = (SELECT identifier FROM resource_servers WHERE is_system))`
 
 const newestSecret = ` LEFT JOIN LATERAL (
 	SELECT id, sealed, mac, created_at, expires_at, last_used_at FROM client_secrets
@@ -29,11 +32,15 @@ func scanClientInto(row pgx.CollectableRow, c *oauth.Client, more ...any) error 
 	var s oauth.ClientSecret
 	var secretID *string
 	var created *time.Time
+	var management jsondoc.Object
 	err := row.Scan(append([]any{&c.ID, &c.ClientID, &c.Document, &c.Sealed, &c.Version, &c.CreatedAt, &c.UpdatedAt,
-		&secretID, &s.Sealed, &s.MAC, &created, &s.ExpiresAt, &s.LastUsedAt}, more...)...)
+		&secretID, &s.Sealed, &s.MAC, &created, &s.ExpiresAt, &s.LastUsedAt, &management}, more...)...)
 	if err == nil && secretID != nil {
 		s.ID, s.CreatedAt = *secretID, *created
 		c.Secret = &s
+	}
+	if management != nil {
+		c.Granted = (&oauth.ClientGrant{Document: management}).Rights()
 	}
 	return err
 }

@@ -116,7 +116,7 @@ func (r *Registry) answer(ctx context.Context, tx *postgres.Tx, d oauth.Draft) e
 func (r *Registry) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Client, error) {
 	c, err := r.store.Client(ctx, ref)
 	if err == nil {
-		err = r.openMembers(&c)
+		err = r.readClient(ctx, &c)
 	}
 	return c, err
 }
@@ -125,7 +125,7 @@ func (r *Registry) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Clien
 func (r *Registry) Clients(ctx context.Context, q postgres.ClientQuery) ([]postgres.PlacedClient, error) {
 	list, err := r.store.Clients(ctx, q)
 	for i := range list {
-		if err := r.openMembers(&list[i].Client); err != nil {
+		if err := r.readClient(ctx, &list[i].Client); err != nil {
 			return nil, err
 		}
 	}
@@ -166,7 +166,7 @@ func (r *Registry) UpdateLinkedClient(ctx context.Context, ref oauth.ClientRef, 
 
 // editClient stores what edit makes of the locked client in d.
 func (r *Registry) editClient(ctx context.Context, tx *postgres.Tx, d oauth.Draft, edit func(*oauth.Draft) error) error {
-	if err := r.openMembers(d.Client); err != nil {
+	if err := r.readClient(ctx, d.Client); err != nil {
 		return err
 	}
 	before := *d.Client

@@ -56,6 +56,9 @@ func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace,
 			}
 		}
 		if secrets {
+			if !mayControl(ctx, &c.Client) {
+				delete(live, p.ID)
+			}
 			if err := r.openExported(&c, live[p.ID], key); err != nil {
 				return nil, err
 			}

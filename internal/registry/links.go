@@ -180,7 +180,7 @@ func (r *Registry) Links(ctx context.Context, clients ...oauth.Client) (map[stri
 func (r *Registry) LinkedClient(ctx context.Context, ref oauth.ClientRef) (oauth.Client, oauth.Links, error) {
 	c, l, err := r.store.LinkedClient(ctx, ref)
 	if err == nil {
-		err = r.openMembers(&c)
+		err = r.readClient(ctx, &c)
 	}
 	if err == nil {
 		err = r.showKey(ctx, nil, c, &l, new(oauth.KeyPair))

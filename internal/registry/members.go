@@ -77,6 +77,15 @@ func (r *Registry) openMembers(c *oauth.Client) error {
 	return nil
 }
 
+// readClient makes of a client just read what ctx's caller reads: with its sealed
+// members, and without a secret that is not for the caller.
+func (r *Registry) readClient(ctx context.Context, c *oauth.Client) error {
+	if !mayControl(ctx, c) {
+		c.Secret = nil
+	}
+	return r.openMembers(c)
+}
+
 // sealKept seals what a release from before members were sealed has stored in
 // documents, client by client, waiting for whoever changes one. To callers the
 // clients stay as they are, version and time included.
