@@ -2269,9 +2269,6 @@ type ClientAddonNewRelic struct {
 	Account *string `json:"account,omitempty"`
 }
 
-// ClientAddonOag Okta Access Gateway. It has no settings.
-type ClientAddonOag = map[string]interface{}
-
 // ClientAddonOffice365 Microsoft 365.
 type ClientAddonOffice365 struct {
 	// Connection The connection that its users sign in with.
@@ -2533,7 +2530,7 @@ type ClientAddons struct {
 	Newrelic *ClientAddonNewRelic `json:"newrelic,omitempty"`
 
 	// Oag Okta Access Gateway. It has no settings.
-	Oag nullable.Nullable[ClientAddonOag] `json:"oag,omitempty"`
+	Oag nullable.Nullable[map[string]interface{}] `json:"oag,omitempty"`
 
 	// Office365 Microsoft 365.
 	Office365 *ClientAddonOffice365 `json:"office365,omitempty"`
@@ -2626,7 +2623,7 @@ type ClientAddonsOrNull struct {
 	Newrelic *ClientAddonNewRelic `json:"newrelic,omitempty"`
 
 	// Oag Okta Access Gateway. It has no settings.
-	Oag nullable.Nullable[ClientAddonOag] `json:"oag,omitempty"`
+	Oag nullable.Nullable[map[string]interface{}] `json:"oag,omitempty"`
 
 	// Office365 Microsoft 365.
 	Office365 *ClientAddonOffice365 `json:"office365,omitempty"`
@@ -3741,7 +3738,7 @@ type GetClientResponseContent struct {
 	AnonymousSessions nullable.Nullable[ClientAnonymousSessions] `json:"anonymous_sessions,omitempty"`
 
 	// APIType Not used. Shown where it was imported.
-	APIType interface{} `json:"api_type,omitempty"`
+	APIType *string `json:"api_type,omitempty"`
 
 	// AppType What kind of application the client is. It changes no default, but for `resource_server` and
 	// `express_configuration`. Default: none.
@@ -3781,7 +3778,7 @@ type GetClientResponseContent struct {
 	ComplianceLevel nullable.Nullable[ClientComplianceLevelEnum] `json:"compliance_level,omitempty"`
 
 	// ConfigRoute Not used. Shown where it was imported.
-	ConfigRoute interface{} `json:"config_route,omitempty"`
+	ConfigRoute *string `json:"config_route,omitempty"`
 
 	// CrossOriginAuth The older name of `cross_origin_authentication`.
 	// Deprecated: this property has been marked as deprecated upstream, but no `x-deprecated-reason` was set
@@ -3797,10 +3794,10 @@ type GetClientResponseContent struct {
 	CustomLoginPage *string `json:"custom_login_page,omitempty"`
 
 	// CustomLoginPageCodeview Not used. Shown where it was imported.
-	CustomLoginPageCodeview interface{} `json:"custom_login_page_codeview,omitempty"`
+	CustomLoginPageCodeview *string `json:"custom_login_page_codeview,omitempty"`
 
 	// CustomLoginPageOff Not used. Shown where it was imported.
-	CustomLoginPageOff interface{} `json:"custom_login_page_off,omitempty"`
+	CustomLoginPageOff *bool `json:"custom_login_page_off,omitempty"`
 
 	// CustomLoginPageOn Whether the login page below is used.
 	CustomLoginPageOn *bool `json:"custom_login_page_on,omitempty"`
@@ -7130,6 +7127,13 @@ type ClientInterface interface {
 	// Corresponds with POST /oauth/token (the `CreateToken` operationId).
 	CreateTokenWithFormdataBody(ctx context.Context, body CreateTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// GetSpecification31 Read this document as OpenAPI 3.1
+	//
+	// The same document, converted for programs that want OpenAPI 3.1, where `null` is a type.
+	//
+	// Corresponds with GET /openapi-3.1.json (the `GetSpecification31` operationId).
+	GetSpecification31(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// GetSpecificationJSON Read this document as JSON
 	//
 	// The same as `/openapi.yaml`, for programs that read JSON only.
@@ -7144,9 +7148,9 @@ type ClientInterface interface {
 	// Corresponds with GET /openapi.yaml (the `GetSpecification` operationId).
 	GetSpecification(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error)
 
-	// GetSpecificationPart Read the part of this document for one dialect
+	// GetSpecificationPart Read the part of this document for one tag
 	//
-	// The operations of a dialect with those of the token endpoint, and what they need.
+	// The operations of a tag with those of the token endpoint, and what they need, as YAML or as JSON.
 	//
 	// Corresponds with GET /openapi/{part} (the `GetSpecificationPart` operationId).
 	GetSpecificationPart(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*http.Response, error)
@@ -8921,6 +8925,23 @@ func (c *API) CreateTokenWithFormdataBody(ctx context.Context, body CreateTokenF
 	return c.Client.Do(req)
 }
 
+// GetSpecification31 Read this document as OpenAPI 3.1
+//
+// The same document, converted for programs that want OpenAPI 3.1, where `null` is a type.
+//
+// Corresponds with GET /openapi-3.1.json (the `GetSpecification31` operationId).
+func (c *API) GetSpecification31(ctx context.Context, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewGetSpecification31Request(c.Server)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // GetSpecificationJSON Read this document as JSON
 //
 // The same as `/openapi.yaml`, for programs that read JSON only.
@@ -8955,9 +8976,9 @@ func (c *API) GetSpecification(ctx context.Context, reqEditors ...RequestEditorF
 	return c.Client.Do(req)
 }
 
-// GetSpecificationPart Read the part of this document for one dialect
+// GetSpecificationPart Read the part of this document for one tag
 //
-// The operations of a dialect with those of the token endpoint, and what they need.
+// The operations of a tag with those of the token endpoint, and what they need, as YAML or as JSON.
 //
 // Corresponds with GET /openapi/{part} (the `GetSpecificationPart` operationId).
 func (c *API) GetSpecificationPart(ctx context.Context, part string, reqEditors ...RequestEditorFn) (*http.Response, error) {
@@ -12343,6 +12364,33 @@ func NewCreateTokenRequestWithBody(server string, contentType string, body io.Re
 	return req, nil
 }
 
+// NewGetSpecification31Request constructs an http.Request for the GetSpecification31 method
+func NewGetSpecification31Request(server string) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/openapi-3.1.json")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewGetSpecificationJSONRequest constructs an http.Request for the GetSpecificationJSON method
 func NewGetSpecificationJSONRequest(server string) (*http.Request, error) {
 	var err error
@@ -13469,6 +13517,15 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /oauth/token (the `CreateToken` operationId).
 	CreateTokenWithFormdataBodyWithResponse(ctx context.Context, body CreateTokenFormdataRequestBody, reqEditors ...RequestEditorFn) (*CreateTokenResult, error)
 
+	// GetSpecification31WithResponse Read this document as OpenAPI 3.1
+	//
+	// The same document, converted for programs that want OpenAPI 3.1, where `null` is a type.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /openapi-3.1.json (the `GetSpecification31` operationId).
+	GetSpecification31WithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecification31Result, error)
+
 	// GetSpecificationJSONWithResponse Read this document as JSON
 	//
 	// The same as `/openapi.yaml`, for programs that read JSON only.
@@ -13487,9 +13544,9 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with GET /openapi.yaml (the `GetSpecification` operationId).
 	GetSpecificationWithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecificationResult, error)
 
-	// GetSpecificationPartWithResponse Read the part of this document for one dialect
+	// GetSpecificationPartWithResponse Read the part of this document for one tag
 	//
-	// The operations of a dialect with those of the token endpoint, and what they need.
+	// The operations of a tag with those of the token endpoint, and what they need, as YAML or as JSON.
 	//
 	// Returns a wrapper object for the known response body format(s).
 	//
@@ -20832,6 +20889,85 @@ func (r CreateTokenResult) ContentType() string {
 	return ""
 }
 
+// GetSpecification31Result200Headers the declared response headers of an HTTP 200 response for GetSpecification31
+type GetSpecification31Result200Headers struct {
+	ETag *string
+}
+
+// GetSpecification31Result304Headers the declared response headers of an HTTP 304 response for GetSpecification31
+type GetSpecification31Result304Headers struct {
+	ETag *string
+}
+
+// GetSpecification31Result429Headers the declared response headers of an HTTP 429 response for GetSpecification31
+type GetSpecification31Result429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type GetSpecification31Result struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *OpsTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *OpsFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *GetSpecification31Result200Headers
+	// Headers304 the parsed response headers for an HTTP 304 response
+	Headers304 *GetSpecification31Result304Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *GetSpecification31Result429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSpecification31Result) GetJSON200() *map[string]interface{} {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r GetSpecification31Result) GetApplicationProblemJSON429() *OpsTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r GetSpecification31Result) GetApplicationProblemJSONDefault() *OpsFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r GetSpecification31Result) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r GetSpecification31Result) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r GetSpecification31Result) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r GetSpecification31Result) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // GetSpecificationJSONResult200Headers the declared response headers of an HTTP 200 response for GetSpecificationJSON
 type GetSpecificationJSONResult200Headers struct {
 	ETag *string
@@ -21011,6 +21147,8 @@ type GetSpecificationPartResult429Headers struct {
 type GetSpecificationPartResult struct {
 	Body         []byte
 	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *map[string]interface{}
 	// YAML200 the response for an HTTP 200 `application/yaml` response
 	YAML200 *map[string]interface{}
 	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
@@ -21025,6 +21163,11 @@ type GetSpecificationPartResult struct {
 	Headers304 *GetSpecificationPartResult304Headers
 	// Headers429 the parsed response headers for an HTTP 429 response
 	Headers429 *GetSpecificationPartResult429Headers
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r GetSpecificationPartResult) GetJSON200() *map[string]interface{} {
+	return r.JSON200
 }
 
 // GetYAML200 returns the response for an HTTP 200 `application/yaml` response
@@ -22643,6 +22786,21 @@ func (c *ClientWithResponses) CreateTokenWithFormdataBodyWithResponse(ctx contex
 	return ParseCreateTokenResult(rsp)
 }
 
+// GetSpecification31WithResponse Read this document as OpenAPI 3.1
+//
+// The same document, converted for programs that want OpenAPI 3.1, where `null` is a type.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /openapi-3.1.json (the `GetSpecification31` operationId).
+func (c *ClientWithResponses) GetSpecification31WithResponse(ctx context.Context, reqEditors ...RequestEditorFn) (*GetSpecification31Result, error) {
+	rsp, err := c.GetSpecification31(ctx, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseGetSpecification31Result(rsp)
+}
+
 // GetSpecificationJSONWithResponse Read this document as JSON
 //
 // The same as `/openapi.yaml`, for programs that read JSON only.
@@ -22673,9 +22831,9 @@ func (c *ClientWithResponses) GetSpecificationWithResponse(ctx context.Context, 
 	return ParseGetSpecificationResult(rsp)
 }
 
-// GetSpecificationPartWithResponse Read the part of this document for one dialect
+// GetSpecificationPartWithResponse Read the part of this document for one tag
 //
-// The operations of a dialect with those of the token endpoint, and what they need.
+// The operations of a tag with those of the token endpoint, and what they need, as YAML or as JSON.
 //
 // Returns a wrapper object for the known response body format(s).
 //
@@ -31337,6 +31495,103 @@ func ParseCreateTokenResult(rsp *http.Response) (*CreateTokenResult, error) {
 	return response, nil
 }
 
+// ParseGetSpecification31Result parses an HTTP response from a GetSpecification31WithResponse call
+func ParseGetSpecification31Result(rsp *http.Response) (*GetSpecification31Result, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &GetSpecification31Result{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case rsp.StatusCode == 304:
+		break // No content-type
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest OpsTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest OpsFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers GetSpecification31Result200Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 304:
+		var headers GetSpecification31Result304Headers
+		if values := rsp.Header.Values("ETag"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "ETag", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.ETag = &value
+		}
+		response.Headers304 = &headers
+	case rsp.StatusCode == 429:
+		var headers GetSpecification31Result429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	}
+
+	return response, nil
+}
+
 // ParseGetSpecificationJSONResult parses an HTTP response from a GetSpecificationJSONWithResponse call
 func ParseGetSpecificationJSONResult(rsp *http.Response) (*GetSpecificationJSONResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -31545,6 +31800,13 @@ func ParseGetSpecificationPartResult(rsp *http.Response) (*GetSpecificationPartR
 	}
 
 	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest map[string]interface{}
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
 	case strings.Contains(rsp.Header.Get("Content-Type"), "yaml") && rsp.StatusCode == 200:
 		var dest map[string]interface{}
 		if err := yaml.Unmarshal(bodyBytes, &dest); err != nil {

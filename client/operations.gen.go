@@ -69,6 +69,7 @@ var operations = map[string]operation{
 	"GET /docs":                                                      {id: "getReferencePage", public: true, notJSON: true},
 	"GET /healthz":                                                   {id: "getHealth", public: true},
 	"POST /oauth/token":                                              {id: "createToken", public: true},
+	"GET /openapi-3.1.json":                                          {id: "getSpecification31", public: true},
 	"GET /openapi.json":                                              {id: "getSpecificationJSON", public: true},
 	"GET /openapi.yaml":                                              {id: "getSpecification", public: true, notJSON: true},
 	"GET /openapi/{part}":                                            {id: "getSpecificationPart", public: true, notJSON: true},

@@ -40,7 +40,7 @@ func TestServedSpecificationHasNoHintsOfTheGenerator(t *testing.T) {
 		t.Error("the file has no hints: this test finds nothing")
 	}
 	for _, route := range []string{
-		"/openapi.yaml", "/openapi.json", "/openapi/auth0.yaml", "/openapi/boruta.yaml", "/openapi/roster.yaml",
+		"/openapi.yaml", "/openapi.json", "/openapi-3.1.json", "/openapi/auth0.yaml", "/openapi/boruta.json", "/openapi/roster.yaml",
 	} {
 		r := s.Do("", "GET", route, nil).Want(http.StatusOK)
 		if _, n := withoutHints(t, readYAML(t, r.Body)); n > 0 {
@@ -110,9 +110,13 @@ func TestSitesMayReadTheSpecification(t *testing.T) {
 func TestPartsStandByThemselves(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	for part, foreign := range map[string]string{"auth0": "boruta", "boruta": "auth0", "roster": "auth0"} {
+	for part, foreign := range map[string]string{"auth0": "boruta", "boruta": "auth0", "roster": "auth0", "oauth": "ops", "ops": "roster"} {
 		r := s.Do("", "GET", "/openapi/"+part+".yaml", nil).Want(http.StatusOK)
-		doc, err := openapi3.NewLoader().LoadFromData(r.Body)
+		asJSON := s.Do("", "GET", "/openapi/"+part+".json", nil).Want(http.StatusOK)
+		if diff := cmp.Diff(readYAML(t, r.Body), readYAML(t, asJSON.Body)); diff != "" {
+			t.Errorf("%s as JSON (-YAML +JSON):\n%s", part, diff)
+		}
+		doc, err := openapi3.NewLoader().LoadFromData(asJSON.Body)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,7 @@
 package server_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -89,7 +90,7 @@ func exchanges(t *testing.T, op operation) []exchange {
 func (x exchange) check(t *testing.T) {
 	w := newWorld(t)
 	how := callings[x.ID+"/"+x.name]
-	target := x.fill() + how.query
+	target := cmp.Or(how.path, x.fill()) + how.query
 	for _, one := range append(slices.Clone(how.given), target) {
 		w.prepare(one)
 	}
@@ -97,17 +98,13 @@ func (x exchange) check(t *testing.T) {
 	switch x.mediaType {
 	case "":
 	case "application/x-www-form-urlencoded":
-		form := url.Values{}
-		for name, value := range x.body.(map[string]any) {
-			form.Set(name, value.(string))
-		}
-		body = form.Encode()
+		body = formOf(x.body.(map[string]any))
 	default:
 		body = asJSON(t, x.body)
 	}
 	w.prepare(body)
 	token := ""
-	if scopes := how.scopes; x.Security != nil && len(*x.Security) > 0 {
+	if scopes := how.scopes; needsToken(x.Operation) {
 		if scopes == nil {
 			scopes = (*x.Security)[0]["oauth2"] // what the document says is enough
 		}
@@ -191,6 +188,34 @@ func (op operation) fill() string {
 		path = strings.ReplaceAll(path, "{"+p.Value.Name+"}", fmt.Sprint(example))
 	}
 	return path
+}
+
+// needsToken reports whether callers of an operation must have an access token.
+func needsToken(op *openapi3.Operation) bool {
+	return op.Security != nil && slices.ContainsFunc(*op.Security, func(alternative openapi3.SecurityRequirement) bool {
+		return alternative["oauth2"] != nil
+	})
+}
+
+// formOf writes the members of an object as a form: name[]=v for each item of a
+// list, name[member]=v for those of an object.
+func formOf(members map[string]any) string {
+	form := url.Values{}
+	for name, value := range members {
+		switch value := value.(type) {
+		case []any:
+			for _, item := range value {
+				form.Add(name+"[]", fmt.Sprint(item))
+			}
+		case map[string]any:
+			for below, item := range value {
+				form.Set(name+"["+below+"]", fmt.Sprint(item))
+			}
+		default:
+			form.Set(name, fmt.Sprint(value))
+		}
+	}
+	return form.Encode()
 }
 
 func asJSON(t testing.TB, v any) string {

@@ -283,6 +283,7 @@ type calling struct {
 	first  func(*world) // what happened before
 	scopes []string     // of the token; nil for the first alternative that the document names
 	part   bool         // whether the example leaves members out
+	path   string       // to ask for in place of the operation's with its example parameters
 }
 
 // callings are by operation and name of the example.
@@ -294,6 +295,7 @@ var callings = map[string]calling{
 	"auth0GetClient/keys":                      {scopes: []string{"read:clients", "read:client_keys"}},
 	"auth0GetClient/selection":                 {query: "?fields=client_id,name,grant_types"},
 	"auth0UpdateClient/metadata":               {first: (*world).addMetadata},
+	"auth0UpdateClient/form":                   {part: true},
 	"auth0UpdateClient/toKeys":                 {scopes: []string{"update:client_credentials", "read:client_credentials"}},
 	"auth0UpdateClient/toSecret":               {first: (*world).useKeys, scopes: []string{"update:client_credentials"}},
 	"auth0ListClientCredentials/pool":          {given: []string{theCredential}},
@@ -303,6 +305,7 @@ var callings = map[string]calling{
 	"auth0CreateClientGrant/thirdParties":      {given: []string{theAPI}},
 	"auth0ListClientGrantOrganizations/totals": {query: "?include_totals=true"},
 	"auth0ListClientGrantOrganizations/cursor": {query: "?take=10"},
+	"auth0CreateResourceServer/form":           {part: true},
 	"auth0ListResourceServers/array":           {given: []string{theAPI}, query: "?identifiers=https://invoices.example/&fields=id,identifier,name"},
 	"auth0ListResourceServers/totals":          {given: []string{theAPI}, query: "?fields=id,identifier,name&include_totals=true"},
 	"rosterListClientSecrets/overlap":          {given: []string{theOldSecret}},
@@ -319,7 +322,9 @@ var callings = map[string]calling{
 	"createToken/assertion":                    {given: []string{theGrant, theAssertion}},
 	"getSpecification/document":                {part: true},
 	"getSpecificationJSON/document":            {part: true},
+	"getSpecification31/document":              {part: true},
 	"getSpecificationPart/document":            {part: true},
+	"getSpecificationPart/json":                {part: true, path: "/openapi/auth0.json"},
 }
 
 // addMetadata gives the client the metadata that an example changes.

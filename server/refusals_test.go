@@ -105,7 +105,7 @@ func (how refusal) check(t *testing.T, op operation, component string, example a
 	for i := range header {
 		header[i] = w.real(header[i])
 	}
-	if how.open || len(*op.Security) == 0 || slices.Contains(header, "Authorization") {
+	if how.open || !needsToken(op.Operation) || slices.Contains(header, "Authorization") {
 		token = ""
 	}
 	if w.token != "" {

@@ -89,10 +89,10 @@ jwks_uri                               string  clients
 callback_url_template                  boolean clients
 encrypted                              boolean created
 owners                                 array   clients
-config_route                           any     clients
-api_type                               any     clients
-custom_login_page_off                  any     clients
-custom_login_page_codeview             any     clients
+config_route                           string  clients
+api_type                               string  clients
+custom_login_page_off                  boolean clients
+custom_login_page_codeview             string  clients
 `
 
 var readers = map[string][]string{"any": nil, "clients": readClient, "credentials": readCredentials, "keys": readKeys, "created": nil}

@@ -1,5 +1,5 @@
 // Package docs serves the specification: as it is written, as JSON, a part for
-// each dialect, and as a page to read and to try calls from. Nothing comes from
+// each tag, and as a page to read and to try calls from. Nothing comes from
 // another host.
 package docs
 
@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"embed"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -19,6 +20,7 @@ import (
 	"sync"
 
 	"github.com/gin-gonic/gin"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/rosterhq/roster"
 )
@@ -32,8 +34,8 @@ var assets embed.FS
 // library sets styles inline and draws its icons from data URLs.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-// Mount registers /openapi.yaml, /openapi.json, /openapi/{dialect}.yaml and
-// /docs on r.
+// Mount registers /openapi.yaml, /openapi.json, /openapi-3.1.json, the parts
+// below /openapi/ and /docs on r.
 func Mount(r gin.IRouter) error {
 	list, err := documents()
 	if err != nil {
@@ -63,19 +65,25 @@ var documents = sync.OnceValues(func() ([]document, error) {
 	if err != nil {
 		return nil, err
 	}
-	asJSON, err := toJSON(whole)
-	if err != nil {
-		return nil, err
-	}
-	list := []document{{"/openapi.yaml", "application/yaml", text}, {"/openapi.json", "application/json", asJSON}}
-	for _, dialect := range dialects(whole) {
-		part, err := only(whole, dialect)
+	list := []document{{"/openapi.yaml", "application/yaml", text}}
+	add := func(route, kind string, doc *yaml.Node, write func(*yaml.Node) ([]byte, error)) error {
+		text, err := write(doc)
 		if err != nil {
-			return nil, fmt.Errorf("the part of %s: %w", dialect, err)
+			return fmt.Errorf("writing %s: %w", route, err)
 		}
-		list = append(list, document{"/openapi/" + dialect + ".yaml", "application/yaml", part})
+		list = append(list, document{route, kind, text})
+		return nil
 	}
-	return list, nil
+	err = errors.Join(
+		add("/openapi.json", "application/json", whole, toJSON),
+		add("/openapi-3.1.json", "application/json", to31(whole), toJSON))
+	for _, tag := range tags(whole) {
+		part := only(whole, tag)
+		err = errors.Join(err,
+			add("/openapi/"+tag+".yaml", "application/yaml", part, toYAML),
+			add("/openapi/"+tag+".json", "application/json", part, toJSON))
+	}
+	return list, err
 })
 
 func mountPage(r gin.IRouter) error {

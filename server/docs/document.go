@@ -3,7 +3,6 @@ package docs
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -105,57 +104,49 @@ func keep(n *yaml.Node, wanted func(name string, value *yaml.Node) bool) {
 
 var methods = []string{"get", "put", "post", "delete", "options", "head", "patch", "trace"}
 
-// common are the tags that every part has: a caller of any dialect needs a
-// token.
-var common = []string{"oauth", "ops"}
+// everyones is the tag that each part has: a caller of any dialect needs a token.
+const everyones = "oauth"
 
-// dialects lists the tags that have a part of their own.
-func dialects(whole *yaml.Node) []string {
+// tags lists the names of a specification's tags, each of which has a part.
+func tags(whole *yaml.Node) []string {
 	var names []string
 	for _, tag := range member(whole, "tags").Content {
-		if name := member(tag, "name").Value; !slices.Contains(common, name) {
-			names = append(names, name)
-		}
+		names = append(names, member(tag, "name").Value)
 	}
 	return names
 }
 
-// only returns the part of a specification that a dialect's callers need.
-func only(whole *yaml.Node, dialect string) ([]byte, error) {
+// only returns the part of a specification that the callers of a tag's
+// operations need.
+func only(whole *yaml.Node, tag string) *yaml.Node {
 	part := clone(whole)
-	tags := append([]string{dialect}, common...)
-	found := false
+	wanted := []string{tag, everyones}
 	keep(member(part, "paths"), func(_ string, item *yaml.Node) bool {
 		some := false
 		keep(item, func(name string, op *yaml.Node) bool {
 			if !slices.Contains(methods, name) {
 				return true
 			}
-			tag := ""
-			if list := member(op, "tags"); list != nil && len(list.Content) > 0 {
-				tag = list.Content[0].Value
-			}
-			found = found || tag == dialect
-			wanted := slices.Contains(tags, tag)
-			some = some || wanted
-			return wanted
+			list := member(op, "tags")
+			is := list != nil && len(list.Content) > 0 && slices.Contains(wanted, list.Content[0].Value)
+			some = some || is
+			return is
 		})
 		return some
 	})
-	if !found {
-		return nil, fmt.Errorf("no operation has the tag %q", dialect)
-	}
-	if list := member(part, "tags"); list != nil {
-		list.Content = slices.DeleteFunc(list.Content, func(tag *yaml.Node) bool {
-			name := member(tag, "name")
-			return name == nil || !slices.Contains(tags, name.Value)
-		})
-	}
+	list := member(part, "tags")
+	list.Content = slices.DeleteFunc(list.Content, func(tag *yaml.Node) bool {
+		return !slices.Contains(wanted, member(tag, "name").Value)
+	})
 	prune(part)
+	return part
+}
+
+func toYAML(n *yaml.Node) ([]byte, error) {
 	var text bytes.Buffer
 	enc := yaml.NewEncoder(&text)
 	enc.SetIndent(2)
-	err := enc.Encode(part)
+	err := enc.Encode(n)
 	return text.Bytes(), err
 }
 

@@ -186,8 +186,8 @@ func unreadableText(in, name string, values ...string) Mismatches {
 }
 
 // CheckBody reads the request's body, checks it and leaves it to be read again
-// as JSON; a document is left to WithDocument. A form stands for the JSON object
-// that it describes. The error is a *BodyError for what is no JSON, else
+// as JSON; a document is left to WithDocument. A form, where the description has
+// one, stands for the JSON object that it describes. The error is a *BodyError for what is no JSON, else
 // Mismatches.
 func (o *Operation) CheckBody(c *gin.Context) error {
 	if o.route.Operation.RequestBody == nil {
@@ -203,11 +203,12 @@ func (o *Operation) CheckBody(c *gin.Context) error {
 		return nil
 	}
 	mediaType, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
-	if err != nil || mediaType != jsonType && mediaType != formType {
+	isForm := mediaType == formType && want.Extensions["x-form"] == true
+	if err != nil || mediaType != jsonType && !isForm {
 		return &BodyError{http.StatusUnsupportedMediaType, "The payload must be sent as application/json."}
 	}
 	schema := want.Content.Get(jsonType).Schema.Value
-	if mediaType == formType {
+	if isForm {
 		if body, err = formToJSON(body, schema); err != nil {
 			return &BodyError{http.StatusBadRequest, err.Error()}
 		}

@@ -11,4 +11,5 @@ npm run --silent generate
 npm run --silent build
 npm run --silent generate:python
 export PYTHONPATH=generated/python PYTHONDONTWRITEBYTECODE=1
-exec ../with-roster.sh sh -c 'node --test build/call.js && /usr/bin/python3 -m unittest -v python/test_client.py'
+exec ../with-roster.sh sh -c 'curl -fsS "$ROSTER_URL/openapi-3.1.json" -o build/openapi-3.1.json && npm run --silent lint:3.1 &&
+  node --test build/call.js && /usr/bin/python3 -m unittest -v python/test_client.py'
