@@ -96,8 +96,8 @@ var elsewhere = map[string]func(*source) []string{
 	"server/spec/predicate.go: Detail of Violation":    func(s *source) []string { return s.returnsOf("server/spec/predicate.go", "Predicate") },
 	"server/hydra/hydra.go: Detail of Violation":       func(s *source) []string { return s.returnsOf("server/hydra/hydra.go", "") },
 	"internal/registry/import.go: Detail of Violation": func(*source) []string { return nil }, // of another one, or "cannot be imported"
-	"server/dialect/table.go: Detail of Violation":     func(*source) []string { return nil }, // of a Broken
-	"server/dialect/table.go: Rule of Violation":       func(*source) []string { return nil },
+	"server/dialect/member.go: Detail of Violation":    func(*source) []string { return nil }, // of a Broken
+	"server/dialect/member.go: Rule of Violation":      func(*source) []string { return nil },
 	"server/spec/predicate.go: Rule of Violation":      func(*source) []string { return nil }, // a keyword
 	"internal/postgres/errors.go: Detail of Error":     func(*source) []string { return nil }, // one of two sentences beside it
 	"server/token/token.go: Detail of Error":           func(*source) []string { return nil }, // a sentence of package jsondoc

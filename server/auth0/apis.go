@@ -14,27 +14,31 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// apiFields is the document of a resource server; its id, identifier and
-// signing secret stand beside it.
-var apiFields = dialect.NewTable("",
-	dialect.Field{Wire: "name"},
-	dialect.Field{Wire: "scopes"},
-	dialect.Field{Wire: "signing_alg"},
-	dialect.Field{Wire: "allow_offline_access"},
-	dialect.Field{Wire: "allow_online_access"},
-	dialect.Field{Wire: "allow_online_access_with_ephemeral_sessions"},
-	dialect.Field{Wire: "token_lifetime"},
-	dialect.Field{Wire: "token_lifetime_for_web"},
-	dialect.Field{Wire: "token_lifetime_for_anonymous_access_tokens"},
-	dialect.Field{Wire: "skip_consent_for_verifiable_first_party_clients"},
-	dialect.Field{Wire: "enforce_policies"},
-	dialect.Field{Wire: "token_dialect"},
-	dialect.Field{Wire: "token_encryption"},
-	dialect.Field{Wire: "consent_policy"},
-	dialect.Field{Wire: "authorization_details"},
-	dialect.Field{Wire: "proof_of_possession"},
-	dialect.Field{Wire: "subject_type_authorization", Merge: dialect.Members},
-	dialect.Field{Wire: "authorization_policy"},
+// apiFields is the document of a resource server, with what stands beside it.
+var apiFields = dialect.NewTable("", []string{"update:resource_servers"},
+	dialect.Member{Wire: "name"},
+	dialect.Member{Wire: "scopes"},
+	dialect.Member{Wire: "signing_alg"},
+	dialect.Member{Wire: "allow_offline_access"},
+	dialect.Member{Wire: "allow_online_access"},
+	dialect.Member{Wire: "allow_online_access_with_ephemeral_sessions"},
+	dialect.Member{Wire: "token_lifetime"},
+	dialect.Member{Wire: "token_lifetime_for_web"},
+	dialect.Member{Wire: "token_lifetime_for_anonymous_access_tokens"},
+	dialect.Member{Wire: "skip_consent_for_verifiable_first_party_clients"},
+	dialect.Member{Wire: "enforce_policies"},
+	dialect.Member{Wire: "token_dialect"},
+	dialect.Member{Wire: "token_encryption"},
+	dialect.Member{Wire: "consent_policy"},
+	dialect.Member{Wire: "authorization_details"},
+	dialect.Member{Wire: "proof_of_possession"},
+	dialect.Member{Wire: "subject_type_authorization", Merge: dialect.Members},
+	dialect.Member{Wire: "authorization_policy"},
+	dialect.Member{Wire: "identifier", Kept: dialect.Beside},
+	dialect.Member{Wire: "signing_secret", Kept: dialect.Beside},
+	dialect.Member{Wire: "id", Kept: dialect.Given},
+	dialect.Member{Wire: "is_system", Kept: dialect.Given},
+	dialect.Member{Wire: "client_id", Kept: dialect.Given},
 )
 
 // apiDefaults is what a resource server starts from.
@@ -78,18 +82,11 @@ func (h *handler) renderAPI(status int, api oauth.ResourceServer) (rendered, err
 // applyAPI changes an API by the members of a request. One that signs with
 // HS256 gets a secret if it has none.
 func applyAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
-	rest := jsondoc.Object{}
-	for name, raw := range wire {
-		switch name {
-		case "identifier":
-		case "signing_secret":
-			api.NewSecret = oauth.NewSecret(jsondoc.String(raw))
-		default:
-			rest[name] = raw
-		}
-	}
-	if err := apiFields.Apply(api.Document, rest); err != nil {
+	if err := apiFields.Apply(api.Document, wire); err != nil {
 		return err
+	}
+	if raw := wire["signing_secret"]; raw != nil {
+		api.NewSecret = oauth.NewSecret(jsondoc.String(raw))
 	}
 	if jsondoc.String(api.Document["signing_alg"]) == "HS256" && api.SealedSecret == nil && api.NewSecret.IsZero() {
 		api.NewSecret = oauth.NewSecret(oauth.RandomText(oauth.Alphanumeric, 32))

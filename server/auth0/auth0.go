@@ -38,7 +38,7 @@ func New(reg *registry.Registry) (dialect.Dialect, error) {
 			strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg}, audited, auth0api.StrictGinServerOptions(hooks))
 			auth0api.RegisterHandlersWithOptions(r, strict, auth0api.GinServerOptions{ErrorHandler: failParameters})
 		},
-		Fail: Fail, Importer: (&importer{reg, api}).read, Checker: checker(api), WireName: WireName,
+		Fail: Fail, Importer: (&importer{reg, api}).read, Checker: fields.Checker(fits(api)), WireName: WireName,
 	}, nil
 }
 

@@ -3,7 +3,6 @@ package auth0
 import (
 	"context"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -89,11 +88,10 @@ func (h *handler) checkReferences(ctx context.Context, wire jsondoc.Object) erro
 // that came with it, as the answer shows them, by slot.
 func (h *handler) draft(wire jsondoc.Object) (draft oauth.Draft, inline map[string][]auth0api.ClientCredential, err error) {
 	doc := defaults(wire)
-	wire, secret := splitSecret(wire)
-	if secret.IsZero() {
-		secret = newSecret()
+	draft = oauth.Draft{Client: &oauth.Client{ID: uuid.NewString(), Document: doc}, NewSecret: sentSecret(wire)}
+	if draft.NewSecret.IsZero() {
+		draft.NewSecret = newSecret()
 	}
-	draft = oauth.Draft{Client: &oauth.Client{ID: uuid.NewString(), Document: doc}, NewSecret: secret}
 	if wire, inline, err = h.registerInline(wire, &draft); err != nil {
 		return draft, nil, err
 	}
@@ -115,17 +113,8 @@ func (h *handler) draft(wire jsondoc.Object) (draft oauth.Draft, inline map[stri
 	return draft, inline, nil
 }
 
-// splitSecret takes client_secret out of a request.
-func splitSecret(wire jsondoc.Object) (rest jsondoc.Object, secret oauth.Secret) {
-	rest = jsondoc.Object{}
-	for name, raw := range wire {
-		if name == "client_secret" {
-			secret = oauth.NewSecret(jsondoc.String(raw))
-		} else {
-			rest[name] = raw
-		}
-	}
-	return rest, secret
+func sentSecret(wire jsondoc.Object) oauth.Secret {
+	return oauth.NewSecret(jsondoc.String(wire["client_secret"]))
 }
 
 // addOnce adds what only the answer to a create shows: the secret, the tenant's
@@ -168,11 +157,11 @@ func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClien
 
 func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0UpdateClientRequestObject) (auth0api.Auth0UpdateClientResponseObject, error) {
 	caller := dialect.Caller(ctx)
-	if (*req.Body)["client_secret"] != nil && !caller.HasAny(writeKeys...) {
+	wire := *req.Body
+	if wire["client_secret"] != nil && !caller.HasAny(writeKeys...) {
 		return nil, insufficientScope(writeKeys)
 	}
-	wire, secret := splitSecret(*req.Body)
-	if _, scopes := fields.Unwritable(wire, []string{"update:clients"}, caller); scopes != nil && !swapsCredentials(wire, caller) {
+	if scopes := fields.Unwritable(wire, caller); scopes != nil && !swapsCredentials(wire, caller) {
 		return nil, insufficientScope(scopes)
 	}
 	if err := h.checkReferences(ctx, wire); err != nil {
@@ -186,7 +175,7 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	}
 	var body jsondoc.Object
 	c, err := h.registry.UpdateClient(ctx, ref, func(d *oauth.Draft) error {
-		d.NewSecret = secret
+		d.NewSecret = sentSecret(wire)
 		d.Answer = func(c oauth.Client, _ *oauth.Links) (shows []oauth.Disclosure, err error) {
 			body, shows, err = h.view(&c, look)
 			return shows, err
@@ -205,7 +194,7 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 func swapsCredentials(wire jsondoc.Object, caller *oauth.Caller) bool {
 	for name := range wire {
 		switch name {
-		case "client_authentication_methods", "signed_request_object":
+		case "client_authentication_methods", "signed_request_object", "client_secret":
 		case "token_endpoint_auth_method":
 			if wire["client_authentication_methods"] == nil {
 				return false
@@ -230,7 +219,7 @@ func update(doc, wire jsondoc.Object) error {
 		return broken("token_endpoint_auth_method", "required", "can be null only together with client_authentication_methods")
 	case changed(doc, wire, "third_party_security_mode"):
 		return broken("auth0:third_party_security_mode", "readOnly", "cannot be changed")
-	case changed(doc, wire, "is_first_party") && jsondoc.String(doc["auth0:third_party_security_mode"]) == "strict":
+	case changed(doc, wire, "is_first_party") && isStrict(doc):
 		return broken("auth0:is_first_party", "readOnly", "of a strict third-party client cannot be changed")
 	}
 	had := doc["grant_types"]
@@ -330,11 +319,6 @@ func (h *handler) view(c *oauth.Client, l look) (body jsondoc.Object, shows []oa
 	if body, err = fields.View(c.Document, l.access); err != nil {
 		return nil, nil, err
 	}
-	more, err := shown.View(c.Document, l.access)
-	if err != nil {
-		return nil, nil, err
-	}
-	maps.Copy(body, more)
 	body["client_id"] = jsondoc.Must(c.ClientID)
 	if body["name"] == nil { // other dialects have clients without a name
 		body["name"] = body["client_id"]

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterhq/roster/gen/auth0api"
+	"github.com/rosterhq/roster/server/dialect"
 )
 
 // members are a client's, one a line: name, JSON type, who may read it (any:
@@ -130,17 +131,12 @@ func TestFieldsAreThoseOfTheSpecification(t *testing.T) {
 		if ref := patch.Properties[name]; ref != nil && ref.Value.Nullable != strings.Contains(may, "n") {
 			t.Errorf("%s: a PATCH may set it to null: %v", name, ref.Value.Nullable)
 		}
-		read, ok := beside[name]
-		written, only := slices.Contains(fields.Names(), name), slices.Contains(shown.Names(), name)
-		switch {
-		case ok:
-		case written:
-			read = fields.Readable(name)
-		case only:
-			read = shown.Readable(name)
-		case name != "client_id" && name != "encrypted":
+		member := fields.ByWire(name)
+		if member == nil {
 			t.Errorf("%s is in no table", name)
+			continue
 		}
+		read, written := member.Read, member.Kept == dialect.Sent
 		if diff := cmp.Diff(readers[reader], read); diff != "" {
 			t.Errorf("%s is read with other scopes (-want +got):\n%s", name, diff)
 		}
@@ -148,7 +144,7 @@ func TestFieldsAreThoseOfTheSpecification(t *testing.T) {
 			t.Errorf("%s can be set: %v", name, settable)
 		}
 	}
-	for _, name := range slices.Concat(fields.Names(), shown.Names(), slices.Collect(maps.Keys(beside)), slices.Collect(maps.Keys(create.Properties)), slices.Collect(maps.Keys(patch.Properties)), slices.Collect(maps.Keys(shows.Properties))) {
+	for _, name := range slices.Concat(fields.Names(dialect.Sent), fields.Names(dialect.Shown), fields.Names(dialect.Beside), fields.Names(dialect.Given), slices.Collect(maps.Keys(create.Properties)), slices.Collect(maps.Keys(patch.Properties)), slices.Collect(maps.Keys(shows.Properties))) {
 		if !named[name] {
 			t.Errorf("%s is not in the list", name)
 		}
@@ -163,17 +159,22 @@ func TestGrantAndAPIFieldsAreThoseOfTheSpecification(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, test := range map[string]struct {
-		fields []string
-		beside []string // handled by name
+		table *dialect.Table
+		kept  []dialect.Kept
+		not   []string
 	}{
-		"CreateClientGrantRequestContent":    {grantFields.Names(), []string{"client_id", "audience", "subject_type", "default_for"}},
-		"UpdateClientGrantRequestContent":    {grantFields.Names(), nil},
-		"ClientGrantResponseContent":         {grantFields.Names(), []string{"id", "client_id", "audience", "subject_type", "default_for", "is_system"}},
-		"CreateResourceServerRequestContent": {apiFields.Names(), []string{"identifier", "signing_secret"}},
-		"UpdateResourceServerRequestContent": {apiFields.Names(), []string{"signing_secret"}},
-		"ResourceServer":                     {apiFields.Names(), []string{"id", "identifier", "signing_secret", "is_system", "client_id"}},
+		"CreateClientGrantRequestContent":    {grantFields, []dialect.Kept{dialect.Sent, dialect.Beside}, nil},
+		"UpdateClientGrantRequestContent":    {grantFields, []dialect.Kept{dialect.Sent}, nil},
+		"ClientGrantResponseContent":         {grantFields, []dialect.Kept{dialect.Sent, dialect.Beside, dialect.Given}, nil},
+		"CreateResourceServerRequestContent": {apiFields, []dialect.Kept{dialect.Sent, dialect.Beside}, nil},
+		"UpdateResourceServerRequestContent": {apiFields, []dialect.Kept{dialect.Sent, dialect.Beside}, []string{"identifier"}},
+		"ResourceServer":                     {apiFields, []dialect.Kept{dialect.Sent, dialect.Beside, dialect.Given}, nil},
 	} {
-		want := slices.Sorted(slices.Values(slices.Concat(test.fields, test.beside)))
+		var want []string
+		for _, kept := range test.kept {
+			want = append(want, test.table.Names(kept)...)
+		}
+		want = slices.Sorted(slices.Values(slices.DeleteFunc(want, func(name string) bool { return slices.Contains(test.not, name) })))
 		got := slices.Sorted(maps.Keys(doc.Components.Schemas[name].Value.Properties))
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("%s (-table +specification):\n%s", name, diff)

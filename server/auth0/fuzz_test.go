@@ -16,6 +16,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/server/dialect"
 )
 
 // FuzzChange sends a client through two changes: what the specification lets
@@ -29,7 +30,7 @@ func FuzzChange(f *testing.F) {
 	}
 	op := api.Find("PATCH", "/api/v2/clients/x")
 	known := map[string]bool{"id_token_signed_response_alg": true}
-	for _, name := range fields.Names() {
+	for _, name := range fields.Names(dialect.Sent) {
 		doc := jsondoc.Object{}
 		if fields.Apply(doc, jsondoc.Object{name: json.RawMessage(`null`)}) == nil {
 			known["auth0:"+name] = true
@@ -59,7 +60,6 @@ func FuzzChange(f *testing.F) {
 			if err := json.Unmarshal(text, &wire); err != nil {
 				t.Fatal(err)
 			}
-			wire, _ = splitSecret(wire)
 			if err := update(doc, wire); err != nil {
 				if _, ok := errors.AsType[*oauth.Error](err); !ok {
 					t.Fatalf("%s: %v is nobody's fault", body, err)

@@ -17,13 +17,19 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// grantFields is the document of a grant; who it is for stands beside it.
-var grantFields = dialect.NewTable("",
-	dialect.Field{Wire: "scope"},
-	dialect.Field{Wire: "organization_usage"},
-	dialect.Field{Wire: "allow_any_organization"},
-	dialect.Field{Wire: "authorization_details_types"},
-	dialect.Field{Wire: "allow_all_scopes"},
+// grantFields is the document of a grant, with whom it is for.
+var grantFields = dialect.NewTable("", []string{"update:client_grants"},
+	dialect.Member{Wire: "scope"},
+	dialect.Member{Wire: "organization_usage"},
+	dialect.Member{Wire: "allow_any_organization"},
+	dialect.Member{Wire: "authorization_details_types"},
+	dialect.Member{Wire: "allow_all_scopes"},
+	dialect.Member{Wire: "client_id", Kept: dialect.Beside},
+	dialect.Member{Wire: "audience", Kept: dialect.Beside},
+	dialect.Member{Wire: "subject_type", Kept: dialect.Beside},
+	dialect.Member{Wire: "default_for", Kept: dialect.Beside},
+	dialect.Member{Wire: "id", Kept: dialect.Given},
+	dialect.Member{Wire: "is_system", Kept: dialect.Given},
 )
 
 func viewGrant(g oauth.ClientGrant) (jsondoc.Object, error) {
@@ -86,13 +92,7 @@ func readGrant(sent jsondoc.Object) (oauth.ClientGrant, error) {
 	if (g.ClientID == "") == (g.DefaultFor == "") {
 		return oauth.ClientGrant{}, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.BrokenRule, Detail: "Exactly one of client_id and default_for must be set."}
 	}
-	wire := jsondoc.Object{}
-	for _, name := range grantFields.Names() {
-		if raw, ok := sent[name]; ok {
-			wire[name] = raw
-		}
-	}
-	return g, grantFields.Apply(g.Document, wire)
+	return g, grantFields.Apply(g.Document, sent)
 }
 
 // mayGrant refuses a grant that a client cannot have. client is nil for a default

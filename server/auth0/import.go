@@ -2,7 +2,6 @@ package auth0
 
 import (
 	"encoding/json"
-	"errors"
 	"maps"
 	"slices"
 	"strconv"
@@ -35,13 +34,6 @@ func (im *importer) read(record jsondoc.Object) registry.Import {
 	return im.client(record)
 }
 
-// ownOfAuth0 are members of a client that are Auth0's or its tenant's alone.
-var ownOfAuth0 = []string{"client_id", "client_secret", "tenant", "global", "signing_keys", "callback_url_template", "encrypted"}
-
-// stayUnlessSent are members of a document that a record may lack because its
-// reader had no right to see them, or because Auth0 does not show them whole.
-var stayUnlessSent = []string{"auth0:encryption_key", oauth.SlotsOfAuthentication, oauth.SlotSignedRequest, oauth.SlotTokenVault, signedResponseAlg}
-
 func (im *importer) client(record jsondoc.Object) registry.Import {
 	id, err := dialect.ImportedClientID(record)
 	if err != nil {
@@ -60,38 +52,29 @@ func (im *importer) client(record jsondoc.Object) registry.Import {
 func (im *importer) readClient(id string, record jsondoc.Object) (registry.Import, error) {
 	w := registry.ClientImport{ClientID: id, ID: dialect.ImportedUUID(id)}
 	var rights []string
-	wire, more, notes := jsondoc.Object{}, jsondoc.Object{}, []registry.Note(nil)
+	wire, notes := fields.Pick(record)
 	secret, err := dialect.ImportedSecret(record, "client_secret")
 	if err != nil {
-		notes = append(notes, registry.Dropped("client_secret", dialect.Why(err)))
+		notes = slices.Insert(notes, 0, registry.Dropped("client_secret", dialect.Why(err)))
 	}
 	if !secret.IsZero() {
 		w.Secrets = []registry.SecretImport{{Text: secret}}
 		rights = append(rights, writeKeys...)
 	}
-	for _, name := range slices.Sorted(maps.Keys(record)) {
-		switch {
-		case fields.Has(name):
-			wire[name] = record[name]
-		case shown.Has(name):
-			more[name] = record[name]
-		case !slices.Contains(ownOfAuth0, name):
-			notes = append(notes, registry.LeftOut(name))
-		}
-	}
+	delete(wire, "client_secret")
 	notes = im.called(id, wire, notes)
 	notes = im.takeCredentials(wire, &w, notes)
-	slots := jsondoc.Object{}
-	for _, name := range []string{oauth.SlotsOfAuthentication, oauth.SlotTokenVault} { // whose credentials have ids now
+	apart := jsondoc.Object{}                                                                                     // from the schema
+	for _, name := range append(fields.Names(dialect.Shown), oauth.SlotsOfAuthentication, oauth.SlotTokenVault) { // whose credentials have ids now
 		if raw := wire[name]; raw != nil {
-			slots[name] = raw
+			apart[name] = raw
 			delete(wire, name)
 		}
 	}
 	if wire, notes, err = im.fit("CreateClientRequestContent", wire, notes); err != nil {
 		return registry.Import{}, err
 	}
-	maps.Copy(wire, slots)
+	maps.Copy(wire, apart)
 	if wire["encryption_key"] != nil {
 		rights = append(rights, writeKeys...)
 	}
@@ -102,20 +85,10 @@ func (im *importer) readClient(id string, record jsondoc.Object) (registry.Impor
 		rights = append(rights, "create:client_credentials", writeCredentials[0])
 	}
 	w.Edit = func(doc jsondoc.Object, _ *oauth.Client) ([]registry.Note, error) {
-		fresh := jsondoc.Object{}
-		if err := errors.Join(fields.Apply(fresh, wire), shown.Apply(fresh, more)); err != nil {
-			return nil, err
-		}
-		for _, member := range slices.Concat(fields.Canonical(), shown.Canonical()) {
-			if !slices.Contains(stayUnlessSent, member) {
-				delete(doc, member)
-			}
-		}
-		if fresh["token_endpoint_auth_method"] != nil {
+		if wire["token_endpoint_auth_method"] != nil {
 			delete(doc, oauth.SlotsOfAuthentication)
 		}
-		maps.Copy(doc, fresh)
-		return nil, nil
+		return nil, fields.Take(doc, wire)
 	}
 	return im.registry.ImportOfClient(w, rights, notes), nil
 }

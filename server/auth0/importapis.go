@@ -2,7 +2,6 @@ package auth0
 
 import (
 	"maps"
-	"slices"
 	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -37,7 +36,8 @@ func (im *importer) readAPI(identifier string, record jsondoc.Object) (registry.
 		return registry.Import{}, err
 	}
 	// client_id comes with the client that stands for the API, which names it.
-	wire, notes := im.choose(record, append(apiFields.Names(), "identifier"), "id", "is_system", "client_id", "signing_secret")
+	wire, notes := apiFields.Pick(record)
+	delete(wire, "signing_secret")
 	if wire, notes, err = im.fit("CreateResourceServerRequestContent", wire, notes); err != nil {
 		return registry.Import{}, err
 	}
@@ -52,21 +52,6 @@ func (im *importer) readAPI(identifier string, record jsondoc.Object) (registry.
 	return im.registry.ImportOfAPI(api, apiRights, notes), nil
 }
 
-// choose returns the members of a record that are among names. Of others but
-// those of rest it notes that they are left out.
-func (im *importer) choose(record jsondoc.Object, names []string, rest ...string) (jsondoc.Object, []registry.Note) {
-	wire, notes := jsondoc.Object{}, []registry.Note(nil)
-	for _, name := range slices.Sorted(maps.Keys(record)) {
-		switch {
-		case slices.Contains(names, name):
-			wire[name] = record[name]
-		case !slices.Contains(rest, name):
-			notes = append(notes, registry.LeftOut(name))
-		}
-	}
-	return wire, notes
-}
-
 func (im *importer) grant(record jsondoc.Object) registry.Import {
 	id := jsondoc.String(record["id"])
 	one, err := im.readGrant(record)
@@ -77,8 +62,7 @@ func (im *importer) grant(record jsondoc.Object) registry.Import {
 }
 
 func (im *importer) readGrant(record jsondoc.Object) (registry.Import, error) {
-	beside := []string{"client_id", "audience", "subject_type", "default_for"}
-	wire, notes := im.choose(record, slices.Concat(grantFields.Names(), beside), "id", "is_system")
+	wire, notes := grantFields.Pick(record)
 	wire, notes, err := im.fit("CreateClientGrantRequestContent", wire, notes)
 	if err != nil {
 		return registry.Import{}, err

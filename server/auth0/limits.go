@@ -9,49 +9,68 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/dialect"
 )
 
-// limits are what Auth0 refuses although its schema takes it: its documents and
-// its answers say so. Each is about members of requests; others of a client may
-// be older than the rule, or of another dialect.
-var limits = []struct {
-	wire   []string // the members that are judged if a request names one of them
-	strict bool     // only of strict third-party clients
+// limit is what Auth0 refuses although its schema takes it: its documents and its
+// answers say so.
+type limit struct {
+	strict bool // only of strict third-party clients
 	breaks func(doc jsondoc.Object) bool
-	broken oauth.Violation
-}{
-	{[]string{"jwt_configuration"}, false, badLifetime, oauth.Violation{
-		Member: "auth0:jwt_configuration", Rule: "maximum", Detail: "must have a lifetime_in_seconds of 0 to 157788000",
-	}},
-	{[]string{"refresh_token"}, false, func(doc jsondoc.Object) bool {
+	broken dialect.Broken
+}
+
+// limited returns the Check of a member with limits.
+func limited(limits ...limit) func(jsondoc.Object) *dialect.Broken {
+	return func(doc jsondoc.Object) *dialect.Broken {
+		strict := isStrict(doc)
+		for _, l := range limits {
+			if (strict || !l.strict) && l.breaks(doc) {
+				return &l.broken
+			}
+		}
+		return nil
+	}
+}
+
+// isStrict reports whether a client is a strict third-party client.
+func isStrict(doc jsondoc.Object) bool {
+	return jsondoc.String(doc["auth0:third_party_security_mode"]) == "strict"
+}
+
+var (
+	lifetime = limit{false, badLifetime, dialect.Broken{
+		Rule: "maximum", Detail: "must have a lifetime_in_seconds of 0 to 157788000",
+	}}
+	rotating = limit{false, func(doc jsondoc.Object) bool {
 		r := refreshTokens(doc)
 		return r.Rotation == "rotating" && r.Expiration == "non-expiring"
-	}, oauth.Violation{Member: "auth0:refresh_token", Rule: "not", Detail: "must have the expiration_type expiring where tokens rotate"}},
-	{[]string{"oidc_logout", "oidc_backchannel_logout"}, false, func(doc jsondoc.Object) bool {
+	}, dialect.Broken{Rule: "not", Detail: "must have the expiration_type expiring where tokens rotate"}}
+	oneLogoutURL = limit{false, func(doc jsondoc.Object) bool {
 		var logout struct {
 			URLs []string `json:"backchannel_logout_urls"`
 		}
 		_ = json.Unmarshal(doc["auth0:oidc_logout"], &logout) // none: none too many
 		return len(logout.URLs) > 1
-	}, oauth.Violation{Member: "auth0:oidc_logout", Rule: "maxItems", Detail: "must have at most one address in backchannel_logout_urls"}},
+	}, dialect.Broken{Rule: "maxItems", Detail: "must have at most one address in backchannel_logout_urls"}}
 
-	{[]string{"grant_types"}, true, beyond("grant_types", "authorization_code", "refresh_token", "client_credentials"), oauth.Violation{
-		Member: "grant_types", Rule: "enum", Detail: "must be authorization_code, refresh_token or client_credentials for a strict third-party client",
-	}},
-	{[]string{"app_type"}, true, beyond("auth0:app_type", "regular_web", "spa", "native", "non_interactive"), oauth.Violation{
-		Member: "auth0:app_type", Rule: "enum", Detail: "must be regular_web, spa, native or non_interactive for a strict third-party client",
-	}},
-	{[]string{"jwt_configuration"}, true, beyond(signedResponseAlg, "RS256"), oauth.Violation{
-		Member: "auth0:jwt_configuration", Rule: "enum", Detail: "must have the alg RS256 for a strict third-party client",
-	}},
-	{[]string{"client_authentication_methods"}, true, beyond(oauth.SlotsOfAuthentication, oauth.SlotPrivateKeyJWT), oauth.Violation{
-		Member: oauth.SlotsOfAuthentication, Rule: "enum", Detail: "must be private_key_jwt for a strict third-party client",
-	}},
-	{[]string{"refresh_token"}, true, func(doc jsondoc.Object) bool {
+	strictGrantTypes = limit{true, beyond("grant_types", "authorization_code", "refresh_token", "client_credentials"), dialect.Broken{
+		Rule: "enum", Detail: "must be authorization_code, refresh_token or client_credentials for a strict third-party client",
+	}}
+	strictAppType = limit{true, beyond(oauth.MemberAppType, "regular_web", "spa", "native", "non_interactive"), dialect.Broken{
+		Rule: "enum", Detail: "must be regular_web, spa, native or non_interactive for a strict third-party client",
+	}}
+	strictAlg = limit{true, beyond(signedResponseAlg, "RS256"), dialect.Broken{
+		Rule: "enum", Detail: "must have the alg RS256 for a strict third-party client",
+	}}
+	strictMethods = limit{true, beyond(oauth.SlotsOfAuthentication, oauth.SlotPrivateKeyJWT), dialect.Broken{
+		Rule: "enum", Detail: "must be private_key_jwt for a strict third-party client",
+	}}
+	strictRefresh = limit{true, func(doc jsondoc.Object) bool {
 		r := refreshTokens(doc)
 		return r.Expiration == "non-expiring" || r.InfiniteIdle
-	}, oauth.Violation{Member: "auth0:refresh_token", Rule: "not", Detail: "must expire for a strict third-party client, also without use"}},
-}
+	}, dialect.Broken{Rule: "not", Detail: "must expire for a strict third-party client, also without use"}}
+)
 
 // checkLimits holds a client to limits. wire is what a request says of it, doc
 // what it becomes, had the grant types that it has now.
@@ -61,14 +80,7 @@ func checkLimits(doc, wire jsondoc.Object, had json.RawMessage) error {
 			return err
 		}
 	}
-	strict := jsondoc.String(doc["auth0:third_party_security_mode"]) == "strict"
-	for _, l := range limits {
-		sent := slices.ContainsFunc(l.wire, func(name string) bool { return wire[name] != nil })
-		if sent && (strict || !l.strict) && l.breaks(doc) {
-			return oauth.Invalidate(l.broken)
-		}
-	}
-	return nil
+	return fields.Check(doc, wire)
 }
 
 // maxLifetime is the most seconds that Auth0 takes for any lifetime: five years.

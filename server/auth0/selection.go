@@ -11,13 +11,6 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// beside are members that are not in a client's document, with who may read
-// them; client_id is for everybody.
-var beside = map[string][]string{
-	"client_secret": readKeys, "signing_keys": readCredentials,
-	"tenant": readClient, "global": readClient, "callback_url_template": readClient,
-}
-
 // selection is which members a request wants to see: those that fields names,
 // or all others. The zero selection is all.
 type selection struct {
@@ -30,13 +23,7 @@ type selection struct {
 func newSelection(ctx context.Context, names *string, include *bool) (selection, error) {
 	sel := newUnscopedSelection(names, include)
 	for _, name := range slices.Sorted(maps.Keys(sel.named)) { // always the same one is told
-		read := beside[name]
-		if read == nil {
-			read = fields.Readable(name)
-		}
-		if read == nil {
-			read = shown.Readable(name)
-		}
+		read := fields.Readable(name)
 		if !sel.hide && read != nil && !dialect.Caller(ctx).HasAny(read...) {
 			return sel, insufficientScope(read)
 		}

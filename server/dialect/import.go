@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"encoding/json"
 	"errors"
 
 	"github.com/google/uuid"
@@ -17,29 +18,15 @@ type Importer func(record jsondoc.Object) registry.Import
 // known is false for one that the dialect has no word for.
 type Checker func(doc jsondoc.Object, member string) (known bool, err error)
 
-// Canonical lists the members of a document that the table's are kept in.
-func (t *Table) Canonical() []string {
-	names := make([]string, len(t.fields))
-	for i, f := range t.fields {
-		names[i] = f.Canonical
-	}
-	return names
-}
-
-// ByCanonical returns the field that is kept in a member of a document.
-func (t *Table) ByCanonical(member string) (Field, bool) {
-	for _, f := range t.fields {
-		if f.Canonical == member {
-			return f, true
+// Checker returns the Checker that asks fits of members that the table has.
+func (t *Table) Checker(fits func(m *Member, raw json.RawMessage) error) Checker {
+	return func(doc jsondoc.Object, member string) (known bool, err error) {
+		m := t.ByKey(member)
+		if m == nil {
+			return false, nil
 		}
+		return true, fits(m, doc[member])
 	}
-	return Field{}, false
-}
-
-// Has reports whether the table names a member.
-func (t *Table) Has(wire string) bool {
-	_, ok := t.byWire[wire]
-	return ok
 }
 
 // ImportedClientID reads a client's OAuth identifier, RFC 6749 §A.1.
