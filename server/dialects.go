@@ -26,11 +26,11 @@ type failure = func(*gin.Context, error)
 
 // newDialects makes the dialects that a server speaks.
 func newDialects(reg *registry.Registry, config Config) (dialects, error) {
-	ofAuth0, err := auth0.New(reg)
+	ofAuth0, err := auth0.New(reg, config.Views)
 	if err != nil {
 		return nil, err
 	}
-	ofBoruta, err := boruta.New(reg, config.Boruta)
+	ofBoruta, err := boruta.New(reg, config.Views, config.Boruta)
 	if err != nil {
 		return nil, err
 	}

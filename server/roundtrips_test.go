@@ -17,6 +17,7 @@ import (
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
 	"github.com/rosterhq/roster/server/boruta"
+	"github.com/rosterhq/roster/server/dialect"
 )
 
 // trips counts what a pool sends: a statement or a batch of them is one round
@@ -74,7 +75,8 @@ func traced(t *testing.T, s *servertest.Server, trips *trips) {
 	}
 	t.Cleanup(pool.Close)
 	s.Registry = registry.New(postgres.New(pool), s.Keys, s.Registry.Config)
-	handler, err := server.New(s.Registry, server.Config{Log: slog.New(slog.DiscardHandler), Ready: pool.Ping})
+	views := dialect.NewViews(s.Registry.Changes, s.Registry.Now, 1<<20)
+	handler, err := server.New(s.Registry, server.Config{Log: slog.New(slog.DiscardHandler), Ready: pool.Ping, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,6 +23,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server/auth0"
 	"github.com/rosterhq/roster/server/boruta"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/docs"
 	"github.com/rosterhq/roster/server/ops"
 	"github.com/rosterhq/roster/server/problem"
@@ -39,6 +40,7 @@ type Config struct {
 	Metrics        *ops.Metrics // nil: nothing is counted
 	TrustedProxies []string     // networks (CIDR) whose X-Forwarded-For is believed
 	MaxInFlight    int          // requests under way at once; 0 for 1000
+	Views          *dialect.Views
 
 	Boruta boruta.Config
 }

@@ -48,6 +48,7 @@ type Config struct {
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
 	SecretGrace string `env:"ROSTER_SECRET_GRACE" envDefault:"0" help:"seconds a client's secret lives on after a rotation that does not say it itself; 0: it ends at once; at most 7776000"`
 	Retention   string `env:"ROSTER_EVENT_RETENTION" envDefault:"8760h" help:"how long events of the audit trail are kept, e.g. 720h, at least 24h; 0: for ever"`
+	CacheMB     int    `env:"ROSTER_CACHE_MB" envDefault:"64" help:"megabytes of memory for clients as they are shown, which spare the database; 0: none"`
 	AdminAddr   string `env:"ROSTER_ADMIN_ADDR" help:"address for metrics, profiles and health, host:port; a loopback one is best; default: none"`
 	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second for one token, and after a colon how many at once: 50:100; off: no limit; default off where the database is embedded, else 50:100"`
 
@@ -109,6 +110,9 @@ func (a *app) load() (Config, error) {
 	}
 	if c.Connections < 0 || c.Connections > 10_000 {
 		mistake("ROSTER_DATABASE_CONNECTIONS: %d is not a number of connections", c.Connections)
+	}
+	if c.CacheMB < 0 || c.CacheMB > 1<<20 {
+		mistake("ROSTER_CACHE_MB: %d is not a number of megabytes", c.CacheMB)
 	}
 	if c.SecretMode != "sealed" && c.SecretMode != "hashed" {
 		mistake("ROSTER_SECRET_MODE: %q is not sealed or hashed", c.SecretMode)

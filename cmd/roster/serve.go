@@ -10,16 +10,19 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/ops"
 )
 
@@ -112,9 +115,10 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		_, err := db.schema(ctx)
 		return postgres.Told(err)
 	}
-	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Boruta: c.boruta}
+	views := dialect.NewViews(reg.Changes, reg.Now, c.CacheMB<<20)
+	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Views: views, Boruta: c.boruta}
 	if c.AdminAddr != "" {
-		config.Metrics = ops.NewMetrics(programVersion(), append(poolMetrics(db.pool), feedMetric(reg.Changes))...)
+		config.Metrics = ops.NewMetrics(programVersion(), slices.Concat(poolMetrics(db.pool), []prometheus.Collector{feedMetric(reg.Changes)}, views.Collectors())...)
 		stop, err := serveAdmin(ctx, c.AdminAddr, config.Metrics.Handler(ready), log)
 		if err != nil {
 			return err

@@ -82,6 +82,15 @@ type Draft struct {
 	Answer func(Client, *Links) ([]Disclosure, error)
 }
 
+// Until returns when the client's secret ends, so that what is shown of the client
+// is another one from then on; zero for never.
+func (c *Client) Until() time.Time {
+	if c.Secret == nil || c.Secret.ExpiresAt == nil {
+		return time.Time{}
+	}
+	return *c.Secret.ExpiresAt
+}
+
 // Metadata is the part of a client's document that rules read.
 type Metadata struct {
 	GrantTypes              []string

@@ -28,6 +28,7 @@ import (
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/dialect"
 )
 
 // Server is a running service.
@@ -51,6 +52,8 @@ type Options struct {
 	Server   func(*server.Config)
 	TLS      bool
 	Mode     string // default_query_exec_mode of the connections to the database
+
+	Follow bool // read the changes of other instances, so that what is shown may come from memory
 
 	Unchecked bool // do not hold the answers against openapi.yaml: the test is another project's, or takes times
 }
@@ -91,6 +94,10 @@ func NewWith(t testing.TB, o Options) *Server {
 	}
 	logger := slog.New(slog.NewJSONHandler(s.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	sc := server.Config{Log: logger, Ready: func(context.Context) error { return nil }}
+	if o.Follow {
+		sc.Views = dialect.NewViews(s.Registry.Changes, s.Registry.Now, 64<<20)
+		s.Follow()
+	}
 	if o.Server != nil {
 		o.Server(&sc)
 	}
@@ -108,6 +115,25 @@ func NewWith(t testing.TB, o Options) *Server {
 	}
 	s.Admin = token.AccessToken.Reveal()
 	return s
+}
+
+// Follow has the service read the changes of other instances until the test ends.
+func (s *Server) Follow() {
+	s.t.Helper()
+	pool, err := postgres.Open(context.WithoutCancel(s.t.Context()), postgres.Options{
+		Address: func() (string, error) { return s.Serving.Config().ConnString(), nil }, Connections: 1,
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(s.t.Context()))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		s.Registry.Changes.Run(ctx, postgres.New(pool), slog.New(slog.DiscardHandler))
+	}()
+	s.t.Cleanup(func() { stop(); <-ended; pool.Close() })
+	Eventually(s.t, "the reader of changes proves itself", s.Registry.Changes.Proven)
 }
 
 // serving returns a pool as the product makes it, in a query mode if there is

@@ -24,7 +24,7 @@ const Prefix = "/api/v2/"
 var description = spec.Once(auth0api.GetSpec, formats)
 
 // New returns the dialect.
-func New(reg *registry.Registry) (dialect.Dialect, error) {
+func New(reg *registry.Registry, views *dialect.Views) (dialect.Dialect, error) {
 	api, err := description()
 	if err != nil {
 		return dialect.Dialect{}, err
@@ -35,7 +35,7 @@ func New(reg *registry.Registry) (dialect.Dialect, error) {
 		Steps: []dialect.Step{dialect.Token, dialect.Scope(insufficientScope), dialect.Parameters, checkBody},
 		Routes: func(r gin.IRouter, hooks dialect.Hooks) {
 			audited := []auth0api.StrictMiddlewareFunc{dialect.Audited[auth0api.StrictHandlerFunc](reg)}
-			strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg}, audited, auth0api.StrictGinServerOptions(hooks))
+			strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg, views: views}, audited, auth0api.StrictGinServerOptions(hooks))
 			auth0api.RegisterHandlersWithOptions(r, strict, auth0api.GinServerOptions{ErrorHandler: failParameters})
 		},
 		Fail: Fail, Importer: (&importer{reg, api}).read, Checker: fields.Checker(fits(api)), WireName: WireName,
@@ -64,6 +64,7 @@ func checkBody(req *dialect.Request) error {
 
 type handler struct {
 	registry *registry.Registry
+	views    *dialect.Views
 	keys     atomic.Pointer[tenantKeys] // the last that were rendered
 }
 

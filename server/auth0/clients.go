@@ -14,6 +14,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/dialect"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0CreateClientRequestObject) (auth0api.Auth0CreateClientResponseObject, error) {
@@ -135,24 +136,24 @@ func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClien
 	if err != nil {
 		return nil, err
 	}
-	c, err := h.registry.Client(ctx, clientRef(req.ClientID))
-	if err != nil {
-		return nil, err
-	}
-	tag := etag(c.Version)
-	if matches(req.Params.IfNoneMatch, c.Version) {
-		return auth0api.Auth0GetClient304Response{Headers: auth0api.Auth0GetClient304ResponseHeaders{ETag: &tag}}, nil
-	}
 	look, err := h.look(ctx, sel)
 	if err != nil {
 		return nil, err
 	}
-	body, shows, err := h.view(&c, look)
+	v, err := h.views.Of(look.key(dialect.Caller(ctx), req.ClientID), func() (dialect.View, error) {
+		c, err := h.registry.Client(ctx, clientRef(req.ClientID))
+		if err != nil {
+			return dialect.View{}, err
+		}
+		return h.render(&c, look)
+	})
 	if err != nil {
 		return nil, err
 	}
-	sel.cut(body)
-	return document(0, clientSchema, body, tag).showing(shows), nil
+	if matches(req.Params.IfNoneMatch, v.Version) {
+		return auth0api.Auth0GetClient304Response{Headers: auth0api.Auth0GetClient304ResponseHeaders{ETag: &v.ETag}}, nil
+	}
+	return rendered{body: v.Body, etag: v.ETag, shows: v.Shows}, nil
 }
 
 func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0UpdateClientRequestObject) (auth0api.Auth0UpdateClientResponseObject, error) {
@@ -311,6 +312,28 @@ func (h *handler) updaterLook(ctx context.Context) (look, error) {
 		l.keys = tenant.certified
 	}
 	return l, err
+}
+
+// key is what the view of a client is remembered under. Whether it shows a secret
+// depends on all that the caller holds.
+func (l *look) key(caller *oauth.Caller, clientID string) dialect.ViewKey {
+	k := dialect.ViewKey{Dialect: "auth0", Client: clientID, Access: l.access, Fields: l.sel.String()}
+	if dialect.Sees(l.access, readKeys) {
+		k.Access = caller.Rights
+	}
+	return k
+}
+
+// render makes the answer to a GET of a client.
+func (h *handler) render(c *oauth.Client, l look) (dialect.View, error) {
+	body, shows, err := h.view(c, l)
+	if err != nil {
+		return dialect.View{}, err
+	}
+	l.sel.cut(body)
+	return dialect.View{
+		Client: c.ClientID, Version: c.Version, ETag: etag(c.Version), Body: spec.OrderOf(clientSchema).Append(nil, body), Shows: shows, Until: c.Until(),
+	}, nil
 }
 
 // view renders the members of a client that l sees, and returns the secrets

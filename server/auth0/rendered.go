@@ -2,6 +2,7 @@ package auth0
 
 import (
 	"cmp"
+	"io"
 	"net/http"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -59,7 +60,10 @@ func (r rendered) write(w http.ResponseWriter) error {
 		w.Header().Set("ETag", r.etag)
 	}
 	w.WriteHeader(cmp.Or(r.status, http.StatusOK))
-	_, err := w.Write(append(r.body, '\n'))
+	if _, err := w.Write(r.body); err != nil { // which others may be sending too: nothing can be appended
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
 	return err
 }
 

@@ -45,6 +45,19 @@ func newUnscopedSelection(names *string, include *bool) selection {
 
 func (s selection) shows(name string) bool { return s.named == nil || s.named[name] != s.hide }
 
+// String tells selections apart that show different members of a client.
+func (s selection) String() string {
+	if s.named == nil {
+		return ""
+	}
+	known := slices.Sorted(maps.Keys(s.named))
+	known = slices.DeleteFunc(known, func(name string) bool { return fields.ByWire(name) == nil })
+	if s.hide {
+		return "-" + strings.Join(known, ",")
+	}
+	return "+" + strings.Join(known, ",")
+}
+
 // cut removes from body what the request does not want.
 func (s selection) cut(body jsondoc.Object) {
 	maps.DeleteFunc(body, func(name string, _ json.RawMessage) bool { return !s.shows(name) })

@@ -55,11 +55,12 @@ func (c *Config) grantTypes() []string {
 var description = spec.Once(borutaapi.GetSpec, nil)
 
 // New returns the dialect. Identifiers in config that are no uuids are an error.
-func New(reg *registry.Registry, config Config) (dialect.Dialect, error) {
+func New(reg *registry.Registry, views *dialect.Views, config Config) (dialect.Dialect, error) {
 	h, err := newHandler(reg, config)
 	if err != nil {
 		return dialect.Dialect{}, err
 	}
+	h.views = views
 	api, err := description()
 	if err != nil {
 		return dialect.Dialect{}, err
@@ -98,6 +99,7 @@ func newHandler(reg *registry.Registry, config Config) (*handler, error) {
 
 type handler struct {
 	registry   *registry.Registry
+	views      *dialect.Views
 	config     Config
 	attributes []attribute // of clients
 }

@@ -207,23 +207,28 @@ func (h *handler) BorutaGetClient(ctx context.Context, req borutaapi.BorutaGetCl
 	if err != nil {
 		return nil, err
 	}
-	c, links, err := h.registry.LinkedClient(ctx, oauth.ClientRef{ID: id})
-	if err == nil {
-		err = visible(&c)
-	}
+	v, err := h.views.Of(dialect.ViewKey{Dialect: "boruta", Client: id, Access: dialect.Caller(ctx).Rights}, func() (dialect.View, error) {
+		c, links, err := h.registry.LinkedClient(ctx, oauth.ClientRef{ID: id})
+		if err == nil {
+			err = visible(&c)
+		}
+		if err != nil {
+			return dialect.View{}, err
+		}
+		body, shows, err := h.view(&c, links)
+		if err != nil {
+			return dialect.View{}, err
+		}
+		answer := shown(c.Version, body)
+		return dialect.View{Client: c.ClientID, Version: c.Version, ETag: answer.etag, Body: answer.body, Shows: shows, Until: c.Until()}, nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	body, shows, err := h.view(&c, links)
-	if err != nil {
-		return nil, err
+	if req.Params.IfNoneMatch != nil && (*req.Params.IfNoneMatch == "*" || strings.Contains(*req.Params.IfNoneMatch, strings.Trim(v.ETag, `"`))) {
+		return borutaapi.BorutaGetClient304Response{Headers: borutaapi.BorutaGetClient304ResponseHeaders{ETag: &v.ETag}}, nil
 	}
-	answer := shown(c.Version, body)
-	answer.shows = shows
-	if req.Params.IfNoneMatch != nil && (*req.Params.IfNoneMatch == "*" || strings.Contains(*req.Params.IfNoneMatch, strings.Trim(answer.etag, `"`))) {
-		return borutaapi.BorutaGetClient304Response{Headers: borutaapi.BorutaGetClient304ResponseHeaders{ETag: &answer.etag}}, nil
-	}
-	return answer, nil
+	return rendered{body: v.Body, etag: v.ETag, shows: v.Shows}, nil
 }
 
 // client reads the client that a path names.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"io"
 	"net/http"
 	"strconv"
 
@@ -59,7 +60,10 @@ func (r rendered) write(w http.ResponseWriter) error {
 		w.Header().Set("Location", r.location)
 	}
 	w.WriteHeader(cmp.Or(r.status, http.StatusOK))
-	_, err := w.Write(append(r.body, '\n'))
+	if _, err := w.Write(r.body); err != nil { // which others may be sending too: nothing can be appended
+		return err
+	}
+	_, err := io.WriteString(w, "\n")
 	return err
 }
 
