@@ -62,7 +62,7 @@ func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 		real := c.Writer
 		defer func() { c.Writer = real }() // for the answer to a panic too
 		held := &holder{ResponseWriter: real, status: http.StatusOK}
-		text, replayed, err := reg.Once(ctx, caller.Subject, key, digest, func(ctx context.Context) ([]byte, bool) {
+		text, replayed, err := reg.Once(ctx, caller.Account(), key, digest, func(ctx context.Context) ([]byte, bool) {
 			c.Request = c.Request.WithContext(ctx)
 			c.Writer = held
 			c.Next()

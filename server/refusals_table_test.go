@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
@@ -278,7 +279,7 @@ func (w *world) holdKey() {
 	release := make(chan struct{})
 	go func() {
 		defer close(done)
-		_, _, err := w.Registry.Once(context.Background(), "test@clients", once[1], []byte("x"), func(context.Context) ([]byte, bool) {
+		_, _, err := w.Registry.Once(context.Background(), (&oauth.Caller{Issuer: oauth.Operator, Subject: "test"}).Account(), once[1], []byte("x"), func(context.Context) ([]byte, bool) {
 			close(held)
 			<-release
 			return nil, false

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/migrations"
 )
@@ -43,11 +44,31 @@ func (a *app) migrate() *cobra.Command {
 				}
 			}
 			fmt.Fprintf(a.stdout, "The schema is at version %d.\n", version)
-			return nil
+			return a.listReserved(cmd.Context(), db)
 		},
 	}
 	cmd.Flags().StringVar(&runtimeRole, "runtime-role", "", "give this role what serving takes, and no more")
 	return cmd
+}
+
+// maxListed is how many clients listReserved lists.
+const maxListed = 100
+
+// listReserved tells of clients whose identifiers no new client can have.
+func (a *app) listReserved(ctx context.Context, db *database) error {
+	names, err := postgres.New(db.pool).ReservedNames(ctx, maxListed+1)
+	if err != nil || len(names) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.stdout, "These clients keep identifiers that new ones cannot have. Logs and events may take them for others; give them new ones:")
+	for i, name := range names {
+		if i == maxListed {
+			fmt.Fprintln(a.stdout, "  and more")
+			break
+		}
+		fmt.Fprintf(a.stdout, "  %q\n", name)
+	}
+	return nil
 }
 
 // withRegistry calls fn with a registry over the configured database.

@@ -227,7 +227,7 @@ func (i *Issuer) caller(payload []byte) (*oauth.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &oauth.Caller{Subject: i.URL + "|" + claims.Subject, Rights: rights.Of(granted...), ExpiresAt: time.Unix(int64(*claims.Expires), 0)}
+	c := &oauth.Caller{Issuer: i.URL, Subject: i.URL + "|" + claims.Subject, Rights: rights.Of(granted...), ExpiresAt: time.Unix(int64(*claims.Expires), 0)}
 	if claims.ClientID != "" {
 		c.ClientID = i.URL + "|" + claims.ClientID
 	}

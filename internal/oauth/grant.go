@@ -108,6 +108,19 @@ type Caller struct {
 	ClientID  string     // the client the token was issued to; "" if the token does not say
 	Rights    rights.Set // what the token allows on the management API
 	ExpiresAt time.Time
+	Issuer    string // who vouches for it: "" for Roster, Operator, or the URL of an outside issuer
+}
+
+// Operator is the Issuer of tokens for those who have the database and the keyset.
+const Operator = "operator"
+
+// Account tells callers apart, whoever vouches for them. Whom Roster itself knows
+// is told by the subject alone, as in the rows of earlier releases.
+func (c *Caller) Account() string {
+	if c.Issuer == "" {
+		return c.Subject
+	}
+	return "\x1f" + c.Issuer + "\x1f" + c.Subject
 }
 
 // Has reports whether the token allows scope.

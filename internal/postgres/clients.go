@@ -245,6 +245,14 @@ func scanPlacedClient(row pgx.CollectableRow) (PlacedClient, error) {
 	return p, err
 }
 
+// ReservedNames lists the first clients whose identifiers new clients cannot
+// have, up to limit: those made before oauth.CheckNewClientID.
+func (r reader) ReservedNames(ctx context.Context, limit int) ([]string, error) {
+	return all(ctx, r, pgx.RowTo[string], `SELECT client_id FROM clients
+		WHERE client_id IN ('.', '..', 'system', 'anonymous') OR client_id ~ '^(operator|registration):|@clients$|[^!-{}~]'
+		ORDER BY client_id LIMIT $1`, limit)
+}
+
 // CountClients counts all clients that q selects, whatever its page.
 func (r reader) CountClients(ctx context.Context, q ClientQuery) (int, error) {
 	q.After = nil

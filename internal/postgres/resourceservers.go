@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/jackc/pgx/v5"
 
@@ -48,6 +49,14 @@ func findAPI(ctx context.Context, q querier, names []string, lock string) (oauth
 // LockSystemResourceServer reads Roster's own API for changing it.
 func (t *Tx) LockSystemResourceServer(ctx context.Context) (oauth.ResourceServer, error) {
 	return one(ctx, t, "resource_server", scanAPI, "SELECT "+apiColumns+apiTables+" WHERE r.is_system FOR UPDATE OF r")
+}
+
+// APIsLike lists the identifiers of other APIs that are identifier but for case
+// and for what is no visible ASCII character.
+func (t *Tx) APIsLike(ctx context.Context, identifier string) ([]string, error) {
+	const like = `lower(regexp_replace(%s, '[^!-~]', '', 'g') COLLATE "C")`
+	return all(ctx, t, pgx.RowTo[string], `SELECT identifier FROM resource_servers WHERE identifier <> $1
+		AND `+fmt.Sprintf(like, "identifier")+` = `+fmt.Sprintf(like, "$1::text"), identifier)
 }
 
 // InsertResourceServer stores a new API.

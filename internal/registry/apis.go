@@ -28,6 +28,9 @@ func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.Res
 	if slices.Contains(tokens.Spellings(r.ManagementAudience()), api.Identifier) {
 		return api, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The identifier is reserved for the system API."}
 	}
+	if err := r.checkLookalike(ctx, tx, api.Identifier); err != nil {
+		return api, err
+	}
 	if api.ID == "" {
 		api.ID = oauth.RandomText(oauth.Hexadecimal, 24)
 	}
@@ -41,6 +44,23 @@ func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.Res
 	tx.InsertResourceServer(api)
 	r.record(ctx, tx, "resource_server.created", "resource_server", api.Identifier, nil, api.Document)
 	return api, nil
+}
+
+// checkLookalike refuses an identifier that people would take for another API's,
+// to which they would then grant access.
+func (r *Registry) checkLookalike(ctx context.Context, tx *postgres.Tx, identifier string) error {
+	others, err := tx.APIsLike(ctx, identifier)
+	if err != nil {
+		return err
+	}
+	for _, other := range append(others, tokens.Spellings(r.ManagementAudience())...) {
+		if oauth.Alike(other) == oauth.Alike(identifier) {
+			return oauth.Invalidate(oauth.Violation{
+				Member: "identifier", Rule: "not", Detail: "must differ from " + other + " in more than blanks, invisible characters and the case of scheme and host",
+			})
+		}
+	}
+	return nil
 }
 
 // ResourceServer returns the API that has one of names as id or identifier.

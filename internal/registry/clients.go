@@ -41,6 +41,9 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if err := c.Validate(); err != nil {
 		return c, err
 	}
+	if err := oauth.CheckNewClientID(c.ClientID); err != nil {
+		return c, err
+	}
 	if err := checkCredentials(d.Credentials); err != nil {
 		return c, err
 	}

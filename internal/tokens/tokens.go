@@ -154,8 +154,12 @@ func (r *Tokens) mint(ctx context.Context, api oauth.ResourceServer, terms oauth
 	}
 	now := r.config.Now().Unix()
 	t := Token{ID: uuid.NewString(), ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
+	subject := tokenSubject(clientID)
+	if grantType == operatorGrant { // whom no client can be taken for
+		subject = clientID
+	}
 	claims := map[string]any{
-		"iss": r.config.Issuer, "sub": tokenSubject(clientID), "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
+		"iss": r.config.Issuer, "sub": subject, "aud": api.Identifier, "iat": now, "exp": now + int64(lifetime),
 		"jti": t.ID, "client_id": clientID, "azp": clientID, "gty": grantType,
 	}
 	if t.Scope != "" {
@@ -315,8 +319,10 @@ func (r *Tokens) VerifyToken(ctx context.Context, token string) (*oauth.Caller, 
 	if r.config.Now().Unix() >= claims.Expires {
 		return nil, ErrExpiredToken
 	}
-	scopes := oauth.SplitScope(claims.Scope)
-	if claims.GrantType != operatorGrant {
+	scopes, caller := oauth.SplitScope(claims.Scope), oauth.Caller{Subject: claims.Subject, ExpiresAt: time.Unix(claims.Expires, 0)}
+	if claims.GrantType == operatorGrant {
+		caller.Issuer = oauth.Operator
+	} else {
 		left, ok, err := r.stillGranted(ctx, claims.ClientID, scopes)
 		if err != nil {
 			return nil, err
@@ -324,9 +330,10 @@ func (r *Tokens) VerifyToken(ctx context.Context, token string) (*oauth.Caller, 
 		if !ok {
 			return nil, ErrInvalidToken
 		}
-		scopes = left
+		scopes, caller.ClientID = left, claims.ClientID
 	}
-	return &oauth.Caller{Subject: claims.Subject, ClientID: claims.ClientID, Rights: rights.Of(scopes...), ExpiresAt: time.Unix(claims.Expires, 0)}, nil
+	caller.Rights = rights.Of(scopes...)
+	return &caller, nil
 }
 
 // MintManagementToken issues a token with every scope for an operator who has

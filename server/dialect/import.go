@@ -40,9 +40,6 @@ func ImportedClientID(record jsondoc.Object) (string, error) {
 			return "", ImportRefused("client_id", "pattern", "must be printable ASCII characters")
 		}
 	}
-	if id == "." || id == ".." { // RFC 3986 §5.2.4
-		return id, ImportRefused("client_id", "pattern", "must not be . or .., which no path can name")
-	}
 	return id, nil
 }
 

@@ -228,9 +228,9 @@ func TestABadRecordDoesNotHinderOthers(t *testing.T) {
 		record        any
 		code, message string
 	}{
-		"no object":       {"x", "invalid", "must be a JSON object"},
-		"no id":           {object{"name": "n"}, "invalid", "client_id"},
-		"id with control": {object{"client_id": "a\nb", "name": "n"}, "invalid", "client_id"},
+		"no-object":       {"x", "invalid", "must be a JSON object"},
+		"no-id":           {object{"name": "n"}, "invalid", "client_id"},
+		"id-with-control": {object{"client_id": "a\nb", "name": "n"}, "invalid", "client_id"},
 	}
 	var records []any
 	var names []string
