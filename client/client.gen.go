@@ -1306,6 +1306,27 @@ func (e RosterImportResultOutcome) Valid() bool {
 	}
 }
 
+// Defines values for RosterState.
+const (
+	RosterStateActive      RosterState = "active"
+	RosterStateDisabled    RosterState = "disabled"
+	RosterStateQuarantined RosterState = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the RosterState enum.
+func (e RosterState) Valid() bool {
+	switch e {
+	case RosterStateActive:
+		return true
+	case RosterStateDisabled:
+		return true
+	case RosterStateQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for SigningAlgorithmEnum.
 const (
 	SigningAlgorithmEnumHS256 SigningAlgorithmEnum = "HS256"
@@ -4547,6 +4568,31 @@ type RosterClientSecrets struct {
 	Secrets []RosterClientSecret `json:"secrets,omitzero"`
 }
 
+// RosterClientState The state of a client.
+type RosterClientState struct {
+	// ChangedAt When it was set; `null` where it never was.
+	ChangedAt nullable.Nullable[time.Time] `json:"changed_at"`
+
+	// ClientID The client's OAuth identifier.
+	ClientID string `json:"client_id"`
+
+	// Reason Why it has that state, as who set it said.
+	Reason string `json:"reason"`
+
+	// State Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+	// both are refused everywhere.
+	State RosterState `json:"state"`
+}
+
+// RosterClients A page of clients.
+type RosterClients struct {
+	// Clients The clients.
+	Clients []RosterListedClient `json:"clients,omitzero"`
+
+	// Next The cursor of the next page. Absent on the last one.
+	Next *string `json:"next,omitempty"`
+}
+
 // RosterEvent Something that happened. It never holds a secret or a digest of one.
 type RosterEvent struct {
 	// Action What happened, e.g. `client.updated`.
@@ -4681,6 +4727,25 @@ type RosterImportResults struct {
 	Results []RosterImportResult `json:"results,omitzero"`
 }
 
+// RosterListedClient What every dialect has in common of a client.
+type RosterListedClient struct {
+	// ClientID Its OAuth identifier.
+	ClientID string `json:"client_id"`
+
+	// CreatedAt When it was registered.
+	CreatedAt time.Time `json:"created_at"`
+
+	// Name What people call it; empty where it has no name.
+	Name string `json:"name"`
+
+	// State Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+	// both are refused everywhere.
+	State RosterState `json:"state"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
 // RosterNewClientSecret A secret that was just made.
 type RosterNewClientSecret struct {
 	// ClientSecret Its text.
@@ -4696,6 +4761,20 @@ type RosterNewClientSecret struct {
 // RosterRecord A record in the shape of its source. Those of the export have a `kind`: `client`, `resource_server`, `client_grant`,
 // `scope`, `identity_provider` or `key_pair`.
 type RosterRecord = json.RawMessage
+
+// RosterSetClientState The state that a client is to have.
+type RosterSetClientState struct {
+	// Reason Why, for people. It is shown with the state and kept in the audit trail.
+	Reason *string `json:"reason,omitempty"`
+
+	// State Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+	// both are refused everywhere.
+	State RosterState `json:"state"`
+}
+
+// RosterState Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+// both are refused everywhere.
+type RosterState string
 
 // RotateClientSecretResponseContent A client. Members that were never set, that have been removed, or that the token may not read are absent; only
 // `client_id` is always there, unless `fields` leaves it out.
@@ -5363,6 +5442,18 @@ type BorutaReplaceClientParams struct {
 	IfMatch *IfMatchParam `json:"If-Match,omitempty"`
 }
 
+// RosterListClientsParams defines parameters for RosterListClients.
+type RosterListClientsParams struct {
+	// State Only clients in this state.
+	State *RosterState `form:"state,omitempty" json:"state,omitempty"`
+
+	// After The cursor, `next`, that came with the page before, asked for with the same conditions.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many clients to show at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
+
 // RosterRotateClientSecretParams defines parameters for RosterRotateClientSecret.
 type RosterRotateClientSecretParams struct {
 	// GraceSeconds How long the secret before this one lives on, in seconds; 0 ends it at once. Absent: what the deployment says,
@@ -5630,6 +5721,9 @@ type BorutaUpdateKeyPairJSONRequestBody = BorutaKeyPairRequest
 
 // BorutaReplaceKeyPairJSONRequestBody defines body for BorutaReplaceKeyPair for application/json ContentType.
 type BorutaReplaceKeyPairJSONRequestBody = BorutaKeyPairRequest
+
+// RosterSetClientStateJSONRequestBody defines body for RosterSetClientState for application/json ContentType.
+type RosterSetClientStateJSONRequestBody = RosterSetClientState
 
 // RosterImportRecordsJSONRequestBody defines body for RosterImportRecords for application/json ContentType.
 type RosterImportRecordsJSONRequestBody = RosterImportRequest
@@ -6549,6 +6643,14 @@ type ClientInterface interface {
 	// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
 	BorutaRotateKeyPair(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
 
+	// RosterListClients List clients with their states
+	//
+	// What every dialect has in common of a client, and its state, which none of them shows. In order of creation, the
+	// global client last. A page costs the same wherever it is.
+	//
+	// Corresponds with GET /api/roster/v1/clients (the `RosterListClients` operationId).
+	RosterListClients(ctx context.Context, params *RosterListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error)
+
 	// RosterListClientSecrets List a client's secrets
 	//
 	// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -6572,6 +6674,43 @@ type ClientInterface interface {
 	//
 	// Corresponds with DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id} (the `RosterRetireClientSecret` operationId).
 	RosterRetireClientSecret(ctx context.Context, clientID ClientIDParam, secretID string, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterGetClientState Show the state of a client
+	//
+	// Whether the client can be used, since when, and why not.
+	//
+	// Corresponds with GET /api/roster/v1/clients/{client_id}/state (the `RosterGetClientState` operationId).
+	RosterGetClientState(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterSetClientStateWithBody Switch a client off or on
+	//
+	// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+	// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+	// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+	// what was issued to it before stays refused.
+	//
+	// Making a client `active` takes a token with every permission that the client is granted on the management API.
+	// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+	//
+	// Takes any type of body and a specified content type.
+	//
+	// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+	RosterSetClientStateWithBody(ctx context.Context, clientID ClientIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error)
+
+	// RosterSetClientState Switch a client off or on
+	//
+	// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+	// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+	// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+	// what was issued to it before stays refused.
+	//
+	// Making a client `active` takes a token with every permission that the client is granted on the management API.
+	// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+	//
+	// Takes a body of the `application/json` content type.
+	//
+	// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+	RosterSetClientState(ctx context.Context, clientID ClientIDParam, body RosterSetClientStateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error)
 
 	// RosterListEvents Search the audit trail
 	//
@@ -7817,6 +7956,24 @@ func (c *API) BorutaRotateKeyPair(ctx context.Context, id BorutaKeyPairIDParam, 
 	return c.Client.Do(req)
 }
 
+// RosterListClients List clients with their states
+//
+// What every dialect has in common of a client, and its state, which none of them shows. In order of creation, the
+// global client last. A page costs the same wherever it is.
+//
+// Corresponds with GET /api/roster/v1/clients (the `RosterListClients` operationId).
+func (c *API) RosterListClients(ctx context.Context, params *RosterListClientsParams, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterListClientsRequest(c.Server, params)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
 // RosterListClientSecrets List a client's secrets
 //
 // The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -7861,6 +8018,73 @@ func (c *API) RosterRotateClientSecret(ctx context.Context, clientID ClientIDPar
 // Corresponds with DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id} (the `RosterRetireClientSecret` operationId).
 func (c *API) RosterRetireClientSecret(ctx context.Context, clientID ClientIDParam, secretID string, reqEditors ...RequestEditorFn) (*http.Response, error) {
 	req, err := NewRosterRetireClientSecretRequest(c.Server, clientID, secretID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterGetClientState Show the state of a client
+//
+// Whether the client can be used, since when, and why not.
+//
+// Corresponds with GET /api/roster/v1/clients/{client_id}/state (the `RosterGetClientState` operationId).
+func (c *API) RosterGetClientState(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterGetClientStateRequest(c.Server, clientID)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterSetClientStateWithBody Switch a client off or on
+//
+// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+// what was issued to it before stays refused.
+//
+// Making a client `active` takes a token with every permission that the client is granted on the management API.
+// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+//
+// Takes any type of body and a specified content type.
+//
+// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+func (c *API) RosterSetClientStateWithBody(ctx context.Context, clientID ClientIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterSetClientStateRequestWithBody(c.Server, clientID, contentType, body)
+	if err != nil {
+		return nil, err
+	}
+	req = req.WithContext(ctx)
+	if err := c.applyEditors(ctx, req, reqEditors); err != nil {
+		return nil, err
+	}
+	return c.Client.Do(req)
+}
+
+// RosterSetClientState Switch a client off or on
+//
+// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+// what was issued to it before stays refused.
+//
+// Making a client `active` takes a token with every permission that the client is granted on the management API.
+// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+//
+// Takes a body of the `application/json` content type.
+//
+// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+func (c *API) RosterSetClientState(ctx context.Context, clientID ClientIDParam, body RosterSetClientStateJSONRequestBody, reqEditors ...RequestEditorFn) (*http.Response, error) {
+	req, err := NewRosterSetClientStateRequest(c.Server, clientID, body)
 	if err != nil {
 		return nil, err
 	}
@@ -10002,6 +10226,84 @@ func NewBorutaRotateKeyPairRequest(server string, id BorutaKeyPairIDParam) (*htt
 	return req, nil
 }
 
+// NewRosterListClientsRequest constructs an http.Request for the RosterListClients method
+func NewRosterListClientsRequest(server string, params *RosterListClientsParams) (*http.Request, error) {
+	var err error
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/clients")
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	if params != nil {
+		// queryValues collects non-styled parameters (passthrough, JSON)
+		// that are safe to round-trip through url.Values.Encode().
+		queryValues := queryURL.Query()
+		// rawQueryFragments collects pre-encoded query fragments from
+		// styled parameters, preserving literal commas as delimiters
+		// per the OpenAPI spec (e.g. "color=blue,black,brown").
+		var rawQueryFragments []string
+
+		if params.State != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "state", *params.State, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.After != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "after", *params.After, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if params.Limit != nil {
+
+			if queryFrag, err := runtime.StyleParamWithOptions("form", true, "limit", *params.Limit, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationQuery, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			} else {
+				for _, qp := range strings.Split(queryFrag, "&") {
+					rawQueryFragments = append(rawQueryFragments, qp)
+				}
+			}
+
+		}
+
+		if encoded := queryValues.Encode(); encoded != "" {
+			rawQueryFragments = append(rawQueryFragments, encoded)
+		}
+		queryURL.RawQuery = strings.Join(rawQueryFragments, "&")
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
 // NewRosterListClientSecretsRequest constructs an http.Request for the RosterListClientSecrets method
 func NewRosterListClientSecretsRequest(server string, clientID ClientIDParam) (*http.Request, error) {
 	var err error
@@ -10134,6 +10436,87 @@ func NewRosterRetireClientSecretRequest(server string, clientID ClientIDParam, s
 	if err != nil {
 		return nil, err
 	}
+
+	return req, nil
+}
+
+// NewRosterGetClientStateRequest constructs an http.Request for the RosterGetClientState method
+func NewRosterGetClientStateRequest(server string, clientID ClientIDParam) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/clients/%s/state", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodGet, queryURL.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	return req, nil
+}
+
+// NewRosterSetClientStateRequest calls the generic RosterSetClientState builder with application/json body
+func NewRosterSetClientStateRequest(server string, clientID ClientIDParam, body RosterSetClientStateJSONRequestBody) (*http.Request, error) {
+	var bodyReader io.Reader
+	buf, err := json.Marshal(body)
+	if err != nil {
+		return nil, err
+	}
+	bodyReader = bytes.NewReader(buf)
+	return NewRosterSetClientStateRequestWithBody(server, clientID, "application/json", bodyReader)
+}
+
+// NewRosterSetClientStateRequestWithBody constructs an http.Request for the RosterSetClientState method, with any body, and a specified content type
+func NewRosterSetClientStateRequestWithBody(server string, clientID ClientIDParam, contentType string, body io.Reader) (*http.Request, error) {
+	var err error
+
+	var pathParam0 string
+
+	pathParam0, err = runtime.StyleParamWithOptions("simple", false, "client_id", clientID, runtime.StyleParamOptions{ParamLocation: runtime.ParamLocationPath, Type: "string", Format: ""})
+	if err != nil {
+		return nil, err
+	}
+
+	serverURL, err := url.Parse(server)
+	if err != nil {
+		return nil, err
+	}
+
+	operationPath := fmt.Sprintf("/api/roster/v1/clients/%s/state", pathParam0)
+	if operationPath[0] == '/' {
+		operationPath = "." + operationPath
+	}
+
+	queryURL, err := serverURL.Parse(operationPath)
+	if err != nil {
+		return nil, err
+	}
+
+	req, err := http.NewRequest(http.MethodPut, queryURL.String(), body)
+	if err != nil {
+		return nil, err
+	}
+
+	req.Header.Add("Content-Type", contentType)
 
 	return req, nil
 }
@@ -12887,6 +13270,16 @@ type ClientWithResponsesInterface interface {
 	// Corresponds with POST /api/key-pairs/{id}/rotate (the `BorutaRotateKeyPair` operationId).
 	BorutaRotateKeyPairWithResponse(ctx context.Context, id BorutaKeyPairIDParam, reqEditors ...RequestEditorFn) (*BorutaRotateKeyPairResult, error)
 
+	// RosterListClientsWithResponse List clients with their states
+	//
+	// What every dialect has in common of a client, and its state, which none of them shows. In order of creation, the
+	// global client last. A page costs the same wherever it is.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/roster/v1/clients (the `RosterListClients` operationId).
+	RosterListClientsWithResponse(ctx context.Context, params *RosterListClientsParams, reqEditors ...RequestEditorFn) (*RosterListClientsResult, error)
+
 	// RosterListClientSecretsWithResponse List a client's secrets
 	//
 	// The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -12916,6 +13309,45 @@ type ClientWithResponsesInterface interface {
 	//
 	// Corresponds with DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id} (the `RosterRetireClientSecret` operationId).
 	RosterRetireClientSecretWithResponse(ctx context.Context, clientID ClientIDParam, secretID string, reqEditors ...RequestEditorFn) (*RosterRetireClientSecretResult, error)
+
+	// RosterGetClientStateWithResponse Show the state of a client
+	//
+	// Whether the client can be used, since when, and why not.
+	//
+	// Returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with GET /api/roster/v1/clients/{client_id}/state (the `RosterGetClientState` operationId).
+	RosterGetClientStateWithResponse(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*RosterGetClientStateResult, error)
+
+	// RosterSetClientStateWithBodyWithResponse Switch a client off or on
+	//
+	// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+	// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+	// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+	// what was issued to it before stays refused.
+	//
+	// Making a client `active` takes a token with every permission that the client is granted on the management API.
+	// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+	//
+	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+	RosterSetClientStateWithBodyWithResponse(ctx context.Context, clientID ClientIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RosterSetClientStateResult, error)
+
+	// RosterSetClientStateWithResponse Switch a client off or on
+	//
+	// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+	// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+	// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+	// what was issued to it before stays refused.
+	//
+	// Making a client `active` takes a token with every permission that the client is granted on the management API.
+	// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+	//
+	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+	//
+	// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+	RosterSetClientStateWithResponse(ctx context.Context, clientID ClientIDParam, body RosterSetClientStateJSONRequestBody, reqEditors ...RequestEditorFn) (*RosterSetClientStateResult, error)
 
 	// RosterListEventsWithResponse Search the audit trail
 	//
@@ -16347,6 +16779,115 @@ func (r BorutaRotateKeyPairResult) ContentType() string {
 	return ""
 }
 
+// RosterListClientsResult200Headers the declared response headers of an HTTP 200 response for RosterListClients
+type RosterListClientsResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterListClientsResult401Headers the declared response headers of an HTTP 401 response for RosterListClients
+type RosterListClientsResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterListClientsResult429Headers the declared response headers of an HTTP 429 response for RosterListClients
+type RosterListClientsResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterListClientsResultDefaultHeaders the declared response headers of an HTTP default response for RosterListClients
+type RosterListClientsResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterListClientsResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterClients
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterListClientsResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterListClientsResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterListClientsResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterListClientsResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterListClientsResult) GetJSON200() *RosterClients {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterListClientsResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterListClientsResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterListClientsResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterListClientsResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterListClientsResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterListClientsResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterListClientsResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterListClientsResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterListClientsResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
 // RosterListClientSecretsResult200Headers the declared response headers of an HTTP 200 response for RosterListClientSecrets
 type RosterListClientSecretsResult200Headers struct {
 	XRateLimitLimit     *int
@@ -16701,6 +17242,252 @@ func (r RosterRetireClientSecretResult) StatusCode() int {
 
 // ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
 func (r RosterRetireClientSecretResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterGetClientStateResult200Headers the declared response headers of an HTTP 200 response for RosterGetClientState
+type RosterGetClientStateResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterGetClientStateResult401Headers the declared response headers of an HTTP 401 response for RosterGetClientState
+type RosterGetClientStateResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterGetClientStateResult429Headers the declared response headers of an HTTP 429 response for RosterGetClientState
+type RosterGetClientStateResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterGetClientStateResultDefaultHeaders the declared response headers of an HTTP default response for RosterGetClientState
+type RosterGetClientStateResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterGetClientStateResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterClientState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterInvalid
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *RosterNotFound
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterGetClientStateResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterGetClientStateResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterGetClientStateResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterGetClientStateResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterGetClientStateResult) GetJSON200() *RosterClientState {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterGetClientStateResult) GetApplicationProblemJSON400() *RosterInvalid {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterGetClientStateResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterGetClientStateResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RosterGetClientStateResult) GetApplicationProblemJSON404() *RosterNotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterGetClientStateResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterGetClientStateResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterGetClientStateResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterGetClientStateResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterGetClientStateResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterGetClientStateResult) ContentType() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Header.Get("Content-Type")
+	}
+	return ""
+}
+
+// RosterSetClientStateResult200Headers the declared response headers of an HTTP 200 response for RosterSetClientState
+type RosterSetClientStateResult200Headers struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterSetClientStateResult401Headers the declared response headers of an HTTP 401 response for RosterSetClientState
+type RosterSetClientStateResult401Headers struct {
+	WWWAuthenticate *string
+}
+
+// RosterSetClientStateResult429Headers the declared response headers of an HTTP 429 response for RosterSetClientState
+type RosterSetClientStateResult429Headers struct {
+	RetryAfter          *int
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+// RosterSetClientStateResultDefaultHeaders the declared response headers of an HTTP default response for RosterSetClientState
+type RosterSetClientStateResultDefaultHeaders struct {
+	XRequestID *string
+}
+
+type RosterSetClientStateResult struct {
+	Body         []byte
+	HTTPResponse *http.Response
+	// JSON200 the response for an HTTP 200 `application/json` response
+	JSON200 *RosterClientState
+	// ApplicationProblemJSON400 the response for an HTTP 400 `application/problem+json` response
+	ApplicationProblemJSON400 *RosterBadPayload
+	// ApplicationProblemJSON401 the response for an HTTP 401 `application/problem+json` response
+	ApplicationProblemJSON401 *RosterUnauthorized
+	// ApplicationProblemJSON403 the response for an HTTP 403 `application/problem+json` response
+	ApplicationProblemJSON403 *RosterForbidden
+	// ApplicationProblemJSON404 the response for an HTTP 404 `application/problem+json` response
+	ApplicationProblemJSON404 *RosterNotFound
+	// ApplicationProblemJSON413 the response for an HTTP 413 `application/problem+json` response
+	ApplicationProblemJSON413 *RosterPayloadTooLarge
+	// ApplicationProblemJSON415 the response for an HTTP 415 `application/problem+json` response
+	ApplicationProblemJSON415 *RosterUnsupportedMediaType
+	// ApplicationProblemJSON429 the response for an HTTP 429 `application/problem+json` response
+	ApplicationProblemJSON429 *RosterTooManyRequests
+	// ApplicationProblemJSONDefault the response for an HTTP default `application/problem+json` response
+	ApplicationProblemJSONDefault *RosterFailure
+	// Headers200 the parsed response headers for an HTTP 200 response
+	Headers200 *RosterSetClientStateResult200Headers
+	// Headers401 the parsed response headers for an HTTP 401 response
+	Headers401 *RosterSetClientStateResult401Headers
+	// Headers429 the parsed response headers for an HTTP 429 response
+	Headers429 *RosterSetClientStateResult429Headers
+	// HeadersDefault the parsed response headers for an HTTP default response
+	HeadersDefault *RosterSetClientStateResultDefaultHeaders
+}
+
+// GetJSON200 returns the response for an HTTP 200 `application/json` response
+func (r RosterSetClientStateResult) GetJSON200() *RosterClientState {
+	return r.JSON200
+}
+
+// GetApplicationProblemJSON400 returns the response for an HTTP 400 `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSON400() *RosterBadPayload {
+	return r.ApplicationProblemJSON400
+}
+
+// GetApplicationProblemJSON401 returns the response for an HTTP 401 `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSON401() *RosterUnauthorized {
+	return r.ApplicationProblemJSON401
+}
+
+// GetApplicationProblemJSON403 returns the response for an HTTP 403 `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSON403() *RosterForbidden {
+	return r.ApplicationProblemJSON403
+}
+
+// GetApplicationProblemJSON404 returns the response for an HTTP 404 `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSON404() *RosterNotFound {
+	return r.ApplicationProblemJSON404
+}
+
+// GetApplicationProblemJSON413 returns the response for an HTTP 413 `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSON413() *RosterPayloadTooLarge {
+	return r.ApplicationProblemJSON413
+}
+
+// GetApplicationProblemJSON415 returns the response for an HTTP 415 `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSON415() *RosterUnsupportedMediaType {
+	return r.ApplicationProblemJSON415
+}
+
+// GetApplicationProblemJSON429 returns the response for an HTTP 429 `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSON429() *RosterTooManyRequests {
+	return r.ApplicationProblemJSON429
+}
+
+// GetApplicationProblemJSONDefault returns the response for an HTTP default `application/problem+json` response
+func (r RosterSetClientStateResult) GetApplicationProblemJSONDefault() *RosterFailure {
+	return r.ApplicationProblemJSONDefault
+}
+
+// GetBody returns the raw response body bytes
+func (r RosterSetClientStateResult) GetBody() []byte {
+	return r.Body
+}
+
+// Status returns HTTPResponse.Status
+func (r RosterSetClientStateResult) Status() string {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.Status
+	}
+	return http.StatusText(0)
+}
+
+// StatusCode returns HTTPResponse.StatusCode
+func (r RosterSetClientStateResult) StatusCode() int {
+	if r.HTTPResponse != nil {
+		return r.HTTPResponse.StatusCode
+	}
+	return 0
+}
+
+// ContentType is a convenience method to retrieve the Content-Type value from the HTTP response headers
+func (r RosterSetClientStateResult) ContentType() string {
 	if r.HTTPResponse != nil {
 		return r.HTTPResponse.Header.Get("Content-Type")
 	}
@@ -21838,6 +22625,22 @@ func (c *ClientWithResponses) BorutaRotateKeyPairWithResponse(ctx context.Contex
 	return ParseBorutaRotateKeyPairResult(rsp)
 }
 
+// RosterListClientsWithResponse List clients with their states
+//
+// What every dialect has in common of a client, and its state, which none of them shows. In order of creation, the
+// global client last. A page costs the same wherever it is.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/roster/v1/clients (the `RosterListClients` operationId).
+func (c *ClientWithResponses) RosterListClientsWithResponse(ctx context.Context, params *RosterListClientsParams, reqEditors ...RequestEditorFn) (*RosterListClientsResult, error) {
+	rsp, err := c.RosterListClients(ctx, params, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterListClientsResult(rsp)
+}
+
 // RosterListClientSecretsWithResponse List a client's secrets
 //
 // The client's secrets, newest first, without their texts. Those that are no longer good are listed for another
@@ -21884,6 +22687,63 @@ func (c *ClientWithResponses) RosterRetireClientSecretWithResponse(ctx context.C
 		return nil, err
 	}
 	return ParseRosterRetireClientSecretResult(rsp)
+}
+
+// RosterGetClientStateWithResponse Show the state of a client
+//
+// Whether the client can be used, since when, and why not.
+//
+// Returns a wrapper object for the known response body format(s).
+//
+// Corresponds with GET /api/roster/v1/clients/{client_id}/state (the `RosterGetClientState` operationId).
+func (c *ClientWithResponses) RosterGetClientStateWithResponse(ctx context.Context, clientID ClientIDParam, reqEditors ...RequestEditorFn) (*RosterGetClientStateResult, error) {
+	rsp, err := c.RosterGetClientState(ctx, clientID, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterGetClientStateResult(rsp)
+}
+
+// RosterSetClientStateWithBodyWithResponse Switch a client off or on
+//
+// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+// what was issued to it before stays refused.
+//
+// Making a client `active` takes a token with every permission that the client is granted on the management API.
+// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+//
+// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+func (c *ClientWithResponses) RosterSetClientStateWithBodyWithResponse(ctx context.Context, clientID ClientIDParam, contentType string, body io.Reader, reqEditors ...RequestEditorFn) (*RosterSetClientStateResult, error) {
+	rsp, err := c.RosterSetClientStateWithBody(ctx, clientID, contentType, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterSetClientStateResult(rsp)
+}
+
+// RosterSetClientStateWithResponse Switch a client off or on
+//
+// A client that is `disabled` or `quarantined` is refused at `/oauth/token` as if there were none, and the tokens it
+// has are refused on every instance within a second. It can be read, changed and rotated all the same, which does
+// not wake it: only this call does, with `active`. It then gets new tokens with the secrets and keys that it had;
+// what was issued to it before stays refused.
+//
+// Making a client `active` takes a token with every permission that the client is granted on the management API.
+// The global client is always active. Setting the state that a client has, with the same reason, changes nothing.
+//
+// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
+//
+// Corresponds with PUT /api/roster/v1/clients/{client_id}/state (the `RosterSetClientState` operationId).
+func (c *ClientWithResponses) RosterSetClientStateWithResponse(ctx context.Context, clientID ClientIDParam, body RosterSetClientStateJSONRequestBody, reqEditors ...RequestEditorFn) (*RosterSetClientStateResult, error) {
+	rsp, err := c.RosterSetClientState(ctx, clientID, body, reqEditors...)
+	if err != nil {
+		return nil, err
+	}
+	return ParseRosterSetClientStateResult(rsp)
 }
 
 // RosterListEventsWithResponse Search the audit trail
@@ -25951,6 +26811,145 @@ func ParseBorutaRotateKeyPairResult(rsp *http.Response) (*BorutaRotateKeyPairRes
 	return response, nil
 }
 
+// ParseRosterListClientsResult parses an HTTP response from a RosterListClientsWithResponse call
+func ParseRosterListClientsResult(rsp *http.Response) (*RosterListClientsResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterListClientsResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterClients
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterListClientsResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterListClientsResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterListClientsResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterListClientsResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
 // ParseRosterListClientSecretsResult parses an HTTP response from a RosterListClientSecretsWithResponse call
 func ParseRosterListClientSecretsResult(rsp *http.Response) (*RosterListClientSecretsResult, error) {
 	bodyBytes, err := io.ReadAll(rsp.Body)
@@ -26379,6 +27378,312 @@ func ParseRosterRetireClientSecretResult(rsp *http.Response) (*RosterRetireClien
 		response.Headers429 = &headers
 	case true:
 		var headers RosterRetireClientSecretResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterGetClientStateResult parses an HTTP response from a RosterGetClientStateWithResponse call
+func ParseRosterGetClientStateResult(rsp *http.Response) (*RosterGetClientStateResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterGetClientStateResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterClientState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterInvalid
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest RosterNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterGetClientStateResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterGetClientStateResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterGetClientStateResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterGetClientStateResultDefaultHeaders
+		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRequestID = &value
+		}
+		response.HeadersDefault = &headers
+	}
+
+	return response, nil
+}
+
+// ParseRosterSetClientStateResult parses an HTTP response from a RosterSetClientStateWithResponse call
+func ParseRosterSetClientStateResult(rsp *http.Response) (*RosterSetClientStateResult, error) {
+	bodyBytes, err := io.ReadAll(rsp.Body)
+	defer func() { _ = rsp.Body.Close() }()
+	if err != nil {
+		return nil, err
+	}
+
+	response := &RosterSetClientStateResult{
+		Body:         bodyBytes,
+		HTTPResponse: rsp,
+	}
+
+	switch {
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 200:
+		var dest RosterClientState
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.JSON200 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 400:
+		var dest RosterBadPayload
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON400 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 401:
+		var dest RosterUnauthorized
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON401 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 403:
+		var dest RosterForbidden
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON403 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 404:
+		var dest RosterNotFound
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON404 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 413:
+		var dest RosterPayloadTooLarge
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON413 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 415:
+		var dest RosterUnsupportedMediaType
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON415 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && rsp.StatusCode == 429:
+		var dest RosterTooManyRequests
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSON429 = &dest
+
+	case strings.Contains(rsp.Header.Get("Content-Type"), "json") && true:
+		var dest RosterFailure
+		if err := json.Unmarshal(bodyBytes, &dest); err != nil {
+			return nil, err
+		}
+		response.ApplicationProblemJSONDefault = &dest
+
+	}
+
+	switch {
+	case rsp.StatusCode == 200:
+		var headers RosterSetClientStateResult200Headers
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers200 = &headers
+	case rsp.StatusCode == 401:
+		var headers RosterSetClientStateResult401Headers
+		if values := rsp.Header.Values("WWW-Authenticate"); len(values) > 0 {
+			var value string
+			if err := runtime.BindStyledParameterWithOptions("simple", "WWW-Authenticate", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.WWWAuthenticate = &value
+		}
+		response.Headers401 = &headers
+	case rsp.StatusCode == 429:
+		var headers RosterSetClientStateResult429Headers
+		if values := rsp.Header.Values("Retry-After"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "Retry-After", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.RetryAfter = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Limit"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Limit", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitLimit = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Remaining"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Remaining", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitRemaining = &value
+		}
+		if values := rsp.Header.Values("X-RateLimit-Reset"); len(values) > 0 {
+			var value int
+			if err := runtime.BindStyledParameterWithOptions("simple", "X-RateLimit-Reset", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "integer", Format: ""}); err != nil {
+				return nil, err
+			}
+			headers.XRateLimitReset = &value
+		}
+		response.Headers429 = &headers
+	case true:
+		var headers RosterSetClientStateResultDefaultHeaders
 		if values := rsp.Header.Values("X-Request-Id"); len(values) > 0 {
 			var value string
 			if err := runtime.BindStyledParameterWithOptions("simple", "X-Request-Id", values[0], &value, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""}); err != nil {

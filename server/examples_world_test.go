@@ -308,6 +308,8 @@ var callings = map[string]calling{
 	"auth0CreateResourceServer/form":           {part: true},
 	"auth0ListResourceServers/array":           {given: []string{theAPI}, query: "?identifiers=https://invoices.example/&fields=id,identifier,name"},
 	"auth0ListResourceServers/totals":          {given: []string{theAPI}, query: "?fields=id,identifier,name&include_totals=true"},
+	"rosterListClients/page":                   {first: (*world).disable, query: "?state=disabled"},
+	"rosterGetClientState/disabled":            {first: (*world).disable},
 	"rosterListClientSecrets/overlap":          {given: []string{theOldSecret}},
 	"rosterListEvents/page":                    {given: []string{theClient}, first: (*world).changeTwice, query: "?action=client.updated&limit=1"},
 	"rosterReadEventFeed/part":                 {first: (*world).changeTwice, query: "?limit=1&after=" + theCursor},
@@ -326,6 +328,9 @@ var callings = map[string]calling{
 	"getSpecificationPart/document":            {part: true},
 	"getSpecificationPart/json":                {part: true, path: "/openapi/auth0.json"},
 }
+
+// disable switches the client off.
+func (w *world) disable() { w.ask("rosterSetClientState", "disabled").Want(http.StatusOK) }
 
 // addMetadata gives the client the metadata that an example changes.
 func (w *world) addMetadata() {

@@ -52,7 +52,8 @@ func (a *app) clients() *cobra.Command {
 		Long: "List, create, change and delete clients, over the API of a running Roster.\n\n" +
 			"See `roster help connection` for how Roster is found. Secrets are printed only with --show-secrets.",
 	}
-	cmd.AddCommand(a.listClients(), a.getClient(), a.createClient(), a.updateClient(), a.rotateSecret(), a.deleteClients())
+	cmd.AddCommand(a.listClients(), a.getClient(), a.createClient(), a.updateClient(), a.rotateSecret(),
+		a.disableClients(), a.enableClients(), a.deleteClients())
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return cmd
 }
@@ -67,10 +68,15 @@ func (a *app) listClients() *cobra.Command {
 	flags := cmd.Flags()
 	flags.StringSlice("app-type", nil, "only clients of this kind; may be repeated")
 	complete(cmd, "app-type", appTypes...)
+	flags.String("state", "", "only clients in this state, with their states: active, disabled, quarantined")
+	complete(cmd, "state", states...)
 	flags.Bool("first-party", false, "only first-party clients; =false: only third-party ones")
 	flags.Bool("global", false, "only the global client; =false: all but that")
 	flags.String("external-client-id", "", "only the client registered under this metadata document's `URL`")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, _ []string) error {
+		if cmd.Flags().Changed("state") {
+			return a.listStates(ctx, cmd, api)
+		}
 		hide, query := hidden(cmd)
 		ask(cmd, query, "app-type", "app_type")
 		ask(cmd, query, "global", "is_global")

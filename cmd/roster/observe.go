@@ -6,11 +6,15 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"sync"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/rosterhq/roster/internal/changefeed"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/registry"
 )
 
 // serveAdmin serves what operators look at on an address of its own until stop
@@ -31,6 +35,39 @@ func serveAdmin(ctx context.Context, addr string, handler http.Handler, log *slo
 	go func() { _ = srv.Serve(ln) }()
 	log.Info("admin listening", "addr", ln.Addr().String())
 	return func() { _ = srv.Close() }, nil
+}
+
+// stateMetrics counts the clients in each state, at most once a minute however
+// often that is asked for: the active ones are counted one by one.
+type stateMetrics struct {
+	reg *registry.Registry
+
+	mu      sync.Mutex
+	counted time.Time
+	counts  map[oauth.State]int
+}
+
+var clientsByState = prometheus.NewDesc("roster_clients", "Clients by state: active, disabled, quarantined; at most a minute old.", []string{"state"}, nil)
+
+func (m *stateMetrics) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- clientsByState }
+
+// Collect leaves out what cannot be counted: other metrics matter most then.
+func (m *stateMetrics) Collect(metrics chan<- prometheus.Metric) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if time.Since(m.counted) > time.Minute {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		var err error
+		if m.counts, err = m.reg.CountStates(ctx); err != nil {
+			m.counts = nil
+			return
+		}
+		m.counted = time.Now()
+	}
+	for state, n := range m.counts {
+		metrics <- prometheus.MustNewConstMetric(clientsByState, prometheus.GaugeValue, float64(n), string(state))
+	}
 }
 
 // feedMetric tells how far behind an instance may be.

@@ -118,7 +118,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	views := dialect.NewViews(reg.Changes, reg.Now, c.CacheMB<<20)
 	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Views: views, Boruta: c.boruta}
 	if c.AdminAddr != "" {
-		config.Metrics = ops.NewMetrics(programVersion(), slices.Concat(poolMetrics(db.pool), []prometheus.Collector{feedMetric(reg.Changes)}, views.Collectors())...)
+		config.Metrics = ops.NewMetrics(programVersion(), slices.Concat(poolMetrics(db.pool), []prometheus.Collector{feedMetric(reg.Changes), &stateMetrics{reg: reg}}, views.Collectors())...)
 		stop, err := serveAdmin(ctx, c.AdminAddr, config.Metrics.Handler(ready), log)
 		if err != nil {
 			return err

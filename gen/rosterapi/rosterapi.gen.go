@@ -95,6 +95,27 @@ func (e RosterImportResultOutcome) Valid() bool {
 	}
 }
 
+// Defines values for RosterState.
+const (
+	RosterStateActive      RosterState = "active"
+	RosterStateDisabled    RosterState = "disabled"
+	RosterStateQuarantined RosterState = "quarantined"
+)
+
+// Valid indicates whether the value is a known member of the RosterState enum.
+func (e RosterState) Valid() bool {
+	switch e {
+	case RosterStateActive:
+		return true
+	case RosterStateDisabled:
+		return true
+	case RosterStateQuarantined:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RosterListEventsParamsOrder.
 const (
 	RosterListEventsParamsOrderNewest RosterListEventsParamsOrder = "newest"
@@ -156,6 +177,31 @@ type RosterClientSecretStatus string
 type RosterClientSecrets struct {
 	// Secrets The secrets, without their texts.
 	Secrets []RosterClientSecret `json:"secrets"`
+}
+
+// RosterClientState The state of a client.
+type RosterClientState struct {
+	// ChangedAt When it was set; `null` where it never was.
+	ChangedAt nullable.Nullable[string] `json:"changed_at"`
+
+	// ClientID The client's OAuth identifier.
+	ClientID string `json:"client_id"`
+
+	// Reason Why it has that state, as who set it said.
+	Reason string `json:"reason"`
+
+	// State Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+	// both are refused everywhere.
+	State RosterState `json:"state"`
+}
+
+// RosterClients A page of clients.
+type RosterClients struct {
+	// Clients The clients.
+	Clients []RosterListedClient `json:"clients"`
+
+	// Next The cursor of the next page. Absent on the last one.
+	Next *string `json:"next,omitempty"`
 }
 
 // RosterEvent Something that happened. It never holds a secret or a digest of one.
@@ -286,6 +332,25 @@ type RosterImportResults struct {
 	Results []RosterImportResult `json:"results"`
 }
 
+// RosterListedClient What every dialect has in common of a client.
+type RosterListedClient struct {
+	// ClientID Its OAuth identifier.
+	ClientID string `json:"client_id"`
+
+	// CreatedAt When it was registered.
+	CreatedAt string `json:"created_at"`
+
+	// Name What people call it; empty where it has no name.
+	Name string `json:"name"`
+
+	// State Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+	// both are refused everywhere.
+	State RosterState `json:"state"`
+
+	// UpdatedAt When it was last changed.
+	UpdatedAt string `json:"updated_at"`
+}
+
 // RosterNewClientSecret A secret that was just made.
 type RosterNewClientSecret struct {
 	// ClientSecret Its text.
@@ -301,6 +366,20 @@ type RosterNewClientSecret struct {
 // RosterRecord A record in the shape of its source. Those of the export have a `kind`: `client`, `resource_server`, `client_grant`,
 // `scope`, `identity_provider` or `key_pair`.
 type RosterRecord = json.RawMessage
+
+// RosterSetClientState The state that a client is to have.
+type RosterSetClientState struct {
+	// Reason Why, for people. It is shown with the state and kept in the audit trail.
+	Reason *string `json:"reason,omitempty"`
+
+	// State Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+	// both are refused everywhere.
+	State RosterState `json:"state"`
+}
+
+// RosterState Whether a client can be used. An `active` one can. An administrator made it `disabled`, or a rule `quarantined`;
+// both are refused everywhere.
+type RosterState string
 
 // BorutaBackendIDParam defines model for BorutaBackendIDParam.
 type BorutaBackendIDParam = string
@@ -376,6 +455,18 @@ type RosterUnderWay = Problem
 
 // RosterUnsupportedMediaType A failure outside the dialects (RFC 9457).
 type RosterUnsupportedMediaType = Problem
+
+// RosterListClientsParams defines parameters for RosterListClients.
+type RosterListClientsParams struct {
+	// State Only clients in this state.
+	State *RosterState `form:"state,omitempty" json:"state,omitempty"`
+
+	// After The cursor, `next`, that came with the page before, asked for with the same conditions.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Limit How many clients to show at most.
+	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
+}
 
 // RosterRotateClientSecretParams defines parameters for RosterRotateClientSecret.
 type RosterRotateClientSecretParams struct {
@@ -457,11 +548,17 @@ type RosterImportRecordsParams struct {
 	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
 }
 
+// RosterSetClientStateJSONRequestBody defines body for RosterSetClientState for application/json ContentType.
+type RosterSetClientStateJSONRequestBody = RosterSetClientState
+
 // RosterImportRecordsJSONRequestBody defines body for RosterImportRecords for application/json ContentType.
 type RosterImportRecordsJSONRequestBody = RosterImportRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// RosterListClients List clients with their states
+	// (GET /api/roster/v1/clients)
+	RosterListClients(c *gin.Context, params RosterListClientsParams)
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(c *gin.Context, clientID ClientIDParam)
@@ -471,6 +568,12 @@ type ServerInterface interface {
 	// RosterRetireClientSecret Retire a superseded secret now
 	// (DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id})
 	RosterRetireClientSecret(c *gin.Context, clientID ClientIDParam, secretID string)
+	// RosterGetClientState Show the state of a client
+	// (GET /api/roster/v1/clients/{client_id}/state)
+	RosterGetClientState(c *gin.Context, clientID ClientIDParam)
+	// RosterSetClientState Switch a client off or on
+	// (PUT /api/roster/v1/clients/{client_id}/state)
+	RosterSetClientState(c *gin.Context, clientID ClientIDParam)
 	// RosterListEvents Search the audit trail
 	// (GET /api/roster/v1/events)
 	RosterListEvents(c *gin.Context, params RosterListEventsParams)
@@ -493,6 +596,49 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// RosterListClients operation middleware
+func (siw *ServerInterfaceWrapper) RosterListClients(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RosterListClientsParams
+
+	// ------------- Optional query parameter "state" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "state", c.Request.URL.Query(), &params.State, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter state: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "limit" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "limit", c.Request.URL.Query(), &params.Limit, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter limit: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterListClients(c, params)
+}
 
 // RosterListClientSecrets operation middleware
 func (siw *ServerInterfaceWrapper) RosterListClientSecrets(c *gin.Context) {
@@ -608,6 +754,56 @@ func (siw *ServerInterfaceWrapper) RosterRetireClientSecret(c *gin.Context) {
 	}
 
 	siw.Handler.RosterRetireClientSecret(c, clientID, secretID)
+}
+
+// RosterGetClientState operation middleware
+func (siw *ServerInterfaceWrapper) RosterGetClientState(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientIDParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", c.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter client_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterGetClientState(c, clientID)
+}
+
+// RosterSetClientState operation middleware
+func (siw *ServerInterfaceWrapper) RosterSetClientState(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientIDParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", c.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter client_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterSetClientState(c, clientID)
 }
 
 // RosterListEvents operation middleware
@@ -862,9 +1058,12 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 		ErrorHandler:       errorHandler,
 	}
 
+	router.GET(options.BaseURL+"/api/roster/v1/clients", wrapper.RosterListClients)
 	router.GET(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets", wrapper.RosterListClientSecrets)
 	router.POST(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets", wrapper.RosterRotateClientSecret)
 	router.DELETE(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets/:secret_id", wrapper.RosterRetireClientSecret)
+	router.GET(options.BaseURL+"/api/roster/v1/clients/:client_id/state", wrapper.RosterGetClientState)
+	router.PUT(options.BaseURL+"/api/roster/v1/clients/:client_id/state", wrapper.RosterSetClientState)
 	router.GET(options.BaseURL+"/api/roster/v1/events", wrapper.RosterListEvents)
 	router.GET(options.BaseURL+"/api/roster/v1/events/feed", wrapper.RosterReadEventFeed)
 	router.GET(options.BaseURL+"/api/roster/v1/export", wrapper.RosterExportRecords)
@@ -927,6 +1126,146 @@ type RosterUnderWayApplicationProblemPlusJSONResponse struct {
 }
 
 type RosterUnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
+
+type RosterListClientsRequestObject struct {
+	Params RosterListClientsParams
+}
+
+type RosterListClientsResponseObject interface {
+	VisitRosterListClientsResponse(w http.ResponseWriter) error
+}
+
+type RosterListClients200ResponseHeaders struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type RosterListClients200JSONResponse struct {
+	Body    RosterClients
+	Headers RosterListClients200ResponseHeaders
+}
+
+func (response RosterListClients200JSONResponse) VisitRosterListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListClients400ApplicationProblemPlusJSONResponse struct {
+	RosterInvalidApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListClients400ApplicationProblemPlusJSONResponse) VisitRosterListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListClients401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListClients401ApplicationProblemPlusJSONResponse) VisitRosterListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListClients403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListClients403ApplicationProblemPlusJSONResponse) VisitRosterListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListClients429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListClients429ApplicationProblemPlusJSONResponse) VisitRosterListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListClientsdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterListClientsdefaultApplicationProblemPlusJSONResponse) VisitRosterListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type RosterListClientSecretsRequestObject struct {
 	ClientID ClientIDParam `json:"client_id"`
@@ -1411,6 +1750,351 @@ type RosterRetireClientSecretdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RosterRetireClientSecretdefaultApplicationProblemPlusJSONResponse) VisitRosterRetireClientSecretResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterGetClientStateRequestObject struct {
+	ClientID ClientIDParam `json:"client_id"`
+}
+
+type RosterGetClientStateResponseObject interface {
+	VisitRosterGetClientStateResponse(w http.ResponseWriter) error
+}
+
+type RosterGetClientState200ResponseHeaders struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type RosterGetClientState200JSONResponse struct {
+	Body    RosterClientState
+	Headers RosterGetClientState200ResponseHeaders
+}
+
+func (response RosterGetClientState200JSONResponse) VisitRosterGetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterGetClientState400ApplicationProblemPlusJSONResponse struct {
+	RosterInvalidApplicationProblemPlusJSONResponse
+}
+
+func (response RosterGetClientState400ApplicationProblemPlusJSONResponse) VisitRosterGetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterGetClientState401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterGetClientState401ApplicationProblemPlusJSONResponse) VisitRosterGetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterGetClientState403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterGetClientState403ApplicationProblemPlusJSONResponse) VisitRosterGetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterGetClientState404ApplicationProblemPlusJSONResponse struct {
+	RosterNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RosterGetClientState404ApplicationProblemPlusJSONResponse) VisitRosterGetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterGetClientState429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterGetClientState429ApplicationProblemPlusJSONResponse) VisitRosterGetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterGetClientStatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterGetClientStatedefaultApplicationProblemPlusJSONResponse) VisitRosterGetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientStateRequestObject struct {
+	ClientID ClientIDParam `json:"client_id"`
+	Body     *RosterSetClientStateJSONRequestBody
+}
+
+type RosterSetClientStateResponseObject interface {
+	VisitRosterSetClientStateResponse(w http.ResponseWriter) error
+}
+
+type RosterSetClientState200ResponseHeaders struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type RosterSetClientState200JSONResponse struct {
+	Body    RosterClientState
+	Headers RosterSetClientState200ResponseHeaders
+}
+
+func (response RosterSetClientState200JSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientState400ApplicationProblemPlusJSONResponse struct {
+	RosterBadPayloadApplicationProblemPlusJSONResponse
+}
+
+func (response RosterSetClientState400ApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientState401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterSetClientState401ApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientState403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterSetClientState403ApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientState404ApplicationProblemPlusJSONResponse struct {
+	RosterNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RosterSetClientState404ApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientState413ApplicationProblemPlusJSONResponse struct {
+	RosterPayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RosterSetClientState413ApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientState415ApplicationProblemPlusJSONResponse struct {
+	RosterUnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RosterSetClientState415ApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientState429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterSetClientState429ApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterSetClientStatedefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterSetClientStatedefaultApplicationProblemPlusJSONResponse) VisitRosterSetClientStateResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2071,6 +2755,9 @@ func (response RosterImportRecordsdefaultApplicationProblemPlusJSONResponse) Vis
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// RosterListClients List clients with their states
+	// (GET /api/roster/v1/clients)
+	RosterListClients(ctx context.Context, request RosterListClientsRequestObject) (RosterListClientsResponseObject, error)
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(ctx context.Context, request RosterListClientSecretsRequestObject) (RosterListClientSecretsResponseObject, error)
@@ -2080,6 +2767,12 @@ type StrictServerInterface interface {
 	// RosterRetireClientSecret Retire a superseded secret now
 	// (DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id})
 	RosterRetireClientSecret(ctx context.Context, request RosterRetireClientSecretRequestObject) (RosterRetireClientSecretResponseObject, error)
+	// RosterGetClientState Show the state of a client
+	// (GET /api/roster/v1/clients/{client_id}/state)
+	RosterGetClientState(ctx context.Context, request RosterGetClientStateRequestObject) (RosterGetClientStateResponseObject, error)
+	// RosterSetClientState Switch a client off or on
+	// (PUT /api/roster/v1/clients/{client_id}/state)
+	RosterSetClientState(ctx context.Context, request RosterSetClientStateRequestObject) (RosterSetClientStateResponseObject, error)
 	// RosterListEvents Search the audit trail
 	// (GET /api/roster/v1/events)
 	RosterListEvents(ctx context.Context, request RosterListEventsRequestObject) (RosterListEventsResponseObject, error)
@@ -2149,6 +2842,32 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictGinServerOptions
+}
+
+// RosterListClients operation middleware
+func (sh *strictHandler) RosterListClients(ctx *gin.Context, params RosterListClientsParams) {
+	var request RosterListClientsRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterListClients(ctx, request.(RosterListClientsRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterListClients")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterListClientsResponseObject); ok {
+		if err := validResponse.VisitRosterListClientsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // RosterListClientSecrets operation middleware
@@ -2224,6 +2943,76 @@ func (sh *strictHandler) RosterRetireClientSecret(ctx *gin.Context, clientID Cli
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(RosterRetireClientSecretResponseObject); ok {
 		if err := validResponse.VisitRosterRetireClientSecretResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RosterGetClientState operation middleware
+func (sh *strictHandler) RosterGetClientState(ctx *gin.Context, clientID ClientIDParam) {
+	var request RosterGetClientStateRequestObject
+
+	request.ClientID = clientID
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterGetClientState(ctx, request.(RosterGetClientStateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterGetClientState")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterGetClientStateResponseObject); ok {
+		if err := validResponse.VisitRosterGetClientStateResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RosterSetClientState operation middleware
+func (sh *strictHandler) RosterSetClientState(ctx *gin.Context, clientID ClientIDParam) {
+	var request RosterSetClientStateRequestObject
+
+	request.ClientID = clientID
+
+	var body RosterSetClientStateJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		sh.options.RequestErrorHandlerFunc(ctx, err)
+		return
+	}
+	request.Body = &body
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterSetClientState(ctx, request.(RosterSetClientStateRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterSetClientState")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterSetClientStateResponseObject); ok {
+		if err := validResponse.VisitRosterSetClientStateResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -2358,174 +3147,193 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context, params RosterImpo
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H39ctu29uCrYLg706ZLyZIsxbEyv5l10q/cm6Rp4t7e3jhjQiQkoSYBXgCyomY8s0+z+x77KPskO+cA",
-	"IEGKkmXHvV/Tf9qYAoGDg4PzfQ4/RaksSimYMDqaforYR1qUOcN/v5XaMPXNNRPmW8YyeKRXRUHVJppG",
-	"Z4Iw+CUmVGSkkIoRI0kqCxbF0TXNVwynu7YTv/8U0dRwKaJplOacCdNflRk1LIti+EWqaBr96epJ9nZ0",
-	"/XL94+Tj+W8n4llxnP5Sni6/0+P5GXv80/+0b2r/yqX9+4A34Y0sU0zraBoNT0f9QX/UP4niKF1SsbC7",
-	"pSuzHEztlJcFMzSjhuIPc8MU/MMwWkTTqKSbKI4Mh4fRQuZZdHNzE0c8i6bR+GQ4jOJIpulKKZZdUoBu",
-	"NBg97g2HvdHofHA6HR1PJ8P+ZDD5WxRHiv19xbS5tC/Ph+lkPmC949mQ9cbZ43HvlE5Ybzg7mQ/SwXxE",
-	"JzC5oWrBYN4fi+Pr8yebl2p09dfZyev13wbl9+lEfz3/03hxxk5/qsZemk3JKsxHNx/iCA4smhq1YnEk",
-	"2EeY7mz+7tXm+udffqPz72ebWXm94fng+HnxU5mf/+3Z67/+8urb3vpVsfkhezd4++TPZfrty19Ofi0m",
-	"r9To4zlfnevfvpuoN39/c/ZjBPgIqEe3SIdYtBM5J5Q4oP7DiSYFfN/E0YzNEfOHUtPo34Kafk8KesdS",
-	"xbZJSElDgTbISmRMkTWisSIh7V96/ylKFQOauRV77GPJFdM4Tqzy3B3CYHhK6Ww46p0eZ8PeSTqZ9J7Q",
-	"ybg3nA+y0ewkPWXDQRRHOdXmcqXdOvZ9bahZAfXg+QGu4i5wBk96g+H54GQ6GEwHg/5gMGiDU4N9vAV2",
-	"BeSAjce90YDS3kk2HPRmx/NJ7+QkG6TD2Yg+no9vA1KvSqY0y1gW3XxAIlwymjFlZQE17CUvuMH/wJOM",
-	"6VTx0t3P7+WaFFRsiKNBTcySa5LSPGeKFHRDCnrFCBfELBlx+CBrLjK57kdxpNMlK/DmOOriwrAFU5YQ",
-	"/OJvWUG54GKxBwA5hyUKQhUjOZubu8yuWcfWfl4yC7WFljCR6Rh2olkqRaaJ5iJlZHh6MugNhniUA3uU",
-	"f7t9bWbU5szzih078usYSdaUG2J5CDFqw8WC0AXl4g4L/QT35We6+bwFY8Ln9iilmOc8NYRrsuZmSagn",
-	"AXcSRNOCkeRFxopSGibSTe/PbJMQs6TmQnBdX+A+OZtpIAtplkytuWb9C7F/YzdxVFJFC2YcnT6TamXo",
-	"M5peMZG9+PoN/Li90/MlIzM75gtNeMaE4XPOVEwoWa14BqAfPwYxpWgKU8NxA2ZSqlkfLyeqSSAY0uF8",
-	"RI/HvSezE9YbzyeDHj3JJr3jdJINZo/pKRsAm+UCeb1ZRnEkaIG7yBzL5gqUKyuLt/aqjQJ6h53avT1H",
-	"trt3a5Yzf+7OTuh4fgwC5AkdzGBnJ73T+WDWG8yezMfp4/nxfMwedGcvEFqzeaPkNc+Y2rtH7gaT0o3+",
-	"3O1O5oN0SCej3uPZbNAbZyPWO80mo94Tepod0yEdpcOHPcg/s80byvfv8optSEn5Z29uyLJ5ejIZ9dj4",
-	"8bA3npwc9+jkdNYbn57Q7Pg0Oz3Jsgfd3LtUlmzv1jSM+Nx9PaHD7DEc1XiYTnrjFO4hnUx6s9mAjtP5",
-	"KT1JRw+0L3vvvlP0oMtHFjAQt9eEOF2oy1/Kkx+L8+P1y6u32elfxPcPCuFhnOGHs5VZBrhvAnmALtgB",
-	"sFOD7w63YggHzffDXg3rQivox6ezv/52/PLqx+L8ZP1L+TYb/UV8r8c7gK1muzvAaNSgyrAD3EqSWlMG",
-	"BKleyjWhhhRSo0qCIP19xdSmhilH3SpcO2NzuspNNB0OBnFU0I+8WBXRdIJ/cWH/GsZdEv87RVP2zkry",
-	"PWDmUiysmEaVuZL1oL1JwUjOrxn8K9R4npIBakGEG9iSFCnzsntK1ktqcMKMlbncFHAZNN3o+EKslzxd",
-	"gqIwICuRM40TgJYoxZwvVoplbdHfhaUFbOzSgdLAVoWfk5OTx4MGjgadOAqUEuTGnVh6Ra+Yxh15xWZJ",
-	"y5IJf5pu/99KRUZjspQrpWu9xynAC2aCh1ToNVNkLlX9DDg9FdmFcIs8JVQgMqpVrZ5knFTgmig2B13e",
-	"ql3j0SjGAwO9Cv0wmqyXPGf4xpwrjaiulC331uDUrpqggthDDTGJiT0pIe154LAl1cGZWNOgPpSWetc4",
-	"lkDGzobzAagUg2wy6Y3p8ROwSbPekI3Tx2xAn2QoYwv68SUTC7OMpqPJBE/R/13TenAf3zItVwqoXV3f",
-	"ojYoN5RoHIucJCZSEW5CUURKplImTI+JVGasxWweg64woqezcTY8YcfHT55QOhimDyNBb2CwLqXQoRfu",
-	"Gc3e0E0uKbrhUikMOjE+RbQsc56iKXxUKjnLWfE/ftWw36Yzz0j5iopN24zOuaULIyWygtCIzpihPI+m",
-	"0UxmG3KkWCpVpqfEXTMiVsWMKZDW3LBCwzTDAdjC3qQcwxU03CDSntGMvLWkbHdZo+C/KzaPptF/O6p9",
-	"kUf2V330xu7JvrJ9nqVFCqwtJNGrdOnvS5+8lmYJBgsCSNZUk0wK1o8q18JzZ7vcE6WCrWEzDYwCTPa5",
-	"Z6ja0I3uROv22JQKIYEHE8UMkMtT6+dguAFulnJlCCXIAYFEucwIF9owihRa4/20xnu1yYdDescGA6x+",
-	"S3m+sj6ueyB1ttItIj2XkhQrKzg6nT01QmFkwwlBFavfmYIFG9jLDluTwXGNLWAhPGXkJ0GvKc/pLGfI",
-	"YkBqKEHzJmjvZMEsja3RnaFAmHKhecY6ATwTxE9EmFJSEe/bawIUXJsXfrxlbuQbeO2BzvJMbByDn9sz",
-	"65MzMvn4kRiW53Ch7N7oDMgOGGRKV1YDDzxDf+25W917kW3z3Ne0aAlP5wLK5aLTaVHzwZqgGMvOFS8K",
-	"dm/mV79dH97PICjnMs/lWnuvlAZJoMlCiu4DtO5sgt5d5+GyLy3pNSMzxgRRrJDXLCMzhthyXhCuCF2w",
-	"PnlnqDKWBqsLjUwpuL3D4Pi/A0ge5rQd7MbqZ6g/wCGCYIejJhqgXzPF9m8huOhSzXiWMXHPU0ELcJt9",
-	"ypIp69oVjGVWC7UQaGc17manRl6xPe9Ncc/TXC50g10GDKDe1MPxSwtVJplFNNKK8SZwgNAX4prm/L5E",
-	"bimxic8EKTVx4tGN2IU8T//C0Te34CJMT4HNb1EuN/3DxH3sbJuW9uE0CDA1VsbKaU1mcmUV+20o0RIg",
-	"ONXUv1ysNEpMr41P/pEqyBmp3I8eXWj/cIPXykgyCw/4z2zzloHOfs8jVtXLzSsDBoE2FEwyMCpalsOO",
-	"A+eatLR21JHQpOiYBbVkNBrsY3ujGuc/GtW4/kmUSqZMaxCh5Bv01T3gldr2J98K+2xDqLuKHduozui1",
-	"NN8CBd73FrrwYuuIFAtV1O2YZ3UuW0NqSh7X2H0tDbFQIkZREdsmC+eKsgzeTuuG3r7yZTXyVgAe6Ey7",
-	"UATnZgEJTsgZQudSvqRqcV9FM/fvNnGGto43iHDILnbpTQ/2MUV5g1oNsCZgZMPB+Mnk5DGZbUzrkgwD",
-	"YeOYkbseBPRXu6WHuyh+P7gX0FmoIEPy6lmAz3NrGjpg9H15EzUd6HT+D+DwoL0Cf8eBB6nvUxt+otp6",
-	"qagmgZcCnUpN9hNYPTAXbIpUu3o4lO7YU0svDkDdtZ4bfRREAW9iUKh9RLJXRVv3vt6MzbamaMRMD5qm",
-	"fmNrKhcgPXAaGB3o8T8JujJLqfhv9xaANijeIQEtXwdO54d0qu/2NzdasZTxaycx/vTuh9fkZzYj5/gb",
-	"Kj0IT4MDDkMBF+ymjpZvg5acuXE4XULsOK8uuCDpM0YVSqMlK7pvBygv35+fvyGwLBPGoctPN5eqoOZg",
-	"YAuutaOJbjmFKOoE5JV9tQXHgSs/rErNNXEbAUFRe09AD2hdx59//rl3VkPMur3hRobbYodaqGFM/R5U",
-	"vQpeb9IOuoYry/k2/8dZNRQVHNOl4jUC7v8gn9EWXDuTAprpAOfeXeMMkoaT+iHYbXVujbPUq7KUyrDs",
-	"Fcs4Pd+U91UxDKZF7dIwyhx2hmNuUzG8jYPZEVSTEABYuKlgTMLbV22G4G4Ibufh1Qu4eEkbrKQf1Qsh",
-	"RvxsW5fvzLugwBLUPLMGcsZpzlKjyZdvv31OTseTk0ew1VLJkinDLZY9xrbzdqjNSlFSLGJk8iWTZY63",
-	"unWX44gLMKBStits4K5g1vmyx33Xq8iz7YDg3SoKVZ1VZ/ifC4yGOyJD05zM2Zqspcp0JyjGkesuN1xr",
-	"yj752oYYpyRBP990llNxlXTMXU0eydmvLDWBHx119XeVFdI+WucoDtI948CFoPEObJ9rmCjXmZPlnPoF",
-	"zfBInQScRhk1rGc4ytHmHuLoY28he9sPYbQ2tChtfOammX63a3WMgUoF/2fZU5KIVZ4nVVjPecmdd68T",
-	"OngBXcwuKnRvaPle16u3oDrIpZkR2LlRf2YExjbEows9ctPYu2DXNp/g993yrjuXuORCFCatcyBJneSY",
-	"WEevzMhKGJ6TpD7xpE8SPFPvOAPzgykcjZFAsSqi6fsqrTMOcyfhZ/j/h64LVIcB39u4oNtFHFJ7g/ha",
-	"R/ThoEuou25hlfvhkmNjjxkMDm/fP71rqvOKpHR9j62DGG4y8iWMCN4mWzq4R81kqFIomJtI80DtxgO6",
-	"ubeBrkM16AC3IXyW9ckLYymWLGWeaUIrbqUIJRlfuExGd42bKPLp6Z2ixy8RE9Zf9EnSTGFPOq+jy2rf",
-	"An6Fm/TGglN+65gmnsJTkuiNNqyw19BiA/gry+cxSaiQYlPIlbY/a1kwFN7rpSQZz1CCt3Xfbvguax9X",
-	"E8x2UpGH1/EPRDwsBQyDFaXZuCRSb3SIHYv6LPwO9qRYI7iUglo5V7IIFnB42jl9kM5/O7EidT13b9zK",
-	"eDH9p3PRRk7/LvlSEemDS7ewUmCLgYYRvcSfoctZMTLE9x2w7OsM2qu9aORdPCXJV0lNFVQBp7lmiuY+",
-	"JyVxx5Vg6oIGbTixc+vkTlTVKGbovMBeVbJsIzgPYmTzUu9Ql7a4fXjq/rK3LlXsmUoTwgqBjbOr78Yt",
-	"/PB5ULKSZRwWoPmbBi9rcbbunHRg/WiqWIvsKaE2Y3sb441al12T2BHbs9SU1Kl1dpyVpQqbyoPFaDZo",
-	"vW4y4oJhyGi2cf8Kjs3N3rxDaFu9petXTGuKruCPPUXX1TXqqJDriA9VfHvO7F1uoppVJVLbaGJBzNaG",
-	"qu8oXK003JKqvgCsg/NgVMTqTR+NBR/dai7ynStGs02AuJmUOaMC5hTO3t3FpesZMZiorVHmYpS3XyGH",
-	"KLeO28IthK+7z8QWn9kJ73MiD3UK3Rh7bgOxjmoc1hasga49V+9APO7B3MdSKvOGLtg+7Fk5sODaqM0X",
-	"mrj0sG1s3mmPd9kW7ArX3GWzVwDd4aje4lu36qF+5d1IfFEAEl9Ls1O8sNJgtQzMZNVNzyy4QSWGzBgq",
-	"rBTUPemsqpaRLLOO+b+VCgz8haKF7pMf5t65oqck4TbJIIlJIqS5nMuVyBLypa70Y26IYnOmNDHyUUwS",
-	"X+EDb8x9dgT84VOZEljiQqypElwsYI1MybIE8+lLtydkYDPF6BVo2GqVs2mtgaJ3K5fyimDkHNbM2dxc",
-	"ypXBGRzXNj6x2BPdhXCRzTKnKYPL8Qg3dXnFNgn58optdP2SS/uskjD0Uq7dcKvww470FXdwY73XUuae",
-	"jB7FFwLxhUR5uWEAGrpjMrUhaiUe2eTYLRK1wHdTaLgxmwmNUiu8A/axqci5372GFU/ddIA+r6fOyPHm",
-	"TZ8AAGupMjjygm6cBL2deyDF1WvedgF8vsVOzWNOc83aMt3eQkygAOrfQfyZ2lyqlWgkyndO58Waz2jj",
-	"LjUDjadpQ7/FzDdUG9ZylWMOlCwCfmd5CsEbXF3e6r4AJi/EjFVhCbCnYl8Y525IXCVWcWNRL53VUs/o",
-	"jFRLq5hXVnMBwjjspkFwgRT2lsI205G62gEAtgH9OvRnKDw30CpXZjmI4miGtTxRHC03maIdLo3DWHBM",
-	"GE2XoKpzo/1NhAuoXQbRvfhzQT++sO8NXaq//3NbzgK8qTmcUKpzAMap4fSt9eHYWR1p4oX1rvfJz5VD",
-	"M0ZSwYFcYw0qpjc1iQAv4EWVpmIPBewdP6M7ZYyEdJ50615WAcBDRdNbphERncIJKLRwFfo152mpSZiK",
-	"etCpBcLwJo7AsOpy3FlbKiaJz9K/tFn68MhlpWBZFbLqVJYMpZArBLz0hYAJyNLkim0uS8pVyyj051rJ",
-	"Abjw3Rb6ymA3i204V8JZG8m0IY/IkuUZ1sQ4JbkWKFPHyAVWaARMLcZwjicKy37qzHWwg9aKG8ME4cJT",
-	"RFUG592Q1nUYxVHdHqGCMYojB0QUR0DNna7J3fY5RrCryq6k6cQ3VSGmd/fQdoWFH4Q/io3dF8s1u++5",
-	"eDVjB+GuHc8MlCZfVtylUt6B8zRpeK92iAQemOyelg67kvr2Oykcm9ind6tdk/0gUFmyTNm+Hru0bK6I",
-	"VJmVtXdGjWMot6vOFq7dyHjN1geGlIw/8l9Bh/SRoJaK3Mhn63RA+QDUtm/wnxqDumdUp8vz1E7qCza2",
-	"+xycrO1Av7utLpdfL2nJfPquvf0g3mSVOk4YWpQ285mSBO5HMiV34fgX4nCWb+Xl4Y4cm0K5Utxs3mEC",
-	"TkA3z6jm6d5wSsAAqcjcsTiVB+jB15DZIPbjk/Ep+b//Z9Q/7g8f2arB2qXPRFZKLgyRIt9UySco9RGM",
-	"6qSWxpQopEBTG3WAJwhNU6a1m9h6MTXhWq+AJ1vLG9gIPgAyNmqlvUsGICqooAuG5Zt0lXEmUkvhuVwH",
-	"6Klrd+uU/uBnPbXTTGmeR9Poa1nLAFSH3CjPfogtHvdx/4pOfYedNFwteotyFwRi8Lj9CpIPjD7Lc7n2",
-	"C4IMXumtcsCt15vLVJ2E3JgW0TYGd8ycsZzt2svX+FtrJ80Xqp34sUGh+dborXHBiA6w3dAOoP1d6/m7",
-	"dtuRbjVm2HO6WI2x42xpZmNH9WMg2Xoz4bsVavC1NmLCkVds05jexRPx5qLDYOcadRJP9bKgBYtJcPNi",
-	"GzOAyZpqUeeULYB1TGYrY5UXlMRVjBUBg0mb5GGnkkIwjBg00VY/7lgfC2CC0XDBgQNQXsVZrHmGSTgy",
-	"XRV4aeqJEJqzNy+0BbnhWvCLSLWgwmU9XnYeFMwejgpWaJ1e502jWRfBKpmz22gUx+wmS1cstH8OO2j3",
-	"JFYX76ZuG45p0DYg1GK+amDkUbHSWPHUnLDCpJ+rhbbmaEf2biys5epKb78DzYlQnFxegwl9WSp+zXO2",
-	"ADUChU29wtq6RxxQBd1Yiwd9HLW4w2naS2ztKQCigwzc0A5CWJXaKEaL2w6yGrfnLPXtfA/H7JoCdGLY",
-	"8k8K3j1CsX1kU2zDCJeV5rYBnJhLn3ZIrevC1ZO/9V6aFU4GqoCeHh0tuFmuZv1UFkfWj7P8u/vHdsjM",
-	"5QZcMVb6ViCj/gAJ4IeSiRdfk+eWfzTue5sdWxdSkDKAiOhfCDAwKqOYa3smmW0ggcHcKrHvqVVLPItx",
-	"vHRmNdyC0DyPCSWGLlCd6l+IC/HVV4186v5XXwHMyjEQmz2aHNGSJ2RNQXlpqUJctDKypz75+v/9r/8N",
-	"quN3DJOFLLEmb354d07CA0vqJNZk+3In9gZW+PKqE0n8OX3/w7tzAO/oenQEy1W9cDRGtFlGKAJdl0FS",
-	"xQjN0ddu+DXTU2yGY5tzVDWOBSCaCblaLGPAm58Tf6XGDoWZBGMZyxwqz8Hm+Oor/AG00+Pj41Ok4Z/O",
-	"n8c+2F/wPOe23wZIByZ8bon1meo+eSGCkmvswTbXzCKhVCzlGrbBtTXK3dLPpfBt4FxIH47yzE5pYcae",
-	"KbBPx0dSqtQGcJN8c04XSZ+8YwIdLjOaXuHBvpj3XlGTLhNsRuq6TKoLYTWfMBkFNGzC50RIjEGwXDP0",
-	"tzq3CbpmGRW2hcaX4+Gobk3yyDaMsMu9loIFa4K0ItxcCD+/qwT00355PBgHMzlcYFE3nENdGupNKqsK",
-	"uPsyJcknmzH2XGYstjXkMXG+ePc3/HSThDfh6HqEBtSnFN9qDtfVWOuGselO9gbFJPnk1sD/XQZs5CYB",
-	"Qk2aVyM0cSb90aPYdhfB05Rz4rN4G8BZJpUgtQB72KzRSQMn0idvXBSrig8hchAF+AKAUO0arUb4P565",
-	"fZ48tb37tiMd5BtYzDv+4ZCAshrJLzGZbZxUdjXrjYvtVCbUA+Fh1bzFH6vLBXcXzAlFf3lMzRMsCvou",
-	"dzzBe+L2Z+9DbJu9INeV8ikxeNWWMs/s3TeScFj1RaV16pigQyHeFu8AS0EzRlalC2S42lEuSEnhRi6Z",
-	"Zjp0XrsNYV2PvadVyhVeH8SeK8BtlL7FyH9tkopzAVodeTQYP+mTM19M1aiksu1yxqPTuOa1sJmqISHc",
-	"vbAW4OmF0BJ9h+6NyeAYBIebfL2UzY44XR0liLN7M2rojGrWaMZB02XFM31FmTtVOHyUbdt5UywgsKdO",
-	"1cL2El/onbRUcwAgKpjcejNynjKhWaAHnJUAVW/UH2zpAuv1uk/x575UiyP3rj56+eL5N6/ffYPv3ARl",
-	"iF6jAM3JagjD/tCOkSUTtOTRNDruD/rHUYzdbdDEP+qvWZ73roRci6Nf11e674ogbuLmb8giejQUuj2r",
-	"p3UNLpngWc/3hKIuwxKGAbdwbRt1x6OjTzy7wVSmoCXk+27/ZT3kqLNl5M0HP3ullX5qPfms5Zq92rZW",
-	"w7mPFFswAVoAu8ysL/AfsZR3oz30etuehACn2z9+Fnp3tZKsoblimx7sMgSievZZa7f6OnYs6VCOFtiD",
-	"r2JlydH1sD7gKnxzcxQkde8M9+xPFO9O+XbuXhT0yBUbSfO2Ga/VboPy/AtxPCAZ3WgbJML6guFgUEss",
-	"1y6PJGEOfIJCfAbqWj4nlBRcrAy8bRyrrDTnF1k0dUHtl1ybZoZ8q83WaDDYU+XVVd0FIiun5a4IiR96",
-	"1GxjfXjlVVda/44qLIew7c48/2mFxGN7Sl2vVad51Gymgm8ND32rWa4Krx4f+mrQOQbeGx/6XtVwAl4b",
-	"nR76WrtqHwnD5TYcCLBr1BXGP5AB+ajC+23X6YebD3FQzwjXqvLz1BwDY58LHeSUfGh1ar6dzbXFSByV",
-	"Uptd7Rkp8CiiqMhk4YODGI3xWSaY71T1R1zTRm2Qb3JpEywbDSaTp06NkzkoilKwC4F1X67xZUy0dGzP",
-	"m5aunIRq91mMJRXErCWuUl1Vct5oKIl5bKBK72Zhb1FeNAKjd8Xpdk/Qm/jWl7qaZMJxtNjn8I7sc66Y",
-	"Xm41BGLrjhYlrQiun6ZnH/Tu9OdgMBg14597Pwpw+CcAbu7K2dtR7t3N9oJQ7x/s/d+avQ9OD4fUl6aD",
-	"VBgd+lrdYepfUJp0xCRa8uQ7jgkCjpHSgPiDZrYyzxqtibukzZ204aNP9h+XTuu33sJ9hY9h+10f1BBE",
-	"CsvW64rT7Y6e5Mvx4PTRtNXXsyV0/muQ9C/EW3gDe1t4sYWFGCJjmU8x865Tn9m6R3rg8i3p0WLh49u2",
-	"3C6F/ePKhq/VXTP+Ha+eJRBCSV3L7E9eyPXvoNHFu2mto8H7gV+46ei/XN3tvW2Yg57TmE7czqnqsK/r",
-	"MqFOUzrst1lQky6dIrng10wQuOfc5gxwYZPu0N3PC9dLHO43ttnJcx/icUlF2NgSVc+VZnVh2V7b9xtf",
-	"O9U6sj11y60G++0PcHW1Zq9KFw/Ha3zn0ssuuHbA06yg/AygXjSyOeoWjzVQ5FsOVoEvk8PqQx/tdPWp",
-	"xEh5v+8sdG5rz44O2dJBNeX93QeNpaufA8Dh1eJ7oagLZzuBwQbyt8JyXvXILyQGot0XG3atjJ98aix5",
-	"QObnjnXdir6nsPODuUTxfUBg34oHAOK1U1cU2rhhQ4iuVZFVdX+kwndEr1PTqwd25s6mGJ0uSKwOjEki",
-	"2EeTxO6jBrRgdUAIyxBtAXFMqL5yrsVmh6mKy+qdNDQ37O6UfIuka38gpMNcvqu3sXQFXge4Gh2vv6s9",
-	"Wr3W2eW2UTHrzsVWrNlPdokG6f5hqv7r6L3/ii5FTEBsKaDvGFUu0B4ERA8z7ixdHs1dEf4ufUy5L/IQ",
-	"9pGmJt84NcrlbFkljAsf8VdUaOpyKGdsQQXGnxU37Cmh7vO3BFQAqrTNi8FmVvVrFwJD+KDAeeehtgFe",
-	"NOL65M+Mlf4u2dxxm89CtS/ztt/TQYei71BW5wTAK0u5xl/BLrsQdCErB2cc1jUCp+FiZROrFLPlaiRZ",
-	"U45L+2E+tOPUGK5tTRPm19iuMbjQPjOTZnU/hFvUzaDpuJFkIdEDq2SB+TVJTg3TxnarcfCgqS0wKaiq",
-	"6pmxBRe65vtOhtnTMa4H3BUrzcNKgAM/nRgAv3bfkXR9TaoKpA6Q4NVuERt+BWp06weO/hmCiolWe1Zf",
-	"zCbYuvMrv9XXiF1F5u/zMdmSKnMX+Yn0ey8R6t7c4cz1HTDCliChOM3XdOMv6R9C9F9GiA4PBjT8Wsm/",
-	"k/j9FtvL3FP8YnnXfskbNF/DilAsGXSZbk4AW/OFJC4jcJdg5sa2jMCyeRBN0+o7mTr2efkXoqsQpZ0m",
-	"HlcJzl5+8EY5UdzMq3fpcuiFcWl8S6pd5duFkGsRJs1N23VUZ29eWKG8yOWM5o0y2rpbheYLYc1xJ+Jb",
-	"R4JpaG/ogmnXEghtRf/Fg9nGcZM+qZoo+KSMgmYsrlJRpSLW0Z0Fma6FTYSD//kuGbieVRe4SPNVxlwk",
-	"Tv+XUStWfS2O5lq6T68k7bhxElc17lWCWxgODUoOYlIqfk0NuxDwZoz4ANIJhm4fI82ynhT6C6KZMVws",
-	"bLpjwkSqNkiG2BSkT76Bo0NrpsowrqLWhGvQ2FzXtp0qju2O45B7uIpzqDG7U7Gx/om6GL9Lcai+8PIg",
-	"yoyqu3Ac8vlKuMuHfL1yePvXK3f1pWoQUZjY6mgGr9Eu+FrU2w2qU0K2mi08nAXf7AYdniqQtpbN/u8P",
-	"rw0FPTvef7IB7gM/o2v7NrjvNsVRTmcs95+Rr3B8LXnK9BQ4AFyO1Sznqauz/XDnGHnQiWqvX6Lqy/KH",
-	"Y+IPx8Tn5zrpPbWpuyoSOytSu2oJb6up3YrLuUpJX1HlRSmIevuvw5Q0q3EhJ9qTSNVsaCLzzEY7ViVI",
-	"geFgULFgTTdOPcGWSXJu1aJ1s1MFN31y1mhqVEXEL0TQ0qjq+3HFWGmVPmD4zuTnBtOsaj+FnJPRYGAL",
-	"C5kNkPkWZ33yWrr56oZqvomNK0VpdCKrl8Til6Dxmm/FMw2LGGghURlxXUkpiBz4X87nzEbvXjT6/lyI",
-	"SoL7Li9VfzR0dNgWQ0EPFJsQYFsWJah9vWPCxgL9EPtVhFbw39aQKm6CR18G3WoePW31l8r4fF7heO1c",
-	"JUuWZwCzqD5vA5O4psWP6t40HINdlQ45barNlv4RItvlDCnEqqhVV38TNtG6EM0P5GlDN3v6bLkvIqCh",
-	"PLWOs20joKMY3Ra/ust7Idzt9Z+9rnRQrLZ2pkHjN28JoFLcAI5rkrHS9oQX2CqvoCaZwsAeSbClVoKU",
-	"xHJrDsg5Sb775pz4akC3XhJXVVtHHlBXLqFto4vmCz0LUdInQfXPhSCwB6zXU4yUimk0NZJGLl2CZgE6",
-	"x0jQyQGrWdzA5ldeLgtmljLTia3rIiQB7Zxll74prW0hYudVrhcCy1zrnU3VAKRkRfKUnAFOXIfquuCc",
-	"K8IzTWgO4hpxZ9uQ7UFeG3P2+ANkbXPcxE6Njc22Zv5Bbcj38MsX2q+SFVxU62BPRdqIVIZ1sBqtMKeS",
-	"Yj3Fr2ur+DPAmVX5zFqSt+/OrOEHCP91faWT2lhDdytfCGqAq8Ed1FjgBtPJEvdK80XyyHeow++z1mdo",
-	"t+cs6eCr7K4TC2LbFzTxxdJWdT13FA9WHEmanTCshzpp1mrjpoI+L96CdyfmqSiUb4D4d7KoO9HhYoUN",
-	"4wnbca02elKZsbDtZPDdiGllACTb2S1JHCLjQiQ7G4l07avx+7bXoEJNWwlw1yLZUa6etNwJLRQ7paET",
-	"IPeT52y+G04DsZ3sLtmrbCRxzTVdCwIU37kEE9pIV8f+hb4Qjmvbe9l5sDFJ9rYHSOqPntY4OqSvQLLb",
-	"GPedp3YY4/dObUZu9kxmmzsaebZzYiur2aczasfxfFJ6aOdVoXvfezE00mhZukblkZDiEhuv0tTwa1a3",
-	"dkJD7vX6SfHjKD2fbN5eDf/y28uTj2+y8ff6T48Xz+anZ+ynKI6QknA2VBg7NNwPlTU343lubZNPUUrz",
-	"fEbTK3zrV3pNre44pTlT5svhIzCsXPkhHAnNfTnrUTqDKUMwfylPfizOj9cvr95mp38R37eTX2qb3U6F",
-	"ALgn8L+caR3dw5xstiS9aXbKqlrjf5aV30EAP4i6q2OMzjpbaGvsHy6PNCSGqnXb+0/e6K6yXKq+hEHf",
-	"P9+875Dzr/vnvfftg6OqCW5UN6zdahlWdZm1iXphF08hHS8O81qNJAvmjO6bD3CCd9rKATTStRWnWjc2",
-	"4in3/eBDYx/hD5j3VHtuvY8Z1NGVxrRIbMVl5bNaCfvhn2LGMk0cecT2y6VUk/p6oJeVGtq3d+gfiu6q",
-	"P6db1nV+7ljUPazw4p/WH1fGMj/8sCksNJpMwPgAHgSctmrp2XW0rudkcLKfc3PtvejwBbU6JHb0NgyS",
-	"LOvSmz/8QYGT5BnN3Ld1/2k52verjxgevFz728H49uTwRTu+DfgfVKDR6n231ZkJ2UowfLvHX8t5de77",
-	"3Fbavm1z7YJVpZLZKrXfWnKPql4EOz1aVY/B5oPPqtl+B1Ns11K3bexg0fZP91zeWlzfwRS3L2/rxhsd",
-	"036vFTu32iieue/K+xZtFOc0Otv93ms121j+o9Y6+lT/8SA4vT3jp3bzHAyw1TF6dQPdB0NP273VJLr2",
-	"r/e8Ym/dNO9wliYcmUz9oktGc7P8zf0VdmhzT2wjlN5xfxj2OXGPux5taJE3Hx19ArX/xj3ECi5cEDmy",
-	"w0BnCNklG9iYNYzUzcZp/aoFzFFHYc0vcuUZq+3vSkkqy03VFbZqv+bT5bCLFcs1W/s8pGZ/mU9Lqc0N",
-	"WiyK05kzfZZVWMHngzf7GkVxR+tleKn6QAK6pqqvXoDuPR4f90GP+VAJhK0PyXiX7e60jYbPt3LieHP8",
-	"C01eNXI0yPWo9kYW/SBTEG27HSUrjcAJurJnbCMxn1PXLu9eVRTSTn9odlVvdOR0uTLYIAvddwFMVYu/",
-	"nXjxvvDAPb7DLW6dr66dDuDHe38Iuj9ha7YjHSCpE0PugxHb0JwFLfg00mBB0yUXLZd7lQljAweGgu3k",
-	"WtaB4XHNFJ9v2qviZe1Y9B3aRk7hd62X7AXAryrPaE5F6jePZW/XXEulw6lLdDT8/wAAAP//",
+	"7L39ctu29ij6KhjeO9Oml5IlWYpjeX4z10mbxrv5qu3s7Ow6Y0IkJKEmAZaArKgZz5ynOec9zqOcJzmD",
+	"tQASpChZdtz+2j35p40pfC4srO+18DmIZZZLwYRWwfhzwD7RLE8Z/PtUKs2KZylnQp9pqpn5qBZZRotV",
+	"MA6OSQw/ET2nmiypImrJdTxnCZHTaRAG1zRdQJ94TsWMJZdUB+Ng0Bs87vT7ncHgvHc4HuyPR/3uqDf6",
+	"dxAGON4lT4Jx8HO2f33+ZPWyGFz9a3LwevnvXv4iHqnvp/8Yzo7Z4bsgDApGlRTBODjRiigWFwyXMZUL",
+	"kRAuCCWpnB0RzeMrpsnwoN/vBmGgcCtBwhWdpCwJbm7C2l7Vvffpuv/y+a57iQtG9Q4gEjQza5/wNOVi",
+	"1rabMFjkyQ5j3Xys9v3DNRP6OWNJY+eCMPNLSKhISCYLRrQkscyYv2togpumseZwIrj7rl1JEJpfZBGM",
+	"g39cPUlOB9cvlz+PPp3/fiCeZvvxh/xw/qMaTo/Z43f/v4Oh7XKJf+/Q0/RIkoIpFYyD/uGg2+sOugcG",
+	"tIB9cKh0oee9sT2ajGmaUE3hh6lmhfmHZjQLxkFOV0EYaG4+BjOZGiS5CQM4TYNHQRjIOF4UxQ5HVrDf",
+	"FkxZVBhO+/Fo2mOd/UmfdYbJ42HnkI5Ypz85mPbi3nRAR2ZwTYsZ07uhDra91KuclZAPbj6GgTmwYKyL",
+	"BQsDwT6Z4Y6nZ69W1+8//E6nLyarSX694mlv/1n2Lk/P//309b8+vHreWb7KVm+Ss97pk5/y+PnLDwe/",
+	"ZqNXxeDTOV+cq99/HBVvf3t7/HPQwJ71SwNgJ3JKqL1A/+lIExt434TBhE0B8rti0+BvgU1/JAadAfFe",
+	"Q6FCampwgyxEwgqyBDCWKKRcJ0NtdySf7FPOC6agnVikqT2EXv+Q0kl/0DncT/qdg3g06jyho2GnP+0l",
+	"g8lBfMj6vSAMUqr05ULZebC/ob8Lgz1wfgZWYdtyek86vf5572Dc6417vW6v12sup1r2/tqyy0X22HDY",
+	"GfQo7Rwk/V5nsj8ddQ4Okl7cnwzo4+nwtkWqRc4KxRLD9T4CEs4ZTViB/J5q9pJnXMN/zJeEqbjgub2f",
+	"L+SSZFSsiMVBRfScKxLTNGUFyeiKZPSKGcar54xYeJAlF4lcAuON5yyDm2OxiwvNZqxARHCTn7KMcmGY",
+	"2+YFyKmZIiO0YCRlU32X0RVr2dr7OcNV42oJE4kKzU4Ui6VIFFFcxIz0Dw96nV4fjrKHR/nv2+dmulgd",
+	"O1qxYUduHi3JknJNkIYQXay4mBE6o1zcYaJ35r68p6svmzAkfIpHKcU05bEmXJEl13NCHQrYkyCKZoxE",
+	"JwnLcqmZiFedn9gqAonpQnBVXeAuOZ4ogxZSz1mx5Ip1L8T2jd2EQU4LmjFt8fSpLBaaPqXxFRPJyfdv",
+	"zY/rOz2fMzLBNt8owhMmNJ9yVoSEksWCG+GN7D82bKqgsRkaJEaxIjFVrAuXE0Rhwxji/nRA94edJ5MD",
+	"1hlOR70OPUhGnf14lPQmj+kh6xkyywXQej2v5DSeWJLNCyNcIS9e26vShcF3s1PcG8qhW7eGlPlLd3ZA",
+	"h9N9w0Ce0N7E7OygczjtTTq9yZPpMH483Z8O2YPu7ARWq1dvC3nNE1Zs3SO3jUluW3/pdkfTXtyno0Hn",
+	"8WTS6wyTAescJqNB5wk9TPZpnw7i/sMe5E9s9Zby7bu8YiuSU/7Fm+uzZBofjAYdNnzc7wxHB/sdOjqc",
+	"dIaHBzTZP0wOD5LkQTd3Fsucbd2aMi2+dF9PaD95bI5q2I9HnWFs7iEdjTqTSY8O4+khPYgHD7QvvHc/",
+	"FnSny0dmpiFsr77ieFZcfsgPfs7O95cvr06Tw3+KFw+6wt0ow5vjhZ57sK8vcgdZsGXBlVp7x3UXDNZB",
+	"0+1rL5u1gdXIx4eTf/2+//Lq5+z8YPkhP00G/xQv1HDDYsvR7r5gUGpAZNiw3JKToipjGKmayyWhmmRS",
+	"gUgCS/ptwYpVtaYUZCt/7oRN6SLVwbjf64VBRj/xbJEF4xH8xQX+1Q/bOP6PBY3ZGXLyLctMpZghm0Yj",
+	"ieP1RnqTgpGUXzPzL1/iOSI9kIII12ZLUsTM8e4xWc6phgETlqdylZnLoOhKhRdiOefx3AgKPbIQKVMw",
+	"gJESpZjy2aJgSZP1t0FpZjZ2aZdSg1YJn4ODg8e9Gox6rTDyhBKgxq1QekWvmIIdOcFmTvOcCXeadv/P",
+	"ZUEGQzKXi0JVco8VgGdMex+pUEtWkKksqm+G0lORXAg7yRGhAoBRzopykrZcgStSsKmR5VHsGg4GIRwY",
+	"WKJimTFFlnOeMugx5YUCUJfClu3VO8RZIxAQOyAhRiHBkxISzwOazanyzgRVg+pQGuJd7Vg8HjvpT3tG",
+	"pOglo1FnSPefGJ006fTZMH7MevRJAjw2o59eMjHT82A8GI3gFN3fFa579/GUKbkoDLYX17eIDYVtShS0",
+	"BUoSElkQrn1WRHJWxEzoDhOxTFiD2Dw2ssKAHk6GSf+A7e8/eUJprx8/DAe9MY1VLoXyLa1PafKWrlJJ",
+	"wQwXS6HBiPE5oHme8hhU4b28kJOUZf/fr2D6rBtstZSvqFg11eiUI15oKYEU+Ep0wjTlaTAOJjJZkb2C",
+	"xbJI1JjYa0bEIpuwwnBrrlmmzDD9Xi+oVMqhuYKaawDaU5qQU0Rl3GUFgv+3YNNgHPw/e5W9eQ9/VXtv",
+	"cU/YZf08cwSKmVtIohbx3N2XLnkt9dwoLLBAMM4mUrBuUJl0re5yT5AKtjSbqUHUrAm/O4KqNF2pVrCu",
+	"t42pENLQYFIwbdDlCO0cDDbA9VwuNKEEKKBBUS4TwoXSjCbdGtwPK7iXm3w4oLds0IPqc8rTBdq47gHU",
+	"yUI1kPRcSpItkHG0GnsqgJqWNSMELVjVZ2w0WE9fttAa9fYraBkSwmNG3gl6TXlKJykDEmO4RiFoWl/a",
+	"mcwY4tgSzBmFYaZcKJ6w1gUeC+IGIqwoZEGcba++IO/anLj2SNzID6bbA53lsVhZAj/FM+uSYzL69Ilo",
+	"lqbmQuHe6MSgnSGQMV2gBO5Zhv7Vsbe6c5Ks09zXNGswT2sCSuWs1WhR0cEKoRhLzgueZezexK/qXR3e",
+	"e8MopzJN5VI5q5QynECRmRTtB4jmbALWXWvhwk5zes3IhDFBCpbJa5aQCQNoWSsILwidsS4507TQiIPl",
+	"hQai5N3evnf8P5qVPMxp27VrlM9AfjCHaBi7OWqizOqXrGDbt+BddFlMeJIwcc9TAQ1wnXzKnBVo2hWM",
+	"JSiF4gqU1Ro3k1Mtr9iWfmPY8ziVM1Ujlx4BqDb1cPQSV5VIhoAGXNFOBfYAeiKuacrvi+SIiXV4RoCp",
+	"kWWPtsUm4Dn8Fxa/OS4X1nRkyPwa5nLd3Y3dh1a3aUgfVoIwqsZCI59WZCIXKNivrxI0AQJDjV3nbKGA",
+	"YzppfPRniiDHpDQ/OnCB/sM1XCstycQ/4J/Y6pQZmf2eR1yUnetXxigESlOjkhmloqE5bDhwrkhDagcZ",
+	"CVSKllFASgalAT/jjaqd/2BQwfqdyAsZMwWeZ/ID2Ooe8Eqt25NvXftkRai9ii3bKM/otdTPDQbe9xZa",
+	"92LjiArmi6jrPs/yXNaaVJg8rKD7WmqCqwSIgiC2jhbWFIUEHoe1TW+f+bJseesCHuhM20Bkzg0X4p2Q",
+	"VYTOpXxJi9l9Bc3U9a3DDHQdpxBBk03k0qke7FMM/AakGkOaDCHr94ZPRgePyWSlG5ek7zEbS4zs9SBG",
+	"fsUtPdxFcfuBvRiZhQrSJ6+eevA8R9XQLkbdlzatBQEBCqL9w1B4I70a+g4NdxLfx+h+ogqtVFQRz0oB",
+	"RqU6+fG0HjOW2RQpd/VwIN2wp4Zc7C1103y29Z7nBbwJjUDtPJKd0tu6tXvdN9sYouYz3WmYqsfaUNZB",
+	"uuMwprUnx78TdKHnsuC/35sBolO8hQMiXTeUzjVpFd/xN9u6YDHj15Zj/OPszWvynk3IOfwGQg+sp0YB",
+	"+z6D83ZTecvXlxYd23YwXESwnRMXrJP0KaMFcKM5y9pvhxFeXpyfvyVmWia0BZcbbiqLjOqdF5txpSxO",
+	"tPMpAFHrQl5h18Y6dpz5YUVqrojdiGEUlfXEyAGN6/j+/fvOcbVi1m4N19LfFttVQ/V96vfA6oXXvY47",
+	"YBouNefb7B/HZVMQcHSbiFdzuP9JNqO1dW0MCqiHA5w7c41VSGpG6ocgt+W51c5SLfJcFpolr1jC6fkq",
+	"v6+IoSEsapOEkadmZ9DmNhHD6TgQHUEV8RdgJq4LGCP/9pWbIbAbAtt5ePHCXLyouayoG1QTAUTcaGuX",
+	"79iZoIwmqHiCCnLCacpirci3p8+fkcPh6OCR2WpeyJwVmiOUHcTW43YoRqUUUsxCIPI5k3kKt7pxl8OA",
+	"C6NAxWyT28BewaS1s4N9W1eg2djA61t6ocqzanX/cwHecItkGLc8ZUuylEWiWpeiLbpuMsM1huyS79HF",
+	"OCYR2PnGk5SKq6hl7HLwQE5+ZbEOGqHRZ6UW0jxaayj2wj1Dz4Sg4A6sn6sfKNcak2WN+hlN4EgtBxwH",
+	"CdWsoznw0foewuBTZyY76x9Na6VplqN/5qYefrdpdvCBysL8nyVHJBKLNI1Kt561klvrXuvqTAcwMVuv",
+	"0L1Xy7eaXp0G1YIu9YjA1o26MyOmbY09Wtcj17W9C3aN8QR/7JY33bnIBhcCM2mcA4mqIMcIDb0yIQuh",
+	"eUqi6sSjLongTJ3hzKgfrIDW4AkUiywY/1KGdYZ+7KT52fz/Y9sFqtyAv6Bf0O6iFuRfQ77GEX3c6RKq",
+	"tltYxn7Y4NjQQQacw+v3T20a6rxEKVXdYzQQm5sMdAk8grfxlhbqUREZWhTAmOtAc4u6FQ66VcaDpYND",
+	"zSNGLaTHS0rZRnoUq1B/icKzRvw3P//xd8BLJLlztM8aKXApM+sbXpX2TMNSAX6hEUOWc2lAYH5VdAtr",
+	"ZLshAp5Z88T9qCIcrFxq6B/UbRjReidyimkINkmgBRM29a3ge1d8f8mVZskzGz3fxHcXTN86Hxrorcpo",
+	"2sEGqrhZ61qjFdvZToLc7jbDDpxG66upHJ+AEhgQw5IuOXH4P5dpoggteX9BKEn4zMYF29XVYe2SPVoF",
+	"OTdFSFh31iVRPSEkasU9myOytvgFbNLB0aqSVYQA0LQjEqmV0ixDpobQMNIKS6chiaiQYpXJhcKflcwY",
+	"iMLmSiQ8AXm4qUm2r++yshjXl9m8tG69fsaZmcqwX5blemVDsp0KLzZM6nJaWghbwWqu2tgoadNCZt4E",
+	"Fk4bh/eSY26/CoBdz2yPW8UYCKZrnbSWIbOJYJdI+uCyop93syaO+P7xyJ2hjQDT0of3HaDssnaas53U",
+	"opiOSPRdVGEFLQzfvmYFTV2EV2SPK4JAIGWIeoRjq+hOWFVLDWq9wE7xQLLhnQfRsn6po9sJF3AD/9Td",
+	"ZW9cqtARlfoKSwDWzq66G7fQw2deAliScDMBTd/WaFmDsrVneBiaDoo/2jeOCEU6vg7xWubYpkGwxfoo",
+	"FSa16nAtZ2XZKrjNILUTQ0CWdUKcMXDATlb2X96x2dHrdwgsFad0+YopRcGx8qlT0GV5jVryTVu8rSXd",
+	"njK8y3VQs+vN/Jp5ERAY+HFH1o3csIVnZ61H837OwMfocesCBSm7EpoWjCYrD3ATKVNGxWY5oKLS1Yjg",
+	"mldo4rAe/9uvkAWUncdu4RbE3ypD4YD3OZGHOoV2iD1rl5pq4Npy9XaE4xbIfcplod/SGdsGPeQDM650",
+	"sfpGERtsuQ7NO+3xLtsyu4I5N1nAygXd4ahOodetWp2beTMQTzIDxNdSb2QvLNeQe2ZGQnHTEQuuQYgh",
+	"EwYCKzXinrQ2ioa0L5OW8Z/LguSFnBU0U13yZupMlWpMIo4hO1FIIiH1JZQXiMi3qpSPuSYFm7JCES0f",
+	"hSRy+XKmx9TFGpk/XGBgZKa4EEtaCC5mZo6kkHnOzLB2T0DAJgWjV0bCLhYpG1cSKNiKUymvCMShmDlT",
+	"NtWXcqFhBEu1tQvTd0h3IWycQJ7SmJnL8Qg2dXnFVhH59oqtVNXJBlGXIU1qLpe2OQr8Zkfqitt1Q/bk",
+	"XKYOjR6FFwLgBUh5uWJmaWDcTIoVKRbiEYaar6EoLr4dQ/2NYV4BcC3/DuBnXaJzt30OZE/teAAW5COr",
+	"5Dj1pkvMApaySMyRZ3RlOegOGpiEUFE3520XwEUvbZQ8pjRVrMnT8RZCOJLB/g3InxSry2IhamknrcM5",
+	"tubiQ7kNdALlaVyTbyGOFMSGpVykEFEoM4/eIU0hcIPLy1veFwPJCzFhpZPP6FOhSzO1NyQswxS5RtBL",
+	"q7VUI1olFXEVojQrKkAYN7upIZzHhZ2msE50pCp3YBa2MvK1bx0s4NyMVLnQ814QBhPIjAvCYL5KCtpi",
+	"INyNBIeE0XhuRHWulbuJ5gIqG493L/qc0U8n2K9vE2fcn+t81qw31rsjSnkOhnAqc/qofVhyVvlteYa+",
+	"qi55X7oHQkAVaMgVZHRDsGAdCeACXpRBX3goRt9xI9pTBr9i60k37mXpTt+VNZ0yBYBoZU4GQzNrc6wo",
+	"T0NMgsDunU7NY4Y3YWAUqzYzOOpSIYlczssl5ryYT9aoBkmKQKpjmTPgQjat9tKl1UaGl0ZXbHWZU140",
+	"lEJ3riUfMBe+XUNfaKgNs77OhbDaRjSu8SMyZ2kCGWZWSK4YytgScgH5Th5RA6tkiRRIfqo8EKMHLQuu",
+	"NROEC4cRZVKpM+qjIb6qlWP+5dYYhIFdRBAGBptbDf2b9XOIByktmlHdJabLtGZn7qHNfCXXCH4UK9wX",
+	"SxW777k4MWMD4i4tzfSEJmdsbBMp70B56ji8VToEBPdUdodLu11JdfudFJZMbJO7i02DvREgLCFRxu6h",
+	"TXLgBZFFgrz2zqCxBOV20RnXtRkYNXtzOyyMMLNy3nZglFwYPppJcYujZLMD4kTv6HfY1c+LhIEVf4QF",
+	"D1P1WmGDEh8E/Xmm1tLbY4VmM8AD+T/qRbq2QQQM/ZYyPTRMtnhhAFiVM6bmufSWvhkjX7PljiEDZVm1",
+	"X41W4zz9rTioNox14gUY3Bv3/pgYg3t67dtsoc2gbW9jm8/BSn8t4Lf8w+ZqqTnNmUvPQH5kBC5ZpgYR",
+	"BjYOzGyhJDIUOxqTu8ggF2J3IQQluLubFs+YbniH76BEVa5jjdqK9cOg9mN23sY0KpeqFZSDYF1KXtWi",
+	"k8gJDGokeuEFzMHUVCRo6bAnQxcJ10QXlAN79xKn+5D//vDuWBxgM05tcLxXqoAFW0xFGalJjgWJaKz5",
+	"NYsgbSumAj7SJOPCSINUywIuobmQkatnGIVo6CkWKSPRbwtqUIkLlkRHF2IijYIA2WyYJg9MDug24o8T",
+	"+HBicyxVmURvrPZADsXiRcH16gwCdj069JQqHm8Nv/BEPHOceGWtUmfoi8s5x6C3xwfDQ/K//9egu9/t",
+	"P8IqA5XTkokklxw8v+mqDFYFvQaWUa58rnUOYrjRRQctyxOExjFTyg6MfhpFuFILI3WibdEISvCBANIt",
+	"lDM6mxVlVNAZg3IPBiuZiJFipnLpgaeq9VGlAPqO9jEOM6ZpGoyD72Ul5cJNsK2cgEWw2IyTXEq65yry",
+	"xf5swakVIIj/udkFyJFpfZymcukmNFd8odbKB6x1r09TVh60bRpEsNa4ZeSEpWzTXr6H3xo7qXcod+La",
+	"eoVp1lqvtfNatCzbNm1ZtKPdHUe7bzvStUJOW04Xsjc3nC1N0DteffYCOxp9S9BAtyZg/JZXbFUb3sYf",
+	"WUK82jJHFfRbdjaCU0i8mxeiV9QMVlf8WodsLFiFZLLQqJ6BrlHGZMHCzKB19MChpBAMfKJ1sFWfW+aH",
+	"hFmvtcd2nCcZDVAQtCvjRQaXphoIVnP89kThkmvGUzeJLGZU2CyJy9aDMqP7rbwZGqfXetNo0oawhUzZ",
+	"bTgKbTajpU0u3j4GNto8CErO7diNDucabhuAIuTLgocOFAsFGdL1AUtIurEaYKu3tmhv25q5bB2K2+9A",
+	"fSBgJ5fXRva5zAt+zVMG8VrAbKoZljWRKqMrtOmAFbdidzBMc4q1PXmLaEED27QFERa50gWj2W0HWbbb",
+	"cpbqdroHbTYNYbR+s+V3hem7B2x7D1NyfB8+cnMsGCum0qUpUDTO2vozp84OvYDBjCigxnt7M67ni0k3",
+	"ltkeWqrnv9l/rAcF2OinK8Zyp9QPuj1AgDc5Eyffk2dIP2r3vUmO0UjuBUUBILoX4o3wzH5G9DVnkmDB",
+	"KQhXKRMBjlAscSTG0tIJakwZoWkaEko0nYE41b0QF+K772r5V93vvjNrLiwBwWyTaI/mPCJLaoSXhijE",
+	"RSODa+yStf7P//ifRhX5kUG0HSJr9PbN2TnxDyyqZPho/XJHeANLeDnRiUTunF68OTs3y9u7HuyZ6cra",
+	"eQpidlhCKCy6KptghF6agjfRSLZqDMXzsJhXWRMhM4BmQi5m89DAzY0Jv1KNTc1IgrGEJRaU50aH/e47",
+	"+MFIp/v7+4eAw+/On4UunCnjacqxPpfhDky46Dn0CqkuORFeiRao2TpVDIGQFyzmymzDKFb0igk79TMp",
+	"XNlYG7RkjvIYh7SRqXO5RP3B6RhFsTKwiX44p7OoS86YAJPyhMZXcLAn084rquN5BMXLbVXq4kKg5OOH",
+	"2xkJm/ApERK8rCxVDGw/1vwCzidGBZbc+nbYH1SlzB5hgSmc7rUUzJvTcCvC9YVw41uTkhv22/3e0BvJ",
+	"wgKKwJhzqEpJOBUdRQF7X8Yk+owR5s9kwkKsORMS6220f5ufbiL/JuxdD0Ah/xxDr3pzVbZFQzMGdOIN",
+	"Ckn02c4B/7v0yMhNZBA1ql8NX8UZdQePQqxGBqcpp8Rl/dQWh0QqAmypdDo4kS55a/30pQfc6c4LpElm",
+	"CeWuwQph/g9njt+jI6z1u+7LJT+AldS6Ns0hGcyqhfeFZLKyXNnWuKldbCsygRxoPpbF3tyx2twxe8Es",
+	"U3SXR1c0AUHQtblmEdwTuz+8DyFqvUB1pTwiGq7aXKYJ3n0tCTeznpRSpwoJGKjCdfZu1gK69yK3rlpb",
+	"a4ILklNzI+dMMeW75+yGIA8Y72kZVArXB6BnC3bUUuVDoL8YhmedHCgjD3rDJ11y7JKva5nXWF5vODgM",
+	"K1prNlMWMDZ3z88dPLoQSoJ3xPYY9fYN47CDL+eyXkGvrQIVsXpvQjWdUMVqxbtoPC9ppstAt6dqDh94",
+	"23pkKPMQ7MiKWlCO6hu1EZcqCmCQCszQYN1IecyEYp4ccJybVXUG3d6aLLBcLrsUfu7KYrZn+6q9lyfP",
+	"fnh99gP0ufHKFjiJwkhOKCH0u31sI3MmaM6DcbDf7XX3gxCq4YGKv9ddsjTtXAm5FHu/Lq9U1yZN3oT1",
+	"34BEdKjPdDsop7U1zpngScfVkKQ2htw0M9TClnlWLZ/2PvPkBoI1vRLSv7Sbxqome60lpm8+utGrjIHG",
+	"ly+arl7bdW02GHuvYDMmjBTALhO0Lf8ZUzmz7EPPt25J8GC6/uMXgXdT6elqNVds1TG79BdRfvuiuRt1",
+	"oFumtCCXzrT6oLMgL9m77nuYG8zYF7oK8VkY8BdgupCrKOoJoGAyAGEQvKSgRhaMomEE2OMslROa+vmH",
+	"hgVAyGQslV9SFWQA5AmE20KlpUR8kgRjG47zkiv9rFQTG4BsOnbTVanPgJrG7W7q1UA9s3FbuVrnJtst",
+	"3bphet+cBRSSSLBPOgptwVcAgmN+ACEMBw8JVVe2xkU9+97I5+D8UJvqEWPYeqPC7lYHw/qKy1LIniX1",
+	"T66F/LFRUXXQ621J6G9L5M9tPGDbybl2e/Vks90z7Jv9WouM1dPU7NljjOOm1K96jcb/tJIyQzzEtm7l",
+	"Ye/Vy+pBr/6uveqFS0zX/V27ejUEw2A4ONy1X7MQE2CCRfodZ7a1V30XFZA25/j5pW5Q/mguR2WpNtSx",
+	"vKiOWvACqZ6CGJyZ8mIb4Zmwdi6y97kMGbjZ81KJN4ZFbU9Pbk80tk5odMga2bqWqo1PwKCNxCsKdyH2",
+	"eyShKxVWV6bf61V6jyVMJPIzryNQBSdG6U8Nm8u4WGjTW7NduI3Ly/5iUmQUn5TmO1IjN+39qFHVu7X2",
+	"hwXYV1rz16E1veGu/coyh39tEoWeiDYyRdcoRht9Cu8oLDeVkTDIpdKbHgWghkaRgopEZi5kCXz6Lhob",
+	"8gLKqvxLWqtI4Z5WwESk2rMG0ZEVtGUKkrFgFwKqjdjnFkKiZCMOxaZdU2UfY5xTQfRSwizlVSXntWcM",
+	"IHRtIpPVZhJ2ClpHLVzrrjBdf4nCiIm3dGp7mqFFkuvfkXxOC6bma2Vo2bKlMGYjrswN08EPnTv92ev1",
+	"Bnd4yXP3h+du7krZm7F3m0u8ewFoX8n735q89w53X6kriGa4wmDXblVd478gN2nxbDf4yY8cwhYtIaUe",
+	"8ntPqMg0qT2I88XS8N5n/MeltR2hz2lbuR3/0RfnGhdECiTrVZ2j9XckyLfD3uGjceM1iQbT+a9e1L0Q",
+	"p6YHVFR0bAsSlkXCEpeK4RxwLgNsC/eA6Rvco0HCh7dtuVmA6euV9btVtRr/jlcPEYRQUlXQcicv5PIP",
+	"kOjCzbjW8qzYju+qtrz6U97trY//1O1p6+a0jztSFGcZ3mC3rcoQrEffhvb90iXkVmJY0crc7M23+sd6",
+	"HPUX67SlBfUuJrYqPPkeiq3te7MxyPur1PNVqf3z7G5nc7n0ovzr76L/ETrtQm8OUbcZ9MqLs4f0Cz++",
+	"3pdE1qM6qPKKzzCwywkWlu5raKUg6gXiALwYfSms3uvKsYKcApUBUEiB7AhLvQxEwzJSpgpSTCCeyfk5",
+	"nOspkUxdgFi0hJeo9Rhjesp3qv14AJeNANOBlAUhBkYwtKuvfCnNcAldPgCSHF2IpVP8IXI+wcgL98oi",
+	"PJ3lNg/hAq/oFdTWdmdRpkXYEA//AQuEVM4KSI8HD4ANeKlSUyC6DAHbCNI/fntio8nqXjauCE2XZl04",
+	"dZecMa25eyWyJQNmTlXY8C1h4ku4u6B4ts5S4DI+lcnqC7iJd8WWXMdzAq8zTH013+XoQKKYk/qpIlDK",
+	"AyvupnJ2RDSPr5gmw4N+v1tmv3nevztr4o0t39QzbcrSYv9pnBULF6Bcv/zKZj0m4r3x+PfitP2dp2s+",
+	"3QK9R7vvs6U0+19d7Vln9kiJSvIpp1PIr9rRolCV02oV9v1X3jJqJkI2MePXTFQ+fwjaLcMuNM/sC7aG",
+	"pwIDSlMXp2FT0yByA0zPC8WqAmxbfV8/XO8SaFGr79l41rlW5XNTmIIr8be7XhXeuURh27o2rKdeafAL",
+	"FnVSywmqHharFkWec5FU5eSgSp+Lmbd1HImW8n6ve7du6wvDQXaqvdrdfNDyS+NRdq+qunUVVYHJ1sXA",
+	"s8W3ruW8fJk5kyCT2diYTTODol6bcod89A3z2hndS5ZV6Mhti4Bq6Q+wiNfWXFmAj8svQ942K5Cq9nAg",
+	"9w5vldFbfsCRWzN4/46RVbfoec1n6f/cwCdL6+8qNpbdtoQ92SqRX6OevkY9fZH1BdJYm9IYo4VN1/DC",
+	"6u8iiu1NbbHaTfJYsUIMJuwTjXW6smKUzfxDIYwLlzdSUKGozcSdsBkVkMVQcM2OCBV2JCMC0EJhdhU8",
+	"oVJ1uxCQCGIEOBc8oDBNAJw4XfITY7m7S1iBALOiqHLlUMcgbGA8rTPElJklpstcLuHXVIrZhaAzWQY4",
+	"hH79P0NpuFhgel7BsKwbiZaUw9SumQvtsmIMV1j7C7K0sLo6TLTNzUSTqm7wLeKmV0lfSzKTEIFRyAyy",
+	"tKKUaqY0VnW36wFXm4DUsrL61YTNuG8FsjwMT8cZ0K5Yrv+U2FrrwCvzXbzFA4ZU9b/LSl0tSzJd21ms",
+	"H2878MNtey3htv8tjIqJhr3HFX0TbOlbe5z29MtHV7TZFnvBurrB8fTs1er6/Yff6fTFZDXJr1c87e0/",
+	"y97l6fm/n77+14dXzzvLV9nqTXLWO33yUx4/f/nh4Nds9KoYfDrni3P1+4+j4u1vb49/BmqU00LfhX8C",
+	"/t6LhdqeG4I5XKVov3S2z07R4IeX9CsT/csw0f7OC/XfyP87sd/nUIb9nuwXik5t57zeIyVQORFK61lj",
+	"umXAqL6QyOaVbmLMXGNpZSgva1jTGJ7dhgSd0FV3uBBt5UyaxQbCthhrLyk8rFdnsEmXYIWxyaBzqmw9",
+	"rgshl8JPvRy3GPqRKdfs/PipclgoPhPWtxG2JRqCd+ItnTFlS+eDruje2Z6sLDXpkrLYsAvKzmjCKjeN",
+	"LAgGuiRevnSG6ZTmf66aNMyH4gIXcbpImI3EU/+liwWLnFuHpkraB/+jZtxoFJa1YMs0ST8c0kupCEle",
+	"8Guq2YUwPUOAh0Edr+n6MdIk6UihviEKXSToBYqYiIsVoCEUz+6SH8zRgTZT5qmXUauEKyOx2ddNNoo4",
+	"WEXeAnd3EWdXZXajYIP2iapobZvggFM9lDBTVNWqd0kUMnd5lzyh/q15QuGmwIkaEvn+PoszcI02ra+B",
+	"ve1LtULIWlHih9Pg62+Q+qdqUFvJ+qvDDy8NebWtf/mMAa5PaD95nAxYZ9iPR51hvD/sPKGjUWcy6dFh",
+	"PD2kB/EgcPWNscgOPIc3YWkwFos09WB8LXnM1NhQAHM5FpOUx9aJ9vHOnjnvxYatdomyfvlXw8RXw8RD",
+	"hIVsrnC2qa5Va12ztopUt1VmW4vLs/W2XF0ex0oNq8d/7SakocQFlGhLIkW98LdME/R2LHLDBfq9XkmC",
+	"FV1Z8QSeFpBTFIuW9YrOHPKE/eL/ZUTshfBK/5f1sa8Yy1HoMwTfqvxcQ5pFZaeQUzLo9bA8FUMHmXsK",
+	"pEteSzte9fCIK/ZuC5rUXuyopoQSKt4DJa5k/dgvhUEzCcKIfb2LGpZj/pfyKUPv3UmtPv6FKDm4q4Ze",
+	"viMChg4sxe/VCse4FyztH4H0dcYE+gJdE3yLuxHTgSGDBdfep2+9qu6PjhrvMCR8Oi1hvLSmkjlLE7Nm",
+	"oVxpDzOIfdzvUVXDnYOzq5Qhx3WxGfEfVoSvgQCGoIhaviWt/ccmLkSJA8jdNV1teY/CvsMNivIYDWfr",
+	"SkBLSUOMTrKX90LY2+vCgEoZFGr2WdWg9pvTBEAori2OK5KwHF8iFvCkTEZ1NDYNOySCpyciwCSWojog",
+	"pyT68Ydz4mpK2fmisKz9s+cWaotuKIz/qnfo4IqiLvFqyFwIYvYQ2vLYecEUqBpRLZcmArUAjGPEqwcK",
+	"NVFsQ69KmJGiM6bnMlERVgciJDLSOUsu3eNtWIQ2sqFkrky4DUJblWWJc5ZFR+TYwMS+5FiVLeQF4Yki",
+	"NDXsGmCHz3VsAV4Tcnj8HrDWKW6EQ8MDIGsjvylW5IX55RvlZkkyLsp54O0hWvNU+tXUFGhhViSFqhy/",
+	"LlHwZwZmKPLppSSnZ8eo+BmA/7q8UlGlrIG5lc8E1YaqmTuooEySGU7msFeazqJH7iUXrpV/BXF7VpNG",
+	"K7JfHxorPtiyOHw2x9pANvUdtDgS1eupooU6qkdUwKa86tNOg7cn5rDI528G8Gcyq15sgckydOMJfJmk",
+	"UnpimTD/eSbvtfJxqQBE69HtUegD40JEG8vRtu2r9vu61aAETVMIsNci2lD0MGqYExogtkJD64LsT46y",
+	"uRrdNcC2krtoq7ARhRXVtBHnwL5TaVRoLW01xG/UhXCFRuBeth5sSKKtRSYj9MuadVcw2qU6ZbRZGXcv",
+	"NGxQxu+d2njfkEd8YaiR1ejSmZSleC4p1dfzSte9e6PIV9JontsHPQMhxSU8UFYWy/ZefgheL59kPw/i",
+	"89Hq9Kr/z99fHnx6mwxfqH88nj2dHh6zd0EYACbBaMp7TsCXcD+W2tyEpynqJp+DmKbphMZX0OtXek1R",
+	"dhzTlBX62/4jo1jZIlbmSGjqiqLtxRMzpL/MD/nBz9n5/vLl1Wly+E/xohn8UunsOBQswH4x/0uZUsE9",
+	"1Mn6011/SJxnCwK8EdXrRyEY67Bcm8Y/bNBxPRLWPnHyy2endJdRLuX7Pd77OO6Rm13Ov3pn5hf3zF5Q",
+	"PhYXVA+7rT1kUL7GhhGk/mtXQlpa7Oe1aUlmzCrdNx/NCd5pKzvgSNtWrGhd24jD3F96H2v78H/AZzxK",
+	"y62zMRtxdKEgLQoKuiN/LhZGOi6ImSFRxKJHSNQCnwOrrgdYWammXbxDfyq4y3es7LT2hcSWSe3HEi7u",
+	"aylmUyjzYbh830w0GI2M8mFokKG05dNXbUdr32byTvZLbi7eixZbUOMloZY3gLwgyyr1/qs96K8V9ny/",
+	"/Oj//rDn/4wE7cYLCuF6/HRYa77+UkTDeHXu3oMrpX18DtI6q/JCJosYiKT7VFa03GjRKl+qqH/4osp/",
+	"Z2aI9Yp8TR3bm7T50z2nR43rRzPE7dNj9cFa3f0/asbWrdZSXe8787ZJa6m0tfcR/ui56o+h/Flz7X2u",
+	"/ngQmN4e8VOZeXZeMMoYnepZrwcDT9O8VUe65q/3vGKndpgzGKW+jkTGbtI5o6me/27/8uv82y9YTrez",
+	"3+371XLt57ZPK5ql9U97n43Yf2M/QgUHmBAosoVAqwvZBhugz9q0VPXy+92ykPBeS2L9B7lwhBVfCaIk",
+	"lvmqfFuoLOLvwuWgFjpLFVu6OKR6leLPc6n0DWgsBacTq/rMS7eCiwevV8dee2/rBCphu5JyhBIwTZWv",
+	"QxvZezjc7xo55mPJENYeXHcm281hGzWbb2nEcer4N4q8qsVokOtBZY3Mul6kIOh2G1JWao4TMGVP2Era",
+	"0qulybtTJoU0wx/qr4/W3nWxsTJQZh3Md96ayociNsLF2cI98/gGszgaX21RZgMfZ/3xn//iUgCQWiFk",
+	"H1ZeX82x95CDAhzMaDznomFyLyNh0HGgqdGd7MMHRvG4ZgWfrpqzwmVtmfTM5XB7BbzxAhgZkExoSkXs",
+	"Ng9lL665koXyh87B0PB/AwAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -32,6 +32,8 @@ func BenchmarkClientAuthentication(b *testing.B) {
 	id, secret := newClient(s, nil)
 	two, older := newClient(s, nil)
 	s.Do(s.Admin, "POST", clientPath(two)+"/rotate-secret?grace_seconds=3600", nil).Want(200)
+	off, offSecret := newClient(s, nil)
+	s.Do(s.Admin, "PUT", "/api/roster/v1/clients/"+off+"/state", map[string]any{"state": "disabled"}).Want(200)
 	keyed := newKeyedClient(b, s, 0)
 	random := make([]byte, len(secret))
 	if _, err := rand.Read(random); err != nil {
@@ -44,6 +46,8 @@ func BenchmarkClientAuthentication(b *testing.B) {
 		{"wrong secret, first half right", id, secret[:len(secret)/2] + wrong[len(secret)/2:]},
 		{"wrong secret of two", two, wrong},
 		{"client with a key alone", keyed, wrong},
+		{"disabled client", off, wrong},
+		{"disabled client, right secret", off, offSecret},
 		{"right secret", id, secret},
 		{"right secret, superseded", two, older},
 	}

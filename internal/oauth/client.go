@@ -19,6 +19,7 @@ type Client struct {
 	Version   int64          // starts at 1, up by 1 with every stored change
 	CreatedAt time.Time      // UTC, microseconds: what Postgres keeps
 	UpdatedAt time.Time
+	State     State         // "" for a client that is not stored yet
 	Granted   rights.Set    // what its own grant on the management API gives; of a stored client
 	Secret    *ClientSecret // the newest one; nil when the client has none, or when it is not for the caller
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 // clientColumns are what scanClient reads: the client, its newest secret that
 // has not expired, and its grant on the management API.
-const clientColumns = `c.id::text, c.client_id, c.document, c.sealed, c.version, c.created_at, c.updated_at, s.id::text, s.sealed, s.mac, s.created_at, s.expires_at, s.last_used_at,
+const clientColumns = `c.id::text, c.client_id, c.document, c.sealed, c.version, c.created_at, c.updated_at, c.state, s.id::text, s.sealed, s.mac, s.created_at, s.expires_at, s.last_used_at,
 	(SELECT document FROM client_grants WHERE client = c.id AND subject_type = 'client'
 		AND audience = (SELECT identifier FROM resource_servers WHERE is_system))`
 
@@ -33,7 +34,7 @@ func scanClientInto(row pgx.CollectableRow, c *oauth.Client, more ...any) error 
 	var secretID *string
 	var created *time.Time
 	var management jsondoc.Object
-	err := row.Scan(append([]any{&c.ID, &c.ClientID, &c.Document, &c.Sealed, &c.Version, &c.CreatedAt, &c.UpdatedAt,
+	err := row.Scan(append([]any{&c.ID, &c.ClientID, &c.Document, &c.Sealed, &c.Version, &c.CreatedAt, &c.UpdatedAt, &c.State,
 		&secretID, &s.Sealed, &s.MAC, &created, &s.ExpiresAt, &s.LastUsedAt, &management}, more...)...)
 	if err == nil && secretID != nil {
 		s.ID, s.CreatedAt = *secretID, *created
@@ -120,8 +121,8 @@ func (t *Tx) LockClients(ctx context.Context, clientIDs, ids []string) ([]oauth.
 
 // InsertClient stores a new client without its secrets and credentials.
 func (t *Tx) InsertClient(c oauth.Client) {
-	t.write(`INSERT INTO clients (id, client_id, document, sealed, version, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		c.ID, c.ClientID, c.Document, c.Sealed, c.Version, c.CreatedAt, c.UpdatedAt)
+	t.write(`INSERT INTO clients (id, client_id, document, sealed, version, created_at, updated_at, state) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
+		c.ID, c.ClientID, c.Document, c.Sealed, c.Version, c.CreatedAt, c.UpdatedAt, cmp.Or(c.State, oauth.Active))
 }
 
 // UpdateClient stores c's document, sealed members, version and time over a
@@ -159,6 +160,7 @@ type ClientQuery struct {
 	Global           *bool
 	FirstParty       *bool
 	AppTypes         []string
+	State            oauth.State
 	ExternalClientID string
 	AnyOrganization  bool // only clients with a grant that holds for every organization
 	Nothing          bool // no client at all
@@ -181,6 +183,9 @@ func (q ClientQuery) filter() *filter {
 	}
 	if q.FirstParty != nil {
 		f.and("c.is_first_party = " + f.arg(*q.FirstParty))
+	}
+	if q.State.Valid() { // not as an argument: a plan for any state could not use the index on those that are not active
+		f.and("c.state = '" + string(q.State) + "'")
 	}
 	switch len(q.AppTypes) {
 	case 0:

@@ -29,6 +29,7 @@ func fill(t *testing.T) *pgxpool.Pool {
 		`INSERT INTO client_grants (id, client, audience, subject_type, document, created_at, updated_at)
 			SELECT 'g' || serial, id, CASE WHEN serial % 1000 = 0 THEN 'rare' ELSE 'api' END, CASE WHEN serial % 500 = 0 THEN 'user' ELSE 'client' END,
 				json_build_object('scope', json_build_array(repeat('s', 500)), 'allow_any_organization', serial % 700 = 0), now(), now() FROM clients`,
+		`UPDATE clients SET state = 'disabled' WHERE serial % 100 = 0`,
 		`VACUUM ANALYZE clients, client_secrets, client_grants, resource_servers`,
 	} {
 		if _, err := pool.Exec(t.Context(), sql); err != nil {
@@ -110,6 +111,15 @@ func TestCheckpointPagesCostTheSameEverywhere(t *testing.T) {
 		},
 		"clients from a document": func(after int64) (string, []any) {
 			return ClientQuery{ExternalClientID: "https://x.example/", Limit: limit, After: &ListPlace{Serial: after}}.page()
+		},
+		"clients in any state": func(after int64) (string, []any) {
+			return ClientQuery{Limit: limit, After: &ListPlace{Serial: after}}.listed()
+		},
+		"clients that are disabled": func(after int64) (string, []any) {
+			return ClientQuery{State: "disabled", Limit: limit, After: &ListPlace{Serial: after}}.listed()
+		},
+		"clients that are active": func(after int64) (string, []any) {
+			return ClientQuery{State: "active", Limit: limit, After: &ListPlace{Serial: after}}.listed()
 		},
 		"grants": func(after int64) (string, []any) { return GrantQuery{Limit: limit, After: after}.page() },
 		"grants of an API": func(after int64) (string, []any) {

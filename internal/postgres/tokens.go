@@ -19,27 +19,35 @@ type Authentication struct {
 // Authentication reads what the client with that OAuth identifier can prove
 // itself by, its credentials only if keys says so. An identifier that nobody has
 // costs what others do: the global client is read in its place, and not returned.
+// So does that of a client which is not active: its identifier and state come
+// along with the NotFound error, for the audit trail alone.
 func (r reader) Authentication(ctx context.Context, clientID string, keys bool, now time.Time) (Authentication, error) {
+	var asleep oauth.State
 	a, err := one(ctx, r, "client", func(row pgx.CollectableRow) (Authentication, error) {
 		var a Authentication
 		var ids []string
 		var macs [][]byte
-		err := scanClientInto(row, &a.Client, &ids, &macs)
+		err := scanClientInto(row, &a.Client, &ids, &macs, &asleep)
 		for i := range ids {
 			a.Secrets = append(a.Secrets, oauth.ClientSecret{ID: ids[i], MAC: macs[i]})
 		}
 		return a, err
-	}, "SELECT "+clientColumns+`, l.ids, l.macs FROM clients c`+newestSecret+`
+	}, "SELECT "+clientColumns+`, l.ids, l.macs, coalesce(asked.state, '') FROM clients c`+newestSecret+`
 		CROSS JOIN LATERAL (
 			SELECT coalesce(array_agg(id::text ORDER BY created_at DESC, id DESC), '{}') ids,
 				coalesce(array_agg(mac ORDER BY created_at DESC, id DESC), '{}') macs
 			FROM client_secrets WHERE client = c.id AND (expires_at IS NULL OR expires_at > $2)) l
-		WHERE c.id = coalesce((SELECT id FROM clients WHERE client_id = $1), (SELECT id FROM clients WHERE is_global LIMIT 1))`, clientID, now)
+		LEFT JOIN clients asked ON asked.client_id = $1 AND asked.state <> 'active'
+		WHERE c.id = coalesce((SELECT id FROM clients WHERE client_id = $1 AND state = 'active'), (SELECT id FROM clients WHERE is_global LIMIT 1))`, clientID, now)
 	if err != nil {
 		return a, err
 	}
 	if a.Client.ClientID != clientID {
-		return Authentication{}, oauth.Missing("client")
+		a = Authentication{}
+		if asleep != "" {
+			a.Client.ClientID, a.Client.State = clientID, asleep
+		}
+		return a, oauth.Missing("client")
 	}
 	if keys && a.Client.Document[oauth.SlotsOfAuthentication] != nil {
 		a.Credentials, err = all(ctx, r, scanCredential, "SELECT "+credentialColumns+`

@@ -43,7 +43,8 @@ func (r *Registry) recordChanges(ctx context.Context, tx *postgres.Tx, action, k
 		tx.AtEnd(func() { r.Changes.Tell(changed(e)) })
 	}
 	_, class := diff[oauth.MemberFirstParty] // which default grants a client has
-	if kind == "client_grant" || action == "client.deleted" || action == "client.updated" && class {
+	_, state := diff["state"]
+	if kind == "client_grant" || kind == "client" && (action == "client.deleted" || class || state) {
 		tx.AtEnd(r.ForgetCallers)
 	}
 }

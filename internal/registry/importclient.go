@@ -21,7 +21,8 @@ type ClientImport struct {
 	ID       string // uuid; "" for one that is made up
 	ClientID string // what it is found by, unless ByID
 	ByID     bool
-	Made     time.Time // zero: now
+	Made     time.Time   // zero: now
+	State    oauth.State // of a new client; "" for active. One that exists keeps its own
 
 	// Edit changes a document to what the record says. was is the client as the
 	// registry holds it, whose document is that; nil for a new one, whose document
@@ -141,7 +142,7 @@ func (r *Registry) putClient(ctx context.Context, t *importTx, w ClientImport) (
 }
 
 func (r *Registry) createImported(ctx context.Context, t *importTx, w ClientImport) ([]Note, error) {
-	c := oauth.Client{ID: w.ID, ClientID: w.ClientID, Document: jsondoc.Object{}, CreatedAt: w.Made}
+	c := oauth.Client{ID: w.ID, ClientID: w.ClientID, Document: jsondoc.Object{}, CreatedAt: w.Made, State: w.State}
 	if c.ID == "" {
 		c.ID = uuid.NewString()
 	}

@@ -54,14 +54,23 @@ func (r *Tokens) stillGranted(ctx context.Context, clientID string, scopes []str
 }
 
 // managementScopes reads what a client is granted on the management API; nil
-// when there is no such client or grant.
+// when there is no such client, or none that is active, or no grant.
 func (r *Tokens) managementScopes(ctx context.Context, clientID string) ([]string, error) {
 	c, err := r.store.Client(ctx, oauth.ClientRef{ClientID: clientID})
-	var scopes []string
-	if err == nil {
-		_, _, scopes, err = r.authorize(ctx, c, Request{Audience: r.config.Audience})
+	if oauth.KindOf(err) == oauth.NotFound || err == nil && c.State != oauth.Active {
+		return nil, nil
 	}
-	if kind := oauth.KindOf(err); err != nil && (kind == oauth.NotFound || kind == oauth.Forbidden) {
+	if err != nil {
+		return nil, err
+	}
+	return r.ManagementGrant(ctx, c)
+}
+
+// ManagementGrant reads what a client is granted on the management API, whether
+// or not it is active; nil when it has no grant.
+func (r *Tokens) ManagementGrant(ctx context.Context, c oauth.Client) ([]string, error) {
+	_, _, scopes, err := r.authorize(ctx, c, Request{Audience: r.config.Audience})
+	if oauth.KindOf(err) == oauth.Forbidden {
 		return nil, nil
 	}
 	return append([]string{}, scopes...), err

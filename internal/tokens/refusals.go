@@ -14,7 +14,7 @@ import (
 type refusal struct {
 	client  string // whose token was asked for or used; "" for none that exists
 	proved  bool   // the client had authenticated
-	reason  string // RFC 6749 §5.2 error code, "unknown_client" where there is none; or what was denied
+	reason  string // RFC 6749 §5.2 error code, "unknown_client" where there is none, "client_disabled" …; or what was denied
 	address string
 }
 
@@ -72,6 +72,9 @@ func (r *Tokens) tokenRefused(ctx context.Context, c oauth.Client, proved bool, 
 	f := refusal{client: c.ClientID, proved: proved, reason: refused.Reason.Code(), address: oauth.OriginOf(ctx).Address}
 	if f.client == "" {
 		f.reason = "unknown_client"
+	}
+	if c.State == oauth.Disabled || c.State == oauth.Quarantined {
+		f.reason = "client_" + string(c.State)
 	}
 	e := r.config.Event(ctx, "token.refused", "client", f.client)
 	e.Actor = "anonymous"

@@ -187,6 +187,9 @@ func viewClient(c registry.ExportedClient) (clientRecord, error) {
 		Kind: registry.KindClient, ID: c.ID, ClientID: c.ClientID, CreatedAt: c.CreatedAt, Document: jsondoc.Object{},
 		KeyPair: c.Links.KeyPair, PrivateKey: c.PrivateKey.Reveal(),
 	}
+	if c.State != oauth.Active {
+		r.State = c.State
+	}
 	for member, raw := range c.Document {
 		r.Document[member] = plain.AppendValue(nil, raw)
 	}

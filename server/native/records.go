@@ -25,6 +25,7 @@ type clientRecord struct {
 	ID               string                  `json:"id"`
 	ClientID         string                  `json:"client_id"`
 	CreatedAt        time.Time               `json:"created_at,omitzero"`
+	State            oauth.State             `json:"state,omitempty"` // absent for an active one
 	Document         jsondoc.Object          `json:"document"`
 	Secrets          []secretRecord          `json:"secrets,omitempty"` // newest first
 	Credentials      []credentialRecord      `json:"credentials,omitempty"`
@@ -182,7 +183,12 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 	if string(r.Document[oauth.MemberGlobal]) == "true" {
 		return registry.Skip(registry.KindClient, clientID, "The global client: Roster has its own."), nil
 	}
-	r.ClientImport = registry.ClientImport{ClientID: clientID, ID: dialect.ImportedUUID(r.clientRecord.ID), Made: r.CreatedAt}
+	if s := r.clientRecord.State; s != "" && !s.Valid() { // as an active one it could do more than where it comes from
+		return registry.Import{}, dialect.ImportRefused("state", "enum", "must be active, disabled or quarantined")
+	}
+	r.ClientImport = registry.ClientImport{
+		ClientID: clientID, ID: dialect.ImportedUUID(r.clientRecord.ID), Made: r.CreatedAt, State: r.clientRecord.State,
+	}
 	if r.ClientImport.ID == "" && r.clientRecord.ID != "" {
 		r.drop("id", "must be a uuid")
 	}

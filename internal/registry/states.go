@@ -1,0 +1,91 @@
+package registry
+
+import (
+	"context"
+	"strings"
+
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/rights"
+)
+
+var globalStaysActive = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The global client is always active."}
+
+// ClientState returns the state of a client.
+func (r *Registry) ClientState(ctx context.Context, ref oauth.ClientRef) (oauth.ClientState, error) {
+	return r.store.ClientState(ctx, ref)
+}
+
+// stateEvents are the events of a client's coming into a state.
+var stateEvents = map[oauth.State]string{
+	oauth.Active: "client.enabled", oauth.Disabled: "client.disabled", oauth.Quarantined: "client.quarantined",
+}
+
+// SetClientState switches a client off or on. Waking it takes a caller who has
+// every permission that the client is granted on the management API. What a
+// client is already changes nothing and leaves no event.
+func (r *Registry) SetClientState(ctx context.Context, ref oauth.ClientRef, to oauth.State, reason string) (oauth.ClientState, error) {
+	c, err := r.store.Client(ctx, ref)
+	if err != nil {
+		return oauth.ClientState{}, err
+	}
+	if err := r.mayWake(ctx, c, to); err != nil {
+		return oauth.ClientState{}, err
+	}
+	var s oauth.ClientState
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if c.IsGlobal() {
+			return globalStaysActive
+		}
+		if s, err = tx.ClientState(ctx, oauth.ClientRef{ID: c.ID}); err != nil || s.State == to && s.Reason == reason {
+			return err
+		}
+		before := s
+		s.State, s.Reason, s.ChangedAt = to, reason, new(r.now())
+		tx.SetClientState(c.ID, s)
+		r.record(ctx, tx, stateEvents[to], "client", c.ClientID, stateDocument(before), stateDocument(s))
+		return nil
+	})
+	return s, err
+}
+
+func stateDocument(s oauth.ClientState) jsondoc.Object {
+	doc := jsondoc.Object{"state": jsondoc.Must(s.State)}
+	if s.Reason != "" {
+		doc["reason"] = jsondoc.Must(s.Reason)
+	}
+	return doc
+}
+
+// mayWake refuses a caller who lacks something of what a client would be allowed
+// in that state.
+func (r *Registry) mayWake(ctx context.Context, c oauth.Client, to oauth.State) error {
+	caller := oauth.OriginOf(ctx).Caller
+	if to != oauth.Active || caller == nil {
+		return nil
+	}
+	granted, err := r.ManagementGrant(ctx, c)
+	if lacking := rights.Of(granted...).Without(caller.Rights); err == nil && lacking != 0 {
+		err = &oauth.Error{
+			Kind: oauth.Forbidden, Reason: oauth.LacksScope,
+			Detail: "The client is granted permissions that the token lacks: " + strings.Join(lacking.Names(), ", "),
+		}
+	}
+	return err
+}
+
+// ListedClients returns a page of clients, the global one last, as far as every
+// dialect has it in common.
+func (r *Registry) ListedClients(ctx context.Context, q postgres.ClientQuery) ([]postgres.ListedClient, error) {
+	return r.store.ListedClients(ctx, q)
+}
+
+// CountStates counts the clients in each state.
+func (r *Registry) CountStates(ctx context.Context) (map[oauth.State]int, error) {
+	return r.store.CountStates(ctx)
+}

@@ -1,0 +1,70 @@
+package native
+
+import (
+	"context"
+
+	"github.com/rosterhq/roster/gen/rosterapi"
+	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+)
+
+const clientCursor = "roster clients"
+
+func (h *handler) RosterListClients(ctx context.Context, req rosterapi.RosterListClientsRequestObject) (rosterapi.RosterListClientsResponseObject, error) {
+	p := req.Params
+	limit := pageSize(p.Limit)
+	q := postgres.ClientQuery{Limit: limit + 1} // one more tells whether there is a next page
+	if p.State != nil {
+		q.State = oauth.State(*p.State)
+	}
+	if p.After != nil {
+		var err error
+		if q.After, err = readCursor[postgres.ListPlace](h.registry, clientCursor, *p.After); err != nil {
+			return nil, err
+		}
+	}
+	found, err := h.registry.ListedClients(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	body := rosterapi.RosterClients{}
+	if len(found) > limit {
+		found = found[:limit]
+		next, err := h.registry.SealCursor(clientCursor, jsondoc.Must(found[limit-1].Place))
+		if err != nil {
+			return nil, err
+		}
+		body.Next = &next
+	}
+	body.Clients = make([]rosterapi.RosterListedClient, len(found))
+	for i, c := range found {
+		body.Clients[i] = rosterapi.RosterListedClient{
+			ClientID: c.ClientID, Name: c.Name, State: rosterapi.RosterState(c.State),
+			CreatedAt: timestamp(c.CreatedAt), UpdatedAt: timestamp(c.UpdatedAt),
+		}
+	}
+	return rosterapi.RosterListClients200JSONResponse{Body: body}, nil
+}
+
+func (h *handler) RosterGetClientState(ctx context.Context, req rosterapi.RosterGetClientStateRequestObject) (rosterapi.RosterGetClientStateResponseObject, error) {
+	s, err := h.registry.ClientState(ctx, clientRef(req.ClientID))
+	if err != nil {
+		return nil, err
+	}
+	return rosterapi.RosterGetClientState200JSONResponse{Body: viewState(s)}, nil
+}
+
+func (h *handler) RosterSetClientState(ctx context.Context, req rosterapi.RosterSetClientStateRequestObject) (rosterapi.RosterSetClientStateResponseObject, error) {
+	s, err := h.registry.SetClientState(ctx, clientRef(req.ClientID), oauth.State(req.Body.State), text(req.Body.Reason))
+	if err != nil {
+		return nil, err
+	}
+	return rosterapi.RosterSetClientState200JSONResponse{Body: viewState(s)}, nil
+}
+
+func viewState(s oauth.ClientState) rosterapi.RosterClientState {
+	return rosterapi.RosterClientState{
+		ClientID: s.ClientID, State: rosterapi.RosterState(s.State), Reason: s.Reason, ChangedAt: moment(s.ChangedAt),
+	}
+}
