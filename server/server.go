@@ -21,6 +21,7 @@ import (
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/auth0"
 	"github.com/rosterhq/roster/server/boruta"
 	"github.com/rosterhq/roster/server/dialect"
@@ -115,7 +116,10 @@ var ManagementScopes = sync.OnceValues(func() ([]oauth.APIScope, error) {
 // Management is how the registry presents itself on its management API.
 func Management() (registry.Management, error) {
 	scopes, err := ManagementScopes()
-	return auth0.Management(scopes), err
+	m := auth0.Management(scopes)
+	m.Takes = func(member string) rights.Set { return auth0.Takes(member) | boruta.Takes(member) }
+	m.Fixed = auth0.Fixed
+	return m, err
 }
 
 // denials has the registry remember changes that their callers may not make.

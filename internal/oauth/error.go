@@ -5,6 +5,8 @@ package oauth
 import (
 	"errors"
 	"slices"
+
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 // Kind says what went wrong in the registry's terms, not HTTP's.
@@ -119,7 +121,8 @@ type Error struct {
 	Named      string // what the caller named, where a dialect's words repeat it: an audience, a scope
 	Detail     string // a sentence for the caller; holds no secret and no SQL
 	Violations []Violation
-	Err        error // for the log only
+	Lacks      []rights.Set // of LacksScope: of each the caller lacks one; nil where Detail says all
+	Err        error        // for the log only
 }
 
 func (e *Error) Error() string {

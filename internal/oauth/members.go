@@ -19,6 +19,10 @@ const (
 	// false those of first parties. Lists select by it (column is_first_party).
 	MemberFirstParty = "auth0:is_first_party"
 
+	// MemberSecurityMode is "strict" for third parties that nobody has vouched for:
+	// they get no grant on the management API.
+	MemberSecurityMode = "auth0:third_party_security_mode"
+
 	// MemberAppType is what kind of application a client is. Lists select by it
 	// (column app_type), and Administrator sets it.
 	MemberAppType = "auth0:app_type"

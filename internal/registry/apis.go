@@ -17,8 +17,10 @@ var systemAPI = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail
 // management API's identifier.
 func (r *Registry) CreateResourceServer(ctx context.Context, api oauth.ResourceServer) (oauth.ResourceServer, error) {
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		var err error
-		api, err = r.insertAPI(ctx, tx, api)
+		err := permit(ctx, creatingAPIs)
+		if err == nil {
+			api, err = r.insertAPI(ctx, tx, api)
+		}
 		return err
 	})
 	return api, err
@@ -97,7 +99,9 @@ func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.Re
 		if equalDocuments(before, api.Document) && api.NewSecret.IsZero() {
 			return nil
 		}
-		api, err = r.storeAPI(ctx, tx, before, api)
+		if err = permit(ctx, changingAPIs); err == nil {
+			api, err = r.storeAPI(ctx, tx, before, api)
+		}
 		return err
 	})
 	return api, err
@@ -161,6 +165,9 @@ func (r *Registry) DeleteResourceServer(ctx context.Context, names ...string) er
 		}
 		if api.System {
 			return systemAPI
+		}
+		if err := permit(ctx, deletingAPIs); err != nil {
+			return err
 		}
 		tx.DeleteResourceServer(api.ID)
 		r.record(ctx, tx, "resource_server.deleted", "resource_server", api.Identifier, api.Document, nil)

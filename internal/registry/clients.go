@@ -38,6 +38,13 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if c.CreatedAt.IsZero() {
 		c.CreatedAt = c.UpdatedAt
 	}
+	change := clientChange{after: &c, secret: !d.NewSecret.IsZero()}
+	if len(d.Credentials) > 0 {
+		change.credential = registeringCredentials
+	}
+	if err := r.mayChange(ctx, change); err != nil {
+		return c, err
+	}
 	if err := c.Validate(); err != nil {
 		return c, err
 	}
@@ -63,6 +70,11 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	links, err := r.linkChanges(ctx, tx, d, oauth.Links{})
 	if err != nil {
 		return c, err
+	}
+	if !links.none() {
+		if err := permit(ctx, tying); err != nil {
+			return c, err
+		}
 	}
 	stored, err := r.sealMembers(c)
 	if err != nil {
@@ -188,6 +200,13 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	c := d.Client
 	same := d.NewSecret.IsZero() && len(d.Credentials) == 0 && equalDocuments(before.Document, c.Document)
 	if !same {
+		change := clientChange{before: &before, after: c, secret: !d.NewSecret.IsZero()}
+		if len(d.Credentials) > 0 {
+			change.credential = registeringCredentials
+		}
+		if err := r.mayChange(ctx, change); err != nil {
+			return err
+		}
 		if err := c.Validate(); err != nil {
 			return err
 		}
@@ -203,6 +222,11 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	if same && links.none() {
 		*c = before
 		return nil
+	}
+	if !links.none() {
+		if err := permit(ctx, tying); err != nil {
+			return err
+		}
 	}
 	c.Version, c.UpdatedAt = before.Version+1, r.now()
 	r.insertCredentials(ctx, tx, *c, d.Credentials)
@@ -317,6 +341,9 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef, may fu
 		}
 		if c.IsGlobal() {
 			return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The global client cannot be deleted."}
+		}
+		if err := permit(ctx, deletingClients); err != nil {
+			return err
 		}
 		tx.DeleteClient(c.ID)
 		_ = r.openMembers(&c) // only to name them; what does not open must not keep the client alive

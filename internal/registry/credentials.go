@@ -54,6 +54,9 @@ func (r *Registry) AddCredential(ctx context.Context, ref oauth.ClientRef, req o
 		if err := checkCredentials(append(have, cred)); err != nil {
 			return err
 		}
+		if err := r.mayChange(ctx, clientChange{before: &c, after: &c, credential: registeringCredentials}); err != nil {
+			return err
+		}
 		cred.Client = c.ID
 		tx.InsertCredential(cred)
 		r.recordCredential(ctx, tx, "credential.created", c, nil, &cred)
@@ -91,6 +94,9 @@ func (r *Registry) SetCredentialExpiry(ctx context.Context, ref oauth.ClientRef,
 		if cred, err = tx.LockCredential(ctx, c.ID, id); err != nil {
 			return err
 		}
+		if err := r.mayChange(ctx, clientChange{before: &c, after: &c, credential: changingCredentials}); err != nil {
+			return err
+		}
 		before := cred
 		if err := cred.SetExpiry(expires, r.now()); err != nil {
 			return err
@@ -111,6 +117,9 @@ func (r *Registry) DeleteCredential(ctx context.Context, ref oauth.ClientRef, id
 		}
 		cred, err := tx.LockCredential(ctx, c.ID, id)
 		if err != nil {
+			return err
+		}
+		if err := r.mayChange(ctx, clientChange{before: &c, after: &c, credential: deletingCredentials}); err != nil {
 			return err
 		}
 		tx.DeleteCredential(id)

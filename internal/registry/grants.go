@@ -14,23 +14,25 @@ import (
 // CreateClientGrant lets the client g names ask for tokens of g's audience.
 func (r *Registry) CreateClientGrant(ctx context.Context, g oauth.ClientGrant) (oauth.ClientGrant, error) {
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		var client string
+		var c oauth.Client
 		if g.ClientID != "" {
-			c, err := tx.LockClient(ctx, oauth.ClientRef{ClientID: g.ClientID})
-			if err != nil {
+			var err error
+			if c, err = tx.LockClient(ctx, oauth.ClientRef{ClientID: g.ClientID}); err != nil {
 				return err
 			}
-			client = c.ID
 		}
 		api, err := tx.HoldResourceServer(ctx, tokens.Spellings(g.Audience)...)
 		if err != nil {
 			return err
 		}
 		g.Audience = api.Identifier
-		if err := checkGrant(g, api); err != nil {
+		if err := checkGrant(g, api, c); err != nil {
 			return err
 		}
-		g = r.insertGrant(ctx, tx, client, g)
+		if err := mayGrant(ctx, api, nil, &g); err != nil {
+			return err
+		}
+		g = r.insertGrant(ctx, tx, c.ID, g)
 		return nil
 	})
 	return g, err
@@ -53,12 +55,20 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 // does not have.
 var errUnknownScope = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnknownScope, Detail: "scope must be a subset of resource server scopes"}
 
-// checkGrant refuses scopes that the management API does not have. A grant on
-// any other API may name scopes that the API gets later: a token carries what
-// both have when it is issued.
-func checkGrant(g oauth.ClientGrant, api oauth.ResourceServer) error {
+// errSystemGrantee refuses a grant on the management API to those whom nobody
+// has vouched for.
+var errSystemGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Detail: "Third-party applications cannot be granted access to system APIs."}
+
+// checkGrant refuses a grant on the management API of scopes that the API does
+// not have, by default, and to a client that Auth0 would refuse it; client is zero
+// for a default grant. A grant on any other API may name scopes that the API gets
+// later: a token carries what both have when it is issued.
+func checkGrant(g oauth.ClientGrant, api oauth.ResourceServer, client oauth.Client) error {
 	if !api.System {
 		return nil
+	}
+	if g.DefaultFor != "" || jsondoc.String(client.Document[oauth.MemberSecurityMode]) == "strict" {
+		return errSystemGrantee
 	}
 	terms, err := g.Terms()
 	if err != nil {
@@ -97,8 +107,15 @@ func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(j
 	if err != nil {
 		return g, err
 	}
-	audience := g.Audience // never changes
+	audience, clientID := g.Audience, g.ClientID // never change
 	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		var c oauth.Client
+		if audience == r.ManagementAudience() && clientID != "" { // a change of the client depends on the grant
+			var err error
+			if c, err = tx.LockClient(ctx, oauth.ClientRef{ClientID: clientID}); err != nil {
+				return err
+			}
+		}
 		// The API first, then the grant, as a change of the API's scopes does.
 		api, err := tx.HoldResourceServer(ctx, audience)
 		if err != nil {
@@ -107,15 +124,18 @@ func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(j
 		if g, err = tx.LockClientGrant(ctx, id); err != nil {
 			return err
 		}
-		before := g.Document
-		g.Document = maps.Clone(before)
+		before := g
+		g.Document = maps.Clone(before.Document)
 		if err := edit(g.Document); err != nil {
 			return err
 		}
-		if err := checkGrant(g, api); err != nil {
+		if err := checkGrant(g, api, c); err != nil {
 			return err
 		}
-		g = r.storeGrant(ctx, tx, before, g)
+		if err := mayGrant(ctx, api, &before, &g); err != nil {
+			return err
+		}
+		g = r.storeGrant(ctx, tx, before.Document, g)
 		return nil
 	})
 	return g, err
@@ -134,6 +154,9 @@ func (r *Registry) DeleteClientGrant(ctx context.Context, id string) error {
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
 		g, err := tx.LockClientGrant(ctx, id)
 		if err != nil {
+			return err
+		}
+		if err := permit(ctx, deletingGrants); err != nil {
 			return err
 		}
 		tx.DeleteClientGrant(g.ID)

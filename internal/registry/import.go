@@ -8,6 +8,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/rights"
 )
 
 // Kinds of records, as events call their targets.
@@ -23,7 +24,7 @@ const (
 // Import is a record to take over, as a dialect reads it.
 type Import struct {
 	Kind, Target string
-	Rights       []string // scopes that the caller needs, all of them
+	Rights       []string // scopes that the caller needs whatever the record changes, all of them
 	Warnings     []Note
 	Err          error // why it cannot be taken over
 
@@ -123,6 +124,9 @@ func (r *Registry) Import(ctx context.Context, list []Import, how ImportMode) ([
 	for i, one := range list {
 		results[i] = ImportResult{Outcome: Skipped, Warnings: one.Warnings}
 		if one.Err == nil {
+			one.Err = one.permitted(ctx)
+		}
+		if one.Err == nil {
 			one.Err = how.lost(one.Warnings)
 		}
 		switch {
@@ -153,6 +157,16 @@ func (r *Registry) Import(ctx context.Context, list []Import, how ImportMode) ([
 		}
 	}
 	return results, nil
+}
+
+// permitted refuses a caller who may not import such records, whatever is held:
+// the outcome would tell what that is.
+func (one *Import) permitted(ctx context.Context) error {
+	var takes []rights.Set
+	for _, scope := range one.Rights {
+		takes = append(takes, rights.Of(scope))
+	}
+	return permit(ctx, takes...)
 }
 
 // importAll takes over the records that todo numbers in one transaction. An

@@ -134,6 +134,15 @@ func (r *Registry) putClient(ctx context.Context, t *importTx, w ClientImport) (
 	}
 	t.seen[key] = true
 	was := t.clients[key]
+	if len(w.Secrets) > 0 { // also for the one that is held: the outcome tells that it is
+		err := permit(ctx, changingSecrets)
+		if err == nil && was != nil {
+			err = mayHave(ctx, was.Granted, "is")
+		}
+		if err != nil {
+			return Failed, nil, err
+		}
+	}
 	if was == nil {
 		notes, err := r.createImported(ctx, t, w)
 		return Created, notes, err
@@ -197,6 +206,14 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 	if err != nil {
 		return Failed, notes, err
 	}
+	for _, v := range r.Management.Fixed(was.Document, c.Document) {
+		if c.Document[v.Member] != nil {
+			notes = append(notes, Dropped(v.Member, v.Detail))
+		}
+		if delete(c.Document, v.Member); was.Document[v.Member] != nil {
+			c.Document[v.Member] = was.Document[v.Member]
+		}
+	}
 	more, err := r.fitReferences(ctx, t, &w, c, was.Document)
 	if err != nil {
 		return Failed, nil, err
@@ -259,6 +276,10 @@ func (r *Registry) importedCredentials(ctx context.Context, t *importTx, w Clien
 		have := was.credentials[i]
 		rename(doc, cred.ID, have.ID)
 		if have.Type == oauth.TypePublicKey && !sameTime(have.ExpiresAt, cred.ExpiresAt) {
+			change := clientChange{before: &was.Client, after: &was.Client, credential: changingCredentials}
+			if err := r.mayChange(ctx, change); err != nil {
+				return nil, Failed, nil, err
+			}
 			before := have
 			if err := have.SetExpiry(cred.ExpiresAt, r.now()); err != nil {
 				return nil, Failed, nil, err
@@ -364,6 +385,9 @@ func (r *Registry) importedProvider(ctx context.Context, t *importTx, p oauth.Id
 	_, err := t.HoldIdentityProvider(ctx, p.ID)
 	if oauth.KindOf(err) != oauth.NotFound {
 		return p.ID, err
+	}
+	if err := permit(ctx, creatingProviders); err != nil {
+		return "", err
 	}
 	p.CreatedAt = r.now()
 	p.UpdatedAt = p.CreatedAt

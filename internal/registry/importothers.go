@@ -68,33 +68,37 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 			return Failed, nil, err
 		}
 		g.Audience = api.Identifier
-		client := ""
+		var c oauth.Client
 		if g.ClientID != "" {
-			c, err := t.LockClient(ctx, oauth.ClientRef{ClientID: g.ClientID})
+			if c, err = t.LockClient(ctx, oauth.ClientRef{ClientID: g.ClientID}); err == nil {
+				err = takes(&c)
+			}
 			if err != nil {
 				return Failed, nil, err
 			}
-			if err := takes(&c); err != nil {
-				return Failed, nil, err
-			}
-			client = c.ID
 		}
-		if err := checkGrant(g, api); err != nil {
+		if err := checkGrant(g, api, c); err != nil {
 			return Failed, nil, err
 		}
-		was, err := t.LockGrant(ctx, client, g)
+		was, err := t.LockGrant(ctx, c.ID, g)
 		switch {
 		case oauth.KindOf(err) == oauth.NotFound:
-			r.insertGrant(ctx, t.Tx, client, g)
+			if err := mayGrant(ctx, api, nil, &g); err != nil {
+				return Failed, nil, err
+			}
+			r.insertGrant(ctx, t.Tx, c.ID, g)
 			return Created, nil, nil
 		case err != nil:
 			return Failed, nil, err
 		case equalDocuments(was.Document, g.Document):
 			return Unchanged, nil, nil
 		}
-		before := was.Document
+		before := was
 		was.Document = g.Document
-		r.storeGrant(ctx, t.Tx, before, was)
+		if err := mayGrant(ctx, api, &before, &was); err != nil {
+			return Failed, nil, err
+		}
+		r.storeGrant(ctx, t.Tx, before.Document, was)
 		return Updated, nil, nil
 	}
 	return one

@@ -16,7 +16,9 @@ import (
 	"github.com/rosterhq/roster/internal/changefeed"
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/tokens"
 )
@@ -41,6 +43,9 @@ type Management struct {
 	Path   string         // of the API below PublicURL: the two are the audience of its tokens
 	API    jsondoc.Object // members of the resource server that stands for the API
 	Global jsondoc.Object // members that the client which stands for all applications starts from
+
+	Takes func(member string) rights.Set                       // permissions of which a change of a client's stored member takes one
+	Fixed func(before, after jsondoc.Object) []oauth.Violation // members that no change may change as after has them
 
 	Certificate func(*x509.Certificate) (json.RawMessage, error) // writes the tenant's certificate as it is kept
 	PrivateKey  func(*rsa.PrivateKey) string                     // writes the key of that certificate

@@ -94,6 +94,9 @@ func (r *Registry) RetireSecret(ctx context.Context, ref oauth.ClientRef, id str
 		if err != nil {
 			return err
 		}
+		if err := r.mayChange(ctx, clientChange{before: &c, after: &c, secret: true}); err != nil {
+			return err
+		}
 		now := r.now()
 		if s.ExpiresAt == nil {
 			return newestSecretStays

@@ -98,7 +98,7 @@ func (r *Tokens) authorize(ctx context.Context, c oauth.Client, req Request) (ap
 		return
 	}
 	class := ""
-	if string(c.Document[oauth.MemberFirstParty]) == "false" {
+	if string(c.Document[oauth.MemberFirstParty]) == "false" && !api.System { // nobody manages Roster by default
 		class = "third_party_clients"
 	}
 	grant, err := r.store.GrantFor(ctx, c.ID, api.Identifier, class)

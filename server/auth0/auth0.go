@@ -3,7 +3,6 @@
 package auth0
 
 import (
-	"context"
 	"errors"
 	"strconv"
 	"strings"
@@ -116,12 +115,4 @@ func ignoreMissing(err error) error {
 		return nil
 	}
 	return err
-}
-
-// need fails unless the caller has one of scopes.
-func need(ctx context.Context, scopes ...string) error {
-	if !dialect.Caller(ctx).HasAny(scopes...) {
-		return insufficientScope(scopes)
-	}
-	return nil
 }

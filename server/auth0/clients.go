@@ -19,9 +19,6 @@ import (
 
 func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0CreateClientRequestObject) (auth0api.Auth0CreateClientResponseObject, error) {
 	wire := *req.Body
-	if err := mayCreate(ctx, wire); err != nil {
-		return nil, err
-	}
 	if err := h.checkReferences(ctx, wire); err != nil {
 		return nil, err
 	}
@@ -50,26 +47,6 @@ func (h *handler) Auth0CreateClient(ctx context.Context, req auth0api.Auth0Creat
 		return nil, err
 	}
 	return document(http.StatusCreated, clientSchema, body, etag(c.Version)), nil
-}
-
-// mayCreate asks for the scopes that some members need beside create:clients:
-// those that register credentials, and the token vault's.
-func mayCreate(ctx context.Context, wire jsondoc.Object) error {
-	registers := wire["client_authentication_methods"] != nil
-	for _, name := range []string{oauth.SlotSignedRequest, oauth.SlotTokenVault} {
-		var slot struct{ Credentials []json.RawMessage }
-		_ = json.Unmarshal(wire[name], &slot) // absent: names none
-		registers = registers || len(slot.Credentials) > 0
-	}
-	if registers {
-		if err := need(ctx, "create:client_credentials"); err != nil {
-			return err
-		}
-	}
-	if wire[oauth.SlotTokenVault] != nil {
-		return need(ctx, writeVault...)
-	}
-	return nil
 }
 
 // checkReferences refuses to name a client that does not exist.
@@ -157,14 +134,7 @@ func (h *handler) Auth0GetClient(ctx context.Context, req auth0api.Auth0GetClien
 }
 
 func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0UpdateClientRequestObject) (auth0api.Auth0UpdateClientResponseObject, error) {
-	caller := dialect.Caller(ctx)
 	wire := *req.Body
-	if wire["client_secret"] != nil && !caller.HasAny(writeKeys...) {
-		return nil, insufficientScope(writeKeys)
-	}
-	if scopes := fields.Unwritable(wire, caller); scopes != nil && !swapsCredentials(wire, caller) {
-		return nil, insufficientScope(scopes)
-	}
 	if err := h.checkReferences(ctx, wire); err != nil {
 		return nil, err
 	}
@@ -189,24 +159,6 @@ func (h *handler) Auth0UpdateClient(ctx context.Context, req auth0api.Auth0Updat
 	return document(0, clientSchema, body, etag(c.Version)), nil
 }
 
-// swapsCredentials reports whether a request only changes which credentials a
-// client uses and, along with that, how it authenticates without them: the
-// caller needs no more than update:client_credentials.
-func swapsCredentials(wire jsondoc.Object, caller *oauth.Caller) bool {
-	for name := range wire {
-		switch name {
-		case "client_authentication_methods", "signed_request_object", "client_secret":
-		case "token_endpoint_auth_method":
-			if wire["client_authentication_methods"] == nil {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return caller.HasAny(writeCredentials...)
-}
-
 // update changes doc by the members of a PATCH.
 func update(doc, wire jsondoc.Object) error {
 	methods, methodsSent := wire["client_authentication_methods"]
@@ -218,21 +170,12 @@ func update(doc, wire jsondoc.Object) error {
 		return broken("token_endpoint_auth_method", "required", "must be set when client_authentication_methods is removed")
 	case methodGoes && !methodsSent && !hasMethods && doc["token_endpoint_auth_method"] != nil:
 		return broken("token_endpoint_auth_method", "required", "can be null only together with client_authentication_methods")
-	case changed(doc, wire, "third_party_security_mode"):
-		return broken("auth0:third_party_security_mode", "readOnly", "cannot be changed")
-	case changed(doc, wire, "is_first_party") && isStrict(doc):
-		return broken("auth0:is_first_party", "readOnly", "of a strict third-party client cannot be changed")
 	}
 	had := doc["grant_types"]
 	if err := fields.Apply(doc, wire); err != nil {
 		return err
 	}
 	return checkLimits(doc, wire, had)
-}
-
-// changed reports whether wire has another value for a scalar member than doc.
-func changed(doc, wire jsondoc.Object, name string) bool {
-	return wire[name] != nil && string(wire[name]) != string(doc["auth0:"+name])
 }
 
 func broken(member, rule, detail string) error {

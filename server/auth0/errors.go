@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/problem"
 	"github.com/rosterhq/roster/server/spec"
 )
@@ -23,12 +24,21 @@ func insufficientScope(scopes []string) error {
 	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "Insufficient scope, expected any of: " + strings.Join(scopes, ",")}
 }
 
+// lacking says what a change takes, of each set one. A scope of Boruta's dialect
+// is left out where another does.
+func lacking(sets []rights.Set) string {
+	var words []string
+	for _, set := range sets {
+		if own := set.Without(rights.Of("clients:manage:all")); own != 0 {
+			set = own
+		}
+		words = append(words, "expected any of: "+strings.Join(set.Names(), ","))
+	}
+	return "Insufficient scope, " + strings.Join(words, "; and ")
+}
+
 // errGrantee refuses a grant for a client that takes none.
 var errGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Detail: "Client of type express_configuration cannot be used"}
-
-// errSystemGrantee refuses a grant on the management API to those whom nobody
-// has vouched for.
-var errSystemGrantee = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.TakesNoGrant, Detail: "Third-party applications cannot be granted access to system APIs."}
 
 // refusal is what the dialect says of a failure.
 type refusal struct {
@@ -84,6 +94,9 @@ func Fail(c *gin.Context, err error) {
 		if len(e.Violations) > 0 {
 			first := e.Violations[0]
 			said.message = cmp.Or(owed[[2]string{first.Member, first.Rule}], said.message)
+		}
+		if e.Lacks != nil {
+			said.message = lacking(e.Lacks)
 		}
 		known, ok := refusals[e.Reason]
 		if !ok {

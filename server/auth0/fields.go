@@ -12,6 +12,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/spec"
 )
@@ -29,7 +30,37 @@ var (
 	writeKeys        = []string{"update:client_keys"}
 	writeCredentials = []string{"update:client_credentials"}
 	writeVault       = []string{"update:client_token_vault_privileged_access"}
+
+	writeRequestObject = []string{"update:clients", "update:client_credentials"}
 )
+
+// Takes returns the permissions of which a change of a client's stored member
+// takes one, as this dialect sees it: none for a member of another alone.
+func Takes(member string) rights.Set {
+	scopes, known := fields.Scopes(member)
+	if !known {
+		if prefix, _, found := strings.Cut(member, ":"); member == oauth.MemberPublicKey || found && prefix == "boruta" {
+			return 0
+		}
+		scopes = writeClients
+	}
+	return rights.Of(scopes...)
+}
+
+// Fixed returns what is wrong with a change of members that stay:
+// third_party_security_mode, and whose client a strict third-party one is.
+func Fixed(before, after jsondoc.Object) (broken []oauth.Violation) {
+	stays := func(member, why string) {
+		if string(before[member]) != string(after[member]) {
+			broken = append(broken, oauth.Violation{Member: member, Rule: "readOnly", Detail: why})
+		}
+	}
+	stays(oauth.MemberSecurityMode, "cannot be changed")
+	if isStrict(before) {
+		stays(oauth.MemberFirstParty, "of a strict third-party client cannot be changed")
+	}
+	return broken
+}
 
 // fields is the dialect's client document.
 var fields = dialect.NewTable("auth0:", writeClients, slices.Concat(sent, shown, beside)...)
@@ -50,7 +81,7 @@ var sent = []dialect.Member{
 	{Wire: "jwt_configuration", Read: readClient, Set: setJWTConfiguration, Get: getJWTConfiguration, Check: limited(lifetime, strictAlg)},
 
 	{Wire: "client_authentication_methods", Key: oauth.SlotsOfAuthentication, Read: readCredentials, Write: writeCredentials, Stays: true, Check: limited(strictMethods)},
-	{Wire: "signed_request_object", Key: oauth.SlotSignedRequest, Merge: dialect.Members, Read: readClient, Stays: true},
+	{Wire: "signed_request_object", Key: oauth.SlotSignedRequest, Merge: dialect.Members, Read: readClient, Write: writeRequestObject, Stays: true},
 	{Wire: "token_vault_privileged_access", Key: oauth.SlotTokenVault, Read: readClient, Write: writeVault, Set: setTokenVault, Stays: true},
 
 	{Wire: "is_first_party", Read: readClient},

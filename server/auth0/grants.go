@@ -5,15 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
-	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/rights"
-	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -70,7 +67,7 @@ func (h *handler) Auth0CreateClientGrant(ctx context.Context, req auth0api.Auth0
 		}
 		client = &c
 	}
-	if err := mayGrant(h.registry, g, client); err != nil {
+	if err := takesGrants(client); err != nil {
 		return nil, err
 	}
 	if err := checkGranted(&g, nil); err != nil {
@@ -95,15 +92,11 @@ func readGrant(sent jsondoc.Object) (oauth.ClientGrant, error) {
 	return g, grantFields.Apply(g.Document, sent)
 }
 
-// mayGrant refuses a grant that a client cannot have. client is nil for a default
-// grant.
-func mayGrant(reg *registry.Registry, g oauth.ClientGrant, client *oauth.Client) error {
-	if client != nil && jsondoc.String(client.Document["auth0:app_type"]) == "express_configuration" {
+// takesGrants refuses a grant for a client of a type that takes none; client is
+// nil for a default grant.
+func takesGrants(client *oauth.Client) error {
+	if client != nil && jsondoc.String(client.Document[oauth.MemberAppType]) == "express_configuration" {
 		return errGrantee
-	}
-	managed := slices.Contains(tokens.Spellings(reg.ManagementAudience()), g.Audience)
-	if managed && (client == nil || jsondoc.String(client.Document["auth0:third_party_security_mode"]) == "strict") {
-		return errSystemGrantee
 	}
 	return nil
 }

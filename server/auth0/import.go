@@ -51,7 +51,6 @@ func (im *importer) client(record jsondoc.Object) registry.Import {
 
 func (im *importer) readClient(id string, record jsondoc.Object) (registry.Import, error) {
 	w := registry.ClientImport{ClientID: id, ID: dialect.ImportedUUID(id)}
-	var rights []string
 	wire, notes := fields.Pick(record)
 	secret, err := dialect.ImportedSecret(record, "client_secret")
 	if err != nil {
@@ -59,7 +58,6 @@ func (im *importer) readClient(id string, record jsondoc.Object) (registry.Impor
 	}
 	if !secret.IsZero() {
 		w.Secrets = []registry.SecretImport{{Text: secret}}
-		rights = append(rights, writeKeys...)
 	}
 	delete(wire, "client_secret")
 	notes = im.called(id, wire, notes)
@@ -75,22 +73,13 @@ func (im *importer) readClient(id string, record jsondoc.Object) (registry.Impor
 		return registry.Import{}, err
 	}
 	maps.Copy(wire, apart)
-	if wire["encryption_key"] != nil {
-		rights = append(rights, writeKeys...)
-	}
-	if wire[oauth.SlotTokenVault] != nil {
-		rights = append(rights, writeVault...)
-	}
-	if len(w.Credentials) > 0 {
-		rights = append(rights, "create:client_credentials", writeCredentials[0])
-	}
 	w.Edit = func(doc jsondoc.Object, _ *oauth.Client) ([]registry.Note, error) {
 		if wire["token_endpoint_auth_method"] != nil {
 			delete(doc, oauth.SlotsOfAuthentication)
 		}
 		return nil, fields.Take(doc, wire)
 	}
-	return im.registry.ImportOfClient(w, rights, notes), nil
+	return im.registry.ImportOfClient(w, dialect.ImportsClients, notes), nil
 }
 
 // fit holds a record against the schema of the request that would make it, and

@@ -74,12 +74,6 @@ func (im *importer) readGrant(record jsondoc.Object) (registry.Import, error) {
 	if id := jsondoc.String(record["id"]); grantID(id) == nil {
 		g.ID = id
 	}
-	if g.DefaultFor != "" {
-		if err := mayGrant(im.registry, g, nil); err != nil {
-			return registry.Import{}, err
-		}
-	}
-	takes := func(c *oauth.Client) error { return mayGrant(im.registry, g, c) }
 	var foreign *registry.Note
 	if strings.HasSuffix(g.Audience, managementPath) {
 		foreign = &registry.Note{
@@ -87,5 +81,5 @@ func (im *importer) readGrant(record jsondoc.Object) (registry.Import, error) {
 			Message: "A grant on the management API of its source. Grant the client " + im.registry.ManagementAudience() + " if it is to manage Roster.",
 		}
 	}
-	return im.registry.ImportOfGrant(g, takes, foreign, grantRights, notes), nil
+	return im.registry.ImportOfGrant(g, takesGrants, foreign, grantRights, notes), nil
 }

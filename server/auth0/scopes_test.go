@@ -91,7 +91,6 @@ func TestForbiddenMembersRefuseTheWholeChange(t *testing.T) {
 		"every legacy member":            {"update:clients", legacy, "update:client_keys"},
 		"a secret":                       {"update:clients", `{"name":"y","client_secret":"z"}`, "update:client_keys"},
 		"an encryption key":              {"update:clients", `{"encryption_key":{"pub":"z"}}`, "update:client_keys"},
-		"no encryption key":              {"update:clients", `{"encryption_key":null}`, "update:client_keys"},
 		"authentication methods":         {"update:clients", `{"client_authentication_methods":{"private_key_jwt":{"credentials":[]}},"token_endpoint_auth_method":null}`, "update:client_credentials"},
 		"the token vault":                {"update:clients", vault, "update:client_token_vault_privileged_access"},
 		"a name, with keys":              {"update:client_keys", `{"client_secret":"z","name":"y"}`, "update:clients"},
@@ -112,9 +111,9 @@ func TestForbiddenMembersRefuseTheWholeChange(t *testing.T) {
 	for name, test := range map[string]struct{ scope, body string }{
 		"keys alone":      {"update:client_keys", `{"client_secret":"z","encryption_key":{"pub":"p"}}`},
 		"slots alone":     {"update:client_credentials", `{"signed_request_object":{"required":true}}`},
-		"methods alone":   {"update:client_credentials", `{"client_authentication_methods":null,"token_endpoint_auth_method":"client_secret_basic"}`},
 		"the vault":       {"update:client_token_vault_privileged_access", vault},
 		"everything else": {"update:clients", `{"name":"y","signed_request_object":{"required":false}}`},
+		"nothing new":     {"update:clients", `{"encryption_key":null,"client_authentication_methods":null}`},
 	} {
 		t.Run("allowed: "+name, func(t *testing.T) {
 			r := s.Do(tokens[test.scope], "PATCH", "/api/v2/clients/"+id, test.body)
@@ -128,6 +127,18 @@ func TestForbiddenMembersRefuseTheWholeChange(t *testing.T) {
 	}
 }
 
+func TestCredentialsInUseChangeWithTheMethod(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	token := s.Token("update:client_credentials")
+	key := quote(publicKeyPEM(t, &credentialKeys[2]().PublicKey))
+	id := s.Do(s.Admin, "POST", "/api/v2/clients", `{"name":"x","client_authentication_methods":{"private_key_jwt":{"credentials":[{"credential_type":"public_key","pem":`+key+`}]}}}`).
+		Want(http.StatusCreated).Object()["client_id"].(string)
+	s.Do(token, "PATCH", "/api/v2/clients/"+id, `{"client_authentication_methods":null,"token_endpoint_auth_method":"client_secret_basic"}`).Want(http.StatusOK)
+	s.Do(token, "PATCH", "/api/v2/clients/"+id, `{"client_authentication_methods":null,"token_endpoint_auth_method":"client_secret_post"}`).Want(http.StatusForbidden)
+	s.Do(s.Token("update:clients"), "PATCH", "/api/v2/clients/"+id, `{"token_endpoint_auth_method":"client_secret_post"}`).Want(http.StatusOK)
+}
+
 func TestCreatingSomeMembersNeedsTheirScopes(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -137,7 +148,7 @@ func TestCreatingSomeMembersNeedsTheirScopes(t *testing.T) {
 	for name, test := range map[string]struct{ body, needs string }{
 		"authentication methods": {`{"name":"x","client_authentication_methods":{"private_key_jwt":{"credentials":[` + credential + `]}}}`, "create:client_credentials"},
 		"request object keys":    {`{"name":"x","signed_request_object":{"credentials":[` + credential + `]}}`, "create:client_credentials"},
-		"token vault":            {`{"name":"x","token_vault_privileged_access":{"credentials":[],"ip_allowlist":[],"grants":[]}}`, "update:client_token_vault_privileged_access"},
+		"token vault":            {`{"name":"x","token_vault_privileged_access":{"credentials":[],"ip_allowlist":["10.0.0.0/8"],"grants":[{"connection":"c","scopes":["s"]}]}}`, "update:client_token_vault_privileged_access"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			wantFailure(t, s.Do(token, "POST", "/api/v2/clients", test.body), http.StatusForbidden, "insufficient_scope", "Insufficient scope, expected any of: "+test.needs)

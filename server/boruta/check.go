@@ -6,6 +6,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -41,6 +42,25 @@ func checker(attributes []attribute) dialect.Checker {
 // owns reports whether a stored member is one that only this dialect sets.
 func owns(member string) bool {
 	return strings.HasPrefix(member, storedAsPrefix) || member == oauth.MemberPublicKey
+}
+
+// written are the stored members that changes in this dialect write, besides
+// those that it owns.
+var written = func() map[string]bool {
+	names := map[string]bool{"token_endpoint_auth_method": true, "grant_types": true}
+	for _, a := range clientAttributes(Config{}) {
+		names[a.canonical()] = true
+	}
+	return names
+}()
+
+// Takes returns the permissions of which a change of a client's stored member
+// takes one, as this dialect sees it: none for a member that it does not write.
+func Takes(member string) rights.Set {
+	if owns(member) || written[member] {
+		return rights.Of("clients:manage:all")
+	}
+	return 0
 }
 
 // beside are members of a document that no attribute stands for alone.

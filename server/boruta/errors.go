@@ -64,6 +64,9 @@ func Fail(c *gin.Context, err error) {
 		body.Message, body.Errors = e.Detail, about("is write protected.")
 	case status == http.StatusForbidden:
 		body.Message, body.Errors = "You are forbidden to access this resource.", about("you are forbidden to access this resource.")
+		if e != nil && e.Reason == oauth.LacksScope && e != errNoScope {
+			body.Errors["resource"] = append(body.Errors["resource"], e.Detail)
+		}
 	case errors.Is(err, errMalformed):
 		body.Errors = about("the requested with given parameters cannot be processed.")
 	case e != nil && len(e.Violations) > 0:

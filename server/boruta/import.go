@@ -41,9 +41,8 @@ var shownOnly = []string{"id", "secret", "did", "public_key", "authorized_scopes
 // importing is a client's record in the course of being read.
 type importing struct {
 	registry.ClientImport
-	rights []string
-	notes  []registry.Note
-	sent   jsondoc.Object // attributes
+	notes []registry.Note
+	sent  jsondoc.Object // attributes
 }
 
 func (r *importing) drop(member, why string) {
@@ -52,7 +51,7 @@ func (r *importing) drop(member, why string) {
 
 func (h *handler) importClient(id string, record jsondoc.Object) (registry.Import, error) {
 	r := &importing{
-		ClientImport: registry.ClientImport{ID: id, ClientID: id, ByID: true}, rights: []string{"clients:manage:all"}, sent: jsondoc.Object{},
+		ClientImport: registry.ClientImport{ID: id, ClientID: id, ByID: true}, sent: jsondoc.Object{},
 	}
 	secret, err := dialect.ImportedSecret(record, "secret")
 	if err != nil {
@@ -114,7 +113,7 @@ func (h *handler) importClient(id string, record jsondoc.Object) (registry.Impor
 		}
 		return notes, nil
 	}
-	return h.registry.ImportOfClient(r.ClientImport, r.rights, r.notes), nil
+	return h.registry.ImportOfClient(r.ClientImport, []string{"clients:manage:all"}, r.notes), nil
 }
 
 // items returns an attribute's value without those items of an array that are
@@ -195,7 +194,6 @@ func (r *importing) readProvider(raw json.RawMessage) {
 		r.drop("identity_provider.id", tokenNoFormat)
 		return
 	}
-	r.rights = append(r.rights, "identity-providers:manage:all") // it is made if it does not exist
 	if provider.Name != nil {
 		r.Provider.Name = *provider.Name
 		r.Provider.Document = providerDefaults()

@@ -24,7 +24,6 @@ type Dialect struct {
 	Importer Importer                   // reads its records
 	Checker  Checker                    // checks the documents of clients
 	WireName func(member string) string // returns its name for a member of a client's document
-	Owns     func(member string) bool   // reports whether it alone sets a stored member of a client
 }
 
 // Hooks are what generated strict handlers do with errors. Every dialect's

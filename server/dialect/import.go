@@ -11,6 +11,10 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 )
 
+// ImportsClients are the scopes that the import of any client takes, whatever it
+// changes, unless it is one of Boruta's.
+var ImportsClients = []string{"create:clients", "update:clients"}
+
 // Importer reads a record of the product that a dialect is modelled on.
 type Importer func(record jsondoc.Object) registry.Import
 

@@ -279,21 +279,6 @@ func (t *Table) Scopes(key string) (scopes []string, known bool) {
 	return t.write, true
 }
 
-// Unwritable returns the scopes of which one is needed for the first of members,
-// in their order, that the caller may not change; nil if it may change all.
-func (t *Table) Unwritable(members jsondoc.Object, caller *oauth.Caller) (scopes []string) {
-	for _, name := range slices.Sorted(maps.Keys(members)) {
-		scopes := t.write
-		if m := t.ByWire(name); m != nil && m.Write != nil {
-			scopes = m.Write
-		}
-		if !caller.HasAny(scopes...) {
-			return scopes
-		}
-	}
-	return nil
-}
-
 // Readable returns the scopes of which one is needed to see a member; nil for a
 // member that everybody sees or that the table does not name.
 func (t *Table) Readable(name string) []string {

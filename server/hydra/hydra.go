@@ -41,9 +41,8 @@ var hashes = []string{"$2a$", "$2b$", "$2y$", "$pbkdf2"}
 // reading is a record in the course of being read.
 type reading struct {
 	registry.ClientImport
-	rights []string
-	notes  []registry.Note
-	fresh  jsondoc.Object // members of the document
+	notes []registry.Note
+	fresh jsondoc.Object // members of the document
 }
 
 func readClient(reg *registry.Registry, id string, record jsondoc.Object) registry.Import {
@@ -90,7 +89,7 @@ func readClient(reg *registry.Registry, id string, record jsondoc.Object) regist
 		maps.Copy(doc, r.fresh)
 		return nil, nil
 	}
-	return reg.ImportOfClient(r.ClientImport, r.rights, r.notes)
+	return reg.ImportOfClient(r.ClientImport, dialect.ImportsClients, r.notes)
 }
 
 func (r *reading) readSecret(record jsondoc.Object) {
@@ -103,7 +102,6 @@ func (r *reading) readSecret(record jsondoc.Object) {
 		r.notes = append(r.notes, registry.Note{Code: registry.NoteLeftOut, Member: "client_secret", Message: "A hashed secret cannot be used.", Lost: true})
 	default:
 		r.Secrets = []registry.SecretImport{{Text: secret}}
-		r.rights = append(r.rights, "update:client_keys")
 	}
 }
 
@@ -140,7 +138,6 @@ func (r *reading) takeKeys(reg *registry.Registry, jwks json.RawMessage) {
 		})
 		return
 	}
-	r.rights = append(r.rights, "create:client_credentials", "update:client_credentials")
 	delete(r.fresh, "token_endpoint_auth_method") // the slot says it
 	r.fresh[oauth.SlotsOfAuthentication] = jsondoc.Must(jsondoc.Object{oauth.SlotPrivateKeyJWT: jsondoc.Must(map[string]any{"credentials": ids})})
 }

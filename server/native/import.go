@@ -5,23 +5,20 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/rosterhq/roster/gen/rosterapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
-	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
 	"github.com/rosterhq/roster/server/spec"
 )
 
-// clientRights are the scopes for any change of clients outside Boruta's dialect.
-var clientRights = []string{"create:clients", "update:clients"}
-
 func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterImportRecordsRequestObject) (rosterapi.RosterImportRecordsResponseObject, error) {
 	format := h.formats[string(req.Body.Format)]
-	list, denied := make([]registry.Import, len(req.Body.Records)), false
+	list := make([]registry.Import, len(req.Body.Records))
 	for i, raw := range req.Body.Records {
 		var record jsondoc.Object
 		if json.Unmarshal(raw, &record) != nil || record == nil {
@@ -29,19 +26,15 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 			continue
 		}
 		list[i] = format.Importer(record)
-		if list[i].Err == nil {
-			list[i].Err = mayImport(dialect.Caller(ctx), list[i], format.Name)
-			denied = denied || list[i].Err != nil
-		}
-	}
-	if denied { // of which the answer's status does not tell
-		h.registry.Denied(ctx, "POST /api/roster/v1/import")
 	}
 	results, err := h.registry.Import(ctx, list, registry.ImportMode{
 		Dry: req.Body.DryRun != nil && *req.Body.DryRun, Strict: req.Body.Strict != nil && *req.Body.Strict,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if slices.ContainsFunc(results, func(r registry.ImportResult) bool { return oauth.KindOf(r.Err) == oauth.Forbidden }) {
+		h.registry.Denied(ctx, "POST /api/roster/v1/import") // of which the answer's status does not tell
 	}
 	body := rosterapi.RosterImportResults{Results: make([]rosterapi.RosterImportResult, len(results))}
 	for i, r := range results {
@@ -55,24 +48,6 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 		body.Results[i] = one
 	}
 	return rosterapi.RosterImportRecords200JSONResponse{Body: body}, nil
-}
-
-// mayImport asks for the scopes that taking over a record takes.
-func mayImport(caller *oauth.Caller, one registry.Import, format string) error {
-	rights := one.Rights
-	if one.Kind == registry.KindClient && format != "boruta" {
-		rights = append(rights, clientRights...)
-	}
-	var lacking []string
-	for _, scope := range rights {
-		if !caller.Has(scope) {
-			lacking = append(lacking, scope)
-		}
-	}
-	if lacking == nil {
-		return nil
-	}
-	return &oauth.Error{Kind: oauth.Forbidden, Reason: oauth.LacksScope, Detail: "The record takes a token with " + strings.Join(lacking, ", ") + "."}
 }
 
 func note(code, message, member string) rosterapi.RosterImportNote {

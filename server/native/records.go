@@ -73,9 +73,6 @@ type keyPairRecord struct {
 	CreatedAt  time.Time `json:"created_at,omitzero"`
 }
 
-// everything is the scope for whatever only Boruta's dialect knows of clients.
-const everything = "clients:manage:all"
-
 // importRecord reads a record of an export.
 func (h *handler) importRecord(record jsondoc.Object) registry.Import {
 	kind := jsondoc.String(record["kind"])
@@ -116,7 +113,6 @@ type reading struct {
 	registry.ClientImport
 	clientRecord
 	handler *handler
-	rights  []string
 	notes   []registry.Note
 }
 
@@ -193,16 +189,6 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 		r.drop("id", "must be a uuid")
 	}
 	r.checkDocument(h.checkers)
-	for member := range r.Document {
-		switch {
-		case member == oauth.MemberEncryptionKey:
-			r.rights = append(r.rights, "update:client_keys")
-		case member == oauth.SlotTokenVault:
-			r.rights = append(r.rights, "update:client_token_vault_privileged_access")
-		case h.formats["boruta"].Owns(member):
-			r.rights = append(r.rights, everything)
-		}
-	}
 	r.readSecrets()
 	r.readCredentials()
 	r.readLinks()
@@ -220,7 +206,7 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 		maps.Copy(doc, r.Document)
 		return notes, nil
 	}
-	return h.registry.ImportOfClient(r.ClientImport, r.rights, r.notes), nil
+	return h.registry.ImportOfClient(r.ClientImport, dialect.ImportsClients, r.notes), nil
 }
 
 func note0(code, message, member string) registry.Note {
@@ -287,9 +273,6 @@ func (r *reading) readSecrets() {
 			r.ClientImport.Secrets = append(r.ClientImport.Secrets, registry.SecretImport{Text: oauth.NewSecret(s.Secret), Made: s.CreatedAt, Ends: s.ExpiresAt})
 		}
 	}
-	if len(r.ClientImport.Secrets) > 0 {
-		r.rights = append(r.rights, "update:client_keys")
-	}
 }
 
 func (r *reading) readCredentials() {
@@ -308,9 +291,6 @@ func (r *reading) readCredentials() {
 		default:
 			r.ClientImport.Credentials = append(r.ClientImport.Credentials, cred)
 		}
-	}
-	if len(r.ClientImport.Credentials) > 0 {
-		r.rights = append(r.rights, "create:client_credentials", "update:client_credentials")
 	}
 }
 
@@ -346,9 +326,6 @@ func (h *handler) readCredential(c credentialRecord) (oauth.Credential, error) {
 
 // readLinks reads what Boruta's dialect keeps beside the document.
 func (r *reading) readLinks() {
-	if r.AuthorizedScopes != nil || r.IdentityProvider != nil || r.clientRecord.KeyPair != "" || r.PrivateKey != "" {
-		r.rights = append(r.rights, everything)
-	}
 	scopes := []oauth.Scope{}
 	for i, s := range r.AuthorizedScopes {
 		if s.Name == "" || len(s.Name) > 255 {
@@ -405,7 +382,7 @@ func (h *handler) readKeyPair(record jsondoc.Object) (registry.Import, error) {
 			return registry.Import{}, dialect.ImportRefused("private_key", "format", "must be the PKCS #8 PEM of public_key")
 		}
 	}
-	one := h.registry.ImportOfKeyPair(k, oauth.NewSecret(r.PrivateKey), []string{everything})
+	one := h.registry.ImportOfKeyPair(k, oauth.NewSecret(r.PrivateKey), []string{"clients:manage:all"})
 	one.Warnings = append(one.Warnings, notes...)
 	return one, nil
 }
