@@ -34,6 +34,9 @@ var (
 	creatingProviders = rights.Of("identity-providers:manage:all")
 )
 
+// lawless is set by tests alone, which show what the rules are good for.
+var lawless bool
+
 // permit refuses ctx's caller unless, of each of sets, it has one permission.
 func permit(ctx context.Context, sets ...rights.Set) error {
 	has := oauth.OriginOf(ctx).Rights()
@@ -41,7 +44,7 @@ func permit(ctx context.Context, sets ...rights.Set) error {
 	lacks = slices.DeleteFunc(slices.Clone(lacks), func(set rights.Set) bool { // what does for another does for it
 		return slices.ContainsFunc(lacks, func(other rights.Set) bool { return other != set && set.Has(other) })
 	})
-	if len(lacks) == 0 {
+	if len(lacks) == 0 || lawless {
 		return nil
 	}
 	var words []string
@@ -165,7 +168,7 @@ func mayGrant(ctx context.Context, api oauth.ResourceServer, before, after *oaut
 // would be.
 func mayHave(ctx context.Context, granted rights.Set, is string) error {
 	lacks := granted.Without(oauth.OriginOf(ctx).Rights())
-	if lacks == 0 {
+	if lacks == 0 || lawless {
 		return nil
 	}
 	return &oauth.Error{
@@ -178,5 +181,5 @@ func mayHave(ctx context.Context, granted rights.Set, is string) error {
 // proves itself by: only a caller who holds all that the client is granted on the
 // management API, and so gains nothing by being the client.
 func mayControl(ctx context.Context, c *oauth.Client) bool {
-	return oauth.OriginOf(ctx).Rights().Has(c.Granted)
+	return lawless || oauth.OriginOf(ctx).Rights().Has(c.Granted)
 }
