@@ -48,7 +48,7 @@ const (
 	// more than one. They count as long as token_endpoint_auth_method (RFC 7591
 	// §2) is what it was when they were set, which MemberAuthMethodThen keeps as
 	// AuthMethodNow returned it: a dialect that knows one method only overrides
-	// them by changing it. MayUse reads them.
+	// them by changing it. RegisteredMethods reads them.
 	MemberAuthMethods    = "boruta:token_endpoint_auth_methods"
 	MemberAuthMethodThen = "boruta:token_endpoint_auth_method"
 

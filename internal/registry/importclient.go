@@ -50,6 +50,9 @@ func (r *Registry) ImportOfClient(w ClientImport, rights []string, warnings []No
 	if target == "" {
 		target = w.ID
 	}
+	if slices.ContainsFunc(warnings, func(n Note) bool { return n.Code == NoteDropped && n.Member == "token_endpoint_auth_method" }) {
+		w.Edit = closed(w.Edit)
+	}
 	one := Import{Kind: KindClient, Target: target, Rights: rights, Warnings: warnings}
 	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) { return r.putClient(ctx, t, w) }
 	if w.ByID {
@@ -58,6 +61,18 @@ func (r *Registry) ImportOfClient(w ClientImport, rights []string, warnings []No
 		one.clientID = w.ClientID
 	}
 	return one
+}
+
+// closed has edit leave a client whose method Roster does not know without any,
+// rather than with one that its source would refuse.
+func closed(edit func(jsondoc.Object, *oauth.Client) ([]Note, error)) func(jsondoc.Object, *oauth.Client) ([]Note, error) {
+	return func(doc jsondoc.Object, was *oauth.Client) ([]Note, error) {
+		notes, err := edit(doc, was)
+		if err == nil && oauth.AuthMethodNow(doc) == "" && doc[oauth.MemberAuthMethods] == nil {
+			doc[oauth.SlotsOfAuthentication] = json.RawMessage(`{"private_key_jwt":{"credentials":[]}}`)
+		}
+		return notes, err
+	}
 }
 
 // importedClient is a client as the registry holds it, with what belongs to it.
@@ -193,7 +208,7 @@ func (r *Registry) createImported(ctx context.Context, t *importTx, w ClientImpo
 
 // noSecret adds that a client which needs a secret has none.
 func noSecret(notes []Note, doc jsondoc.Object) []Note {
-	if method := oauth.AuthMethodNow(doc); method == "none" || method == oauth.AuthMethodKeys || strings.HasPrefix(method, "private_key") || strings.Contains(method, "tls") {
+	if len(oauth.EffectiveMethods(doc, nil)) == 0 { // without a key, those that need a secret
 		return notes
 	}
 	return append(notes, Note{Code: NoteNoSecret, Message: "The source shows no secret: rotate it to get one.", Member: "client_secret"})

@@ -201,10 +201,8 @@ func (r *Tokens) authenticate(ctx context.Context, req Request) (postgres.Authen
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
 	}
-	if auth.Client.Document[oauth.SlotsOfAuthentication] != nil {
-		auth.Secrets = nil // such a client proves itself by its key alone
-	}
-	for len(auth.Secrets) < MaxLiveSecrets { // the same work whatever there is
+	methods := oauth.EffectiveMethods(auth.Client.Document, nil) // those that take a secret need no key
+	for len(auth.Secrets) < MaxLiveSecrets {                     // the same work whatever there is
 		auth.Secrets = append(auth.Secrets, r.noSecret())
 	}
 	var used oauth.ClientSecret
@@ -213,7 +211,7 @@ func (r *Tokens) authenticate(ctx context.Context, req Request) (postgres.Authen
 			used = s
 		}
 	}
-	if used.ID != "" && (req.Method == "" || auth.Client.MayUse(req.Method)) {
+	if used.ID != "" && (slices.Contains(methods, req.Method) || req.Method == "" && len(methods) > 0) {
 		r.used.note(used.ID, r.now())
 		_ = r.renewMAC(ctx, used, req.Secret) // the next time will do as well
 		return auth, nil
@@ -245,8 +243,11 @@ func (r *Tokens) authenticateAssertion(ctx context.Context, req Request) (postgr
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
 	}
-	if key, ok := auth.Client.AssertionKey(r.now()); ok && len(auth.Credentials) == 0 {
+	if key, ok := auth.Client.AssertionKey(r.now()); ok {
 		auth.Credentials = []oauth.Credential{key}
+	}
+	if !slices.Contains(oauth.EffectiveMethods(auth.Client.Document, auth.Credentials), oauth.SlotPrivateKeyJWT) {
+		auth.Credentials = nil
 	}
 	audiences := []string{r.config.Issuer, r.config.PublicURL, r.config.PublicURL + "/oauth/token"}
 	if _, err := a.Verify(auth.Credentials, audiences, r.config.Now()); err != nil { // of an unknown client there are none

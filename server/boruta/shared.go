@@ -134,33 +134,24 @@ const (
 
 // readAuthentication returns what was written here, as long as the registry's
 // method is the one that was derived from it. When another dialect has changed
-// that, it says what is left.
+// that, it says what is left. A client without a method shows those of before.
 func readAuthentication(doc jsondoc.Object) authentication {
-	a := authentication{[]string{secretBasic, secretPost}, true}
-	then, now := doc[methodThen], oauth.AuthMethodNow(doc)
+	methods, own := oauth.RegisteredMethods(doc)
+	before := authentication{[]string{secretBasic, secretPost}, true}
 	if doc[ownMethods] != nil {
-		a = authentication{plain(doc[ownMethods]), string(doc[ownConfidential]) == "true"}
-		if jsondoc.String(then) == now {
-			return a
-		}
+		before = authentication{plain(doc[ownMethods]), string(doc[ownConfidential]) == "true"}
 	}
-	switch now {
-	case "none":
-		a.confidential = false
+	switch now := oauth.AuthMethodNow(doc); now {
 	case oauth.AuthMethodKeys:
-		a = authentication{[]string{}, true}
-		var slots jsondoc.Object
-		if json.Unmarshal(doc[oauth.SlotsOfAuthentication], &slots) == nil && slots[oauth.SlotPrivateKeyJWT] != nil {
-			a.methods = []string{privateKeyJWT}
+		if !own {
+			methods = slices.DeleteFunc(methods, func(m string) bool { return m != privateKeyJWT })
 		}
-	case "":
-		a = authentication{[]string{secretBasic, secretPost}, true}
+		return authentication{methods, !own || before.confidential}
+	case "none":
+		return authentication{before.methods, own && before.confidential}
 	default:
-		a.methods = slices.DeleteFunc(a.methods, func(m string) bool { return m == secretBasic || m == secretPost })
-		a.methods = append([]string{now}, a.methods...)
-		a.confidential = a.confidential || jsondoc.String(then) == "none"
+		return authentication{methods, before.confidential || !own && (now == "" || jsondoc.String(doc[methodThen]) == "none")}
 	}
-	return a
 }
 
 // writeAuthentication keeps a and the method derived from it. A client that

@@ -74,8 +74,8 @@ func metadata(reg *registry.Registry) gin.H {
 		"jwks_uri":                              reg.PublicURL + "/.well-known/jwks.json",
 		"grant_types_supported":                 []string{oauth.GrantClientCredentials},
 		"response_types_supported":              []string{},
-		"token_endpoint_auth_methods_supported": []string{"client_secret_basic", "client_secret_post", "private_key_jwt"},
-		"token_endpoint_auth_signing_alg_values_supported": []string{"RS256", "RS384", "PS256"},
+		"token_endpoint_auth_methods_supported": oauth.AuthMethods,
+		"token_endpoint_auth_signing_alg_values_supported": oauth.CredentialAlgorithms,
 	}
 }
 
