@@ -40,10 +40,11 @@ var layers = map[string][]string{
 	"internal/changefeed": {gin, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/postgres", "+" + module + "internal/rights", "+" + module + "internal/uri"},
 
 	// What dialects share.
-	"server/dialect": {module + "gen/", module + "client", module + "internal/embedpg"},
-	"server/ops":     {pgx, module + "gen/", module + "client", module + "internal/"},
-	"server/problem": {pgx, module + "gen/", module + "client", module + "internal/registry"},
-	"server/spec":    {pgx, module + "gen/", module + "client", module + "internal/registry"},
+	"server/dialect":   {module + "gen/", module + "client", module + "internal/embedpg"},
+	"server/admission": {module + "gen/", module + "client", module + "internal/embedpg"},
+	"server/ops":       {pgx, module + "gen/", module + "client", module + "internal/"},
+	"server/problem":   {pgx, module + "gen/", module + "client", module + "internal/registry"},
+	"server/spec":      {pgx, module + "gen/", module + "client", module + "internal/registry"},
 
 	"":                          {module},
 	"server":                    {module + "client", module + "internal/embedpg", module + "internal/postgrestest"},
@@ -88,7 +89,7 @@ func TestDependenciesPointOneWay(t *testing.T) {
 		case below:
 			banned = []string{
 				module + "client", module + "gen/", "+" + module + "gen/" + cmp.Or(generated[dialect], dialect+"api"),
-				module + "server/", "+" + pkg, "+" + module + "server/dialect", "+" + module + "server/problem", "+" + module + "server/spec",
+				module + "server/", "+" + pkg, "+" + module + "server/admission", "+" + module + "server/dialect", "+" + module + "server/problem", "+" + module + "server/spec",
 			}
 			for _, direct := range imports[pkg] { // through the registry they come by necessity
 				if violates(direct, []string{pgx, sql, module + "internal/embedpg"}) {

@@ -8,6 +8,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/admission"
 	"github.com/rosterhq/roster/server/auth0"
 	"github.com/rosterhq/roster/server/boruta"
 	"github.com/rosterhq/roster/server/dialect"
@@ -25,7 +26,7 @@ type dialects []dialect.Dialect
 type failure = func(*gin.Context, error)
 
 // newDialects makes the dialects that a server speaks.
-func newDialects(reg *registry.Registry, config Config) (dialects, error) {
+func newDialects(reg *registry.Registry, config Config, gate *admission.Gate) (dialects, error) {
 	ofAuth0, err := auth0.New(reg, config.Views)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func newDialects(reg *registry.Registry, config Config) (dialects, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sorted(ofAuth0, ofBoruta, ofHydra, own, token.New(reg)), nil
+	return sorted(ofAuth0, ofBoruta, ofHydra, own, token.New(reg, gate)), nil
 }
 
 // sorted returns list in the order in which a path is looked up.

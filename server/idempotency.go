@@ -43,26 +43,19 @@ func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 			fail(c, &problem.Error{Status: http.StatusBadRequest, Text: "Idempotency-Key must have 1 to 255 printable ASCII characters."})
 			return
 		}
-		token, err := dialect.Bearer(c.Request)
-		if err != nil || token == "" {
+		caller := dialect.Caller(c)
+		if caller == nil {
 			return // the dialect refuses it in its own words
-		}
-		caller, err := reg.VerifyToken(c, token)
-		if err != nil {
-			return
 		}
 		digest, err := digestOf(c.Request, caller)
 		if err != nil {
 			fail(c, err)
 			return
 		}
-		origin := oauth.OriginOf(c.Request.Context())
-		origin.Caller = caller
-		ctx := oauth.WithOrigin(c.Request.Context(), origin)
 		real := c.Writer
 		defer func() { c.Writer = real }() // for the answer to a panic too
 		held := &holder{ResponseWriter: real, status: http.StatusOK}
-		text, replayed, err := reg.Once(ctx, caller.Account(), key, digest, func(ctx context.Context) ([]byte, bool) {
+		text, replayed, err := reg.Once(c.Request.Context(), caller.Account(), key, digest, func(ctx context.Context) ([]byte, bool) {
 			c.Request = c.Request.WithContext(ctx)
 			c.Writer = held
 			c.Next()

@@ -12,6 +12,7 @@ import (
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/admission"
 )
 
 const form = "application/x-www-form-urlencoded"
@@ -112,7 +113,7 @@ var refusals = map[string]refusal{
 	"OAuthFailure/busy":              {op: "createToken", body: object{}, options: narrow, first: (*world).occupy},
 	"OpsNotReady/unmigrated":         {op: "getReadiness", status: "503", options: unmigrated},
 	"OpsNotFound/dialect":            {op: "getSpecificationPart", status: "404", path: names{"part": "saml.yaml"}},
-	"OpsTooManyRequests/rate":        {op: "getHealth", status: "429", options: slow, first: (*world).exhaust},
+	"OpsTooManyRequests/rate":        {op: "getJWKS", status: "429", options: slow, first: (*world).exhaust},
 	"OpsFailure/busy":                {op: "getJWKS", options: narrow, first: (*world).occupy},
 
 	"BorutaBadRequest/envelope":   {op: "borutaCreateClient", status: "400", body: object{"name": "billing"}},
@@ -159,7 +160,8 @@ func subject(cn string) object {
 
 // slow lets a caller make one request.
 func slow(o *servertest.Options) {
-	o.Server = func(c *server.Config) { c.Limit = server.Limit{PerSecond: 0.001, Burst: 1} }
+	one := admission.Limit{PerSecond: 0.001, Burst: 1}
+	o.Limits = &admission.Limits{Caller: one, Address: one}
 }
 
 // unmigrated finds a schema that is too old, in the words of roster serve.
@@ -180,8 +182,8 @@ func short(o *servertest.Options) {
 }
 
 func (w *world) exhaust() {
-	w.Do(w.Admin, "GET", "/healthz", nil)
-	w.Do("", "GET", "/healthz", nil)
+	w.Do(w.Admin, "GET", "/docs", nil)
+	w.Do("", "GET", "/docs", nil)
 }
 
 func (w *world) occupy() { occupy(w.t, w.Server) }

@@ -22,6 +22,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/rights"
+	"github.com/rosterhq/roster/server/admission"
 	"github.com/rosterhq/roster/server/auth0"
 	"github.com/rosterhq/roster/server/boruta"
 	"github.com/rosterhq/roster/server/dialect"
@@ -37,10 +38,11 @@ const maxBody = 1 << 20
 type Config struct {
 	Log            *slog.Logger
 	Ready          ops.Check
-	Limit          Limit
-	Metrics        *ops.Metrics // nil: nothing is counted
-	TrustedProxies []string     // networks (CIDR) whose X-Forwarded-For is believed
-	MaxInFlight    int          // requests under way at once; 0 for 1000
+	Limits         *admission.Limits // nil: admission.Defaults
+	Now            func() time.Time  // for the limits; nil: time.Now
+	Metrics        *ops.Metrics      // nil: nothing is counted
+	TrustedProxies []string          // networks (CIDR) whose X-Forwarded-For is believed
+	MaxInFlight    int               // requests under way at once; 0 for 1000
 	Views          *dialect.Views
 
 	Boruta boruta.Config
@@ -48,11 +50,13 @@ type Config struct {
 
 // New returns the handler of every route.
 func New(reg *registry.Registry, config Config) (http.Handler, error) {
-	list, err := newDialects(reg, config)
+	var list dialects
+	fail := func(c *gin.Context, err error) { list.fail(c, err) }
+	gate := newGate(reg, config, fail)
+	list, err := newDialects(reg, config, gate)
 	if err != nil {
 		return nil, err
 	}
-	fail := list.fail
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.ContextWithFallback = true // a gin.Context must end with its request
@@ -68,14 +72,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		engine.Use(config.Metrics.Observe)
 	}
 	engine.Use(observe(config.Log), recoverPanic(config.Log, fail), bound(cmp.Or(config.MaxInFlight, defaultMaxInFlight), fail), limitBody)
-	if config.Limit.PerSecond > 0 {
-		limit, err := limiter(config.Limit, reg.Now, fail)
-		if err != nil {
-			return nil, err
-		}
-		engine.Use(limit)
-	}
-	engine.Use(denials(reg), refuseCoding(fail), once(reg, fail))
+	engine.Use(gate.Admit, denials(reg), refuseCoding(fail), once(reg, fail))
 	engine.NoRoute(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})
@@ -96,6 +93,21 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		return nil, err
 	}
 	return compress(list.rewrite(engine)), nil
+}
+
+// newGate returns the gate of a server that answers refusals with fail.
+func newGate(reg *registry.Registry, config Config, fail failure) *admission.Gate {
+	c := admission.Config{Registry: reg, Limits: admission.Defaults, Now: time.Now, Log: config.Log, Fail: fail}
+	if config.Limits != nil {
+		c.Limits = *config.Limits
+	}
+	if config.Now != nil {
+		c.Now = config.Now
+	}
+	if config.Metrics != nil {
+		c.Refused = config.Metrics.Refused
+	}
+	return admission.New(c)
 }
 
 // ManagementScopes lists the scopes of the management API, as the specification

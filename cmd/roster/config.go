@@ -26,6 +26,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/admission"
 	"github.com/rosterhq/roster/server/boruta"
 )
 
@@ -50,7 +51,7 @@ type Config struct {
 	Retention   string `env:"ROSTER_EVENT_RETENTION" envDefault:"8760h" help:"how long events of the audit trail are kept, e.g. 720h, at least 24h; 0: for ever"`
 	CacheMB     int    `env:"ROSTER_CACHE_MB" envDefault:"64" help:"megabytes of memory for clients as they are shown, which spare the database; 0: none"`
 	AdminAddr   string `env:"ROSTER_ADMIN_ADDR" help:"address for metrics, profiles and health, host:port; a loopback one is best; default: none"`
-	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second for one token, and after a colon how many at once: 50:100; off: no limit; default off where the database is embedded, else 50:100"`
+	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second of one client, and from one address while its caller is not known, and after a colon how many at once: 50:100; off: no limit; default 200:1000 for a client and 50:200 for an address, from loopback ten times as much"`
 
 	TrustedIssuers string   `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
 	TrustedProxies []string `env:"ROSTER_TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is believed, CIDR, with commas between; default: none"`
@@ -66,7 +67,7 @@ type Config struct {
 	secretGrace time.Duration
 	retention   time.Duration
 	level       slog.Level
-	limit       server.Limit
+	limits      admission.Limits
 	issuers     []issuers.Config
 }
 
@@ -128,7 +129,7 @@ func (a *app) load() (Config, error) {
 	if c.boruta, err = c.borutaConfig(); err != nil {
 		mistakes = append(mistakes, err)
 	}
-	if c.limit, err = parseLimit(c.RateLimit, c.embedded()); err != nil {
+	if c.limits, err = parseLimits(c.RateLimit); err != nil {
 		mistake("ROSTER_RATE_LIMIT: %w", err)
 	}
 	if c.issuers, err = parseIssuers(c.TrustedIssuers); err != nil {
@@ -152,27 +153,30 @@ func (a *app) load() (Config, error) {
 	return c, errors.Join(mistakes...)
 }
 
-// parseLimit reads RATE[:BURST] or "off"; a missing burst is twice the rate.
-func parseLimit(text string, embedded bool) (server.Limit, error) {
-	if text == "off" || text == "" && embedded {
-		return server.Limit{}, nil
-	}
+// parseLimits reads RATE[:BURST] or "off"; a missing burst is twice the rate. How
+// often one may fail to authenticate is limited in any case.
+func parseLimits(text string) (admission.Limits, error) {
 	if text == "" {
-		text = "50:100"
+		return admission.Defaults, nil
+	}
+	limits := admission.Limits{Guesses: admission.Defaults.Guesses}
+	if text == "off" {
+		return limits, nil
 	}
 	perSecond, burst, given := strings.Cut(text, ":")
-	var l server.Limit
+	var l admission.Limit
 	var err error
 	if l.PerSecond, err = strconv.ParseFloat(perSecond, 64); err != nil || !(l.PerSecond > 0 && l.PerSecond <= 1e6) {
-		return l, fmt.Errorf("%q is not a number of requests per second, RATE:BURST or off", text)
+		return limits, fmt.Errorf("%q is not a number of requests per second, RATE:BURST or off", text)
 	}
 	l.Burst = int(math.Ceil(2 * l.PerSecond))
 	if given {
-		if l.Burst, err = strconv.Atoi(burst); err != nil || l.Burst < 1 {
-			return l, fmt.Errorf("%q: the burst is not a whole number from 1", text)
+		if l.Burst, err = strconv.Atoi(burst); err != nil || l.Burst < 1 || l.Burst > 1e9 {
+			return limits, fmt.Errorf("%q: the burst is not a whole number from 1", text)
 		}
 	}
-	return l, nil
+	limits.Caller, limits.Address = l, l
+	return limits, nil
 }
 
 func parseIssuers(text string) ([]issuers.Config, error) {

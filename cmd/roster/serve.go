@@ -116,7 +116,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		return postgres.Told(err)
 	}
 	views := dialect.NewViews(reg.Changes, reg.Now, c.CacheMB<<20)
-	config := server.Config{Log: log, Limit: c.limit, TrustedProxies: c.TrustedProxies, Ready: ready, Views: views, Boruta: c.boruta}
+	config := server.Config{Log: log, Limits: &c.limits, TrustedProxies: c.TrustedProxies, Ready: ready, Views: views, Boruta: c.boruta}
 	if c.AdminAddr != "" {
 		config.Metrics = ops.NewMetrics(programVersion(), slices.Concat(poolMetrics(db.pool), []prometheus.Collector{feedMetric(reg.Changes), &stateMetrics{reg: reg}}, views.Collectors())...)
 		stop, err := serveAdmin(ctx, c.AdminAddr, config.Metrics.Handler(ready), log)

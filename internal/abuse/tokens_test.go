@@ -18,6 +18,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/internal/tokens"
+	"github.com/rosterhq/roster/server/admission"
 )
 
 // Deleting a client ends its secret and its keys, on every instance at once, and
@@ -277,7 +278,7 @@ func TestT17(t *testing.T) {
 	}
 	get := func(pairs ...string) answer {
 		r := ask(s, pairs...)
-		for _, own := range []string{"X-Request-Id", "Date", "Content-Length"} {
+		for _, own := range []string{"X-Request-Id", "Date", "Content-Length", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
 			r.Header.Del(own)
 		}
 		return answer{r.Status, string(r.Body), r.Header}
@@ -312,7 +313,7 @@ func TestT17(t *testing.T) {
 // Secrets count to their last byte, and any characters do.
 func TestT18(t *testing.T) {
 	t.Parallel()
-	s := servertest.New(t)
+	s := servertest.NewWith(t, servertest.Options{Limits: &admission.Limits{}}) // it fails often
 	id, _ := newClient(s, nil)
 	for _, secret := range []string{
 		strings.Repeat("0123456789abcdef", 8), ":%+ é", "a:b:c", "100%", "a+b c", "%3A", "日本語\u2028", `"\`, " blanks around ", strings.Repeat("é", 64), "&client_id=x",

@@ -35,6 +35,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/admission"
 )
 
 // clients is how many there are to read.
@@ -64,7 +65,7 @@ type fixture struct {
 
 func start(b *testing.B) *fixture {
 	b.Helper()
-	s := servertest.NewWith(b, servertest.Options{Registry: servertest.RealTime, Unchecked: true, Server: func(c *server.Config) { c.Log = slog.New(slog.DiscardHandler) }})
+	s := servertest.NewWith(b, servertest.Options{Registry: servertest.RealTime, Unchecked: true, Limits: &admission.Limits{}, Server: func(c *server.Config) { c.Log = slog.New(slog.DiscardHandler) }})
 	f := &fixture{Server: s}
 	for n := range clients {
 		c := s.Do(s.Admin, "POST", "/api/v2/clients", example(n)).Want(201).Object()

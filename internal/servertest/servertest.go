@@ -28,6 +28,7 @@ import (
 	"github.com/rosterhq/roster/internal/seal"
 	"github.com/rosterhq/roster/internal/tokens"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/admission"
 	"github.com/rosterhq/roster/server/dialect"
 )
 
@@ -51,7 +52,8 @@ type Options struct {
 	Registry func(*registry.Config)
 	Server   func(*server.Config)
 	TLS      bool
-	Mode     string // default_query_exec_mode of the connections to the database
+	Limits   *admission.Limits // counted by the service's clock; nil: the defaults, by the real one
+	Mode     string            // default_query_exec_mode of the connections to the database
 
 	Follow bool // read the changes of other instances, so that what is shown may come from memory
 
@@ -97,6 +99,9 @@ func NewWith(t testing.TB, o Options) *Server {
 	if o.Follow {
 		sc.Views = dialect.NewViews(s.Registry.Changes, s.Registry.Now, 64<<20)
 		s.Follow()
+	}
+	if o.Limits != nil {
+		sc.Limits, sc.Now = o.Limits, s.Clock.Now
 	}
 	if o.Server != nil {
 		o.Server(&sc)

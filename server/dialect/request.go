@@ -29,12 +29,22 @@ func Bearer(req *http.Request) (string, error) {
 
 var errNoToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NoToken, Detail: "Missing authentication"}
 
-// Authenticate finds out who calls and notes it in the request's context.
+// identified is where a request keeps the outcome of Authenticate.
+const identified = "dialect.identified"
+
+// Authenticate finds out who calls, once a request, and notes it in the
+// request's context.
 func Authenticate(c *gin.Context, reg *registry.Registry) error {
-	origin := oauth.OriginOf(c.Request.Context())
-	if origin.Caller != nil { // found already, to look up the Idempotency-Key
-		return nil
+	if outcome, known := c.Get(identified); known {
+		err, _ := outcome.(error)
+		return err
 	}
+	err := identify(c, reg)
+	c.Set(identified, err)
+	return err
+}
+
+func identify(c *gin.Context, reg *registry.Registry) error {
 	token, err := Bearer(c.Request)
 	if err != nil {
 		return err
@@ -46,6 +56,7 @@ func Authenticate(c *gin.Context, reg *registry.Registry) error {
 	if err != nil {
 		return err
 	}
+	origin := oauth.OriginOf(c.Request.Context())
 	origin.Caller = caller
 	c.Request = c.Request.WithContext(oauth.WithOrigin(c.Request.Context(), origin))
 	return nil

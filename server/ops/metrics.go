@@ -24,6 +24,7 @@ type Metrics struct {
 	requests *prometheus.HistogramVec
 	inFlight prometheus.Gauge
 	tokens   *prometheus.CounterVec
+	refused  *prometheus.CounterVec
 }
 
 // NewMetrics returns metrics of this version of the program, with more from
@@ -37,13 +38,14 @@ func NewMetrics(version string, more ...prometheus.Collector) *Metrics {
 		}, []string{"route", "method", "status"}),
 		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{Name: "roster_http_requests_in_flight", Help: "Requests being answered."}),
 		tokens:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "roster_token_requests_total", Help: "Token requests by outcome: issued, refused or failed."}, []string{"outcome"}),
+		refused:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "roster_requests_refused_total", Help: "Requests refused because of a limit, by the limit."}, []string{"limit"}),
 	}
 	build := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name: "roster_build_info", Help: "Always 1; the labels tell what runs.",
 		ConstLabels: prometheus.Labels{"version": version, "goversion": runtime.Version()},
 	})
 	build.Set(1)
-	m.registry.MustRegister(m.requests, m.inFlight, m.tokens, build, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.requests, m.inFlight, m.tokens, m.refused, build, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	m.registry.MustRegister(more...)
 	for _, outcome := range []string{"issued", "refused", "failed"} {
@@ -51,6 +53,9 @@ func NewMetrics(version string, more ...prometheus.Collector) *Metrics {
 	}
 	return m
 }
+
+// Refused counts a request that was refused because of a limit.
+func (m *Metrics) Refused(limit string) { m.refused.WithLabelValues(limit).Inc() }
 
 // Observe counts a request and all that comes after it.
 func (m *Metrics) Observe(c *gin.Context) {

@@ -17,6 +17,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/tokens"
+	"github.com/rosterhq/roster/server/admission"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
 )
@@ -26,19 +27,27 @@ const Prefix = "/oauth/"
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523 §2.2
 
-// New returns the dialect. A request is refused by what the handlers read of it.
-func New(reg *registry.Registry) dialect.Dialect {
-	return dialect.Dialect{Name: "oauth", Prefix: Prefix, Routes: func(r gin.IRouter, _ dialect.Hooks) { routes(r, reg) }, Fail: Fail}
+// New returns the dialect. A request is refused by what the handlers read of it,
+// and a client that fails to authenticate too often by gate.
+func New(reg *registry.Registry, gate *admission.Gate) dialect.Dialect {
+	return dialect.Dialect{Name: "oauth", Prefix: Prefix, Routes: func(r gin.IRouter, _ dialect.Hooks) { routes(r, reg, gate) }, Fail: Fail}
 }
 
-func routes(r gin.IRouter, reg *registry.Registry) {
+func routes(r gin.IRouter, reg *registry.Registry, gate *admission.Gate) {
 	r.POST("/oauth/token", func(c *gin.Context) {
 		req, err := parse(c)
 		if err != nil {
 			Fail(c, err)
 			return
 		}
-		t, err := reg.IssueToken(c, req)
+		var t tokens.Token
+		refused, err := gate.Prove(c, target(req), func() (err error) {
+			t, err = reg.IssueToken(c, req)
+			return err
+		})
+		if refused {
+			return
+		}
 		if err != nil {
 			Fail(c, err)
 			return
@@ -65,6 +74,19 @@ func routes(r gin.IRouter, reg *registry.Registry) {
 			c.JSON(http.StatusOK, metadata(reg))
 		})
 	}
+}
+
+// target is the client that a request claims to come from; "" if an assertion
+// does not say it.
+func target(req tokens.Request) string {
+	if req.Assertion == "" {
+		return req.ClientID
+	}
+	a, err := oauth.ParseAssertion(req.Assertion)
+	if err != nil {
+		return req.ClientID
+	}
+	return a.ClientID()
 }
 
 func metadata(reg *registry.Registry) gin.H {
