@@ -4809,7 +4809,8 @@ type TokenQuotaOrNull struct {
 
 // TokenRequest A request for an access token (RFC 6749 §4.4.2, RFC 7523 §2.2).
 type TokenRequest struct {
-	// Audience The identifier of the resource server the token is for.
+	// Audience The identifier of the resource server the token is for. May be left out by a client that has a grant on the management
+	// API and on nothing else.
 	Audience *string `json:"audience,omitempty"`
 
 	// ClientAssertion The JWT that proves who the client is.
@@ -7222,7 +7223,8 @@ type ClientInterface interface {
 	//   signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 	//   lives for five minutes at most, and its `jti` is taken once.
 	//
-	// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+	// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+	// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 	// an error.
 	//
 	// Takes any type of body and a specified content type.
@@ -7240,7 +7242,8 @@ type ClientInterface interface {
 	//   signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 	//   lives for five minutes at most, and its `jti` is taken once.
 	//
-	// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+	// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+	// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 	// an error.
 	//
 	// Takes a body of the `application/json` content type.
@@ -7258,7 +7261,8 @@ type ClientInterface interface {
 	//   signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 	//   lives for five minutes at most, and its `jti` is taken once.
 	//
-	// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+	// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+	// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 	// an error.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type.
@@ -9075,7 +9079,8 @@ func (c *API) GetHealth(ctx context.Context, reqEditors ...RequestEditorFn) (*ht
 //     signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 //     lives for five minutes at most, and its `jti` is taken once.
 //
-// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 // an error.
 //
 // Takes any type of body and a specified content type.
@@ -9103,7 +9108,8 @@ func (c *API) CreateTokenWithBody(ctx context.Context, contentType string, body 
 //     signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 //     lives for five minutes at most, and its `jti` is taken once.
 //
-// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 // an error.
 //
 // Takes a body of the `application/json` content type.
@@ -9131,7 +9137,8 @@ func (c *API) CreateToken(ctx context.Context, body CreateTokenJSONRequestBody, 
 //     signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 //     lives for five minutes at most, and its `jti` is taken once.
 //
-// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 // an error.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type.
@@ -13905,7 +13912,8 @@ type ClientWithResponsesInterface interface {
 	//   signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 	//   lives for five minutes at most, and its `jti` is taken once.
 	//
-	// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+	// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+	// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 	// an error.
 	//
 	// Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -13923,7 +13931,8 @@ type ClientWithResponsesInterface interface {
 	//   signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 	//   lives for five minutes at most, and its `jti` is taken once.
 	//
-	// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+	// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+	// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 	// an error.
 	//
 	// Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -13941,7 +13950,8 @@ type ClientWithResponsesInterface interface {
 	//   signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 	//   lives for five minutes at most, and its `jti` is taken once.
 	//
-	// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+	// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+	// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 	// an error.
 	//
 	// Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).
@@ -23584,7 +23594,8 @@ func (c *ClientWithResponses) GetHealthWithResponse(ctx context.Context, reqEdit
 //     signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 //     lives for five minutes at most, and its `jti` is taken once.
 //
-// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 // an error.
 //
 // Takes any type of body and a specified content type, and returns a wrapper object for the known response body format(s).
@@ -23608,7 +23619,8 @@ func (c *ClientWithResponses) CreateTokenWithBodyWithResponse(ctx context.Contex
 //     signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 //     lives for five minutes at most, and its `jti` is taken once.
 //
-// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 // an error.
 //
 // Takes a body of the `application/json` content type, and returns a wrapper object for the known response body format(s).
@@ -23632,7 +23644,8 @@ func (c *ClientWithResponses) CreateTokenWithResponse(ctx context.Context, body 
 //     signed with RS256, RS384 or PS256, names the client in `iss` and `sub` and this server's issuer in `aud`,
 //     lives for five minutes at most, and its `jti` is taken once.
 //
-// A client needs a client grant on the audience. Parameters in the query are not read; a parameter given twice is
+// A client needs a client grant on the audience. A missing `audience` means the management API if that is the only API
+// the client has a grant on; otherwise it is an error that says what to send. Parameters in the query are not read; a parameter given twice is
 // an error.
 //
 // Takes a body of the `application/x-www-form-urlencoded` content type, and returns a wrapper object for the known response body format(s).

@@ -20,7 +20,12 @@ func TestSpecificationIsServedAsItIsWritten(t *testing.T) {
 	s := servertest.New(t)
 	asYAML := s.Do("", "GET", "/openapi.yaml", nil).Want(http.StatusOK)
 	asJSON := s.Do("", "GET", "/openapi.json", nil).Want(http.StatusOK)
-	want, _ := withoutHints(t, readYAML(t, roster.OpenAPI))
+	const anyAudience = "https://{host}/api/v2/"
+	if n := bytes.Count(roster.OpenAPI, []byte(anyAudience)); n != 1 {
+		t.Errorf("the file has %d audiences to fill in", n)
+	}
+	file := bytes.ReplaceAll(roster.OpenAPI, []byte(anyAudience), []byte(s.URL+"/api/v2/"))
+	want, _ := withoutHints(t, readYAML(t, file))
 	for route, r := range map[string]servertest.Response{"/openapi.yaml": asYAML, "/openapi.json": asJSON} {
 		if diff := cmp.Diff(want, readYAML(t, r.Body)); diff != "" {
 			t.Errorf("%s is not the document of the file (-want +got):\n%s", route, diff)
@@ -59,7 +64,7 @@ func readYAML(t *testing.T, text []byte) any {
 }
 
 // publicExtensions are those that readers of the specification know.
-var publicExtensions = []string{}
+var publicExtensions = []string{"x-form-parameters"}
 
 // withoutHints removes the extensions that are for nobody else, and counts them.
 func withoutHints(t *testing.T, doc any) (any, int) {
@@ -134,6 +139,19 @@ func TestPartsStandByThemselves(t *testing.T) {
 		}
 	}
 	s.Do("", "GET", "/openapi/nothing.yaml", nil).Want(http.StatusNotFound)
+}
+
+func TestRootSendsBrowsersToTheReference(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	r := s.Do("", "GET", "/", nil, "Accept", "text/html,application/xhtml+xml,*/*;q=0.8").Want(http.StatusFound)
+	if to := r.Header.Get("Location"); to != "/docs" {
+		t.Errorf("goes to %q", to)
+	}
+	s.Do("", "GET", "/", nil).Want(http.StatusNotFound)
+	s.Do("", "GET", "/", nil, "Accept", "application/json").Want(http.StatusNotFound)
+	s.Do("", "GET", "/nothing", nil, "Accept", "text/html").Want(http.StatusNotFound)
+	s.Do("", "POST", "/", nil, "Accept", "text/html").Want(http.StatusNotFound)
 }
 
 func TestReferencePageUsesNoOtherHost(t *testing.T) {

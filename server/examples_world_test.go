@@ -302,6 +302,7 @@ var callings = map[string]calling{
 	"auth0ListClientGrants/array":              {given: []string{theGrant}, query: "?client_id=" + theClient},
 	"auth0ListClientGrants/totals":             {given: []string{theGrant}, query: "?client_id=" + theClient + "&include_totals=true"},
 	"auth0ListClientGrants/cursor":             {given: []string{theGrant}, query: "?take=1"},
+	"auth0CreateClientGrant/billing":           {scopes: []string{"create:client_grants", "read:clients", "update:clients"}},
 	"auth0CreateClientGrant/thirdParties":      {given: []string{theAPI}},
 	"auth0ListClientGrantOrganizations/totals": {query: "?include_totals=true"},
 	"auth0ListClientGrantOrganizations/cursor": {query: "?take=10"},

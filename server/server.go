@@ -74,13 +74,17 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	engine.Use(observe(config.Log), recoverPanic(config.Log, fail), bound(cmp.Or(config.MaxInFlight, defaultMaxInFlight), fail), limitBody)
 	engine.Use(gate.Admit, denials(reg), refuseCoding(fail), once(reg, fail))
 	engine.NoRoute(func(c *gin.Context) {
+		if c.Request.Method == http.MethodGet && c.Request.URL.Path == "/" && strings.Contains(c.GetHeader("Accept"), "text/html") {
+			c.Redirect(http.StatusFound, docs.Page) // a person with a browser
+			return
+		}
 		fail(c, &problem.Error{Status: http.StatusNotFound, Text: "There is nothing at this path."})
 	})
 	engine.NoMethod(func(c *gin.Context) {
 		fail(c, &problem.Error{Status: http.StatusMethodNotAllowed, Text: "The path does not take this method."})
 	})
 	ops.Mount(engine, config.Ready)
-	if err := docs.Mount(engine); err != nil {
+	if err := docs.Mount(engine, reg.ManagementAudience()); err != nil {
 		return nil, err
 	}
 	for i := range list {

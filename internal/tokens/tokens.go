@@ -65,7 +65,9 @@ func (r *Tokens) issue(ctx context.Context, c oauth.Client, req Request) (Token,
 		return Token{}, tokenError(oauth.Forbidden, oauth.GrantNotAllowed, "The client may not use the grant type client_credentials.")
 	}
 	if req.Audience == "" {
-		return Token{}, tokenError(oauth.Invalid, oauth.InvalidRequest, "Missing required parameter: audience")
+		if req.Audience, err = r.onlyAudience(ctx, c); err != nil {
+			return Token{}, err
+		}
 	}
 	api, terms, scope, err := r.authorize(ctx, c, req)
 	if err != nil {
@@ -79,6 +81,21 @@ func (r *Tokens) issue(ctx context.Context, c oauth.Client, req Request) (Token,
 		return Token{}, err
 	}
 	return t, nil
+}
+
+// onlyAudience returns the audience that a client means which sends none: the
+// management API, if it has a grant on it and on nothing else. Generic OAuth
+// helpers send no audience.
+func (r *Tokens) onlyAudience(ctx context.Context, c oauth.Client) (string, error) {
+	grants, err := r.store.ClientGrants(ctx, postgres.GrantQuery{ClientID: c.ClientID, Limit: 2})
+	if err != nil {
+		return "", err
+	}
+	if len(grants) == 1 && grants[0].Audience == r.config.Audience {
+		return r.config.Audience, nil
+	}
+	return "", tokenError(oauth.Invalid, oauth.InvalidRequest,
+		"Missing required parameter: audience. Send the identifier of an API that the client has a grant on.")
 }
 
 // authorize finds what the client is granted of the requested audience.

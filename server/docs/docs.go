@@ -34,15 +34,22 @@ var assets embed.FS
 // library sets styles inline and draws its icons from data URLs.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+// Page is where the reference page is.
+const Page = "/docs"
+
+// anyAudience stands in openapi.yaml for the audience of the management API, which
+// each service has of its own. Tools read it from x-form-parameters.
+const anyAudience = "https://{host}/api/v2/"
+
 // Mount registers /openapi.yaml, /openapi.json, /openapi-3.1.json, the parts
-// below /openapi/ and /docs on r.
-func Mount(r gin.IRouter) error {
+// below /openapi/ and the page on r. audience is the management API's.
+func Mount(r gin.IRouter, audience string) error {
 	list, err := documents()
 	if err != nil {
 		return err
 	}
 	for _, d := range list {
-		serve(r, d.route, d.kind, d.text, public)
+		serve(r, d.route, d.kind, bytes.ReplaceAll(d.text, []byte(anyAudience), []byte(audience)), public)
 		r.OPTIONS(d.route, preflight)
 	}
 	return mountPage(r)
@@ -117,9 +124,9 @@ var pageFiles = sync.OnceValues(func() ([]document, error) {
 		}
 		switch kind := mime.TypeByExtension(path.Ext(name)); {
 		case name == "index.html":
-			list = append(list, document{"/docs", "text/html; charset=utf-8", text})
+			list = append(list, document{Page, "text/html; charset=utf-8", text})
 		case kind != "":
-			list = append(list, document{"/docs/" + name, kind, text})
+			list = append(list, document{Page + "/" + name, kind, text})
 		}
 	}
 	return list, nil

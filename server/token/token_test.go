@@ -236,6 +236,29 @@ func TestRotatedSecretsAndDeletedClientsAreDead(t *testing.T) {
 	wantError(t, ask(s, request(s, "client_id", id, "client_secret", now)), 401, "access_denied", "Unauthorized")
 }
 
+// Generic OAuth helpers, the reference page's among them, send no audience.
+func TestMissingAudienceMeansTheOnlyOneIfItIsTheManagementAPI(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	id, secret := newClient(s, nil)
+	body := request(s, "client_id", id, "client_secret", secret, "audience", "").Encode()
+	if got := ask(s, request(s, "client_id", id, "client_secret", secret, "audience", "")).Want(200).Object()["scope"]; got != "read:clients read:client_keys" {
+		t.Errorf("the token has the scope %v", got)
+	}
+
+	invoices := s.URL + "/invoices"
+	s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": invoices}).Want(201)
+	s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": id, "audience": invoices, "scope": []string{}}).Want(201)
+	const missing = "Missing required parameter: audience. Send the identifier of an API that the client has a grant on."
+	wantError(t, s.Do("", "POST", "/oauth/token", body, "Content-Type", form), 400, "invalid_request", missing)
+
+	other := s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "m", "grant_types": []string{"client_credentials"}}).Want(201).Object()
+	none := request(s, "client_id", other["client_id"].(string), "client_secret", other["client_secret"].(string), "audience", "")
+	wantError(t, ask(s, none), 400, "invalid_request", missing)
+	s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": other["client_id"], "audience": invoices, "scope": []string{}}).Want(201)
+	wantError(t, ask(s, none), 400, "invalid_request", missing)
+}
+
 func TestTokenRequestsAreRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -256,7 +279,6 @@ func TestTokenRequestsAreRefused(t *testing.T) {
 	}{
 		"no grant type":        {edit("grant_type", ""), nil, 400, "invalid_request", "Missing required parameter: grant_type"},
 		"unknown grant type":   {edit("grant_type", "password"), nil, 400, "unsupported_grant_type", "Unsupported grant type"},
-		"no audience":          {edit("audience", ""), nil, 400, "invalid_request", "Missing required parameter: audience"},
 		"no client":            {edit("client_id", ""), nil, 400, "invalid_request", "Missing required parameter: client_id"},
 		"nothing":              {"", nil, 400, "invalid_request", "Missing required parameter: grant_type"},
 		"repeated":             {good.Encode() + "&audience=x", nil, 400, "invalid_request", "A parameter is repeated."},
