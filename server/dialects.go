@@ -59,6 +59,14 @@ func (l dialects) of(path string) *dialect.Dialect {
 	return nil
 }
 
+// bodyRule returns what applies to the bodies of a path.
+func (l dialects) bodyRule(path string) admission.BodyRule {
+	if d := l.of(path); d != nil {
+		return admission.BodyRule{Most: d.MaxBody, Early: d.BodyFirst}
+	}
+	return admission.BodyRule{}
+}
+
 // fail is the failure of a server with these dialects.
 func (l dialects) fail(c *gin.Context, err error) {
 	if d := l.of(c.Request.URL.Path); d != nil {

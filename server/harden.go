@@ -1,12 +1,9 @@
 package server
 
 import (
-	"net/http"
 	"strings"
 
 	"github.com/gin-gonic/gin"
-
-	"github.com/rosterhq/roster/server/problem"
 )
 
 // harden tells browsers to do nothing with what they are answered, in headers
@@ -23,28 +20,6 @@ func harden(publicURL string) gin.HandlerFunc {
 		h.Set("X-Frame-Options", "DENY") // for browsers that know no frame-ancestors
 		if secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000") // RFC 6797 §6.1
-		}
-	}
-}
-
-// defaultMaxInFlight bounds the memory that bodies and answers take together.
-const defaultMaxInFlight = 1000
-
-var errBusy = &problem.Error{Status: http.StatusServiceUnavailable, Text: "Too many requests are under way: try again."}
-
-// bound answers 503 while n requests are under way. Health is always answered.
-func bound(n int, fail failure) gin.HandlerFunc {
-	places := make(chan struct{}, n)
-	return func(c *gin.Context) {
-		if path := c.FullPath(); path == "/healthz" || path == "/readyz" {
-			return
-		}
-		select {
-		case places <- struct{}{}:
-			defer func() { <-places }()
-			c.Next()
-		default:
-			fail(c, errBusy)
 		}
 	}
 }

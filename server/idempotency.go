@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 
@@ -104,7 +103,7 @@ func digestOf(r *http.Request, caller *oauth.Caller) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.Body = io.NopCloser(bytes.NewReader(body))
+	spec.KeepBody(r, body, nil)
 	h := sha256.New()
 	scopes := strings.Join(caller.Rights.Names(), " ")
 	for _, part := range []string{scopes, r.URL.EscapedPath(), r.URL.RawQuery, r.Header.Get("Content-Type"), string(body)} {

@@ -3,7 +3,6 @@
 package server
 
 import (
-	"cmp"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -27,12 +26,10 @@ import (
 	"github.com/rosterhq/roster/server/boruta"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/docs"
+	"github.com/rosterhq/roster/server/native"
 	"github.com/rosterhq/roster/server/ops"
 	"github.com/rosterhq/roster/server/problem"
 )
-
-// maxBody is the largest request body.
-const maxBody = 1 << 20
 
 // Config is what the server needs beside the registry.
 type Config struct {
@@ -52,7 +49,8 @@ type Config struct {
 func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	var list dialects
 	fail := func(c *gin.Context, err error) { list.fail(c, err) }
-	gate := newGate(reg, config, fail)
+	bodyRule := func(path string) admission.BodyRule { return list.bodyRule(path) }
+	gate := newGate(reg, config, fail, bodyRule)
 	list, err := newDialects(reg, config, gate)
 	if err != nil {
 		return nil, err
@@ -71,8 +69,8 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 	if config.Metrics != nil {
 		engine.Use(config.Metrics.Observe)
 	}
-	engine.Use(observe(config.Log), recoverPanic(config.Log, fail), bound(cmp.Or(config.MaxInFlight, defaultMaxInFlight), fail), limitBody)
-	engine.Use(gate.Admit, denials(reg), refuseCoding(fail), once(reg, fail))
+	engine.Use(observe(config.Log), recoverPanic(config.Log, fail))
+	engine.Use(gate.Admit, refuseCoding(fail), gate.Body, gate.Place, denials(reg), once(reg, fail))
 	engine.NoRoute(func(c *gin.Context) {
 		if c.Request.Method == http.MethodGet && c.Request.URL.Path == "/" && strings.Contains(c.GetHeader("Accept"), "text/html") {
 			c.Redirect(http.StatusFound, docs.Page) // a person with a browser
@@ -100,8 +98,11 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 }
 
 // newGate returns the gate of a server that answers refusals with fail.
-func newGate(reg *registry.Registry, config Config, fail failure) *admission.Gate {
-	c := admission.Config{Registry: reg, Limits: admission.Defaults, Now: time.Now, Log: config.Log, Fail: fail}
+func newGate(reg *registry.Registry, config Config, fail failure, bodyRule func(string) admission.BodyRule) *admission.Gate {
+	c := admission.Config{
+		Registry: reg, Limits: admission.Defaults, Now: time.Now, Log: config.Log, Fail: fail,
+		MaxInFlight: config.MaxInFlight, BodyRule: bodyRule, Waits: native.Waits,
+	}
 	if config.Limits != nil {
 		c.Limits = *config.Limits
 	}
@@ -168,10 +169,6 @@ func refuseCoding(fail failure) gin.HandlerFunc {
 			return
 		}
 	}
-}
-
-func limitBody(c *gin.Context) {
-	c.Request.Body = http.MaxBytesReader(c.Writer, c.Request.Body, maxBody)
 }
 
 // observe gives the request an id and logs one line when it is done: never a

@@ -22,6 +22,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/server"
+	"github.com/rosterhq/roster/server/admission"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/ops"
 )
@@ -130,6 +131,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		return err
 	}
 	srv := apiServer(handler, log)
+	srv.ConnState = admission.NewConnections(c.TrustedProxies).Changed
 	files := followed{reg: reg, log: log}
 	if c.TLSCert != "" {
 		if files.cert, err = newCertificate(c.TLSCert, c.TLSKey, log); err != nil {
@@ -171,6 +173,10 @@ func apiServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: within(answerTimeout, handler), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout, WriteTimeout: requestTimeout,
 		IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		HTTP2: &http.HTTP2Config{
+			MaxConcurrentStreams: 100, MaxReadFrameSize: 16 << 10,
+			MaxReceiveBufferPerConnection: 1 << 20, MaxReceiveBufferPerStream: 256 << 10,
+		},
 	}
 }
 

@@ -49,6 +49,10 @@ type Config struct {
 	Log      *slog.Logger
 	Fail     func(*gin.Context, error) // answers in the words of the path's dialect
 	Refused  func(reason string)       // counts refusals; nil for nobody
+
+	MaxInFlight int                        // requests under way at once; 0 for 1000
+	BodyRule    func(path string) BodyRule // nil: the same for all
+	Waits       func(*gin.Context) bool    // reports whether a request is a long poll; nil: none is
 }
 
 // Gate is where requests are let in.
@@ -57,6 +61,8 @@ type Gate struct {
 	sources, loopback meters
 	forwarding        forwarding
 	guesses           *guesses
+
+	places, polls, bodies, bodyBytes *pool
 }
 
 // meters are those of the callers that are far away or near.
@@ -74,6 +80,8 @@ func New(config Config) *Gate {
 			newMeter[source](config.Limits.Address.times(n), maxSources), newMeter[string](config.Limits.Caller.times(n), maxCallers),
 		}
 	}
+	g.places, g.polls = newPlaces(cmp.Or(config.MaxInFlight, defaultPlaces)), &pool{most: maxPolls, client: pollsOfClient}
+	g.bodies, g.bodyBytes = newBodies(), newBodyBytes()
 	g.sources, g.loopback = of(1), of(max(1, config.Limits.Loopback))
 	return g
 }
@@ -83,10 +91,10 @@ const (
 	byAddress = "address"
 	byCaller  = "caller"
 	byGuesses = "guesses"
+	byPlaces  = "places"
+	byBodies  = "bodies"
+	byPolls   = "polls"
 )
-
-// Reasons lists what Config.Refused may get.
-var Reasons = []string{byAddress, byCaller, byGuesses}
 
 var errTooMany = &problem.Error{Status: http.StatusTooManyRequests, Text: "Too many requests: wait as long as Retry-After says."}
 
@@ -133,6 +141,7 @@ func (g *Gate) Admit(c *gin.Context) {
 	}
 	s.report(c.Writer.Header())
 	if !v.paid {
+		leave(c)
 		g.refuse(c, byAddress, s.wait())
 	}
 }
@@ -142,6 +151,7 @@ func (g *Gate) admitCaller(c *gin.Context, v *visit, now time.Time) {
 	s, ok := v.meters.caller.take(callerKey(dialect.Caller(c)), now)
 	s.report(c.Writer.Header())
 	if !ok {
+		leave(c)
 		g.refuse(c, byCaller, s.wait())
 	}
 }

@@ -66,7 +66,7 @@ func New(reg *registry.Registry, views *dialect.Views, config Config) (dialect.D
 		return dialect.Dialect{}, err
 	}
 	return dialect.Dialect{
-		Name: "boruta", Prefix: Prefix, Spec: api, Charset: true,
+		Name: "boruta", Prefix: Prefix, Spec: api, Charset: true, BodyFirst: true,
 		// What is in the envelope is the handlers' to judge: values are cast before
 		// they are checked, which no schema can state.
 		Steps: []dialect.Step{readBody, acceptJSON, dialect.Token, dialect.Scope(func([]string) error { return errNoScope }), unwrap},

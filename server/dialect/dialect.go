@@ -12,14 +12,16 @@ import (
 
 // Dialect is one wire form of the registry. What it leaves out, it does not do.
 type Dialect struct {
-	Name    string                                // of the records that an import takes in its form
-	Prefix  string                                // of its paths; those of another dialect may lie below it
-	Spec    *spec.Description                     // of its operations; needed for Steps
-	Steps   []Step                                // the order in which a request is refused
-	Charset bool                                  // JSON answers name their encoding
-	Routes  func(gin.IRouter, Hooks)              // registers the handlers
-	Fail    func(*gin.Context, error)             // answers an error; every failure below Prefix ends there
-	Rewrite func(req *http.Request) *http.Request // returns a request below Prefix as the routes expect it
+	Name      string                                // of the records that an import takes in its form
+	Prefix    string                                // of its paths; those of another dialect may lie below it
+	Spec      *spec.Description                     // of its operations; needed for Steps
+	Steps     []Step                                // the order in which a request is refused
+	MaxBody   int64                                 // bytes of a body; 0 for what others may have
+	BodyFirst bool                                  // a body is looked at before the token is
+	Charset   bool                                  // JSON answers name their encoding
+	Routes    func(gin.IRouter, Hooks)              // registers the handlers
+	Fail      func(*gin.Context, error)             // answers an error; every failure below Prefix ends there
+	Rewrite   func(req *http.Request) *http.Request // returns a request below Prefix as the routes expect it
 
 	Importer Importer                   // reads its records
 	Checker  Checker                    // checks the documents of clients

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gin-gonic/gin"
+
 	"github.com/rosterhq/roster/gen/rosterapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/postgres"
@@ -63,6 +65,12 @@ func (h *handler) RosterListEvents(ctx context.Context, req rosterapi.RosterList
 		next = &cursor
 	}
 	return rosterapi.RosterListEvents200JSONResponse{Body: rosterapi.RosterEvents{Events: viewEvents(found), Next: next}}, nil
+}
+
+// Waits reports whether a request may wait for events.
+func Waits(c *gin.Context) bool {
+	wait := c.Query("wait")
+	return c.FullPath() == "/api/roster/v1/events/feed" && wait != "" && wait != "0"
 }
 
 func (h *handler) RosterReadEventFeed(ctx context.Context, req rosterapi.RosterReadEventFeedRequestObject) (rosterapi.RosterReadEventFeedResponseObject, error) {

@@ -21,9 +21,28 @@ type BodyError struct {
 
 func (e *BodyError) Error() string { return e.Text }
 
+// keptBody is a body that was read already, as far as err let it.
+type keptBody struct {
+	io.Reader
+	text []byte
+	err  error
+}
+
+func (*keptBody) Close() error { return nil }
+
+// KeepBody makes text the body of req, which reading it to its end gave together
+// with err.
+func KeepBody(req *http.Request, text []byte, err error) {
+	req.Body = &keptBody{bytes.NewReader(text), text, err}
+}
+
 // ReadBody reads a request's body to its end. The error is a *BodyError.
-func ReadBody(req *http.Request) ([]byte, error) {
-	body, err := io.ReadAll(req.Body)
+func ReadBody(req *http.Request) (body []byte, err error) {
+	if kept, ok := req.Body.(*keptBody); ok {
+		body, err = kept.text, kept.err
+	} else {
+		body, err = io.ReadAll(req.Body)
+	}
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return nil, &BodyError{http.StatusRequestEntityTooLarge, fmt.Sprintf("The payload exceeds the limit of %d bytes.", tooLarge.Limit)}
 	}

@@ -5,7 +5,6 @@ package token
 import (
 	"cmp"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"net/url"
@@ -20,17 +19,23 @@ import (
 	"github.com/rosterhq/roster/server/admission"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/spec"
 )
 
 // Prefix is where the token endpoint is.
 const Prefix = "/oauth/"
+
+const maxBody = 64 << 10 // bytes; assertions have 16 KiB at most
 
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" // RFC 7523 §2.2
 
 // New returns the dialect. A request is refused by what the handlers read of it,
 // and a client that fails to authenticate too often by gate.
 func New(reg *registry.Registry, gate *admission.Gate) dialect.Dialect {
-	return dialect.Dialect{Name: "oauth", Prefix: Prefix, Routes: func(r gin.IRouter, _ dialect.Hooks) { routes(r, reg, gate) }, Fail: Fail}
+	return dialect.Dialect{
+		Name: "oauth", Prefix: Prefix, MaxBody: maxBody, BodyFirst: true,
+		Routes: func(r gin.IRouter, _ dialect.Hooks) { routes(r, reg, gate) }, Fail: Fail,
+	}
 }
 
 func routes(r gin.IRouter, reg *registry.Registry, gate *admission.Gate) {
@@ -178,12 +183,9 @@ func invalidClient(detail string) error {
 // parameters reads the body: a form, or an object of strings. A parameter may
 // not be repeated (RFC 6749 §3.2).
 func parameters(c *gin.Context) (map[string]string, error) {
-	body, err := io.ReadAll(c.Request.Body)
+	body, err := spec.ReadBody(c.Request)
 	if err != nil {
-		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return nil, &problem.Error{Status: http.StatusRequestEntityTooLarge, Text: "The request is too large."}
-		}
-		return nil, invalidRequest("The request could not be read to its end.")
+		return nil, err
 	}
 	mediaType, _, err := mime.ParseMediaType(c.GetHeader("Content-Type"))
 	if err != nil {

@@ -293,7 +293,7 @@ func TestTokenRequestsAreRefused(t *testing.T) {
 		"JSON null":            {"null", []string{"Content-Type", "application/json"}, 400, "invalid_request", "Missing required parameter: grant_type"},
 		"JSON member twice":    {`{"client_id":"a","client_id":"b"}`, []string{"Content-Type", "application/json"}, 400, "invalid_request", `The payload has the member "client_id" twice in one object.`},
 		"JSON number":          {`{"grant_type":"client_credentials","client_id":1}`, []string{"Content-Type", "application/json"}, 400, "invalid_request", "client_id must be a string."},
-		"too large":            {good.Encode() + "&x=" + strings.Repeat("x", 1<<20), nil, 413, "invalid_request", "The request is too large."},
+		"too large":            {good.Encode() + "&x=" + strings.Repeat("x", 1<<20), nil, 413, "invalid_request", "The payload exceeds the limit of 65536 bytes."},
 		"basic and post":       {edit(), []string{"Authorization", basic(id, secret)}, 400, "invalid_request", twoWays},
 		"basic of another":     {edit("client_secret", ""), []string{"Authorization", basic("another", secret)}, 400, "invalid_request", "client_id differs from the one in the Authorization header."},
 		"secret and assertion": {edit() + "&" + assertion, nil, 400, "invalid_request", twoWays},
