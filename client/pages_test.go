@@ -246,7 +246,7 @@ func TestOtherListsGoThroughAllPages(t *testing.T) {
 			return collect(api.Credentials(ctx, subject), func(c client.ClientCredential) string { return *c.Name })
 		}, wantKeys, 1},
 		"events": {func() ([]string, []error) {
-			return collect(api.Events(ctx, &client.RosterListEventsParams{Action: new("resource_server.created"), ActorClient: new("test"),
+			return collect(api.Events(ctx, &client.RosterListEventsParams{Action: new("resource_server.created"), Actor: new("test"),
 				Order: new(client.RosterListEventsParamsOrderOldest), Limit: new(2)}), func(e client.RosterEvent) string { return e.Target })
 		}, wantAPIs, 2},
 	} {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -184,6 +185,12 @@ func (a *app) resealKeys() *cobra.Command {
 					}
 					fmt.Fprintf(a.stdout, "Renewed %d values.\n", total)
 					if err != nil {
+						return err
+					}
+					if err := reg.RemovePrivateKeys(ctx, func(kind, target, member string) {
+						fmt.Fprintf(a.stdout, "Removed a private key from %s of the %s %s: take it as exposed, and set a public key of another one.\n",
+							member, strings.ReplaceAll(kind, "_", " "), target)
+					}); err != nil {
 						return err
 					}
 					stale, err := reg.CountStale(ctx)

@@ -153,6 +153,22 @@ func (c *Client) Validate() error {
 	return nil
 }
 
+// CheckTrust refuses what makes a client's word about addresses count although
+// anybody can speak for it. before is its document until now, nil for none: one
+// that trusts anybody already may change otherwise.
+func (c *Client) CheckTrust(before jsondoc.Object) error {
+	if !trustsAnybody(c.Document) || trustsAnybody(before) {
+		return nil
+	}
+	return Invalidate(Violation{
+		Member: MemberIPHeaderTrusted, Rule: "not", Detail: "must not be true for a client that authenticates by nothing",
+	})
+}
+
+func trustsAnybody(doc jsondoc.Object) bool {
+	return string(doc[MemberIPHeaderTrusted]) == "true" && jsondoc.String(doc["token_endpoint_auth_method"]) == "none"
+}
+
 // Limits on what one client may register.
 const (
 	MaxCredentials        = 4 // registered, used or not

@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"encoding/json"
 	"errors"
 	"strings"
 	"time"
@@ -78,6 +79,57 @@ type APITerms struct {
 type APIScope struct {
 	Value       string `json:"value"`
 	Description string `json:"description,omitempty"`
+}
+
+// MergeAuthorization returns the subject_type_authorization that old becomes by
+// sent. A policy that sent does not name stays, whatever else it says of the
+// subject: nothing but another policy undoes deny_all.
+func MergeAuthorization(old, sent json.RawMessage) (json.RawMessage, error) {
+	type policies = map[string]struct {
+		Policy string `json:"policy,omitempty"`
+	}
+	all, named := policies{}, policies{}
+	if old != nil {
+		if err := json.Unmarshal(old, &all); err != nil {
+			return nil, err
+		}
+	}
+	if sent != nil {
+		if err := json.Unmarshal(sent, &named); err != nil {
+			return nil, err
+		}
+	}
+	if all == nil {
+		all = policies{}
+	}
+	for subject, one := range named {
+		if one.Policy != "" || all[subject].Policy == "" {
+			all[subject] = one
+		}
+	}
+	return json.Marshal(all)
+}
+
+// KeepUnsaid puts what was has into s where a record for s says nothing of it:
+// policies, of which said is what the record says, and the key by which tokens are
+// encrypted.
+func (s *ResourceServer) KeepUnsaid(was ResourceServer, said json.RawMessage) (err error) {
+	const policies = "subject_type_authorization"
+	if s.Document[policies], err = MergeAuthorization(was.Document[policies], said); err != nil {
+		return err
+	}
+	var had, has struct {
+		Key jsondoc.Object `json:"encryption_key"`
+	}
+	if err := errors.Join(was.Document.Read(MemberTokenEncryption, &had), s.Document.Read(MemberTokenEncryption, &has)); err != nil {
+		return err
+	}
+	if has.Key == nil || has.Key["pem"] != nil || had.Key["pem"] == nil {
+		return nil
+	}
+	has.Key["pem"] = had.Key["pem"]
+	s.Document[MemberTokenEncryption], err = jsondoc.MergeKeys(s.Document[MemberTokenEncryption], jsondoc.Must(has))
+	return err
 }
 
 // Terms decodes what rules read.

@@ -31,6 +31,10 @@ const (
 	// elsewhere (column external_client_id).
 	MemberExternalClientID = "auth0:external_client_id"
 
+	// MemberIPHeaderTrusted lets a client say from which address a user calls:
+	// CheckTrust asks that the client proves itself.
+	MemberIPHeaderTrusted = "auth0:is_token_endpoint_ip_header_trusted"
+
 	// MemberAPI names the API that a client is created to stand for: CreateClient
 	// links the two.
 	MemberAPI = "auth0:resource_server_identifier"
@@ -65,3 +69,10 @@ const (
 	// alone. It is the registry's own and has no prefix.
 	MemberPublicKey = "public_key"
 )
+
+// TakesPublicKeys are the members of clients and resource servers that hold
+// public keys or certificates, however deep, and never a private key.
+var TakesPublicKeys = []string{MemberEncryptionKey, MemberAssertionKey, MemberPublicKey, "jwks", MemberTokenEncryption}
+
+// MemberTokenEncryption is how the tokens of a resource server are encrypted.
+const MemberTokenEncryption = "token_encryption"

@@ -31,13 +31,6 @@ type keyMaterial struct {
 
 var errPrivateKey = errors.New("holds a private key; it has not been stored, but it has left its owner and must be taken as exposed: replace it, and send only the public key or the certificate")
 
-// HidesPrivateKey reports whether text is a private key of any kind that can be
-// told by its label or its shape, whatever it is labelled as.
-func HidesPrivateKey(text string) bool {
-	_, err := parsePEM(text)
-	return errors.Is(err, errPrivateKey)
-}
-
 // parsePEM reads the one PEM block (RFC 7468) of text: a certificate, a SPKI
 // public key or a PKCS #1 RSA public key, labelled as what it is. CRLF line
 // ends, blank lines, indented lines and a missing last line end are fine. Text
@@ -46,7 +39,7 @@ func HidesPrivateKey(text string) bool {
 //
 // The error's text is the Detail of a Violation and holds nothing of text.
 func parsePEM(text string) (keyMaterial, error) {
-	if strings.Contains(strings.ToUpper(text), "PRIVATE KEY") || strings.HasPrefix(text, "PuTTY-User-Key-File") {
+	if HidesPrivateKey(text) {
 		return keyMaterial{}, errPrivateKey
 	}
 	label, der, err := cutPEM(text)
@@ -55,8 +48,6 @@ func parsePEM(text string) (keyMaterial, error) {
 	}
 	kind := kindOf(der)
 	switch {
-	case kind == privateKey:
-		return keyMaterial{}, errPrivateKey
 	case kind == unknownKind:
 		return keyMaterial{}, errors.New("holds neither a public key nor a certificate in DER, or has data behind it")
 	case kind != labels[label]:
@@ -142,19 +133,11 @@ func cutPEM(text string) (label string, der []byte, err error) {
 
 // explainArmour says what a text without a BEGIN line may be.
 func explainArmour(text string) error {
-	var jwk struct{ KTY, D, K string }
-	if json.Unmarshal([]byte(text), &jwk) == nil {
-		if jwk.D != "" || jwk.K != "" {
-			return errPrivateKey
-		}
+	if json.Valid([]byte(text)) {
 		return errors.New("is JSON; send the key or certificate as PEM")
 	}
 	if der, err := strictBase64.DecodeString(strings.Join(strings.Fields(text), "")); err == nil {
-		switch kindOf(der) {
-		case privateKey:
-			return errPrivateKey
-		case unknownKind:
-		default:
+		if kindOf(der) != unknownKind {
 			return errors.New("lacks its BEGIN and END lines")
 		}
 	}

@@ -101,6 +101,14 @@ func (r reader) ClientsHolding(ctx context.Context, members []string, after stri
 	return all(ctx, r, pgx.RowTo[string], "SELECT c.id::text"+unsealed+" AND c.id > coalesce(nullif($2, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $3", members, after, limit)
 }
 
+// ClientsWith is ClientsHolding for clients that hold one of members, or anything
+// that is sealed.
+func (r reader) ClientsWith(ctx context.Context, members []string, after string, limit int) ([]string, error) {
+	return all(ctx, r, pgx.RowTo[string], `SELECT c.id::text FROM clients c
+		WHERE (c.sealed IS NOT NULL OR EXISTS (SELECT FROM unnest($1::text[]) member WHERE c.document ->> member IS NOT NULL))
+			AND c.id > coalesce(nullif($2, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $3`, members, after, limit)
+}
+
 // CountClientsHolding counts all such clients.
 func (r reader) CountClientsHolding(ctx context.Context, members []string) (int, error) {
 	return one(ctx, r, "clients", pgx.RowTo[int], "SELECT count(*)"+unsealed, members)

@@ -30,6 +30,9 @@ func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.Res
 	if slices.Contains(tokens.Spellings(r.ManagementAudience()), api.Identifier) {
 		return api, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The identifier is reserved for the system API."}
 	}
+	if err := oauth.CheckNoPrivateKeys(nil, api.Document); err != nil {
+		return api, err
+	}
 	if err := r.checkLookalike(ctx, tx, api.Identifier); err != nil {
 		return api, err
 	}
@@ -109,6 +112,9 @@ func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.Re
 
 // storeAPI stores a locked API whose document was before.
 func (r *Registry) storeAPI(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, api oauth.ResourceServer) (oauth.ResourceServer, error) {
+	if err := oauth.CheckNoPrivateKeys(before, api.Document); err != nil {
+		return api, err
+	}
 	if err := r.sealAPISecret(&api); err != nil {
 		return api, err
 	}

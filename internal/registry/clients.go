@@ -51,6 +51,12 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if err := oauth.CheckNewClientID(c.ClientID); err != nil {
 		return c, err
 	}
+	if err := oauth.CheckNoPrivateKeys(nil, c.Document); err != nil {
+		return c, err
+	}
+	if err := c.CheckTrust(nil); err != nil {
+		return c, err
+	}
 	if err := checkCredentials(d.Credentials); err != nil {
 		return c, err
 	}
@@ -208,6 +214,12 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 			return err
 		}
 		if err := c.Validate(); err != nil {
+			return err
+		}
+		if err := oauth.CheckNoPrivateKeys(before.Document, c.Document); err != nil {
+			return err
+		}
+		if err := c.CheckTrust(before.Document); err != nil {
 			return err
 		}
 	}

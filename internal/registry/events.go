@@ -60,6 +60,16 @@ func changed(e oauth.Event) postgres.Change {
 
 var hidden = json.RawMessage(`"[redacted]"`)
 
+// isSecret reports whether a member's value is shown to nobody who only reads
+// events.
+func isSecret(member string, raw json.RawMessage) bool {
+	if slices.Contains(KeptSealed, member) {
+		return true
+	}
+	_, private := oauth.PrivateKeyIn(member, raw) // which an earlier release has taken
+	return private
+}
+
 // changes lists the members that differ between two documents.
 func changes(before, after jsondoc.Object) map[string]oauth.Change {
 	diff := map[string]oauth.Change{}
@@ -73,13 +83,11 @@ func changes(before, after jsondoc.Object) map[string]oauth.Change {
 		if bytes.Equal(b, a) {
 			return
 		}
-		if slices.Contains(KeptSealed, member) { // the audit trail says that it changed, not how
-			if b != nil {
-				b = hidden
-			}
-			if a != nil {
-				a = hidden
-			}
+		if b != nil && isSecret(member, b) { // the audit trail says that it changed, not how
+			b = hidden
+		}
+		if a != nil && isSecret(member, a) {
+			a = hidden
 		}
 		diff[member] = oauth.Change{Before: b, After: a}
 	}

@@ -56,7 +56,14 @@ func (r *Registry) fitReferences(ctx context.Context, t *importTx, w *ClientImpo
 // and credentials that its client does not have. It notes both.
 func fitTogether(doc jsondoc.Object, have []oauth.Credential) (notes []Note) {
 	notes = fitSlots(doc, have)
+	for _, member := range oauth.DropPrivateKeys(doc) {
+		notes = append(notes, Dropped(member, "held a private key, which must be taken as exposed"))
+	}
 	c := oauth.Client{Document: doc}
+	if e, _ := errors.AsType[*oauth.Error](c.CheckTrust(nil)); e != nil {
+		notes = append(notes, Dropped(e.Violations[0].Member, e.Violations[0].Detail))
+		delete(doc, oauth.MemberIPHeaderTrusted)
+	}
 	for range len(doc) {
 		e, _ := errors.AsType[*oauth.Error](c.Validate())
 		if e == nil {

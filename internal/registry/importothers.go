@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"crypto/subtle"
+	"encoding/json"
 	"maps"
 
 	"github.com/rosterhq/roster/internal/oauth"
@@ -10,8 +11,10 @@ import (
 )
 
 // ImportOfAPI returns the import of a resource server, which is found by its
-// identifier. A NewSecret replaces the one that it has.
-func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnings []Note) Import {
+// identifier. A NewSecret replaces the one that it has; said is what the record
+// says of who may have tokens. What a record leaves out, such as a key that its
+// source does not show, stays as it is.
+func (r *Registry) ImportOfAPI(api oauth.ResourceServer, said json.RawMessage, rights []string, warnings []Note) Import {
 	one := Import{Kind: KindResourceServer, Target: api.Identifier, Rights: rights, Warnings: warnings}
 	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
 		api := api
@@ -43,10 +46,13 @@ func (r *Registry) ImportOfAPI(api oauth.ResourceServer, rights []string, warnin
 		if subtle.ConstantTimeCompare([]byte(secret.Reveal()), []byte(api.NewSecret.Reveal())) == 0 {
 			is.NewSecret = api.NewSecret
 		}
-		if equalDocuments(was.Document, api.Document) && is.NewSecret.IsZero() {
+		is.Document = maps.Clone(api.Document)
+		if err := is.KeepUnsaid(was, said); err != nil {
+			return Failed, nil, err
+		}
+		if equalDocuments(was.Document, is.Document) && is.NewSecret.IsZero() {
 			return Unchanged, nil, nil
 		}
-		is.Document = api.Document
 		_, err = r.storeAPI(ctx, t.Tx, was.Document, is)
 		return Updated, nil, err
 	}

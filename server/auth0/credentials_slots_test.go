@@ -131,7 +131,7 @@ func TestInlineCredentialsAreRefused(t *testing.T) {
 		message string // part of it
 	}{
 		"three in a slot":     {object{"client_authentication_methods": object{"private_key_jwt": publicKeys(t, 1, 2, 3)}}, "'Array is too long (3), maximum 2' on property client_authentication_methods.private_key_jwt.credentials"},
-		"an id":               {jwt(object{"id": "cred_1234567890123456789012"}), "credential_type"},
+		"an id":               {jwt(object{"id": "cred_1234567890123456789012"}), "Additional properties not allowed: id"},
 		"one of another type": {jwt(object{"credential_type": "cert_subject_dn", "subject_dn": "CN=x"}), ""},
 		"a bad key":           {jwt(object{"credential_type": "public_key", "pem": "garbage"}), "no BEGIN line"},
 		"the same key twice":  {jwt(key, object{"credential_type": "public_key", "pem": keyPEM(t, 1), "name": "again", "kid": "another-name"}), "credentials contains public keys that already exist in client"},

@@ -70,6 +70,8 @@ var refusals = map[oauth.Reason]refusal{
 // owed are the words that Auth0 has for a broken rule, by member and rule.
 var owed = map[[2]string]string{
 	{"grant_types", "not"}: `Application must not have Token Endpoint Authentication Method set to "none" when client_credentials grant type is enabled`,
+	{oauth.MemberIPHeaderTrusted, "not"}: "The flag is_token_endpoint_ip_header_trusted can only be set true on clients that require authentication " +
+		"(i.e. token_endpoint_auth_method is set to 'client_secret_post' or 'client_secret_basic')",
 }
 
 // WireName returns the dialect's name for a member of a client's document, or a

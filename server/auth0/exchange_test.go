@@ -188,7 +188,7 @@ func TestPatchMergesMemberByMember(t *testing.T) {
 	const org = "org_0123456789abcdef"
 	for name, steps := range map[string][]step{
 		"patch replaces scalars": {
-			create(`{"name":"a","description":"b","sso":true,"is_first_party":true,"app_type":"spa"}`),
+			create(`{"name":"a","description":"b","sso":true,"is_first_party":true,"app_type":"spa","token_endpoint_auth_method":"client_secret_post"}`),
 			change(`{"name":"c","description":"","sso":false,"app_type":"native","oidc_conformant":true,"sso_disabled":true,"custom_login_page_on":false,"is_token_endpoint_ip_header_trusted":true,"require_pushed_authorization_requests":true,"require_proof_of_possession":true,"redirection_policy":"allow_always"}`),
 			read("name,description,sso,app_type,oidc_conformant,grant_types,refresh_token"),
 		},

@@ -41,15 +41,32 @@ func (im *importer) readAPI(identifier string, record jsondoc.Object) (registry.
 	if wire, notes, err = im.fit("CreateResourceServerRequestContent", wire, notes); err != nil {
 		return registry.Import{}, err
 	}
+	said := wire["subject_type_authorization"]
+	encryption, key, err := readEncryption(wire[oauth.MemberTokenEncryption])
+	if err != nil {
+		return registry.Import{}, err
+	}
+	unshown := encryption != nil && key["pem"] == nil
+	if unshown { // as Auth0 answers: the API stays one whose tokens are encrypted
+		delete(wire, oauth.MemberTokenEncryption)
+		delete(key, "thumbprint_sha256")
+		encryption[encryptionKey] = jsondoc.Must(key)
+		notes = append(notes, registry.Note{
+			Code: registry.NoteNoKey, Member: oauth.MemberTokenEncryption, Message: "The source does not show the key of token_encryption: set it.", Lost: true,
+		})
+	}
 	api := oauth.ResourceServer{Identifier: identifier, Document: maps.Clone(apiDefaults)}
 	if err := applyAPI(&api, wire); err != nil {
 		return registry.Import{}, err
+	}
+	if unshown {
+		api.Document[oauth.MemberTokenEncryption] = jsondoc.Must(encryption)
 	}
 	if id := jsondoc.String(record["id"]); apiID(id) == nil {
 		api.ID = id
 	}
 	api.NewSecret = secret
-	return im.registry.ImportOfAPI(api, apiRights, notes), nil
+	return im.registry.ImportOfAPI(api, said, apiRights, notes), nil
 }
 
 func (im *importer) grant(record jsondoc.Object) registry.Import {

@@ -80,7 +80,20 @@ func checkLimits(doc, wire jsondoc.Object, had json.RawMessage) error {
 			return err
 		}
 	}
+	for _, name := range []string{"is_token_endpoint_ip_header_trusted", "token_endpoint_auth_method", "client_authentication_methods"} {
+		if wire[name] != nil && trustsUnproved(doc) {
+			return broken(oauth.MemberIPHeaderTrusted, "not", "must not be true for a client that need not authenticate")
+		}
+	}
 	return fields.Check(doc, wire)
+}
+
+// trustsUnproved reports whether a client's word about addresses counts although
+// nothing says how it proves itself.
+func trustsUnproved(doc jsondoc.Object) bool {
+	method := jsondoc.String(doc["token_endpoint_auth_method"])
+	return string(doc[oauth.MemberIPHeaderTrusted]) == "true" && doc[oauth.SlotsOfAuthentication] == nil &&
+		method != oauth.SecretPost && method != oauth.SecretBasic
 }
 
 // maxLifetime is the most seconds that Auth0 takes for any lifetime: five years.

@@ -132,7 +132,7 @@ var (
 		},
 	}
 	objectsOfAPIs = map[string]objectRule{
-		"authorization_policy": {`{"policy_id":"p"}`, `{}`, gone, part{`{"policy_id":"q"}`, `{"policy_id":"q"}`}, part{`{"policy_id":null}`, refused}},
+		"authorization_policy": {`{"policy_id":"p"}`, refused, gone, part{`{"policy_id":"q"}`, `{"policy_id":"q"}`}, part{`{"policy_id":null}`, refused}},
 		"proof_of_possession": {
 			`{"mechanism":"dpop","required":true}`, refused, gone, part{`{"required":false}`, refused}, part{`{"mechanism":null,"required":true}`, refused},
 		},

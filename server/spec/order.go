@@ -23,6 +23,8 @@ type Order struct {
 	members map[string]*Order
 	others  *Order // of the values of members that have no rank
 	items   *Order
+	closed  bool // members without a rank are left out: earlier releases took them
+	open    bool // an alternative is not closed
 }
 
 // OrderOf returns the order of a schema of the components, which must exist.
@@ -104,7 +106,10 @@ func (c *compiler) add(o *Order, n *yaml.Node) {
 	for _, list := range []string{"allOf", "oneOf", "anyOf"} {
 		if alternatives := child(n, list); alternatives != nil {
 			for _, one := range alternatives.Content {
+				was := o.closed
+				o.closed = false
 				c.add(o, one)
+				o.open, o.closed = o.open || !o.closed, o.closed || was
 			}
 		}
 	}
@@ -122,7 +127,14 @@ func (c *compiler) add(o *Order, n *yaml.Node) {
 	}
 	if others := child(n, "additionalProperties"); others != nil && others.Kind == yaml.MappingNode {
 		o.others = c.of(others)
+	} else if others != nil && others.Value == "false" {
+		o.closed = true
 	}
+}
+
+// leavesOut reports whether a member of that rank is none of a closed object's.
+func (o *Order) leavesOut(rank int) bool {
+	return o != nil && o.closed && !o.open && rank == math.MaxInt
 }
 
 func (o *Order) place(name []byte) (rank int, of *Order) {
@@ -154,6 +166,9 @@ func (o *Order) document(text []byte, doc jsondoc.Object, value func(*Order, []b
 	list := make([]member, 0, len(doc))
 	for name := range doc {
 		rank, of := o.place([]byte(name))
+		if o.leavesOut(rank) {
+			continue
+		}
 		list = append(list, member{rank, name, of})
 	}
 	slices.SortFunc(list, func(a, b member) int {
@@ -248,13 +263,20 @@ func (o *Order) object(text, raw []byte) (out, rest []byte) {
 		m := written{name: raw[1 : n-1], from: len(text)}
 		var of *Order
 		m.rank, of = o.place(m.name)
+		if len(list) > 0 {
+			text = append(text, ',')
+			m.from++
+		}
 		text = append(append(text, raw[:n]...), ':')
 		text, raw = of.value(text, blank(blank(raw[n:])[1:]))
-		m.to = len(text)
-		sorted = sorted && (len(list) == 0 || list[len(list)-1].compare(m) < 0)
-		list = append(list, m)
+		if m.to = len(text); o.leavesOut(m.rank) {
+			text = text[:max(m.from-1, start)]
+		} else {
+			sorted = sorted && (len(list) == 0 || list[len(list)-1].compare(m) < 0)
+			list = append(list, m)
+		}
 		if raw = blank(raw); raw[0] == ',' {
-			text, raw = append(text, ','), blank(raw[1:])
+			raw = blank(raw[1:])
 		}
 	}
 	if !sorted {

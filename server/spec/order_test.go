@@ -112,6 +112,20 @@ func drawValue(t *rapid.T, depth int) any {
 	return object
 }
 
+func TestClosedObjectsLoseStrangers(t *testing.T) {
+	t.Parallel()
+	o := spec.OrderOf("ResourceServer")
+	for sent, want := range map[string]string{
+		`{"scopes":[{"zzz":1,"value":"a"},{"value":"b","zzz":{"x":[]}},{"zzz":1},{}]}`:                        `{"scopes":[{"value":"a"},{"value":"b"},{},{}]}`,
+		`{"proof_of_possession":{"zzz":1, "required":true, "yyy":[1], "mechanism":"mtls", "xxx":"}"}}`:        `{"proof_of_possession":{"mechanism":"mtls","required":true}}`,
+		`{"token_encryption":{"encryption_key":{"pem":"p","alg":"RSA-OAEP-256"},"zzz":1,"format":"compact"}}`: `{"token_encryption":{"format":"compact","encryption_key":{"alg":"RSA-OAEP-256"}}}`,
+	} {
+		if got := string(o.AppendValue(nil, []byte(sent))); got != want {
+			t.Errorf("%s becomes %s", sent, got)
+		}
+	}
+}
+
 func TestTheSameMembersGiveTheSameBytes(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]*spec.Order{"unknown": nil, "client": spec.OrderOf("GetClientResponseContent"), "list": spec.OrderOf("ListClientsResponseContent")} {
@@ -136,7 +150,7 @@ func TestTheSameMembersGiveTheSameBytes(t *testing.T) {
 				if err := json.Unmarshal(jsondoc.Must(v), &want); err != nil {
 					t.Fatal(err)
 				}
-				if diff := cmp.Diff(want, back); diff != "" {
+				if diff := cmp.Diff(want, back); o == nil && diff != "" { // a closed object loses strangers
 					t.Fatalf("the value changed (-want +got):\n%s", diff)
 				}
 			})

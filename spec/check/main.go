@@ -54,6 +54,22 @@ func check(document, released, changelog string) (verdict string, err error) {
 	if err != nil {
 		return "", err
 	}
+	closed, err := closures(before, text)
+	if err != nil {
+		return "", err
+	}
+	argued, err := tightened(changelog, now)
+	if err != nil {
+		return "", err
+	}
+	changes = append(changes, closed...)
+	for i := range changes {
+		if slices.ContainsFunc(argued, func(member string) bool {
+			return strings.Contains(changes[i].Text, "`"+member) || strings.Contains(changes[i].Text, "/"+member)
+		}) {
+			changes[i] = change{Level: 1}
+		}
+	}
 	need := patch
 	for _, c := range changes {
 		need = min(need, c.needs())
@@ -123,6 +139,65 @@ func read(file string) ([]byte, version, error) {
 		}
 	}
 	return text, v, nil
+}
+
+// tightened lists what the changelog names between ` where it argues why a version
+// may break what is unsafe without being a major one.
+func tightened(changelog string, v version) (names []string, err error) {
+	text, err := os.ReadFile(changelog)
+	if err != nil {
+		return nil, err
+	}
+	ofVersion, tight := false, false
+	for line := range strings.Lines(string(text)) {
+		switch {
+		case strings.HasPrefix(line, "## "):
+			ofVersion, tight = strings.HasPrefix(line, "## ["+v.String()+"]"), false
+		case strings.HasPrefix(line, "### "):
+			tight = strings.HasPrefix(line, "### Tightened for security")
+		case ofVersion && tight:
+			for i, part := range strings.Split(line, "`") {
+				if i%2 == 1 {
+					names = append(names, part)
+				}
+			}
+		}
+	}
+	return names, nil
+}
+
+// closures lists the objects that took any member and take none but their own
+// now, which oasdiff does not see.
+func closures(before, after []byte) (list []change, err error) {
+	var was, is struct {
+		Components struct{ Schemas map[string]any }
+	}
+	if err := errors.Join(yaml.Unmarshal(before, &was), yaml.Unmarshal(after, &is)); err != nil {
+		return nil, err
+	}
+	var walk func(at string, was, is any)
+	walk = func(at string, was, is any) {
+		switch is := is.(type) {
+		case map[string]any:
+			was, _ := was.(map[string]any)
+			if was != nil && was["type"] == "object" && was["additionalProperties"] != false && is["additionalProperties"] == false {
+				list = append(list, change{ID: "object-closed", Level: 3, Path: at, Text: "the object `" + at + "` takes no members but its own"})
+			}
+			for name := range is {
+				walk(at+"/"+name, was[name], is[name])
+			}
+		case []any:
+			was, _ := was.([]any)
+			for i := range min(len(was), len(is)) {
+				walk(fmt.Sprintf("%s/%d", at, i), was[i], is[i])
+			}
+		}
+	}
+	for name, schema := range is.Components.Schemas {
+		walk(name, was.Components.Schemas[name], schema)
+	}
+	slices.SortFunc(list, func(a, b change) int { return strings.Compare(a.Path, b.Path) })
+	return list, nil
 }
 
 // mentions fails when the changelog has no heading for v.

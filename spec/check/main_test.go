@@ -155,3 +155,16 @@ func write(t *testing.T, text string) string {
 	}
 	return file.Name()
 }
+
+func TestClosedObjectsAreSeen(t *testing.T) {
+	t.Parallel()
+	closed := strings.Replace(strings.Replace(shop, "version: 1.4.2", "version: 1.5.0", 1), "    NewOrder:\n      type: object\n", "    NewOrder:\n      type: object\n      additionalProperties: false\n", 1)
+	released, document := write(t, shop), write(t, closed)
+	if _, err := check(document, released, write(t, news)); err == nil || !strings.Contains(err.Error(), "the object `NewOrder` takes no members but its own") {
+		t.Errorf("unargued: %v", err)
+	}
+	argued := strings.Replace(news, "## [1.5.0] - Unreleased\n", "## [1.5.0] - Unreleased\n\n### Tightened for security\n\n- `NewOrder` is closed.\n", 1)
+	if verdict, err := check(document, released, write(t, argued)); err != nil {
+		t.Errorf("argued: %s, %v", verdict, err)
+	}
+}
