@@ -1234,6 +1234,42 @@ func (e ResourceServerTokenEncryptionKeyAlg) Valid() bool {
 	}
 }
 
+// Defines values for ResourceServerTokenEncryptionKeyShownAlg.
+const (
+	ResourceServerTokenEncryptionKeyShownAlgRSAOAEP256 ResourceServerTokenEncryptionKeyShownAlg = "RSA-OAEP-256"
+	ResourceServerTokenEncryptionKeyShownAlgRSAOAEP384 ResourceServerTokenEncryptionKeyShownAlg = "RSA-OAEP-384"
+	ResourceServerTokenEncryptionKeyShownAlgRSAOAEP512 ResourceServerTokenEncryptionKeyShownAlg = "RSA-OAEP-512"
+)
+
+// Valid indicates whether the value is a known member of the ResourceServerTokenEncryptionKeyShownAlg enum.
+func (e ResourceServerTokenEncryptionKeyShownAlg) Valid() bool {
+	switch e {
+	case ResourceServerTokenEncryptionKeyShownAlgRSAOAEP256:
+		return true
+	case ResourceServerTokenEncryptionKeyShownAlgRSAOAEP384:
+		return true
+	case ResourceServerTokenEncryptionKeyShownAlgRSAOAEP512:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for ResourceServerTokenEncryptionShownFormat.
+const (
+	ResourceServerTokenEncryptionShownFormatCompactNestedJwe ResourceServerTokenEncryptionShownFormat = "compact-nested-jwe"
+)
+
+// Valid indicates whether the value is a known member of the ResourceServerTokenEncryptionShownFormat enum.
+func (e ResourceServerTokenEncryptionShownFormat) Valid() bool {
+	switch e {
+	case ResourceServerTokenEncryptionShownFormatCompactNestedJwe:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RosterClientSecretStatus.
 const (
 	RosterClientSecretStatusCurrent    RosterClientSecretStatus = "current"
@@ -4412,7 +4448,7 @@ type ResourceServer struct {
 	TokenDialect *ResourceServerTokenDialectEnum `json:"token_dialect,omitempty"`
 
 	// TokenEncryption How access tokens are encrypted for the resource server. `null` means not at all.
-	TokenEncryption nullable.Nullable[ResourceServerTokenEncryption] `json:"token_encryption,omitempty"`
+	TokenEncryption nullable.Nullable[ResourceServerTokenEncryptionShown] `json:"token_encryption,omitempty"`
 
 	// TokenLifetime How long a token lives, in seconds.
 	TokenLifetime *int `json:"token_lifetime,omitempty"`
@@ -4433,7 +4469,7 @@ type ResourceServerAuthorizationDetail struct {
 // ResourceServerAuthorizationPolicy The policy that is asked before a token is issued. `null` means none.
 type ResourceServerAuthorizationPolicy struct {
 	// PolicyID The policy's id.
-	PolicyID *string `json:"policy_id,omitempty"`
+	PolicyID string `json:"policy_id"`
 }
 
 // ResourceServerConsentPolicyEnum Which transactions a user must agree to. `null` means none.
@@ -4531,15 +4567,46 @@ type ResourceServerTokenEncryptionKey struct {
 	// Name What people call the key.
 	Name *string `json:"name,omitempty"`
 
-	// PEM The key in PEM.
-	PEM string `json:"pem"`
+	// PEM The public key in PEM, or a certificate that holds it. Never shown. Only a change may leave it out, and keeps the
+	// key then.
+	PEM *string `json:"pem,omitempty"`
 
-	// ThumbprintSha256 SHA-256 thumbprint of the key, base64url. Shown only.
+	// ThumbprintSha256 Disregarded, so that an answer can be sent back.
 	ThumbprintSha256 *string `json:"thumbprint_sha256,omitempty"`
 }
 
 // ResourceServerTokenEncryptionKeyAlg How the content key is encrypted (RFC 7518 §4).
 type ResourceServerTokenEncryptionKeyAlg string
+
+// ResourceServerTokenEncryptionKeyShown The public key of the resource server, by its thumbprint.
+type ResourceServerTokenEncryptionKeyShown struct {
+	// Alg How the content key is encrypted (RFC 7518 §4).
+	Alg ResourceServerTokenEncryptionKeyShownAlg `json:"alg"`
+
+	// KID The key's own name.
+	KID *string `json:"kid,omitempty"`
+
+	// Name What people call the key.
+	Name *string `json:"name,omitempty"`
+
+	// ThumbprintSha256 SHA-256 thumbprint of the key (RFC 7638), base64url.
+	ThumbprintSha256 *string `json:"thumbprint_sha256,omitempty"`
+}
+
+// ResourceServerTokenEncryptionKeyShownAlg How the content key is encrypted (RFC 7518 §4).
+type ResourceServerTokenEncryptionKeyShownAlg string
+
+// ResourceServerTokenEncryptionShown How access tokens are encrypted for the resource server. `null` means not at all.
+type ResourceServerTokenEncryptionShown struct {
+	// EncryptionKey The public key of the resource server, by its thumbprint.
+	EncryptionKey ResourceServerTokenEncryptionKeyShown `json:"encryption_key"`
+
+	// Format A signed token inside a JWE, compact.
+	Format ResourceServerTokenEncryptionShownFormat `json:"format"`
+}
+
+// ResourceServerTokenEncryptionShownFormat A signed token inside a JWE, compact.
+type ResourceServerTokenEncryptionShownFormat string
 
 // RosterClientSecret A secret of a client, without its text.
 type RosterClientSecret struct {

@@ -116,6 +116,7 @@ func TestForbiddenMembersRefuseTheWholeChange(t *testing.T) {
 		"nothing new":     {"update:clients", `{"encryption_key":null,"client_authentication_methods":null}`},
 	} {
 		t.Run("allowed: "+name, func(t *testing.T) {
+			id := s.Do(s.Admin, "POST", "/api/v2/clients", `{"name":"x","token_endpoint_auth_method":"client_secret_post"}`).Want(http.StatusCreated).Object()["client_id"].(string)
 			r := s.Do(tokens[test.scope], "PATCH", "/api/v2/clients/"+id, test.body)
 			if r.Status != http.StatusOK {
 				t.Fatalf("status %d: %s", r.Status, r.Body)
