@@ -23,6 +23,8 @@ type answer struct {
 	Status int         `json:"status"`
 	Header http.Header `json:"header"`
 	Body   []byte      `json:"body"`
+
+	Clients []string `json:"clients,omitempty"` // whose secrets it may show, by the registry's ids
 }
 
 // kept are the headers that a replayed answer repeats.
@@ -51,14 +53,18 @@ func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 			fail(c, err)
 			return
 		}
+		var shown []string
+		origin := oauth.OriginOf(c.Request.Context())
+		origin.Secrets = &shown
+		ctx := oauth.WithOrigin(c.Request.Context(), origin)
 		real := c.Writer
 		defer func() { c.Writer = real }() // for the answer to a panic too
 		held := &holder{ResponseWriter: real, status: http.StatusOK}
-		text, replayed, err := reg.Once(c.Request.Context(), caller.Account(), key, digest, func(ctx context.Context) ([]byte, bool) {
+		text, replayed, err := reg.Once(ctx, caller.Account(), key, digest, func(ctx context.Context) ([]byte, bool) {
 			c.Request = c.Request.WithContext(ctx)
 			c.Writer = held
 			c.Next()
-			a := answer{Status: held.status, Header: http.Header{}, Body: held.body.Bytes()}
+			a := answer{Status: held.status, Header: http.Header{}, Body: held.body.Bytes(), Clients: shown}
 			for _, name := range kept {
 				if v := held.Header().Values(name); v != nil {
 					a.Header[name] = v
@@ -72,7 +78,7 @@ func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 		case err != nil:
 			fail(c, err)
 		case replayed:
-			replay(c, text, fail)
+			replay(c, ctx, reg, text, fail)
 		default:
 			real.WriteHeader(held.status)
 			_, _ = real.Write(held.body.Bytes())
@@ -81,10 +87,14 @@ func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 	}
 }
 
-func replay(c *gin.Context, text []byte, fail failure) {
+func replay(c *gin.Context, ctx context.Context, reg *registry.Registry, text []byte, fail failure) {
 	var a answer
 	if err := json.Unmarshal(text, &a); err != nil {
 		fail(c, fmt.Errorf("reading a kept answer: %w", err))
+		return
+	}
+	if err := reg.MayShowAgain(ctx, a.Clients); err != nil {
+		fail(c, err)
 		return
 	}
 	for name, values := range a.Header {

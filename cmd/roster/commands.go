@@ -91,11 +91,12 @@ func (a *app) withRegistry(ctx context.Context, create bool, fn func(*registry.R
 }
 
 func (a *app) bootstrap() *cobra.Command {
-	var createKeyset bool
+	var createKeyset, allScopes bool
 	cmd := &cobra.Command{
 		Use: "bootstrap", GroupID: emergencies, Short: "Create an administrator and print its credentials once",
 		Long: "Create a client that may do everything, and print its client_id and secret.\n\n" +
-			"With ROSTER_BOOTSTRAP_CLIENT_ID and ROSTER_BOOTSTRAP_CLIENT_SECRET it is created with those, unless it exists.",
+			"With ROSTER_BOOTSTRAP_CLIENT_ID and ROSTER_BOOTSTRAP_CLIENT_SECRET it is created with those, unless it exists.\n" +
+			"With --all-scopes one that exists gets every scope: those too that this release and later ones add.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
 			if err != nil {
@@ -110,11 +111,19 @@ func (a *app) bootstrap() *cobra.Command {
 				if err != nil {
 					return err
 				}
+				widened := false
+				if allScopes && !fresh {
+					if widened, err = reg.AllowEverything(cmd.Context(), admin.ID); err != nil {
+						return err
+					}
+				}
 				switch {
 				case c.AdminID == "":
 					fmt.Fprintf(a.stdout, "client_id      %s\nclient_secret  %s\n", admin.ID, admin.Secret.Reveal())
 				case fresh:
 					fmt.Fprintf(a.stdout, "Made the administrator %s.\n", admin.ID)
+				case widened:
+					fmt.Fprintf(a.stdout, "The administrator %s has every scope now.\n", admin.ID)
 				default:
 					fmt.Fprintf(a.stdout, "The administrator %s exists.\n", admin.ID)
 				}
@@ -123,6 +132,7 @@ func (a *app) bootstrap() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&createKeyset, "create-keyset", false, "make the keyset file if nothing was sealed yet")
+	cmd.Flags().BoolVar(&allScopes, "all-scopes", false, "give every scope to the administrator that exists")
 	return cmd
 }
 

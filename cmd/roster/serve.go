@@ -100,6 +100,13 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	if err != nil {
 		return err
 	}
+	ignored, err := reg.IgnoredGrants(ctx)
+	if err != nil {
+		return err
+	}
+	for _, g := range ignored {
+		log.Warn("a default grant on the management API gives nothing: delete it", "grant", g.ID, "default_for", g.DefaultFor)
+	}
 	reader, err := db.another(ctx, 1)
 	if err != nil {
 		return err

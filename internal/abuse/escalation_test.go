@@ -201,3 +201,29 @@ func TestImportTakesTheRightsOfWhatItTakesAway(t *testing.T) {
 		}
 	}
 }
+
+// An answer that was kept shows a secret again only to whoever may see it still.
+func TestKeptAnswersShowNoSecretThatIsNotForTheCallerAnyMore(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	token := s.Token("create:clients", "update:client_keys", "clients:manage:all")
+	send := func(key, path string, body any) servertest.Response {
+		return s.Do(token, "POST", path, body, "Idempotency-Key", key)
+	}
+	body := object{"name": "n", "grant_types": []string{"client_credentials"}}
+	id := send("create", "/api/v2/clients", body).Want(201).Object()["client_id"].(string)
+	rotations := map[string]string{"rotate": clientPath(id) + "/rotate-secret", "side by side": "/api/roster/v1/clients/" + id + "/secrets"}
+	for key, path := range rotations {
+		if r := send(key, path, nil); r.Status/100 != 2 {
+			t.Fatalf("%s: %d %s", key, r.Status, r.Body)
+		}
+	}
+	if r := send("create", "/api/v2/clients", body).Want(201); r.Header.Get("Idempotency-Replayed") == "" {
+		t.Error("the answer is not repeated")
+	}
+	allow(s, id, "read:logs")
+	for key, path := range rotations {
+		send(key, path, nil).Want(403)
+	}
+	send("create", "/api/v2/clients", body).Want(403)
+}

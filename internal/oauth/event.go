@@ -37,6 +37,7 @@ type Origin struct {
 	Caller    *Caller // nil before authentication, and for Roster itself, outside of any request
 	RequestID string  // "" outside of any request
 	Address   string
+	Secrets   *[]string // where the ids of clients that get a secret are noted; nil for nowhere
 }
 
 // Disclosure is the event of a secret that an answer shows.

@@ -95,6 +95,7 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 		}
 		tx.InsertSecret(c.ID, secret)
 		c.Secret = &secret
+		noteSecret(ctx, c.ID)
 	}
 	r.insertCredentials(ctx, tx, c, d.Credentials)
 	if len(uses) > 0 {

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/google/uuid"
@@ -77,6 +78,15 @@ func (r *Registry) prepareKeyset(ctx context.Context, tx *postgres.Tx) error {
 // with the public URL and the specification.
 func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error {
 	doc := r.Management.API
+	other, err := tx.ResourceServer(ctx, r.ManagementAudience())
+	switch {
+	case err == nil && !other.System && other.Identifier == r.ManagementAudience():
+		return &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "the API " + other.ID + " is registered as " + other.Identifier +
+			", which ROSTER_PUBLIC_URL makes the identifier of the management API: set ROSTER_PUBLIC_URL to what it was, " +
+			"delete that API (roster apis delete " + other.ID + "), then change it again"}
+	case err != nil && oauth.KindOf(err) != oauth.NotFound:
+		return err
+	}
 	api, err := tx.LockSystemResourceServer(ctx)
 	switch {
 	case oauth.KindOf(err) == oauth.NotFound:
@@ -133,6 +143,48 @@ func (r *Registry) Administrator(ctx context.Context, clientID string, secret oa
 	return c, created, err
 }
 
+// AllowEverything gives a client every permission of the management API, those
+// that later releases add included, for an operator who has the database. changed
+// is false for one that has them.
+func (r *Registry) AllowEverything(ctx context.Context, clientID string) (changed bool, err error) {
+	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, oauth.ClientRef{ClientID: clientID})
+		if err != nil {
+			return err
+		}
+		g, err := tx.LockGrant(ctx, c.ID, r.everything(clientID))
+		switch {
+		case oauth.KindOf(err) == oauth.NotFound:
+			changed = true
+			r.insertGrant(ctx, tx, c.ID, r.everything(clientID))
+			return nil
+		case err != nil || string(g.Document["allow_all_scopes"]) == "true":
+			return err
+		}
+		changed = true
+		before := g.Document
+		g.Document = maps.Clone(before)
+		g.Document["allow_all_scopes"] = json.RawMessage(`true`)
+		r.storeGrant(ctx, tx, before, g)
+		return nil
+	})
+	return changed, err
+}
+
+// everything is the grant of an administrator.
+func (r *Registry) everything(clientID string) oauth.ClientGrant {
+	return oauth.ClientGrant{
+		ClientID: clientID, Audience: r.ManagementAudience(), SubjectType: "client",
+		Document: jsondoc.Object{"scope": json.RawMessage(`[]`), "allow_all_scopes": json.RawMessage(`true`)},
+	}
+}
+
+// IgnoredGrants returns the default grants on the management API, which an
+// earlier release may have stored and which give nothing.
+func (r *Registry) IgnoredGrants(ctx context.Context) ([]postgres.PlacedGrant, error) {
+	return r.store.ClientGrants(ctx, postgres.GrantQuery{Audience: r.ManagementAudience(), DefaultFor: "third_party_clients", Limit: 100})
+}
+
 func (r *Registry) createAdministrator(ctx context.Context, clientID string, secret oauth.Secret) (c oauth.Client, err error) {
 	draft := oauth.Draft{
 		Client: &oauth.Client{ID: uuid.NewString(), ClientID: clientID, Document: jsondoc.Object{
@@ -148,10 +200,7 @@ func (r *Registry) createAdministrator(ctx context.Context, clientID string, sec
 		if c, err = r.createClient(ctx, tx, draft); err != nil {
 			return err
 		}
-		r.insertGrant(ctx, tx, c.ID, oauth.ClientGrant{
-			ClientID: clientID, Audience: r.ManagementAudience(), SubjectType: "client",
-			Document: jsondoc.Object{"scope": json.RawMessage(`[]`), "allow_all_scopes": json.RawMessage(`true`)},
-		})
+		r.insertGrant(ctx, tx, c.ID, r.everything(clientID))
 		return nil
 	})
 	return c, err

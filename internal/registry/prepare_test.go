@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -14,7 +15,9 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server"
 )
 
@@ -137,4 +140,51 @@ func atOnce(instances []*registry.Registry, do func(*registry.Registry) (bool, e
 		}
 	}
 	return errs
+}
+
+// An API that took the name which the public URL gives to the management API is
+// named by the error, and so is the way out.
+func TestAnAPIThatHoldsTheManagementAPIsNameIsNamed(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	id := s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"name": "n", "identifier": "https://new.example/api/v2/"}).Want(201).Object()["id"].(string)
+	config := s.Registry.Config
+	config.PublicURL = "https://new.example"
+	err := registry.New(postgres.New(s.Serving), s.Keys, config).Prepare(t.Context())
+	if err == nil || !strings.Contains(err.Error(), id) || !strings.Contains(err.Error(), "roster apis delete") {
+		t.Errorf("error %v", err)
+	}
+	s.Do(s.Admin, "DELETE", "/api/v2/resource-servers/"+id, nil).Want(204)
+	if err := registry.New(postgres.New(s.Serving), s.Keys, config).Prepare(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// An administrator by an explicit list, as an earlier release may have one, gets
+// what is missing by an operator's command, once.
+func TestAnAdministratorByAListGetsEveryScope(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	w := newWorld(t, s, 0, rights.Of("read:clients"), 0)
+	for _, c := range w.clients {
+		for i, want := range []bool{true, false} {
+			if changed, err := s.Registry.AllowEverything(t.Context(), c.clientID); err != nil || changed != want {
+				t.Errorf("time %d: changed %v, %v", i, changed, err)
+			}
+		}
+		got, err := s.Registry.Client(t.Context(), oauth.ClientRef{ClientID: c.clientID})
+		if err != nil || got.Granted != rights.All {
+			t.Errorf("granted %v, %v", got.Granted.Names(), err)
+		}
+	}
+	if list, err := s.Registry.IgnoredGrants(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("%d default grants, %v", len(list), err)
+	}
+	if _, err := s.Pool.Exec(t.Context(), `INSERT INTO client_grants (id, audience, subject_type, default_for, document, created_at, updated_at)
+		VALUES ('cgr_0123456789abcdef', $1, 'client', 'third_party_clients', '{"scope":["read:logs"]}', now(), now())`, s.Registry.ManagementAudience()); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := s.Registry.IgnoredGrants(t.Context()); err != nil || len(list) != 1 {
+		t.Errorf("%d default grants, %v", len(list), err)
+	}
 }

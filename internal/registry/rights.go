@@ -177,6 +177,29 @@ func mayHave(ctx context.Context, granted rights.Set, is string) error {
 	}
 }
 
+// noteSecret notes for whoever keeps the answer to ctx's request that it may show
+// the secret of a client.
+func noteSecret(ctx context.Context, id string) {
+	if ids := oauth.OriginOf(ctx).Secrets; ids != nil {
+		*ids = append(*ids, id)
+	}
+}
+
+// MayShowAgain refuses to show an answer with secrets of clients, by their ids, to
+// a caller who may not control one of them any more.
+func (r *Registry) MayShowAgain(ctx context.Context, ids []string) error {
+	for _, id := range ids {
+		c, err := r.store.Client(ctx, oauth.ClientRef{ID: id})
+		if err == nil {
+			err = mayHave(ctx, c.Granted, "is")
+		}
+		if err != nil && oauth.KindOf(err) != oauth.NotFound {
+			return err
+		}
+	}
+	return nil
+}
+
 // mayControl reports whether ctx's caller may see, set or change what a client
 // proves itself by: only a caller who holds all that the client is granted on the
 // management API, and so gains nothing by being the client.

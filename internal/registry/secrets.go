@@ -53,6 +53,7 @@ func (r *Registry) replaceSecret(ctx context.Context, tx *postgres.Tx, c *oauth.
 	tx.InsertSecret(c.ID, s)
 	r.record(ctx, tx, "client.secret_rotated", "client", c.ClientID, was, is)
 	c.Secret = &s
+	noteSecret(ctx, c.ID)
 	return nil
 }
 
