@@ -193,6 +193,15 @@ func (a *app) resealKeys() *cobra.Command {
 					}); err != nil {
 						return err
 					}
+					redacted, err := reg.RedactEvents(ctx)
+					if errors.Is(err, registry.ErrNotOwner) {
+						fmt.Fprintf(a.stderr, "Events hold secrets that 1.0.0 wrote into them: %v.\n", err)
+					} else if err != nil {
+						return fmt.Errorf("redacting events: %w", err)
+					}
+					if redacted > 0 {
+						fmt.Fprintf(a.stdout, "Redacted %d events that held secrets.\n", redacted)
+					}
 					stale, err := reg.CountStale(ctx)
 					if err != nil {
 						return err

@@ -25,6 +25,7 @@ type IdentityProvider struct {
 	ID        string // uuid
 	Name      string
 	Document  jsondoc.Object // members under the names of the dialect that knows them
+	Sealed    []byte         // what an earlier release took of the provider's backend; nil for nothing
 	CreatedAt time.Time
 	UpdatedAt time.Time
 }

@@ -65,6 +65,10 @@ const (
 	// clients writes it.
 	MemberMetadata = "boruta:metadata"
 
+	// MemberBackend is what 1.0.0 took of an identity provider's backend, with its
+	// passwords. It is the provider's, not a client's, and is kept sealed.
+	MemberBackend = "backend"
+
 	// MemberPublicKey is the public half of a key that belongs to the client
 	// alone. It is the registry's own and has no prefix.
 	MemberPublicKey = "public_key"

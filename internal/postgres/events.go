@@ -2,10 +2,12 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/rosterhq/roster/internal/oauth"
 )
@@ -20,6 +22,26 @@ func (t *Tx) InsertEvent(e oauth.Event) {
 	t.write(`INSERT INTO events (transaction, occurred_at, actor, actor_client, action, target_type, target, changes, request_id, address)
 		VALUES ((pg_current_xact_id()::text::bigint + (SELECT shift FROM event_clock))::text::xid8, $1, $2, $3, $4, $5, $6, $7, $8, $9)`,
 		e.OccurredAt, e.Actor, e.ActorClient, e.Action, e.TargetType, e.Target, changes, e.RequestID, e.Address)
+}
+
+// EventsAbout returns events that tell of changes of one of members, in the order
+// of their ids from the one following after on.
+func (r reader) EventsAbout(ctx context.Context, members []string, after int64, limit int) ([]PlacedEvent, error) {
+	return all(ctx, r, scanEvent, "SELECT "+eventColumns+" FROM events WHERE id > $2 AND changes::jsonb ?| $1 ORDER BY id LIMIT $3", members, after, limit)
+}
+
+// RedactEvent puts changes in the place of those that an event tells of. Only the
+// owner of the schema may.
+func (t *Tx) RedactEvent(id int64, changes map[string]oauth.Change) {
+	t.write(`SELECT set_config('roster.redacting', 'on', true)`)
+	t.write(`UPDATE events SET changes = $2 WHERE id = $1`, id, changes)
+	t.write(`SELECT set_config('roster.redacting', 'off', true)`)
+}
+
+// Denied reports whether the database refused err's statement for want of a right.
+func Denied(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == "42501"
 }
 
 // FeedPlace is an event's place in the feed. The zero place is before all.

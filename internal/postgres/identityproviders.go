@@ -8,11 +8,11 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-const identityProviderColumns = `id::text, name, document, created_at, updated_at`
+const identityProviderColumns = `id::text, name, document, sealed, created_at, updated_at`
 
 func scanIdentityProvider(row pgx.CollectableRow) (oauth.IdentityProvider, error) {
 	var p oauth.IdentityProvider
-	err := row.Scan(&p.ID, &p.Name, &p.Document, &p.CreatedAt, &p.UpdatedAt)
+	err := row.Scan(&p.ID, &p.Name, &p.Document, &p.Sealed, &p.CreatedAt, &p.UpdatedAt)
 	return p, err
 }
 
@@ -41,13 +41,14 @@ func (t *Tx) HoldIdentityProvider(ctx context.Context, id string) (oauth.Identit
 
 // InsertIdentityProvider stores a new identity provider.
 func (t *Tx) InsertIdentityProvider(p oauth.IdentityProvider) {
-	t.write(`INSERT INTO identity_providers (id, name, document, created_at, updated_at) VALUES ($1, $2, $3, $4, $5)`,
-		p.ID, p.Name, p.Document, p.CreatedAt, p.UpdatedAt)
+	t.write(`INSERT INTO identity_providers (id, name, document, sealed, created_at, updated_at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		p.ID, p.Name, p.Document, p.Sealed, p.CreatedAt, p.UpdatedAt)
 }
 
 // UpdateIdentityProvider stores p over the locked one.
 func (t *Tx) UpdateIdentityProvider(p oauth.IdentityProvider) {
-	t.write(`UPDATE identity_providers SET name = $2, document = $3, updated_at = $4 WHERE id = $1`, p.ID, p.Name, p.Document, p.UpdatedAt)
+	t.write(`UPDATE identity_providers SET name = $2, document = $3, sealed = $4, updated_at = $5 WHERE id = $1`,
+		p.ID, p.Name, p.Document, p.Sealed, p.UpdatedAt)
 }
 
 // DeleteIdentityProvider removes an identity provider; one in use is a

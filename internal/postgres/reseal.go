@@ -27,6 +27,7 @@ var SealedColumns = []SealedColumn{
 	{Table: "client_secrets", Column: "mac", Source: "sealed", key: "id", keyType: "uuid",
 		live: "mac <> '' AND (expires_at IS NULL OR expires_at > now())"},
 	{Table: "clients", Column: "sealed", key: "id", keyType: "uuid"},
+	{Table: "identity_providers", Column: "sealed", key: "id", keyType: "uuid"},
 	{Table: "client_keys", Column: "sealed", key: "client", keyType: "uuid"},
 	{Table: "resource_servers", Column: "sealed_secret", key: "id", keyType: "text"},
 	{Table: "issuer_keys", Column: "sealed", key: "id", keyType: "text"},

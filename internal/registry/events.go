@@ -63,7 +63,7 @@ var hidden = json.RawMessage(`"[redacted]"`)
 // isSecret reports whether a member's value is shown to nobody who only reads
 // events.
 func isSecret(member string, raw json.RawMessage) bool {
-	if slices.Contains(KeptSealed, member) {
+	if slices.Contains(KeptSealed, member) || member == oauth.MemberBackend {
 		return true
 	}
 	_, private := oauth.PrivateKeyIn(member, raw) // which an earlier release has taken

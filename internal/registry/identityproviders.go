@@ -32,6 +32,8 @@ func (r *Registry) CreateIdentityProvider(ctx context.Context, p oauth.IdentityP
 	return p, err
 }
 
+// insertProvider stores a new provider, whose document holds no secrets: no door
+// takes a backend.
 func (r *Registry) insertProvider(ctx context.Context, tx *postgres.Tx, p oauth.IdentityProvider) {
 	tx.InsertIdentityProvider(p)
 	r.record(ctx, tx, "identity_provider.created", "identity_provider", p.ID, nil, providerDocument(p))

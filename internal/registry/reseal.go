@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
 )
@@ -47,6 +48,15 @@ func (r *Registry) CountStale(ctx context.Context) (Stale, error) {
 		return s, err
 	}
 	s.Sealed += unsealed
+	providers, err := r.store.IdentityProviders(ctx)
+	if err != nil {
+		return s, err
+	}
+	for _, p := range providers {
+		if p.Document[oauth.MemberBackend] != nil {
+			s.Sealed++
+		}
+	}
 	check, err := r.store.KeysetCheck(ctx)
 	if err == nil && keys.Stale(check) {
 		s.Sealed++
@@ -74,6 +84,13 @@ func (r *Registry) Reseal(ctx context.Context, progress func(column string, rene
 	total, err := r.sealKept(ctx, func(n int) { progress("clients.document", n) }, failed)
 	if err != nil {
 		return err
+	}
+	backends, err := r.sealBackends(ctx)
+	if err != nil {
+		return err
+	}
+	if total += backends; backends > 0 {
+		progress("identity_providers.document", backends)
 	}
 	for _, c := range postgres.SealedColumns {
 		column := column{r: r, keys: keys, SealedColumn: c, failed: failed}

@@ -185,6 +185,10 @@ func TestEveryColumnOutlivesItsKeys(t *testing.T) {
 	provider := s.Do(s.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"name": "p", "backend_id": boruta.BackendID}}).
 		Want(http.StatusCreated).Object()["data"].(object)["id"]
 	s.Do(s.Admin, "POST", "/api/clients", object{"client": object{"identity_provider": object{"id": provider}, "key_pair_type": object{"type": "ec", "curve": "P-256"}}}).Want(http.StatusCreated)
+	if _, err := s.Pool.Exec(t.Context(), `UPDATE identity_providers SET document = (document::jsonb || '{"backend":{"smtp_password":"x"}}')::json`); err != nil {
+		t.Fatal(err)
+	}
+	mustReseal(t, s.Registry)
 	repeated := func() []byte {
 		return s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "once"}, "Idempotency-Key", "k").Want(http.StatusCreated).Body
 	}

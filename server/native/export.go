@@ -107,10 +107,22 @@ func (h *handler) exportScopes(ctx context.Context, at place, limit int, _ bool)
 	return p, err
 }
 
-func (h *handler) exportProviders(ctx context.Context, at place, limit int, _ bool) (p part, err error) {
+func (h *handler) exportProviders(ctx context.Context, at place, limit int, secrets bool) (p part, err error) {
 	found, err := h.registry.ExportProviders(ctx, at.Made, limit)
 	for _, one := range found {
-		p.records = append(p.records, record(registry.KindIdentityProvider, one.Document, map[string]any{"id": one.ID, "name": one.Name}))
+		beside := map[string]any{"id": one.ID, "name": one.Name}
+		if secrets {
+			backend, shows, err := h.registry.ShowBackend(one)
+			if err != nil {
+				return p, err
+			}
+			if p.shows = append(p.shows, shows...); backend != nil {
+				beside[oauth.MemberBackend] = json.RawMessage(backend)
+			}
+		}
+		doc := maps.Clone(one.Document)
+		delete(doc, oauth.MemberBackend)
+		p.records = append(p.records, record(registry.KindIdentityProvider, doc, beside))
 		p.last.Made = postgres.MadeAt{CreatedAt: one.CreatedAt, ID: one.ID}
 	}
 	return p, err
