@@ -6,6 +6,9 @@ PACKAGES ?= $(shell go list ./... | grep -v /test/)
 FUZZTIME ?= 2m
 RUNS ?= 5
 
+# The modules besides the server's, in the order in which they need each other.
+MODULES = client client/clienttest examples/inventory
+
 .DEFAULT_GOAL := help
 
 .PHONY: help
@@ -24,7 +27,7 @@ build: ## Build bin/roster, static
 test: ## Run every test, with the race detector, over a PostgreSQL started for the run
 	@go run ./internal/postgrestest/run sh -ec '\
 		go test -race -shuffle=on -timeout 30m $(TESTFLAGS) $(PACKAGES); \
-		cd examples/inventory; go test -race $(TESTFLAGS) ./...'
+		for module in $(MODULES); do (cd $$module; go test -race -shuffle=on -timeout 30m $(TESTFLAGS) ./...); done'
 
 .PHONY: test-stress
 test-stress: ## Run every test RUNS times (5) on a busy machine, every other time on one processor
@@ -86,7 +89,11 @@ lint: ## gofmt, go vet, staticcheck, go.mod
 	go vet ./...
 	go run honnef.co/go/tools/cmd/staticcheck ./...
 	go mod tidy -diff
-	cd examples/inventory && go vet ./... && go mod tidy -diff
+	set -e; for module in $(MODULES); do (cd $$module; go vet ./...; go mod tidy -diff); done
+
+.PHONY: test-modules
+test-modules: ## Build each module by itself, and install the program as a release from a file proxy
+	@.ci/modules
 
 .PHONY: import-test
 import-test: ## Import 100,000 clients twice; tells time and CPU

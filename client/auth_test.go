@@ -22,7 +22,6 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/rosterhq/roster/client"
-	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // Making an RSA key takes a good part of a second: this one serves all tests.
@@ -79,103 +78,6 @@ func pkcs8(t *testing.T, key crypto.PrivateKey) []byte {
 	return der
 }
 
-// keyed registers a client that authenticates with testKey under alg and may
-// read clients, and returns its id and the credential's kid.
-func keyed(t *testing.T, s *servertest.Server, alg string) (id, kid string) {
-	t.Helper()
-	der, err := x509.MarshalPKIXPublicKey(testKey(t).Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	api := newClient(t, s.URL, client.Config{Token: s.Admin})
-	created, err := api.Auth0CreateClientWithResponse(t.Context(), client.CreateClientRequestContent{
-		Name: alg, GrantTypes: []string{"client_credentials"},
-		ClientAuthenticationMethods: &client.ClientCreateAuthenticationMethod{PrivateKeyJWT: &client.ClientCreateAuthenticationMethodPrivateKeyJWT{
-			Credentials: []client.PublicKeyCredential{{CredentialType: "public_key", Alg: new(client.ClientCredentialAlgorithmEnum(alg)), PEM: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}},
-		}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	id = *created.JSON201.ClientID
-	_, err = api.Auth0CreateClientGrantWithResponse(t.Context(), client.CreateClientGrantRequestContent{
-		ClientID: &id, Audience: s.URL + "/api/v2/", Scope: []string{"read:clients"},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	list, err := api.Auth0ListClientCredentialsWithResponse(t.Context(), id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return id, *(*list.JSON200)[0].KID
-}
-
-func TestKeyAuthenticates(t *testing.T) {
-	t.Parallel()
-	s := servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime})
-	for _, alg := range []string{"RS256", "RS384", "PS256"} {
-		t.Run(alg, func(t *testing.T) {
-			t.Parallel()
-			id, kid := keyed(t, s, alg)
-			key := testKey(t)
-			var signed atomic.Int64
-			for name, config := range map[string]client.Config{
-				"signer":           {Key: module{key: key, calls: &signed}},
-				"kid":              {Key: key, KeyID: kid},
-				"PKCS 8":           {KeyFile: writePEM(t, &pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}, &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8(t, key)})},
-				"PKCS 1":           {KeyFile: writePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})},
-				"public audience":  {Key: key, Audience: s.URL + "/api/v2/"},
-				"another audience": {Key: key, Audience: "https://elsewhere.example"},
-				"other kid":        {Key: key, KeyID: "other"},
-			} {
-				config.ClientID, config.Algorithm = id, alg
-				api := newClient(t, s.URL, config)
-				var err error
-				for range 3 {
-					_, err = api.Auth0GetClientWithResponse(t.Context(), id, nil)
-				}
-				switch {
-				case name == "other kid":
-					if e, ok := errors.AsType[*client.Error](err); !ok || e.StatusCode != http.StatusUnauthorized || e.Code != "invalid_client" {
-						t.Errorf("%s: %v", name, err)
-					}
-				case name == "another audience": // it has proved itself, and has no grant there
-					if !errors.Is(err, client.ErrForbidden) {
-						t.Errorf("%s: %v", name, err)
-					}
-				case err != nil:
-					t.Errorf("%s: %v", name, err)
-				}
-			}
-			if signed.Load() != 1 {
-				t.Errorf("three calls took %d signatures", signed.Load())
-			}
-		})
-	}
-}
-
-// TestEachAssertionIsNew: the service takes an assertion once, also when its
-// first answer gets lost.
-func TestEachAssertionIsNew(t *testing.T) {
-	t.Parallel()
-	s := servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime})
-	id, _ := keyed(t, s, "RS256")
-	var lost atomic.Bool
-	transport := roundTrip(func(req *http.Request) (*http.Response, error) {
-		resp, err := http.DefaultTransport.RoundTrip(req)
-		if err == nil && !lost.Swap(true) {
-			resp.Body.Close()
-			return nil, io.ErrUnexpectedEOF
-		}
-		return resp, err
-	})
-	api := newClient(t, s.URL, client.Config{ClientID: id, Key: testKey(t), HTTPClient: &http.Client{Transport: transport}, Backoff: time.Millisecond})
-	if _, err := api.Auth0GetClientWithResponse(t.Context(), id, nil); err != nil {
-		t.Error(err)
-	}
-}
-
 type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
@@ -185,7 +87,7 @@ func TestSigningFailureIsToldAndNotRepeated(t *testing.T) {
 	var calls atomic.Int64
 	broken := errors.New("the module is locked")
 	api := newClient(t, "http://127.0.0.1:1", client.Config{ClientID: "x", Key: module{testKey(t), &calls, broken}, Backoff: time.Millisecond})
-	_, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil)
+	_, err := api.GetClient(t.Context(), "x", nil)
 	if !errors.Is(err, broken) || calls.Load() != 1 {
 		t.Errorf("after %d signatures: %v", calls.Load(), err)
 	}
@@ -212,7 +114,7 @@ func TestTokenSourceIsAskedWhenNeeded(t *testing.T) {
 		return &oauth2.Token{AccessToken: "own-2"}, nil
 	})})
 	for range 3 {
-		if _, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil); err != nil {
+		if _, err := api.GetClient(t.Context(), "x", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -229,7 +131,7 @@ func TestTokenSourceOfOneTokenIsNotTriedAgain(t *testing.T) {
 		answer(401, "application/json", `{}`)(w, r)
 	})
 	api := newClient(t, f.URL, client.Config{TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "x"})})
-	if _, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil); !errors.Is(err, client.ErrUnauthorized) || calls.Load() != 1 {
+	if _, err := api.GetClient(t.Context(), "x", nil); !errors.Is(err, client.ErrUnauthorized) || calls.Load() != 1 {
 		t.Errorf("after %d calls: %v", calls.Load(), err)
 	}
 	broken := errors.New("no vault")
@@ -238,7 +140,7 @@ func TestTokenSourceOfOneTokenIsNotTriedAgain(t *testing.T) {
 		"nothing":     func() (*oauth2.Token, error) { return nil, nil },
 		"empty token": func() (*oauth2.Token, error) { return &oauth2.Token{}, nil },
 	} {
-		_, err := newClient(t, f.URL, client.Config{TokenSource: give}).Auth0GetClientWithResponse(t.Context(), "x", nil)
+		_, err := newClient(t, f.URL, client.Config{TokenSource: give}).GetClient(t.Context(), "x", nil)
 		if err == nil || name == "error" && !errors.Is(err, broken) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -94,7 +94,6 @@ type Config struct {
 
 // Client is the API of one Roster, as one caller sees it.
 type Client struct {
-	*ClientWithResponses
 	doer *doer
 	base string // URL, without a slash at the end
 }
@@ -127,14 +126,10 @@ func New(baseURL string, config Config) (*Client, error) {
 	if d.tokens, err = config.tokens(base, d); err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
-	api, err := NewClientWithResponses(base, WithHTTPClient(d))
-	if err != nil {
-		return nil, fmt.Errorf("client: %w", err)
-	}
-	return &Client{api, d, base}, nil
+	return &Client{d, base}, nil
 }
 
-const module = "github.com/rosterhq/roster"
+const module = "github.com/rosterhq/roster/client"
 
 // ownName is the package's product token for User-Agent (RFC 9110 §10.1.5).
 func ownName() string {

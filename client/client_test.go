@@ -16,8 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/rosterhq/roster/client"
-	"github.com/rosterhq/roster/internal/oauth"
-	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // fake answers as told, and counts requests for tokens.
@@ -92,7 +90,7 @@ func TestErrorsOfEveryDialectAreUnderstood(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := newFake(t, 3600, answer(c.status, c.mediaType, c.body))
-			_, err := newClient(t, f.URL, once).Auth0GetClientWithResponse(t.Context(), "x", nil)
+			_, err := newClient(t, f.URL, once).GetClient(t.Context(), "x", nil)
 			got, ok := errors.AsType[*client.Error](err)
 			if !ok {
 				t.Fatalf("not an *Error: %v", err)
@@ -114,7 +112,7 @@ func TestErrorsOfEveryDialectAreUnderstood(t *testing.T) {
 func TestSuccessThatIsNotJSONIsAnError(t *testing.T) {
 	t.Parallel()
 	f := newFake(t, 3600, answer(200, "text/html", "<h1>Log in</h1>"))
-	_, err := newClient(t, f.URL, asAdmin).Auth0GetClientWithResponse(t.Context(), "x", nil)
+	_, err := newClient(t, f.URL, asAdmin).GetClient(t.Context(), "x", nil)
 	if err == nil || !strings.Contains(err.Error(), "not JSON") {
 		t.Errorf("got %v", err)
 	}
@@ -137,7 +135,7 @@ func TestOneTokenServesManyCalls(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			if _, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil); err != nil {
+			if _, err := api.GetClient(t.Context(), "x", nil); err != nil {
 				t.Error(err)
 			}
 		})
@@ -153,7 +151,7 @@ func TestTokenAboutToExpireIsRenewed(t *testing.T) {
 	f := newFake(t, 5, answer(200, "application/json", `{}`))
 	api := newClient(t, f.URL, asAdmin)
 	for range 2 {
-		if _, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil); err != nil {
+		if _, err := api.GetClient(t.Context(), "x", nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -175,16 +173,16 @@ func TestRefusedTokenIsRenewedOnceAndTheBodySentAgain(t *testing.T) {
 		}
 		answer(201, "application/json", `{"client_id":"x"}`)(w, r)
 	})
-	got, err := newClient(t, f.URL, asAdmin).Auth0CreateClientWithResponse(t.Context(), client.CreateClientRequestContent{Name: "billing"})
+	got, err := newClient(t, f.URL, asAdmin).CreateClient(t.Context(), client.ClientInput{Name: "billing"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *got.JSON201.ClientID != "x" {
-		t.Errorf("got %s", got.Body)
+	if got.ID != "x" {
+		t.Errorf("got %+v", got)
 	}
 
 	always := newFake(t, 3600, answer(401, "application/json", `{}`))
-	_, err = newClient(t, always.URL, asAdmin).Auth0GetClientWithResponse(t.Context(), "x", nil)
+	_, err = newClient(t, always.URL, asAdmin).GetClient(t.Context(), "x", nil)
 	if !errors.Is(err, client.ErrUnauthorized) || always.tokens.Load() != 2 {
 		t.Errorf("after %d tokens: %v", always.tokens.Load(), err)
 	}
@@ -199,7 +197,7 @@ func TestRedirectsAreNotFollowed(t *testing.T) {
 	f := newFake(t, 3600, func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, elsewhere.URL, http.StatusTemporaryRedirect)
 	})
-	_, err := newClient(t, f.URL, asAdmin).Auth0GetClientWithResponse(t.Context(), "x", nil)
+	_, err := newClient(t, f.URL, asAdmin).GetClient(t.Context(), "x", nil)
 	if e, ok := errors.AsType[*client.Error](err); !ok || e.StatusCode != http.StatusTemporaryRedirect || !strings.Contains(err.Error(), "at "+elsewhere.URL+":") {
 		t.Errorf("got %v", err)
 	}
@@ -224,13 +222,13 @@ func TestCallerWaitsNoLongerThanItsContext(t *testing.T) {
 	first := make(chan error, 1)
 	gone, leave := context.WithCancel(t.Context())
 	go func() {
-		_, err := api.Auth0GetClientWithResponse(gone, "x", nil)
+		_, err := api.GetClient(gone, "x", nil)
 		first <- err
 	}()
 	<-asked
 	second := make(chan error, 1)
 	go func() {
-		_, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil)
+		_, err := api.GetClient(t.Context(), "x", nil)
 		second <- err
 	}()
 	leave()
@@ -253,73 +251,7 @@ func TestTimeLimitIsHalfAMinute(t *testing.T) {
 	t.Cleanup(srv.Close)
 	t.Cleanup(func() { close(stuck) }) // before Close, which waits
 	api := newClient(t, srv.URL, client.Config{Timeout: 20 * time.Millisecond, Attempts: 1})
-	if _, err := api.GetHealthWithResponse(t.Context()); err == nil {
+	if _, err := api.Do(t.Context(), client.Request{Path: "/healthz"}, nil); err == nil {
 		t.Error("a stuck server is waited for")
 	}
-}
-
-func TestClientAgainstTheService(t *testing.T) {
-	t.Parallel()
-	s := servertest.New(t)
-	secret := oauth.RandomText(oauth.URLSafe, 64)
-	if _, _, err := s.Registry.Administrator(t.Context(), "administrator", oauth.NewSecret(secret)); err != nil {
-		t.Fatal(err)
-	}
-	api := newClient(t, s.URL, client.Config{ClientID: "administrator", ClientSecret: secret})
-	created, err := api.Auth0CreateClientWithResponse(t.Context(), client.CreateClientRequestContent{Name: "billing"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := api.Auth0DeleteClientWithResponse(t.Context(), *created.JSON201.ClientID, nil); err != nil {
-		t.Errorf("an answer without a body: %v", err)
-	}
-	_, err = api.Auth0GetClientWithResponse(t.Context(), *created.JSON201.ClientID, nil)
-	if e, ok := errors.AsType[*client.Error](err); !ok || !errors.Is(err, client.ErrNotFound) || e.Code != "inexistent_client" || e.RequestID == "" {
-		t.Errorf("reading it after its end: %+v", err)
-	}
-
-	t.Run("wrong secret", func(t *testing.T) {
-		t.Parallel()
-		api := newClient(t, s.URL, client.Config{ClientID: "administrator", ClientSecret: "wrong"})
-		_, err := api.Auth0GetClientWithResponse(t.Context(), "x", nil)
-		if e, ok := errors.AsType[*client.Error](err); !ok || !errors.Is(err, client.ErrUnauthorized) || e.Code == "" {
-			t.Errorf("got %v", err)
-		}
-		if err != nil && strings.Contains(err.Error(), "wrong") {
-			t.Errorf("the error shows the secret: %v", err)
-		}
-	})
-	t.Run("what needs no token", func(t *testing.T) {
-		t.Parallel()
-		api := newClient(t, s.URL, client.Config{ClientID: "administrator", ClientSecret: "wrong"})
-		if _, err := api.GetHealthWithResponse(t.Context()); err != nil {
-			t.Errorf("health: %v", err)
-		}
-		if page, err := api.GetReferencePageWithResponse(t.Context()); err != nil || !strings.Contains(string(page.Body), "<html") {
-			t.Errorf("a page that is no JSON: %v", err)
-		}
-	})
-	t.Run("a token of one's own", func(t *testing.T) {
-		t.Parallel()
-		api := newClient(t, s.URL, client.Config{Token: s.Token("read:clients")})
-		_, err := api.Auth0CreateClientWithResponse(t.Context(), client.CreateClientRequestContent{Name: "no"})
-		if !errors.Is(err, client.ErrForbidden) {
-			t.Errorf("creating with a token that may only read: %v", err)
-		}
-	})
-	t.Run("no token", func(t *testing.T) {
-		t.Parallel()
-		got, err := newClient(t, s.URL, client.Config{}).GetJWKSWithResponse(t.Context())
-		if err != nil || len(got.JSON200.Keys) == 0 {
-			t.Errorf("keys: %v, %v", got, err)
-		}
-	})
-	t.Run("fewer scopes", func(t *testing.T) {
-		t.Parallel()
-		api := newClient(t, s.URL, client.Config{ClientID: "administrator", ClientSecret: secret, Scopes: []string{"read:clients"}})
-		_, err := api.Auth0CreateClientWithResponse(t.Context(), client.CreateClientRequestContent{Name: "no"})
-		if !errors.Is(err, client.ErrForbidden) {
-			t.Errorf("creating with reading scopes only: %v", err)
-		}
-	})
 }

@@ -16,20 +16,22 @@ import (
 type Request struct {
 	// Method is GET where it is empty.
 	Method string
-	// Path is where below the base URL the operation is, such as
-	// "/api/v2/clients/" + url.PathEscape(id).
+	// Path is where below the base URL the operation is; [Path] makes one.
 	Path  string
 	Query url.Values
 	// Body is sent as JSON: what an io.Reader gives or a []byte holds as it is,
 	// anything else as encoding/json writes it. Nil sends none.
 	Body any
-	// Header is sent besides what every request carries.
+	// Header is sent besides what every request carries. Of Idempotency-Key, no
+	// value at all, in place of the random one of a POST, sends none: cheaper for
+	// the service, but a lost answer is then the caller's to sort out.
 	Header http.Header
 }
 
 // Do makes a call of an operation that has no method of its own, and decodes the
-// answer into out, unless that is nil or the answer is empty. Whatever is said of
-// the other methods holds for it: tokens, repetition, errors, spans.
+// answer into out, unless that is nil; an answer without content is an error then.
+// Whatever is said of the other methods holds for it: tokens, repetition, errors,
+// spans.
 //
 // The body of the response is read; what it held is there to be read again.
 func (c *Client) Do(ctx context.Context, r Request, out any) (*http.Response, error) {
@@ -51,6 +53,9 @@ func (c *Client) Do(ctx context.Context, r Request, out any) (*http.Response, er
 	for name, values := range r.Header {
 		req.Header[http.CanonicalHeaderKey(name)] = values
 	}
+	if key := req.Header.Get(keyHeader); len(key) > 255 || strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return nil, errors.New("client: an Idempotency-Key has 1 to 255 printable ASCII characters")
+	}
 	if body != nil && req.Header.Get("Content-Type") == "" {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -64,12 +69,25 @@ func (c *Client) Do(ctx context.Context, r Request, out any) (*http.Response, er
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(text))
 	if len(text) == 0 {
-		return resp, nil
+		return resp, fmt.Errorf("roster: %s %s answers %s with nothing to read", req.Method, r.Path, resp.Status)
 	}
 	if err := json.Unmarshal(text, out); err != nil {
 		return resp, fmt.Errorf("roster: the answer to %s %s: %w", req.Method, r.Path, err)
 	}
 	return resp, nil
+}
+
+// Path returns the path of what is found under names in a collection, each
+// escaped: Path("/api/v2/clients", id, "credentials").
+func Path(collection string, names ...string) string {
+	for _, name := range names {
+		name = url.PathEscape(name)
+		if strings.Trim(name, ".") == "" { // a name like any other
+			name = strings.ReplaceAll(name, ".", "%2E")
+		}
+		collection += "/" + name
+	}
+	return collection
 }
 
 func (r Request) body() (io.Reader, error) {

@@ -9,7 +9,7 @@
 //		if err != nil {
 //			return err
 //		}
-//		fmt.Println(*c.ClientID, *c.Name)
+//		fmt.Println(c.ID, c.Name)
 //	}
 //
 // [Config] says who calls: a client of Roster with a grant on the management
@@ -18,48 +18,36 @@
 // used by many goroutines at once. It keeps no connection of its own open beyond
 // what its [http.Client] does.
 //
-// # Operations
+// # What there is
 //
-// Every operation of openapi.yaml is a method, named by its operationId and
-// WithResponse. The Auth0 operations are those of Auth0's Management API v2, the
-// Boruta ones those of Boruta's administration API, and the Roster ones its own,
-// for secrets that overlap and for the audit trail.
+// Each kind of thing has a type and four methods: [OAuthClient] with
+// [Client.CreateClient], [Client.GetClient], [Client.UpdateClient] and
+// [Client.DeleteClient]; [Credential], which [Client.RegisterKey],
+// [Client.RegisterCertificate] and [Client.RegisterSubject] create; [Grant]; [API].
+// Secrets are listed, rotated and retired, events read, and whole registries
+// exported and imported.
 //
-//	got, err := api.Auth0GetClientWithResponse(ctx, id, nil)
-//	if err != nil {
-//		return err
-//	}
-//	fmt.Println(*got.JSON200.Name)
+// What is created or changed is described by a type of its own, such as
+// [ClientInput]: what is zero in it is not sent. A nil list is left alone, an
+// empty one replaces what is there. Members of the API that have no field are in
+// Members, by their name, in what is read and in what is sent.
 //
-// Optional members are pointers, and new(value) makes one. In changes a member
-// that may also be removed is a nullable.Nullable: one left alone is not sent,
-// nullable.NewNullNullable removes it. A nil slice or map is not sent, an empty
-// one replaces what is there.
+// The last argument of most methods is a pointer to options; nil will do.
 //
-// # Everyday tasks
-//
-// Where the generated types are in the way there is a shorter method:
-//
-//   - [Client.CreateClient] registers a client and returns its secret, which
-//     [Client.RotateSecret] replaces, at once or with an overlap.
-//   - [Client.RegisterKey], [Client.RegisterCertificate] and
-//     [Client.RegisterSubject] take keys and certificates as crypto/x509 has
-//     them. [PrivateKeyJWT] makes a new client authenticate with its keys,
-//     [Client.UseKeys] an existing one.
-//   - [Client.SetExpiry] and [Client.ClearExpiry] say until when.
-//   - [Client.GrantAPI] lets a client have tokens for an API.
+// [Client.Do] calls operations that have no method: those of Boruta's dialect
+// and of later services. It is also what generated code may send its requests
+// with, as it does everything that is described below.
 //
 // # Lists
 //
-// [Client.Clients], [Client.Credentials], [Client.ClientGrants],
-// [Client.ResourceServers] and [Client.Events] are iterators over as many pages
-// as there are, of which one is kept at a time. [Client.EventFeed] follows the
-// audit trail for as long as its context lives.
+// [Client.Clients], [Client.Credentials], [Client.Secrets], [Client.Grants],
+// [Client.APIs], [Client.Events] and [Client.Export] are iterators over as many
+// pages as there are, of which one is kept at a time. [Client.EventFeed] follows
+// the audit trail for as long as its context lives.
 //
 // # Errors
 //
-// An answer that is not a success comes back as an [*Error], so that after a nil
-// error the member for the success (JSON200, JSON201) is set. [errors.Is] tells
+// An answer that is not a success comes back as an [*Error]. [errors.Is] tells
 // the kinds apart:
 //
 //	if errors.Is(err, client.ErrNotFound) {
@@ -78,7 +66,7 @@
 // A call takes effect once, however often it is sent:
 //
 //   - Every POST below /api/ carries an Idempotency-Key, a random one unless
-//     [WithIdempotencyKey] gives another, the same in each try. Without it, a
+//     [CreateOptions] give another, the same in each try. Without it, a
 //     lost answer would leave the caller to choose between a client registered
 //     twice and a secret that nobody has seen. The service answers a repeated
 //     key with the first answer; while the first try is still at work it answers
@@ -96,18 +84,27 @@
 //
 // # Concurrent changes
 //
-// [IfUnchanged] makes a change only if nobody has changed the client since it
+// [ChangeOptions] make a change only if nobody has changed the client since it
 // was read:
 //
-//	got, err := api.Auth0GetClientWithResponse(ctx, id, nil)
+//	c, err := api.GetClient(ctx, id, nil)
 //	…
-//	_, err = api.Auth0UpdateClientWithResponse(ctx, id, nil, change, client.IfUnchanged(got.HTTPResponse))
+//	_, err = api.UpdateClient(ctx, id, change, &client.ChangeOptions{IfMatch: c.ETag})
 //	if errors.Is(err, client.ErrPreconditionFailed) {
 //		… // read it again
 //	}
 //
+// # Compatibility
+//
+// The module follows semantic versions of its own, tagged client/v1.2.3. Within
+// v1 no exported name goes away or changes its meaning; types get fields, so
+// write their literals with field names. Messages of errors are for people and
+// may change. It takes the Go release before the newest one, and works with
+// every Roster from 1.0.0 on: what an older service lacks is [ErrNotFound].
+//
 // # Tests
 //
-// Package clienttest, in the folder below, starts a Roster of its own for a test
-// of your program.
+// Module github.com/rosterhq/roster/client/clienttest starts a Roster of its own
+// for a test of your program. It needs what the server needs, which is why it is
+// apart: take it for tests alone.
 package client

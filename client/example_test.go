@@ -2,46 +2,24 @@ package client_test
 
 import (
 	"context"
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"encoding/pem"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
-	"os"
-	"strings"
-	"testing"
+	"net/http"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/rosterhq/roster/client"
-	"github.com/rosterhq/roster/client/clienttest"
-	"github.com/rosterhq/roster/internal/servertest"
 )
 
-// Register a client, give it a public key, and let the key expire.
-func Example() {
-	ctx, url, id, secret, privateKey, stop := exampleService()
-	defer stop()
-
-	api, err := client.New(url, client.Config{ClientID: id, ClientSecret: secret})
-	check(err)
-	billing, _, err := api.CreateClient(ctx, client.CreateClientRequestContent{Name: "billing"})
-	check(err)
-	key, err := api.RegisterKey(ctx, billing, privateKey.Public(), client.KeyOptions{Name: "2026"})
-	check(err)
-	_, err = api.SetExpiry(ctx, billing, key.ID, time.Date(2027, time.January, 31, 0, 0, 0, 0, time.UTC))
-	check(err)
-	for key, err := range api.Credentials(ctx, billing) {
-		check(err)
-		at, _ := key.Expiry()
-		fmt.Println("key", *key.Name, "expires at", at)
-	}
-
-	// Output: key 2026 expires at 2027-01-31 00:00:00 +0000 UTC
-}
+// What the examples work with. A program gets its own from client.New.
+var (
+	ctx         = context.Background()
+	api         *client.Client
+	id          string
+	certificate *x509.Certificate
+)
 
 func check(err error) {
 	if err != nil {
@@ -49,47 +27,229 @@ func check(err error) {
 	}
 }
 
-// exampleService starts a Roster with an administrator and makes a key.
-func exampleService() (ctx context.Context, url, id, secret string, privateKey crypto.Signer, stop func()) {
-	t, stop := servertest.ForExample()
-	s := clienttest.NewServer(t)
-	return t.Context(), s.URL, s.AdminID, s.AdminSecret, testKey(t), stop
+func ExampleNew() {
+	api, err := client.New("https://roster.example", client.Config{ClientID: "…", ClientSecret: "…"})
+	check(err)
+	c, err := api.GetClient(context.Background(), "…", nil)
+	check(err)
+	fmt.Println(c.Name)
 }
 
-func publicPEM(t testing.TB) string {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(key.Public())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+func ExampleClient_CreateClient() {
+	billing, err := api.CreateClient(ctx, client.ClientInput{
+		Name: "billing", AppType: "non_interactive", GrantTypes: []string{"client_credentials"},
+	}, nil)
+	check(err)
+	fmt.Println(billing.ID, billing.Secret)
 }
 
-// TestReadmeShowsTheExample keeps the snippet in README.md the same as the
-// example that is compiled and run here.
-func TestReadmeShowsTheExample(t *testing.T) {
-	t.Parallel()
-	source, err := os.ReadFile("example_test.go")
-	if err != nil {
-		t.Fatal(err)
+// A client that has a key instead of a secret, from the start.
+func ExampleClient_CreateClient_withKey() {
+	privateKey, err := rsaKey() // of the client; it stays there
+	check(err)
+	payroll, err := api.CreateClient(ctx, client.ClientInput{Name: "payroll"}, &client.CreateOptions{
+		Keys: []client.PublicKey{{Key: privateKey.Public(), Options: client.CredentialOptions{Name: "2026", Alg: "PS256"}}},
+	})
+	check(err)
+	fmt.Println(payroll.Keys["private_key_jwt"])
+}
+
+func ExampleClient_GetClient() {
+	c, err := api.GetClient(ctx, id, &client.GetOptions{ShowSecrets: true})
+	if errors.Is(err, client.ErrNotFound) {
+		fmt.Println("there is no such client")
+		return
 	}
-	_, body, _ := strings.Cut(string(source), "defer stop()\n\n")
-	body, _, _ = strings.Cut(body, "\n\n\t// Output:")
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
+	check(err)
+	fmt.Println(c.Secret)
+}
+
+// Add a callback address to those that are there, without undoing what somebody
+// else changes at the same time.
+func ExampleClient_UpdateClient() {
+	for range 10 {
+		c, err := api.GetClient(ctx, id, nil)
+		check(err)
+		_, err = api.UpdateClient(ctx, id, client.ClientInput{
+			Callbacks: append(c.Callbacks, "https://shop.example/callback"),
+		}, &client.ChangeOptions{IfMatch: c.ETag})
+		if !errors.Is(err, client.ErrPreconditionFailed) {
+			check(err)
+			return
+		}
 	}
-	_, shown, found := strings.Cut(string(readme), "```go\n")
-	shown, _, closed := strings.Cut(shown, "\n```")
-	if !found || !closed {
-		t.Fatal("README.md has no Go snippet")
+}
+
+// Members without a field of their own go by their name; nil removes one.
+func ExampleClientInput() {
+	_, err := api.UpdateClient(ctx, id, client.ClientInput{Members: map[string]any{
+		"jwt_configuration": map[string]any{"lifetime_in_seconds": 600},
+		"logo_uri":          nil,
+	}}, nil)
+	check(err)
+}
+
+func ExampleClient_DeleteClient() {
+	check(api.DeleteClient(ctx, id, nil))
+}
+
+func ExampleClient_Clients() {
+	for c, err := range api.Clients(ctx, &client.ClientFilter{AppTypes: []string{"spa", "native"}}) {
+		check(err)
+		fmt.Println(c.ID, c.Name)
 	}
-	want := strings.ReplaceAll("\n"+body, "\n\t", "\n")[1:]
-	if diff := cmp.Diff(want, shown); diff != "" {
-		t.Errorf("README.md's snippet (-example +README):\n%s", diff)
+}
+
+// The old secret is valid for a day more, in which the client is given the new.
+func ExampleClient_RotateSecret() {
+	secret, err := api.RotateSecret(ctx, id, &client.RotateOptions{Grace: 24 * time.Hour})
+	check(err)
+	fmt.Println(secret)
+}
+
+// Retire the secrets that nobody has used for a week.
+func ExampleClient_RetireSecret() {
+	for secret, err := range api.Secrets(ctx, id) {
+		check(err)
+		if secret.Status == "superseded" && time.Since(secret.LastUsedAt) > 7*24*time.Hour {
+			check(api.RetireSecret(ctx, id, secret.ID))
+		}
 	}
+}
+
+// An existing client gets a key, and from then on uses it instead of its secret.
+func ExampleClient_RegisterKey() {
+	privateKey, err := rsaKey()
+	check(err)
+	key, err := api.RegisterKey(ctx, id, privateKey.Public(), &client.CredentialOptions{Name: "2026"})
+	check(err)
+	_, err = api.UseKeys(ctx, id, []string{key.ID}, nil)
+	check(err)
+}
+
+func ExampleClient_RegisterCertificate() {
+	c, err := api.RegisterCertificate(ctx, id, certificate, nil)
+	check(err)
+	fmt.Println(c.Thumbprint, c.ExpiresAt)
+}
+
+func ExampleClient_RegisterSubject() {
+	c, err := api.RegisterSubject(ctx, id, certificate, &client.CredentialOptions{Name: "gateway"})
+	check(err)
+	fmt.Println(c.Subject)
+}
+
+func ExampleClient_Credentials() {
+	for c, err := range api.Credentials(ctx, id) {
+		check(err)
+		if !c.ExpiresAt.IsZero() && time.Until(c.ExpiresAt) < 30*24*time.Hour {
+			fmt.Println(c.Name, "expires soon")
+		}
+	}
+}
+
+func ExampleClient_UpdateCredential() {
+	_, err := api.UpdateCredential(ctx, id, "cred_…", time.Now()) // it ends now
+	check(err)
+	_, err = api.UpdateCredential(ctx, id, "cred_…", time.Time{}) // it never ends
+	check(err)
+}
+
+// Clients may ask for tokens of the APIs that they have a grant on.
+func ExampleClient_CreateGrant() {
+	_, err := api.CreateAPI(ctx, client.APIInput{
+		Identifier: "https://invoices.example/",
+		Scopes:     []client.Scope{{Value: "read:invoices"}, {Value: "write:invoices"}},
+	}, nil)
+	check(err)
+	_, err = api.CreateGrant(ctx, client.GrantInput{ClientID: id, Audience: "https://invoices.example/", Scopes: []string{"read:invoices"}}, nil)
+	check(err)
+}
+
+func ExampleClient_Grants() {
+	for grant, err := range api.Grants(ctx, &client.GrantFilter{Audience: "https://invoices.example/"}) {
+		check(err)
+		fmt.Println(grant.ClientID, grant.Scopes)
+	}
+}
+
+func ExampleClient_UpdateAPI() {
+	_, err := api.UpdateAPI(ctx, "https://invoices.example/", client.APIInput{TokenLifetime: 10 * time.Minute})
+	check(err)
+}
+
+func ExampleClient_APIs() {
+	for a, err := range api.APIs(ctx) {
+		check(err)
+		fmt.Println(a.Identifier, a.TokenLifetime)
+	}
+}
+
+func ExampleClient_Events() {
+	filter := client.EventFilter{Action: "client.deleted", Since: time.Now().AddDate(0, 0, -1)}
+	for e, err := range api.Events(ctx, &filter) {
+		check(err)
+		fmt.Println(e.OccurredAt, e.Actor, e.Target)
+	}
+}
+
+// Follow what happens, and go on after a restart where it was left.
+func ExampleClient_EventFeed() {
+	after := "" // what was kept
+	for part, err := range api.EventFeed(ctx, &client.FeedOptions{After: after}) {
+		check(err)
+		for _, e := range part.Events {
+			fmt.Println(e.Action, e.Target)
+		}
+		after = part.Next // to be kept
+	}
+}
+
+// Copy a registry.
+func ExampleClient_Import() {
+	var other *client.Client // of the one to copy to
+	var batch []json.RawMessage
+	flush := func() {
+		if len(batch) == 0 {
+			return
+		}
+		results, err := other.Import(ctx, batch, client.ImportOptions{Format: "roster"})
+		check(err)
+		for _, r := range results {
+			fmt.Println(r.Kind, r.Target, r.Outcome)
+		}
+		batch = nil
+	}
+	for record, err := range api.Export(ctx, &client.ExportOptions{IncludeSecrets: true}) {
+		check(err)
+		if batch = append(batch, record); len(batch) == 100 {
+			flush()
+		}
+	}
+	flush()
+}
+
+// What has no method: an operation of Boruta's dialect.
+func ExampleClient_Do() {
+	var scopes struct{ Data []struct{ Name string } }
+	_, err := api.Do(ctx, client.Request{Path: "/api/scopes"}, &scopes)
+	check(err)
+	_, err = api.Do(ctx, client.Request{Method: http.MethodPost, Path: client.Path("/api/clients", id, "regenerate_did")}, nil)
+	check(err)
+}
+
+// What went wrong, by the kind of error or in detail.
+func ExampleError() {
+	_, err := api.GetClient(ctx, "nobody", nil)
+	if errors.Is(err, client.ErrNotFound) {
+		fmt.Println("there is no such client")
+	}
+	if e, ok := errors.AsType[*client.Error](err); ok {
+		fmt.Println(e.StatusCode, e.Code, e.RequestID)
+	}
+}
+
+func ExampleClient_SetState() {
+	_, err := api.SetState(ctx, id, client.StateDisabled, "Its secret was found in a log; ticket 4711.")
+	check(err)
 }

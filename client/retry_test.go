@@ -93,35 +93,39 @@ var (
 )
 
 func get(ctx context.Context, api *client.Client) error {
-	_, err := api.Auth0GetClientWithResponse(ctx, "x", nil)
+	_, err := api.GetClient(ctx, "x", &client.GetOptions{ShowSecrets: true})
 	return err
 }
 
-func post(editors ...client.RequestEditorFn) func(context.Context, *client.Client) error {
+// post creates a client: under a key of its own, under the given one, or under
+// none where that is "".
+func post(key ...string) func(context.Context, *client.Client) error {
 	return func(ctx context.Context, api *client.Client) error {
-		_, err := api.Auth0CreateClientWithResponse(ctx, client.CreateClientRequestContent{Name: "billing"}, editors...)
+		if len(key) > 0 && key[0] == "" {
+			_, err := api.Do(ctx, client.Request{
+				Method: http.MethodPost, Path: "/api/v2/clients", Body: client.ClientInput{Name: "billing"}, Header: http.Header{"Idempotency-Key": nil},
+			}, nil)
+			return err
+		}
+		o := &client.CreateOptions{}
+		if len(key) > 0 {
+			o.IdempotencyKey = key[0]
+		}
+		_, err := api.CreateClient(ctx, client.ClientInput{Name: "billing"}, o)
 		return err
 	}
 }
 
-func patch(editors ...client.RequestEditorFn) func(context.Context, *client.Client) error {
-	return func(ctx context.Context, api *client.Client) error {
-		_, err := api.Auth0UpdateClientWithResponse(ctx, "x", nil, client.UpdateClientRequestContent{Name: new("new")}, editors...)
-		return err
-	}
-}
-
-func remove(ctx context.Context, api *client.Client) error {
-	got, err := api.Auth0DeleteClientGrantWithResponse(ctx, "x")
-	if err == nil && got.StatusCode() != http.StatusNoContent {
-		return errors.New("a deletion must end with 204")
-	}
+func patch(ctx context.Context, api *client.Client) error {
+	_, err := api.UpdateClient(ctx, "x", client.ClientInput{Name: "new"}, nil)
 	return err
 }
+
+func remove(ctx context.Context, api *client.Client) error { return api.DeleteGrant(ctx, "x") }
 
 func TestWhatMayPassIsTriedAgain(t *testing.T) {
 	t.Parallel()
-	keyless := client.WithIdempotencyKey("")
+	const keyless = ""
 	for name, c := range map[string]struct {
 		call    func(context.Context, *client.Client) error
 		answers []roundTrip
@@ -148,8 +152,8 @@ func TestWhatMayPassIsTriedAgain(t *testing.T) {
 		"POST without key, half an answer":   {post(keyless), []roundTrip{halfAnAnswer}, 1, io.ErrUnexpectedEOF},
 		"POST without key, refused":          {post(keyless), []roundTrip{says(429), says(201)}, 2, nil},
 		"POST without key, no connection":    {post(keyless), []roundTrip{breaks(errRefused), says(201)}, 2, nil},
-		"PATCH":                              {patch(), []roundTrip{breaks(errBroken), says(200)}, 2, nil},
-		"PATCH, changed by an earlier try":   {patch(), []roundTrip{breaks(errBroken), says(412)}, 2, client.ErrPreconditionFailed},
+		"PATCH":                              {patch, []roundTrip{breaks(errBroken), says(200)}, 2, nil},
+		"PATCH, changed by an earlier try":   {patch, []roundTrip{breaks(errBroken), says(412)}, 2, client.ErrPreconditionFailed},
 		"DELETE":                             {remove, []roundTrip{says(502), says(204)}, 2, nil},
 		"DELETE, done by an earlier try":     {remove, []roundTrip{breaks(errBroken), says(404)}, 2, nil},
 		"DELETE of what never was":           {remove, []roundTrip{says(404)}, 1, client.ErrNotFound},
@@ -286,21 +290,21 @@ func TestKeyOfAPost(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		attempts int
-		editors  []client.RequestEditorFn
+		keys     []string
 		want     string // "*": one of its own
 	}{
 		"its own":                 {2, nil, "*"},
-		"the caller's":            {2, []client.RequestEditorFn{client.WithIdempotencyKey("k 1")}, "k 1"},
-		"none":                    {2, []client.RequestEditorFn{client.WithIdempotencyKey("")}, ""},
+		"the caller's":            {2, []string{"k 1"}, "k 1"},
+		"none":                    {2, []string{""}, ""},
 		"never repeated":          {1, nil, ""},
-		"never repeated, but set": {1, []client.RequestEditorFn{client.WithIdempotencyKey("k")}, "k"},
+		"never repeated, but set": {1, []string{"k"}, "k"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := &script{answers: []roundTrip{says(201)}}
 			api := newClient(t, "http://roster.example/behind", client.Config{Token: "x", HTTPClient: &http.Client{Transport: s}, Attempts: c.attempts})
 			for range 2 {
-				if err := post(c.editors...)(t.Context(), api); err != nil {
+				if err := post(c.keys...)(t.Context(), api); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -320,13 +324,13 @@ func TestKeyOfAPost(t *testing.T) {
 	for _, key := range []string{"ключ", strings.Repeat("k", 256), "a\nb"} {
 		s := &script{answers: []roundTrip{says(201)}}
 		api := newClient(t, "http://roster.example", client.Config{Token: "x", HTTPClient: &http.Client{Transport: s}})
-		if err := post(client.WithIdempotencyKey(key))(t.Context(), api); err == nil || len(s.requests) > 0 {
+		if err := post(key)(t.Context(), api); err == nil || len(s.requests) > 0 {
 			t.Errorf("key %q: %v", key, err)
 		}
 	}
 	s := &script{answers: []roundTrip{says(200)}}
 	api := newClient(t, "http://roster.example", client.Config{Token: "x", HTTPClient: &http.Client{Transport: s}})
-	if err := patch()(t.Context(), api); err != nil || s.requests[0].Header["Idempotency-Key"] != nil {
+	if err := patch(t.Context(), api); err != nil || s.requests[0].Header["Idempotency-Key"] != nil {
 		t.Errorf("a PATCH has key %q, %v", s.requests[0].Header["Idempotency-Key"], err)
 	}
 }
@@ -354,7 +358,9 @@ func TestBodyThatCanBeReadOnceIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &script{answers: []roundTrip{breaks(errBroken), says(201)}}
 		api := newClient(t, "http://roster.example", client.Config{Token: "x", HTTPClient: &http.Client{Transport: s}})
-		_, err := api.Auth0CreateClientWithBodyWithResponse(t.Context(), "application/json", io.MultiReader(strings.NewReader(`{"name":`), strings.NewReader(`"x"}`)))
+		_, err := api.Do(t.Context(), client.Request{
+			Method: http.MethodPost, Path: "/api/v2/clients", Body: io.MultiReader(strings.NewReader(`{"name":`), strings.NewReader(`"x"}`)),
+		}, nil)
 		if diff := cmp.Diff([]string{`{"name":"x"}`, `{"name":"x"}`}, s.bodies); err != nil || diff != "" {
 			t.Errorf("%v, bodies (-want +got):\n%s", err, diff)
 		}
@@ -370,8 +376,8 @@ func TestErrorsReadWell(t *testing.T) {
 	}{
 		"status":         {get, []roundTrip{says(503, "X-Request-Id", "r-7")}, "roster: 503 Service Unavailable (tried 5 times) [request r-7]"},
 		"connection":     {get, []roundTrip{breaks(errRefused)}, `roster: Get "http://roster.example/api/v2/clients/x": dial tcp: connection refused (tried 5 times)`},
-		"half an answer": {post(client.WithIdempotencyKey("")), []roundTrip{halfAnAnswer}, `roster: Post "http://roster.example/api/v2/clients": unexpected EOF`},
-		"maybe changed":  {patch(), []roundTrip{says(502), says(412)}, "roster: 412 Precondition Failed (tried 2 times; an earlier try may have made the change)"},
+		"half an answer": {post(""), []roundTrip{halfAnAnswer}, `roster: Post "http://roster.example/api/v2/clients": unexpected EOF`},
+		"maybe changed":  {patch, []roundTrip{says(502), says(412)}, "roster: 412 Precondition Failed (tried 2 times; an earlier try may have made the change)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

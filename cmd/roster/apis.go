@@ -62,7 +62,7 @@ func (a *app) getAPI() *cobra.Command {
 	addOutput(cmd)
 	addShowSecrets(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, below(apisPath, args[0]), nil))
+		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, client.Path(apisPath, args[0]), nil))
 	})
 }
 
@@ -98,7 +98,7 @@ func (a *app) updateAPI() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printDone(cmd, "API", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, below(apisPath, args[0]), object))
+		return a.printDone(cmd, "API", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, client.Path(apisPath, args[0]), object))
 	})
 }
 

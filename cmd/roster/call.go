@@ -19,18 +19,6 @@ const (
 	rosterPath  = "/api/roster/v1"
 )
 
-// below returns the path of what is found under names, in a collection.
-func below(collection string, names ...string) string {
-	for _, name := range names {
-		name = url.PathEscape(name)
-		if strings.Trim(name, ".") == "" { // a name like any other
-			name = strings.ReplaceAll(name, ".", "%2E")
-		}
-		collection += "/" + name
-	}
-	return collection
-}
-
 // fetch reads what is at a path. Objects are decoded as the API shows them, so
 // that members this program does not know of are printed too.
 func fetch[T any](ctx context.Context, api *client.Client, path string, query url.Values) (T, error) {

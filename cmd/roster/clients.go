@@ -101,6 +101,6 @@ func (a *app) getClient() *cobra.Command {
 	addShowSecrets(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
 		_, query := hidden(cmd)
-		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, below(clientsPath, args[0]), query))
+		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, client.Path(clientsPath, args[0]), query))
 	})
 }

@@ -104,7 +104,7 @@ func (a *app) updateClient() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printDone(cmd, "client", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, below(clientsPath, args[0]), object))
+		return a.printDone(cmd, "client", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, client.Path(clientsPath, args[0]), object))
 	})
 }
 
@@ -135,7 +135,7 @@ func (a *app) rotateSecret() *cobra.Command {
 		}
 		return a.makesSecret(cmd, "has a new secret", func() (jsondoc.Object, error) {
 			var got jsondoc.Object
-			_, err := api.Do(ctx, client.Request{Method: http.MethodPost, Path: below(clientsPath, args[0], "rotate-secret"), Query: query}, &got)
+			_, err := api.Do(ctx, client.Request{Method: http.MethodPost, Path: client.Path(clientsPath, args[0], "rotate-secret"), Query: query}, &got)
 			return got, err
 		})
 	})

@@ -90,7 +90,7 @@ func (a *app) offerGrants() cobra.CompletionFunc {
 
 func (a *app) offerCredentials() cobra.CompletionFunc {
 	return a.offer("id", func(ctx context.Context, api *client.Client, args []string) ([]jsondoc.Object, error) {
-		return fetch[[]jsondoc.Object](ctx, api, below(clientsPath, args[0], "credentials"), nil)
+		return fetch[[]jsondoc.Object](ctx, api, client.Path(clientsPath, args[0], "credentials"), nil)
 	})
 }
 
@@ -108,7 +108,7 @@ func (a *app) offerScopes(cmd *cobra.Command) cobra.CompletionFunc {
 		if f := cmd.Flag("audience"); f != nil {
 			audience = f.Value.String()
 		} else if len(args) > 0 {
-			grant, err := fetch[jsondoc.Object](ctx, api, below(grantsPath, args[0]), nil)
+			grant, err := fetch[jsondoc.Object](ctx, api, client.Path(grantsPath, args[0]), nil)
 			if err != nil {
 				return nil, err
 			}
@@ -117,7 +117,7 @@ func (a *app) offerScopes(cmd *cobra.Command) cobra.CompletionFunc {
 		if audience == "" {
 			return nil, nil
 		}
-		its, err := fetch[struct{ Scopes []jsondoc.Object }](ctx, api, below(apisPath, audience), nil)
+		its, err := fetch[struct{ Scopes []jsondoc.Object }](ctx, api, client.Path(apisPath, audience), nil)
 		return its.Scopes, err
 	})
 }

@@ -37,7 +37,7 @@ func (a *app) listCredentials() *cobra.Command {
 	addList(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
 		return a.printList(cmd, "credentials", credentialColumns, hideSecrets, func(string, int) ([]jsondoc.Object, string, error) {
-			all, err := fetch[[]jsondoc.Object](ctx, api, below(clientsPath, args[0], "credentials"), nil)
+			all, err := fetch[[]jsondoc.Object](ctx, api, client.Path(clientsPath, args[0], "credentials"), nil)
 			return all, "", err
 		})
 	})
@@ -51,7 +51,7 @@ func (a *app) getCredential() *cobra.Command {
 	}
 	addOutput(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, below(clientsPath, args[0], "credentials", args[1]), nil))
+		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, client.Path(clientsPath, args[0], "credentials", args[1]), nil))
 	})
 }
 
@@ -89,7 +89,7 @@ func (a *app) createCredential() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printDone(cmd, "credential", "created")(send[jsondoc.Object](ctx, api, http.MethodPost, below(clientsPath, args[0], "credentials"), body))
+		return a.printDone(cmd, "credential", "created")(send[jsondoc.Object](ctx, api, http.MethodPost, client.Path(clientsPath, args[0], "credentials"), body))
 	})
 }
 
@@ -142,7 +142,7 @@ func (a *app) updateCredential() *cobra.Command {
 		if len(object) == 0 {
 			return misused(cmd, "--expires is missing: nothing else of a credential can be changed")
 		}
-		return a.printDone(cmd, "credential", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, below(clientsPath, args[0], "credentials", args[1]), object))
+		return a.printDone(cmd, "credential", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, client.Path(clientsPath, args[0], "credentials", args[1]), object))
 	})
 }
 
@@ -155,7 +155,7 @@ func (a *app) deleteCredentials() *cobra.Command {
 	}
 	addDelete(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		return a.deleteAll(ctx, cmd, api, "credential", below(clientsPath, args[0], "credentials"), args[1:])
+		return a.deleteAll(ctx, cmd, api, "credential", client.Path(clientsPath, args[0], "credentials"), args[1:])
 	})
 }
 

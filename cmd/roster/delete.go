@@ -42,7 +42,7 @@ func (a *app) deleteAll(ctx context.Context, cmd *cobra.Command, api *client.Cli
 	quiet, _ := cmd.Flags().GetBool("quiet")
 	bar := a.progress(len(found), "deleting")
 	for i, f := range found {
-		if err := remove(ctx, api, below(collection, f.id)); err != nil {
+		if err := remove(ctx, api, client.Path(collection, f.id)); err != nil {
 			_ = bar.Clear()
 			switch {
 			case ctx.Err() != nil:
@@ -82,7 +82,7 @@ func (a *app) lookUp(ctx context.Context, cmd *cobra.Command, api *client.Client
 		if collection != clientsPath && collection != apisPath {
 			query = nil
 		}
-		object, err := fetch[jsondoc.Object](ctx, api, below(collection, id), query)
+		object, err := fetch[jsondoc.Object](ctx, api, client.Path(collection, id), query)
 		switch {
 		case err == nil || errors.Is(err, client.ErrForbidden):
 			found = append(found, named{id, cmp.Or(jsondoc.String(object["name"]), jsondoc.String(object["audience"]))})

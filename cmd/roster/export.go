@@ -77,7 +77,7 @@ func exportFile(ctx context.Context, api *client.Client, name string, secrets bo
 func export(ctx context.Context, api *client.Client, w io.Writer, secrets bool, step func()) (n int, err error) {
 	out := bufio.NewWriter(w)
 	var line bytes.Buffer
-	for record, err := range api.Export(ctx, &client.RosterExportRecordsParams{IncludeSecrets: &secrets}) {
+	for record, err := range api.Export(ctx, &client.ExportOptions{IncludeSecrets: secrets}) {
 		if err != nil {
 			return n, errors.Join(err, out.Flush())
 		}

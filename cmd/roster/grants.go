@@ -72,7 +72,7 @@ func (a *app) getGrant() *cobra.Command {
 	cmd := &cobra.Command{Use: "get GRANT_ID", Short: "Show a client grant", ValidArgsFunction: inOrder(false, a.offerGrants()), Example: "  roster grants get cgr_4pLmKq8sVxYz2BnD"}
 	addOutput(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, below(grantsPath, args[0]), nil))
+		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, client.Path(grantsPath, args[0]), nil))
 	})
 }
 
@@ -109,7 +109,7 @@ func (a *app) updateGrant() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return a.printDone(cmd, "grant", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, below(grantsPath, args[0]), object))
+		return a.printDone(cmd, "grant", "updated")(send[jsondoc.Object](ctx, api, http.MethodPatch, client.Path(grantsPath, args[0]), object))
 	})
 }
 

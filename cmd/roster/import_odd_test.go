@@ -106,7 +106,7 @@ func TestImportedClientsCanBeManaged(t *testing.T) {
 	s := servertest.New(t)
 	const uuid = "0e4f1a52-6bb0-4d2e-9d52-8a9d3a1a2c11"
 	for id, c := range map[string][2]string{
-		"from auth0":   {"auth0", `{"client_id":"from auth0","name":"n","callbacks":["https://a.example/#x"],"app_type":"toaster"}`},
+		"from+auth0":   {"auth0", `{"client_id":"from+auth0","name":"n","callbacks":["https://a.example/#x"],"app_type":"toaster"}`},
 		"from/hydra?#": {"hydra", `{"client_id":"from/hydra?#","redirect_uris":["urn:x"],"token_endpoint_auth_method":"private_key_jwt","jwks":{"keys":[{"kty":"oct","k":"eA"}]}}`},
 		uuid:           {"boruta", `{"id":"` + uuid + `","name":"n","redirect_uris":["no address"],"pkce":"perhaps"}`},
 		"from-roster":  {"roster", `{"kind":"client","client_id":"from-roster","document":{"client_name":"n","redirect_uris":["javascript:x"],"nothing":1}}`},

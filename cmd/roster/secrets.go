@@ -53,7 +53,7 @@ func (a *app) listSecrets() *cobra.Command {
 
 // secretsOf reads what is known of a client's secrets, newest first.
 func secretsOf(ctx context.Context, api *client.Client, clientID string) ([]jsondoc.Object, error) {
-	got, err := fetch[struct{ Secrets []jsondoc.Object }](ctx, api, below(rosterPath+"/clients", clientID, "secrets"), nil)
+	got, err := fetch[struct{ Secrets []jsondoc.Object }](ctx, api, client.Path(rosterPath+"/clients", clientID, "secrets"), nil)
 	return got.Secrets, err
 }
 
@@ -64,7 +64,7 @@ func (a *app) retireSecret() *cobra.Command {
 		Example:           "  roster secrets retire ID 019a0e44-20aa-7d10-b3f5-77d0c1b2a6f4",
 	}
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
-		err := remove(ctx, api, below(rosterPath+"/clients", args[0], "secrets", args[1]))
+		err := remove(ctx, api, client.Path(rosterPath+"/clients", args[0], "secrets", args[1]))
 		if errors.Is(err, client.ErrNotFound) {
 			return fmt.Errorf("secret %s of client %s not found", visible(args[1]), visible(args[0]))
 		}

@@ -48,7 +48,7 @@ func (a *app) setsState(cmd *cobra.Command, to oauth.State) *cobra.Command {
 		reason, _ := cmd.Flags().GetString("reason")
 		body := map[string]any{"state": to, "reason": reason}
 		return a.eachClient(ids, string(to), func(id string) error {
-			_, err := send[jsondoc.Object](ctx, api, http.MethodPut, below(rosterPath, "clients", id, "state"), body)
+			_, err := send[jsondoc.Object](ctx, api, http.MethodPut, client.Path(rosterPath, "clients", id, "state"), body)
 			return err
 		})
 	})
@@ -87,7 +87,7 @@ func (a *app) listStates(ctx context.Context, cmd *cobra.Command, api *client.Cl
 		page, err := fetch[struct {
 			Clients []jsondoc.Object
 			Next    string
-		}](ctx, api, below(rosterPath, "clients"), query)
+		}](ctx, api, client.Path(rosterPath, "clients"), query)
 		return page.Clients, page.Next, err
 	})
 }

@@ -2,7 +2,10 @@ module example.com/inventory
 
 go 1.26.8
 
-require github.com/rosterhq/roster v0.0.0
+require (
+	github.com/rosterhq/roster/client v1.0.0
+	github.com/rosterhq/roster/client/clienttest v1.0.0
+)
 
 require (
 	github.com/BurntSushi/toml v1.4.1-0.20240526193622-a339e1f7089c // indirect
@@ -53,6 +56,7 @@ require (
 	github.com/prometheus/procfs v0.22.0 // indirect
 	github.com/quic-go/qpack v0.6.0 // indirect
 	github.com/quic-go/quic-go v0.60.0 // indirect
+	github.com/rosterhq/roster v0.0.0 // indirect
 	github.com/santhosh-tekuri/jsonschema/v6 v6.0.3 // indirect
 	github.com/smallstep/pkcs7 v0.2.1 // indirect
 	github.com/speakeasy-api/jsonpath v0.6.3 // indirect
@@ -75,7 +79,6 @@ require (
 	golang.org/x/sys v0.49.0 // indirect
 	golang.org/x/telemetry v0.0.0-20260924152758-ed294f943157 // indirect
 	golang.org/x/text v0.43.0 // indirect
-	golang.org/x/time v0.16.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	golang.org/x/vuln v1.2.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect
@@ -83,5 +86,8 @@ require (
 	honnef.co/go/tools v0.8.0 // indirect
 )
 
-// As long as the two live in one repository. Elsewhere: go get github.com/rosterhq/roster
-replace github.com/rosterhq/roster => ../..
+replace (
+	github.com/rosterhq/roster => ../..
+	github.com/rosterhq/roster/client => ../../client
+	github.com/rosterhq/roster/client/clienttest => ../../client/clienttest
+)

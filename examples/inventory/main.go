@@ -49,27 +49,23 @@ func run(ctx context.Context, days int) error {
 // list writes the credentials that expire before limit, in the order in which
 // their clients were made.
 func list(ctx context.Context, api *client.Client, limit time.Time, out io.Writer) error {
-	clients := api.Clients(ctx, &client.Auth0ListClientsParams{IsGlobal: new(false), Fields: new("client_id,name")})
+	clients := api.Clients(ctx, &client.ClientFilter{Global: new(false)})
 	for c, err := range clients {
 		if err != nil {
 			return fmt.Errorf("listing clients: %w", err)
 		}
-		for credential, err := range api.Credentials(ctx, *c.ClientID) {
+		for credential, err := range api.Credentials(ctx, c.ID) {
 			if errors.Is(err, client.ErrNotFound) {
 				break // the client was deleted meanwhile
 			}
 			if err != nil {
-				return fmt.Errorf("listing the credentials of %s: %w", *c.ClientID, err)
+				return fmt.Errorf("listing the credentials of %s: %w", c.ID, err)
 			}
-			at, ever := credential.Expiry()
-			if !ever || at.After(limit) {
+			at := credential.ExpiresAt
+			if at.IsZero() || at.After(limit) {
 				continue
 			}
-			name := "-"
-			if credential.Name != nil {
-				name = *credential.Name
-			}
-			if _, err := fmt.Fprintf(out, "%s  %s %q  %s %q\n", at.Format(time.DateOnly), *c.ClientID, *c.Name, credential.ID, name); err != nil {
+			if _, err := fmt.Fprintf(out, "%s  %s %q  %s %q\n", at.Format(time.DateOnly), c.ID, c.Name, credential.ID, credential.Name); err != nil {
 				return err
 			}
 		}

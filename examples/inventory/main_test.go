@@ -24,16 +24,16 @@ func TestCredentialsThatExpireSoonAreListed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, _, err := admin.CreateClient(ctx, client.CreateClientRequestContent{Name: name + " app"})
+		app, err := admin.CreateClient(ctx, client.ClientInput{Name: name + " app"}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		credential, err := admin.RegisterKey(ctx, id, key.Public(), client.KeyOptions{Name: name, ExpiresAt: expires})
+		credential, err := admin.RegisterKey(ctx, app.ID, key.Public(), &client.CredentialOptions{Name: name, ExpiresAt: expires})
 		if err != nil {
 			t.Fatal(err)
 		}
 		if name == "soon" {
-			fmt.Fprintf(&want, "%s  %s \"soon app\"  %s \"soon\"\n", expires.UTC().Format(time.DateOnly), id, credential.ID)
+			fmt.Fprintf(&want, "%s  %s \"soon app\"  %s \"soon\"\n", expires.UTC().Format(time.DateOnly), app.ID, credential.ID)
 		}
 	}
 	var got strings.Builder

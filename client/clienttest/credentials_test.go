@@ -1,4 +1,4 @@
-package client_test
+package clienttest_test
 
 import (
 	"crypto"
@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"errors"
 	"math/big"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,10 +28,7 @@ func administered(t *testing.T) (s *servertest.Server, api *client.Client, clien
 	t.Helper()
 	s = servertest.NewWith(t, servertest.Options{Registry: servertest.RealTime})
 	api = newClient(t, s.URL, client.Config{Token: s.Admin})
-	id, _, err := api.CreateClient(t.Context(), client.CreateClientRequestContent{Name: "payroll", GrantTypes: []string{"client_credentials"}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	id, _ := create(t, api, client.ClientInput{Name: "payroll", GrantTypes: []string{"client_credentials"}})
 	return s, api, id
 }
 
@@ -62,28 +60,25 @@ func TestRegisteredKeyIsAsDescribed(t *testing.T) {
 	t.Parallel()
 	_, api, id := administered(t)
 	until := time.Now().Add(48 * time.Hour).In(time.FixedZone("", 3600))
-	got, err := api.RegisterKey(t.Context(), id, testKey(t).Public(), client.KeyOptions{
-		Name: "2026", KID: "payroll-2026", Alg: client.ClientCredentialAlgorithmEnumPS256, ExpiresAt: until,
+	got, err := api.RegisterKey(t.Context(), id, testKey(t).Public(), &client.CredentialOptions{
+		Name: "2026", KID: "payroll-2026", Alg: "PS256", ExpiresAt: until,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &client.ClientCredential{
-		CredentialType: client.ClientCredentialTypeEnumPublicKey, Name: new("2026"), KID: new("payroll-2026"),
-		Alg: new(client.ClientCredentialAlgorithmEnumPS256),
-	}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(client.ClientCredential{}, "ID", "CreatedAt", "UpdatedAt", "ExpiresAt")); diff != "" {
+	want := &client.Credential{Type: "public_key", Name: "2026", KID: "payroll-2026", Alg: "PS256"}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(client.Credential{}, "ID", "CreatedAt", "UpdatedAt", "ExpiresAt")); diff != "" {
 		t.Errorf("credential (-want +got):\n%s", diff)
 	}
-	if at, ever := got.Expiry(); !ever || !at.Equal(until.Truncate(time.Millisecond)) {
-		t.Errorf("it expires at %v, %v; want %v", at, ever, until)
+	if !got.ExpiresAt.Equal(until.Truncate(time.Millisecond)) {
+		t.Errorf("it expires at %v, want %v", got.ExpiresAt, until)
 	}
 
-	plain, err := api.RegisterKey(t.Context(), id, newRSAKey(t).Public(), client.KeyOptions{})
+	plain, err := api.RegisterKey(t.Context(), id, newRSAKey(t).Public(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, ever := plain.Expiry(); ever || plain.Name != nil || plain.KID == nil || *plain.Alg != client.ClientCredentialAlgorithmEnumRS256 {
+	if !plain.ExpiresAt.IsZero() || plain.Name != "" || plain.KID == "" || plain.Alg != "RS256" {
 		t.Errorf("without options: %+v", plain)
 	}
 }
@@ -92,29 +87,26 @@ func TestClientAuthenticatesWithKeys(t *testing.T) {
 	t.Parallel()
 	s, api, id := administered(t)
 	ctx, key := t.Context(), testKey(t)
-	described, err := client.NewPublicKeyCredential(key.Public(), client.KeyOptions{Name: "2026", ExpiresAt: time.Now().Add(time.Hour)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	born, secret, err := api.CreateClient(ctx, client.CreateClientRequestContent{
-		Name: "keyed", GrantTypes: []string{"client_credentials"}, ClientAuthenticationMethods: client.PrivateKeyJWT(described),
+	born, err := api.CreateClient(ctx, client.ClientInput{Name: "keyed", GrantTypes: []string{"client_credentials"}}, &client.CreateOptions{
+		Keys: []client.PublicKey{{Key: key.Public(), Options: client.CredentialOptions{Name: "2026", ExpiresAt: time.Now().Add(time.Hour)}}},
 	})
-	if err != nil || secret != "" {
-		t.Fatalf("a client with a key shows a secret (%v), or: %v", secret != "", err)
+	if err != nil || born.Secret != "" || len(born.Keys["private_key_jwt"]) != 1 {
+		t.Fatalf("a client with a key: %+v, %v", born, err)
 	}
-	registered, err := api.RegisterKey(ctx, id, key.Public(), client.KeyOptions{})
+	registered, err := api.RegisterKey(ctx, id, key.Public(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := api.UseKeys(ctx, id, registered.ID); err != nil {
-		t.Fatal(err)
+	keyed, err := api.UseKeys(ctx, id, []string{registered.ID}, nil)
+	if err != nil || keyed.AuthMethod != "" || !slices.Equal(keyed.Keys["private_key_jwt"], []string{registered.ID}) {
+		t.Fatalf("%+v, %v", keyed, err)
 	}
-	for name, clientID := range map[string]string{"from the start": born, "later": id} {
-		if _, err := api.GrantAPI(ctx, clientID, s.URL+"/api/v2/", []string{"read:clients"}); err != nil {
+	for name, clientID := range map[string]string{"from the start": born.ID, "later": id} {
+		if _, err := api.CreateGrant(ctx, client.GrantInput{ClientID: clientID, Audience: s.URL + "/api/v2/", Scopes: []string{"read:clients"}}, nil); err != nil {
 			t.Fatal(err)
 		}
 		own := newClient(t, s.URL, client.Config{ClientID: clientID, Key: key})
-		if _, err := own.Auth0GetClientWithResponse(ctx, clientID, nil); err != nil {
+		if _, err := own.GetClient(ctx, clientID, nil); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -128,26 +120,26 @@ func TestCertificatesAreRegisteredForMutualTLS(t *testing.T) {
 		t.Fatal(err)
 	}
 	cert := selfSigned(t, key, time.Now().Add(time.Hour))
-	own, err := api.RegisterCertificate(t.Context(), id, cert, "gateway")
+	own, err := api.RegisterCertificate(t.Context(), id, cert, &client.CredentialOptions{Name: "gateway"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if at, ever := own.Expiry(); own.CredentialType != client.ClientCredentialTypeEnumX509Cert || own.ThumbprintSha256 == nil || *own.Name != "gateway" || !ever || !at.Equal(cert.NotAfter) {
+	if own.Type != "x509_cert" || own.Thumbprint == "" || own.Name != "gateway" || !own.ExpiresAt.Equal(cert.NotAfter) {
 		t.Errorf("the certificate is %+v", own)
 	}
-	subject, err := api.RegisterSubject(t.Context(), id, cert, "")
+	subject, err := api.RegisterSubject(t.Context(), id, cert, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if subject.CredentialType != client.ClientCredentialTypeEnumCertSubjectDN || *subject.SubjectDN != "CN=payroll" || subject.Name != nil {
+	if subject.Type != "cert_subject_dn" || subject.Subject != "CN=payroll" || subject.Name != "" {
 		t.Errorf("the subject is %+v", subject)
 	}
-	fromCertificate, err := api.RegisterKey(t.Context(), id, selfSigned(t, testKey(t), time.Now()).PublicKey, client.KeyOptions{})
-	if err != nil || fromCertificate.CredentialType != client.ClientCredentialTypeEnumPublicKey {
+	fromCertificate, err := api.RegisterKey(t.Context(), id, selfSigned(t, testKey(t), time.Now()).PublicKey, nil)
+	if err != nil || fromCertificate.Type != "public_key" {
 		t.Errorf("the key of a certificate: %+v, %v", fromCertificate, err)
 	}
 	for name, cert := range map[string]*x509.Certificate{"none": nil, "a template": {Subject: pkix.Name{CommonName: "x"}}} {
-		if _, err := api.RegisterCertificate(t.Context(), id, cert, ""); err == nil || !strings.Contains(err.Error(), "ParseCertificate") {
+		if _, err := api.RegisterCertificate(t.Context(), id, cert, nil); err == nil || !strings.Contains(err.Error(), "ParseCertificate") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -165,7 +157,7 @@ func TestUselessKeysAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	known := testKey(t).Public()
-	if _, err := api.RegisterKey(t.Context(), id, known, client.KeyOptions{}); err != nil {
+	if _, err := api.RegisterKey(t.Context(), id, known, nil); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -180,7 +172,7 @@ func TestUselessKeysAreRefused(t *testing.T) {
 		"nil":           {nil, false, "public key"},
 		"PEM":           {publicPEM(t), false, "string"},
 	} {
-		_, err := api.RegisterKey(t.Context(), id, c.key, client.KeyOptions{})
+		_, err := api.RegisterKey(t.Context(), id, c.key, nil)
 		if err == nil || !strings.Contains(err.Error(), c.says) || errors.Is(err, client.ErrBadRequest) != c.remote {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -190,29 +182,30 @@ func TestUselessKeysAreRefused(t *testing.T) {
 func TestExpiryIsSetAndCleared(t *testing.T) {
 	t.Parallel()
 	_, api, id := administered(t)
-	key, err := api.RegisterKey(t.Context(), id, testKey(t).Public(), client.KeyOptions{})
+	key, err := api.RegisterKey(t.Context(), id, testKey(t).Public(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	until := time.Now().Add(time.Hour)
-	set, err := api.SetExpiry(t.Context(), id, key.ID, until)
-	if err != nil {
-		t.Fatal(err)
+	set, err := api.UpdateCredential(t.Context(), id, key.ID, until)
+	if err != nil || !set.ExpiresAt.Equal(until.Truncate(time.Millisecond)) {
+		t.Fatalf("set: %+v, %v", set, err)
 	}
-	if at, ever := set.Expiry(); !ever || !at.Equal(until.Truncate(time.Millisecond)) {
-		t.Errorf("set: %v, %v", at, ever)
+	cleared, err := api.UpdateCredential(t.Context(), id, key.ID, time.Time{})
+	if err != nil || !cleared.ExpiresAt.IsZero() {
+		t.Errorf("cleared: %+v, %v", cleared, err)
 	}
-	cleared, err := api.ClearExpiry(t.Context(), id, key.ID)
-	if err != nil {
-		t.Fatal(err)
+	read, err := api.GetCredential(t.Context(), id, key.ID)
+	if diff := cmp.Diff(cleared, read); err != nil || diff != "" {
+		t.Errorf("%v, read (-want +got):\n%s", err, diff)
 	}
-	if at, ever := cleared.Expiry(); ever {
-		t.Errorf("cleared: %v", at)
-	}
-	if _, err := api.SetExpiry(t.Context(), id, key.ID, time.Time{}); err == nil {
-		t.Error("the zero time passes")
-	}
-	if _, err := api.SetExpiry(t.Context(), id, "cred_none", until); !errors.Is(err, client.ErrNotFound) {
+	if _, err := api.UpdateCredential(t.Context(), id, "cred_none", until); !errors.Is(err, client.ErrNotFound) {
 		t.Errorf("of no credential: %v", err)
+	}
+	if err := api.DeleteCredential(t.Context(), id, key.ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.GetCredential(t.Context(), id, key.ID); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("after its deletion: %v", err)
 	}
 }

@@ -1,4 +1,4 @@
-package client_test
+package faults_test
 
 import (
 	"bytes"
@@ -145,7 +145,7 @@ func toxic(t *testing.T, address string) string {
 // createThroughFaults registers n clients, each under a name of its own, from
 // many goroutines. It returns the ids of those that it was told of, by name,
 // and how many of each name the database has.
-func createThroughFaults(t *testing.T, n int, p *faulty, config client.Config, editors ...client.RequestEditorFn) (told map[string]string, there map[string][]string) {
+func createThroughFaults(t *testing.T, n int, p *faulty, config client.Config, header http.Header) (told map[string]string, there map[string][]string) {
 	t.Helper()
 	s := servertest.New(t)
 	p.upstream, p.count = s.URL, map[string]int{}
@@ -154,7 +154,10 @@ func createThroughFaults(t *testing.T, n int, p *faulty, config client.Config, e
 	transport := &http.Transport{MaxIdleConnsPerHost: 16}
 	t.Cleanup(transport.CloseIdleConnections)
 	config.Token, config.HTTPClient, config.Timeout = s.Admin, &http.Client{Transport: transport}, 5*time.Second
-	api := newClient(t, "http://"+toxic(t, front.Listener.Addr().String()), config)
+	api, err := client.New("http://"+toxic(t, front.Listener.Addr().String()), config)
+	if err != nil {
+		t.Fatal(err)
+	}
 
 	told, there = map[string]string{}, map[string][]string{}
 	names := make(chan string)
@@ -163,7 +166,8 @@ func createThroughFaults(t *testing.T, n int, p *faulty, config client.Config, e
 	for range 16 {
 		workers.Go(func() {
 			for name := range names {
-				created, err := api.Auth0CreateClientWithResponse(t.Context(), client.CreateClientRequestContent{Name: name}, editors...)
+				var created client.OAuthClient
+				_, err := api.Do(t.Context(), client.Request{Method: http.MethodPost, Path: "/api/v2/clients", Body: client.ClientInput{Name: name}, Header: header}, &created)
 				if err != nil {
 					if _, ok := errors.AsType[*client.Error](err); ok || !strings.Contains(err.Error(), "/api/v2/clients") {
 						t.Logf("%s: %v", name, err)
@@ -171,7 +175,7 @@ func createThroughFaults(t *testing.T, n int, p *faulty, config client.Config, e
 					continue
 				}
 				mu.Lock()
-				told[name] = *created.JSON201.ClientID
+				told[name] = created.ID
 				mu.Unlock()
 			}
 		})
@@ -213,7 +217,7 @@ func TestFaultsNeverDuplicateClients(t *testing.T) {
 	t.Parallel()
 	const n = 1000
 	p := &faulty{faults: faults}
-	told, there := createThroughFaults(t, n, p, client.Config{Attempts: 20, Backoff: 5 * time.Millisecond})
+	told, there := createThroughFaults(t, n, p, client.Config{Attempts: 20, Backoff: 5 * time.Millisecond}, nil)
 	if got := duplicates(there); got != 0 {
 		t.Errorf("%d names exist more than once", got)
 	}
@@ -237,7 +241,7 @@ func TestFaultsNeverDuplicateClients(t *testing.T) {
 func TestFaultsWouldDuplicateClients(t *testing.T) {
 	t.Parallel()
 	p := &faulty{faults: faults, stripKeys: true}
-	_, there := createThroughFaults(t, 200, p, client.Config{Attempts: 20, Backoff: 5 * time.Millisecond})
+	_, there := createThroughFaults(t, 200, p, client.Config{Attempts: 20, Backoff: 5 * time.Millisecond}, nil)
 	if duplicates(there) == 0 {
 		t.Error("none exists twice")
 	}
@@ -249,7 +253,7 @@ func TestPostWithoutKeyIsNotRepeatedOnceItMayHaveHappened(t *testing.T) {
 	honest := maps.Clone(faults)
 	delete(honest, "429, done") // 429 says that nothing was done
 	p := &faulty{faults: honest}
-	told, there := createThroughFaults(t, 200, p, client.Config{Attempts: 20, Backoff: 5 * time.Millisecond}, client.WithIdempotencyKey(""))
+	told, there := createThroughFaults(t, 200, p, client.Config{Attempts: 20, Backoff: 5 * time.Millisecond}, http.Header{"Idempotency-Key": nil})
 	if got := duplicates(there); got != 0 {
 		t.Errorf("%d names exist more than once", got)
 	}
