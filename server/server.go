@@ -139,11 +139,11 @@ func Management() (registry.Management, error) {
 	return m, err
 }
 
-// denials has the registry remember changes that their callers may not make.
+// denials has the registry remember what its callers may neither change nor see.
 func denials(reg *registry.Registry) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		c.Next()
-		if c.Writer.Status() == http.StatusForbidden && c.Request.Method != http.MethodGet {
+		if c.Writer.Status() == http.StatusForbidden {
 			reg.Denied(c.Request.Context(), c.Request.Method+" "+c.FullPath())
 		}
 	}

@@ -337,3 +337,32 @@ func TestT30(t *testing.T) {
 	}
 	t.Logf("%d connections were killed and %d of 60 rotations lost", kills, lost)
 }
+
+// The role that serves can neither put events where readers of the feed have been
+// already, nor make them so old that they may be removed.
+func TestTheServingRoleDoesNotDecideWhenEventsHappened(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	ctx := t.Context()
+	if _, err := s.Serving.Exec(ctx, "UPDATE event_clock SET shift = shift + 700"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Serving.Exec(ctx, "UPDATE event_clock SET shift = shift - 700"); err == nil || !strings.Contains(err.Error(), "only rises") {
+		t.Errorf("shift is lowered: %v", err)
+	}
+	_, err := s.Serving.Exec(ctx, `INSERT INTO events (transaction, occurred_at, actor, actor_client, action, target_type, target, request_id, address)
+		VALUES ('1', now() - interval '2 years', 'forged', '', 'client.created', 'client', 'x', '', '')`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recent, last bool
+	err = s.Pool.QueryRow(ctx, `SELECT occurred_at > now() - interval '1 hour', transaction = (SELECT max(transaction) FROM events)
+		FROM events WHERE actor = 'forged'`).Scan(&recent, &last)
+	if err != nil || !recent || !last {
+		t.Errorf("the event is recent: %v, at the end of the feed: %v, %v", recent, last, err)
+	}
+	var removed int
+	if err := s.Serving.QueryRow(ctx, "SELECT roster_trim_events(now() - interval '25 hours', 1000)").Scan(&removed); err != nil || removed != 0 {
+		t.Errorf("%d events were removed, %v", removed, err)
+	}
+}

@@ -236,7 +236,7 @@ func TestRefusedTokensAreCounted(t *testing.T) {
 	}
 }
 
-func TestDeniedChangesAreCounted(t *testing.T) {
+func TestDenialsAreCounted(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, _ := client(t, s)
@@ -247,8 +247,8 @@ func TestDeniedChangesAreCounted(t *testing.T) {
 	}
 	s.Do(reader, "DELETE", path, nil).Want(http.StatusForbidden)
 	s.Do(reader, "POST", "/api/clients", map[string]any{"client": map[string]any{}}, "Idempotency-Key", "k").Want(http.StatusForbidden)
-	s.Do(reader, "GET", "/api/v2/client-grants", nil).Want(http.StatusForbidden) // no change
-	s.Do("", "DELETE", path, nil).Want(http.StatusUnauthorized)                  // nobody
+	s.Do(reader, "GET", "/api/v2/client-grants", nil).Want(http.StatusForbidden)
+	s.Do("", "DELETE", path, nil).Want(http.StatusUnauthorized) // nobody
 	if err := s.Registry.Flush(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -259,7 +259,7 @@ func TestDeniedChangesAreCounted(t *testing.T) {
 			t.Errorf("event %+v", e)
 		}
 	}
-	want := map[string]string{`"PATCH /api/v2/clients/:client_id"`: "3", `"DELETE /api/v2/clients/:client_id"`: "1", `"POST /api/clients"`: "1"}
+	want := map[string]string{`"PATCH /api/v2/clients/:client_id"`: "3", `"DELETE /api/v2/clients/:client_id"`: "1", `"POST /api/clients"`: "1", `"GET /api/v2/client-grants"`: "1"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
