@@ -7,8 +7,8 @@ import (
 )
 
 // harden tells browsers to do nothing with what they are answered, in headers
-// that a handler may replace. There are no Access-Control headers: pages of
-// other origins cannot read answers.
+// that a handler may replace. There are no Access-Control headers but on the
+// specification: pages of other origins cannot read answers.
 func harden(publicURL string) gin.HandlerFunc {
 	secure := strings.HasPrefix(publicURL, "https://")
 	return func(c *gin.Context) {
