@@ -1,7 +1,8 @@
 # syntax=docker/dockerfile:1
 ARG GO_VERSION=1.26.8
 
-FROM golang:${GO_VERSION}-bookworm AS build
+# Go compiles for the target on the machine that builds; nothing is emulated.
+FROM --platform=$BUILDPLATFORM golang:${GO_VERSION}-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 COPY client/go.mod client/go.sum client/
@@ -9,10 +10,20 @@ RUN go mod download
 COPY . .
 ARG VERSION=0.1.0-dev
 ARG COMMIT
-RUN CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /roster ./cmd/roster
+ARG TARGETOS TARGETARCH
+RUN CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH} go build -trimpath -ldflags "-s -w -X main.version=${VERSION} -X main.commit=${COMMIT}" -o /roster ./cmd/roster
 
 # Nothing but the program: no shell, no package manager.
 FROM scratch
+ARG VERSION=0.1.0-dev
+ARG COMMIT
+LABEL org.opencontainers.image.title="Roster" \
+      org.opencontainers.image.description="Registry of OAuth 2.0 and OpenID Connect clients" \
+      org.opencontainers.image.source="https://github.com/rosterhq/roster" \
+      org.opencontainers.image.documentation="https://github.com/rosterhq/roster/tree/main/docs" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${COMMIT}"
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=build /roster /roster
 COPY LICENSE /LICENSE

@@ -18,7 +18,7 @@ func TestARotationThatWaitsForAGrantIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tx.Rollback(ctx) //nolint:errcheck // after the commit it does nothing
+	defer tx.Rollback(ctx) // after the commit it does nothing
 	for _, sql := range []string{
 		`SELECT FROM clients WHERE client_id = $1 FOR UPDATE`,
 		`INSERT INTO client_grants (id, client, audience, subject_type, document, created_at, updated_at)

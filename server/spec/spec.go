@@ -292,7 +292,7 @@ func (m *Mismatch) Place() []string {
 
 // collect flattens what kin-openapi reports; at says where in the request.
 func collect(err error, at Mismatch) Mismatches {
-	switch err := err.(type) { //nolint:errorlint // walks the tree level by level
+	switch err := err.(type) { // walks the tree level by level
 	case nil:
 		return nil
 	case openapi3.MultiError:
@@ -327,7 +327,7 @@ func collect(err error, at Mismatch) Mismatches {
 		at.Keyword, at.Value, at.Text = "type", "", "is empty"
 		return Mismatches{at}
 	}
-	if inner := errors.Unwrap(err); inner != nil && inner != err { //nolint:errorlint // the same value
+	if inner := errors.Unwrap(err); inner != nil && inner != err { // the same value
 		return collect(inner, at)
 	}
 	at.Keyword, at.Text = "required", err.Error()
