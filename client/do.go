@@ -77,6 +77,17 @@ func (c *Client) Do(ctx context.Context, r Request, out any) (*http.Response, er
 	return resp, nil
 }
 
+// Token returns the access token that calls carry, fetching one if need be, for
+// requests that are sent by other means; "" where they carry none.
+func (c *Client) Token(ctx context.Context) (string, error) {
+	if c.doer.tokens == nil {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.doer.callTimeout)
+	defer cancel()
+	return c.doer.tokens.token(ctx)
+}
+
 // Path returns the path of what is found under names in a collection, each
 // escaped: Path("/api/v2/clients", id, "credentials").
 func Path(collection string, names ...string) string {

@@ -229,6 +229,15 @@ func ExampleClient_Import() {
 	flush()
 }
 
+// Send a request by other means.
+func ExampleClient_Token() {
+	token, err := api.Token(ctx)
+	check(err)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://roster.example/api/v2/clients", nil)
+	check(err)
+	req.Header.Set("Authorization", "Bearer "+token)
+}
+
 // What has no method: an operation of Boruta's dialect.
 func ExampleClient_Do() {
 	var scopes struct{ Data []struct{ Name string } }

@@ -52,7 +52,7 @@ func (a *app) clients() *cobra.Command {
 		Long: "List, create, change and delete clients, over the API of a running Roster.\n\n" +
 			"See `roster help connection` for how Roster is found. Secrets are printed only with --show-secrets.",
 	}
-	cmd.AddCommand(a.listClients(), a.getClient(), a.createClient(), a.updateClient(), a.rotateSecret(),
+	cmd.AddCommand(a.listClients(), a.getClient(), a.createClient(), a.updateClient(), a.rotateSecret(), a.clientToken(),
 		a.disableClients(), a.enableClients(), a.deleteClients())
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return cmd
@@ -66,6 +66,7 @@ func (a *app) listClients() *cobra.Command {
 	addList(cmd)
 	addShowSecrets(cmd)
 	flags := cmd.Flags()
+	flags.String("name", "", "only clients whose name contains this `TEXT`, in upper or lower case")
 	flags.StringSlice("app-type", nil, "only clients of this kind; may be repeated")
 	complete(cmd, "app-type", appTypes...)
 	flags.String("state", "", "only clients in this state, with their states: active, disabled, quarantined")
@@ -82,13 +83,25 @@ func (a *app) listClients() *cobra.Command {
 		ask(cmd, query, "global", "is_global")
 		ask(cmd, query, "first-party", "is_first_party")
 		ask(cmd, query, "external-client-id", "external_client_id")
+		name, _ := flags.GetString("name")
 		return a.printList(cmd, "clients", clientColumns, hide, func(cursor string, size int) ([]jsondoc.Object, string, error) {
+			if name != "" {
+				size = largestPage // of which few may match
+			}
 			page, err := fetch[struct {
 				Clients []jsondoc.Object
 				Next    string
 			}](ctx, api, clientsPath, from(query, cursor, size))
-			return page.Clients, page.Next, err
+			return withName(page.Clients, name), page.Next, err
 		})
+	})
+}
+
+// withName returns the objects whose name contains text, in upper or lower case.
+func withName(objects []jsondoc.Object, text string) []jsondoc.Object {
+	text = strings.ToLower(text)
+	return slices.DeleteFunc(objects, func(object jsondoc.Object) bool {
+		return !strings.Contains(strings.ToLower(jsondoc.String(object["name"])), text)
 	})
 }
 

@@ -71,7 +71,7 @@ func (a *app) eachClient(ids []string, done string, do func(id string) error) er
 
 // listStates prints the clients in a state.
 func (a *app) listStates(ctx context.Context, cmd *cobra.Command, api *client.Client) error {
-	for _, other := range []string{"app-type", "first-party", "global", "external-client-id", "show-secrets"} {
+	for _, other := range []string{"name", "app-type", "first-party", "global", "external-client-id", "show-secrets"} {
 		if cmd.Flags().Changed(other) {
 			return misused(cmd, "--state and --%s exclude each other", other)
 		}
