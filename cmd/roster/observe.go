@@ -29,7 +29,8 @@ func serveAdmin(ctx context.Context, addr string, handler http.Handler, log *slo
 		log.Warn("ROSTER_ADMIN_ADDR is not a loopback address: whoever reaches it can read this program's memory", "addr", ln.Addr().String())
 	}
 	srv := &http.Server{
-		Handler: handler, ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout, IdleTimeout: idleTimeout,
+		Handler: ownHosts(addr, handler), ReadHeaderTimeout: readHeaderTimeout, ReadTimeout: requestTimeout,
+		IdleTimeout:    idleTimeout,
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	} // no WriteTimeout: profiles last as long as they are asked to
 	go func() { _ = srv.Serve(ln) }()
