@@ -227,3 +227,41 @@ func TestKeptAnswersShowNoSecretThatIsNotForTheCallerAnyMore(t *testing.T) {
 	}
 	send("create", "/api/v2/clients", body).Want(403)
 }
+
+// No request leaves the registry without a client that can manage it, whatever way
+// it takes, and an operator at the database may.
+func TestTheLastAdministratorStays(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	admin := func() (string, string) {
+		id := s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "admin", "grant_types": []string{"client_credentials"}}).Want(201).Object()["client_id"].(string)
+		allow(s, id, "update:clients", "update:client_grants")
+		return id, uuidOf(t, s, id)
+	}
+	id, uuid := admin()
+	s.Do(s.Admin, "PUT", "/api/clients/"+uuid, object{"client": object{"identity_provider": object{"id": newProvider(s)}}}).Want(200)
+	grant := "/api/v2/client-grants/" + managementGrant(s, id)
+	ways := []struct {
+		method, path string
+		body         any
+	}{
+		{"DELETE", clientPath(id), nil},
+		{"DELETE", "/api/clients/" + uuid, nil},
+		{"PATCH", clientPath(id), object{"grant_types": []string{"authorization_code"}}},
+		{"PATCH", "/api/clients/" + uuid, object{"client": object{"token_endpoint_auth_methods": []string{"private_key_jwt"}}}},
+		{"PATCH", grant, object{"scope": []string{"update:clients"}}},
+		{"DELETE", grant, nil},
+		{"PUT", "/api/roster/v1/clients/" + id + "/state", object{"state": "disabled"}},
+	}
+	for _, way := range ways {
+		s.Do(s.Admin, way.method, way.path, way.body).Want(409)
+	}
+	s.Do(s.Admin, "POST", clientPath(id)+"/rotate-secret", nil).Want(200)
+	other, _ := admin()
+	s.Do(s.Admin, "DELETE", grant, nil).Want(204)
+	s.Do(s.Admin, "DELETE", clientPath(id), nil).Want(204)
+	s.Do(s.Admin, "DELETE", clientPath(other), nil).Want(409)
+	if err := s.Registry.DeleteClient(t.Context(), oauth.ClientRef{ClientID: other}, func(*oauth.Client) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}

@@ -60,6 +60,7 @@ const (
 	DuplicateKey        Reason = "duplicate_key"        // a client's other credential has the same key
 	InUse               Reason = "in_use"               // what refers to it must go first
 	Indispensable       Reason = "indispensable"        // the newest secret, the default key pair
+	LastAdministrator   Reason = "last_administrator"   // nobody could manage the registry any more
 	UnderWay            Reason = "under_way"            // the same request
 
 	// Unauthenticated

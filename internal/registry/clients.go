@@ -206,11 +206,11 @@ func (r *Registry) editClient(ctx context.Context, tx *postgres.Tx, d oauth.Draf
 func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oauth.Client, d oauth.Draft) error {
 	c := d.Client
 	same := d.NewSecret.IsZero() && len(d.Credentials) == 0 && equalDocuments(before.Document, c.Document)
+	change := clientChange{before: &before, after: c, secret: !d.NewSecret.IsZero()}
+	if len(d.Credentials) > 0 {
+		change.credential = registeringCredentials
+	}
 	if !same {
-		change := clientChange{before: &before, after: c, secret: !d.NewSecret.IsZero()}
-		if len(d.Credentials) > 0 {
-			change.credential = registeringCredentials
-		}
 		if err := r.mayChange(ctx, change); err != nil {
 			return err
 		}
@@ -268,7 +268,10 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	if d.NewSecret.IsZero() || len(diff) > 0 { // a rotation alone has an event already
 		r.recordChanges(ctx, tx, "client.updated", "client", c.ClientID, diff)
 	}
-	return nil
+	if !change.authenticates() {
+		return nil
+	}
+	return r.keepAdministrator(ctx, tx, &before)
 }
 
 // insertCredentials stores new credentials of c.
@@ -361,7 +364,7 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef, may fu
 		tx.DeleteClient(c.ID)
 		_ = r.openMembers(&c) // only to name them; what does not open must not keep the client alive
 		r.record(ctx, tx, "client.deleted", "client", c.ClientID, c.Document, nil)
-		return nil
+		return r.keepAdministrator(ctx, tx, &c)
 	})
 }
 

@@ -103,7 +103,7 @@ func (r *Registry) SetCredentialExpiry(ctx context.Context, ref oauth.ClientRef,
 		}
 		tx.SetCredentialExpiry(cred.ID, cred.ExpiresAt, cred.UpdatedAt)
 		r.recordCredential(ctx, tx, "credential.updated", c, &before, &cred)
-		return nil
+		return r.keepAdministrator(ctx, tx, &c)
 	})
 	return cred, err
 }

@@ -136,7 +136,7 @@ func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(j
 			return err
 		}
 		g = r.storeGrant(ctx, tx, before.Document, g)
-		return nil
+		return r.keepAdministrator(ctx, tx, &c)
 	})
 	return g, err
 }
@@ -161,6 +161,6 @@ func (r *Registry) DeleteClientGrant(ctx context.Context, id string) error {
 		}
 		tx.DeleteClientGrant(g.ID)
 		r.record(ctx, tx, "client_grant.deleted", "client_grant", g.ID, g.Document, nil)
-		return nil
+		return r.keepGrantee(ctx, tx, g)
 	})
 }

@@ -105,7 +105,7 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 			return Failed, nil, err
 		}
 		r.storeGrant(ctx, t.Tx, before.Document, was)
-		return Updated, nil, nil
+		return Updated, nil, r.keepGrantee(ctx, t.Tx, before)
 	}
 	return one
 }

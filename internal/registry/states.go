@@ -49,7 +49,7 @@ func (r *Registry) SetClientState(ctx context.Context, ref oauth.ClientRef, to o
 		s.State, s.Reason, s.ChangedAt = to, reason, new(r.now())
 		tx.SetClientState(c.ID, s)
 		r.record(ctx, tx, stateEvents[to], "client", c.ClientID, stateDocument(before), stateDocument(s))
-		return nil
+		return r.keepAdministrator(ctx, tx, &c)
 	})
 	return s, err
 }
