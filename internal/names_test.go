@@ -19,7 +19,7 @@ import (
 var ownNames = map[string][]string{
 	"auth0:":  {"internal/oauth/members.go", "server/auth0/"},
 	"boruta:": {"internal/oauth/members.go", "server/boruta/"},
-	"hydra:":  {"server/hydra/"},
+	"hydra:":  {"internal/oauth/members.go", "server/hydra/"},
 }
 
 // below are the directories that know no dialect.

@@ -60,6 +60,14 @@ const (
 	// registered credentials may sign assertions; see AssertionKey.
 	MemberAssertionKey = "boruta:jwt_public_key"
 
+	// MemberAccessTokenTTL, in seconds, and MemberClientLifespan, a duration of
+	// Go's, bound the life of tokens that a client gets for itself; an enforced
+	// MemberTokenQuota asks for a limit that Roster does not know. TokenLifetime
+	// and Enforceable read them.
+	MemberAccessTokenTTL = "boruta:access_token_ttl"
+	MemberClientLifespan = "hydra:client_credentials_grant_access_token_lifespan"
+	MemberTokenQuota     = "auth0:token_quota"
+
 	// MemberMetadata is whatever Boruta's callers keep with a client, an object
 	// of any depth. Auth0's dialect shows it in part, and the import of Hydra's
 	// clients writes it.

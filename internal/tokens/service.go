@@ -31,8 +31,11 @@ type Config struct {
 	Issuer    string // the iss of the tokens
 	Audience  string // the aud of tokens for Roster's own APIs
 	Tenant    string
-	Issuers   *issuers.Set // outside issuers whose tokens are accepted; nil: none
-	Now       func() time.Time
+
+	ManagementTTL time.Duration // how long tokens for Roster's own APIs live; 0 for what the API says
+
+	Issuers *issuers.Set // outside issuers whose tokens are accepted; nil: none
+	Now     func() time.Time
 
 	Certificate func(*x509.Certificate) (json.RawMessage, error) // writes the tenant's certificate as it is kept
 	PrivateKey  func(*rsa.PrivateKey) string                     // writes the key of that certificate

@@ -73,7 +73,14 @@ func (r *Tokens) issue(ctx context.Context, c oauth.Client, req Request) (Token,
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := r.mint(ctx, api, terms, clientGrant, c.ClientID, scope, terms.TokenLifetime)
+	if err := oauth.Enforceable(c.Document, api.Document); err != nil {
+		return Token{}, err
+	}
+	lifetime, err := oauth.TokenLifetime(c.Document, r.lifetime(api, terms))
+	if err != nil {
+		return Token{}, err
+	}
+	t, err := r.mint(ctx, api, terms, clientGrant, c.ClientID, scope, lifetime)
 	if err != nil {
 		return Token{}, err
 	}
@@ -148,6 +155,15 @@ func (r *Tokens) authorize(ctx context.Context, c oauth.Client, req Request) (ap
 		scope = slices.DeleteFunc(scope, func(s string) bool { return !slices.Contains(asked, s) })
 	}
 	return
+}
+
+// lifetime is that of an API's tokens, in seconds. The deployment's holds for the
+// management API whatever an older instance has stored.
+func (r *Tokens) lifetime(api oauth.ResourceServer, terms oauth.APITerms) int {
+	if api.System && r.config.ManagementTTL > 0 {
+		return int(r.config.ManagementTTL.Seconds())
+	}
+	return terms.TokenLifetime
 }
 
 // The gty claim tells how a token came about.
