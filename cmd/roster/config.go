@@ -48,6 +48,7 @@ type Config struct {
 	LogLevel    string `env:"ROSTER_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
 	SecretGrace string `env:"ROSTER_SECRET_GRACE" envDefault:"0" help:"seconds a client's secret lives on after a rotation that does not say it itself; 0: it ends at once; at most 7776000"`
+	TokenTTL    string `env:"ROSTER_MANAGEMENT_TOKEN_TTL" envDefault:"1h" help:"how long tokens for Roster's own APIs live, e.g. 15m, from 1s to 24h"`
 	Retention   string `env:"ROSTER_EVENT_RETENTION" envDefault:"8760h" help:"how long events of the audit trail are kept, e.g. 720h, at least 24h; 0: for ever"`
 	CacheMB     int    `env:"ROSTER_CACHE_MB" envDefault:"64" help:"megabytes of memory for clients as they are shown, which spare the database; 0: none"`
 	AdminAddr   string `env:"ROSTER_ADMIN_ADDR" help:"address for metrics, profiles and health, host:port; a loopback one is best; default: none"`
@@ -66,6 +67,7 @@ type Config struct {
 	boruta      boruta.Config
 	secretGrace time.Duration
 	retention   time.Duration
+	tokenTTL    time.Duration
 	level       slog.Level
 	limits      admission.Limits
 	issuers     []issuers.Config
@@ -122,6 +124,9 @@ func (a *app) load() (Config, error) {
 		mistake("ROSTER_SECRET_GRACE: %q is not a number of seconds up to %d", c.SecretGrace, int(registry.MaxSecretGrace.Seconds()))
 	} else {
 		c.secretGrace = time.Duration(seconds) * time.Second
+	}
+	if c.tokenTTL, err = time.ParseDuration(c.TokenTTL); err != nil || c.tokenTTL < time.Second || c.tokenTTL > 24*time.Hour {
+		mistake("ROSTER_MANAGEMENT_TOKEN_TTL: %q is not a duration such as 15m, from 1s to 24h", c.TokenTTL)
 	}
 	if c.retention, err = time.ParseDuration(c.Retention); err != nil || c.retention != 0 && c.retention < 24*time.Hour {
 		mistake("ROSTER_EVENT_RETENTION: %q is not a duration such as 720h, at least 24h, or 0", c.Retention)

@@ -74,10 +74,31 @@ func (r *Registry) prepareKeyset(ctx context.Context, tx *postgres.Tx) error {
 	return err
 }
 
+// managementAPI is the document of the management API, with the lifetime that the
+// deployment gives its tokens.
+func (r *Registry) managementAPI() (jsondoc.Object, error) {
+	doc := maps.Clone(r.Management.API)
+	if seconds := int64(r.ManagementTokenTTL.Seconds()); seconds > 0 {
+		for _, member := range []string{"token_lifetime", "token_lifetime_for_web"} {
+			var usual int64
+			if err := doc.Read(member, &usual); err != nil {
+				return nil, err
+			}
+			if usual > seconds || member == "token_lifetime" {
+				doc[member] = jsondoc.Must(seconds)
+			}
+		}
+	}
+	return doc, nil
+}
+
 // prepareSystemAPI keeps the management API's identifier and scopes in step
 // with the public URL and the specification.
 func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error {
-	doc := r.Management.API
+	doc, err := r.managementAPI()
+	if err != nil {
+		return err
+	}
 	other, err := tx.ResourceServer(ctx, r.ManagementAudience())
 	switch {
 	case err == nil && !other.System && other.Identifier == r.ManagementAudience():

@@ -35,6 +35,8 @@ type Config struct {
 
 	SecretGrace    time.Duration // how long a superseded secret lives on, unless the rotation says it
 	EventRetention time.Duration // how long events are kept; 0 for ever
+
+	ManagementTokenTTL time.Duration // how long tokens for the management API live; 0 for what Management says
 }
 
 // Management is how the registry presents itself on its management API, whose
@@ -79,7 +81,8 @@ func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
 	r.Tokens = tokens.New(store, r.keys, tokens.Config{
 		PublicURL: config.PublicURL, Issuer: config.Issuer(), Audience: config.ManagementAudience(), Tenant: config.Tenant,
 		Issuers: config.Issuers, Now: config.Now, Certificate: config.Management.Certificate, PrivateKey: config.Management.PrivateKey,
-		Record: r.record, Event: r.event,
+		ManagementTTL: config.ManagementTokenTTL,
+		Record:        r.record, Event: r.event,
 	})
 	return r
 }

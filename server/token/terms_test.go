@@ -3,9 +3,11 @@ package token_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -118,4 +120,27 @@ func TestNoWeakerTokenThanIsAskedFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestManagementTokensLiveAsLongAsTheDeploymentSays compares what the token
+// endpoint and the API say.
+func TestManagementTokensLiveAsLongAsTheDeploymentSays(t *testing.T) {
+	t.Parallel()
+	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) { c.ManagementTokenTTL = time.Minute }})
+	id, secret := newClient(s, nil)
+	answer := ask(s, request(s, "client_id", id, "client_secret", secret)).Want(200).Object()
+	if answer["expires_in"] != 60.0 {
+		t.Errorf("expires_in is %v", answer["expires_in"])
+	}
+	var apis []object
+	s.Do(s.Admin, "GET", "/api/v2/resource-servers", nil).Want(200).Decode(&apis)
+	for _, api := range apis {
+		if api["identifier"] == audience(s) && (api["token_lifetime"] != 60.0 || api["token_lifetime_for_web"] != 60.0) {
+			t.Errorf("the API shows %v and %v", api["token_lifetime"], api["token_lifetime_for_web"])
+		}
+	}
+	token := answer["access_token"].(string)
+	s.Do(token, "GET", "/api/v2/clients", nil).Want(200)
+	s.Clock.Pass(time.Minute)
+	s.Do(token, "GET", "/api/v2/clients", nil).Want(401)
 }
