@@ -264,7 +264,7 @@ func (c *assertionClaims) check(audiences []string, now time.Time) error {
 	return nil
 }
 
-// verifyInVain does what checking the signature under a key of its length does.
+// verifyInVain takes as long as verifying with a real key of that size.
 // The modulus is no product of two primes, so nobody has such a key, and the
 // outcome counts for nothing.
 func (a *Assertion) verifyInVain() {

@@ -155,7 +155,7 @@ func (t *Tx) InsertSecret(client string, s oauth.ClientSecret) {
 }
 
 // ClientQuery selects clients for a list, in creation order with the global
-// one last. Zero members select nothing in particular.
+// one last. Zero fields do not filter.
 type ClientQuery struct {
 	Global           *bool
 	FirstParty       *bool

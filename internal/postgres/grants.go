@@ -66,8 +66,8 @@ func (t *Tx) UpdateClientGrant(g oauth.ClientGrant) {
 // DeleteClientGrant removes a grant.
 func (t *Tx) DeleteClientGrant(id string) { t.write(`DELETE FROM client_grants WHERE id = $1`, id) }
 
-// GrantQuery selects grants for a list, in creation order. Zero members select
-// nothing in particular.
+// GrantQuery selects grants for a list, in creation order. Zero fields do
+// not filter.
 type GrantQuery struct {
 	ClientID        string
 	Audience        string

@@ -41,7 +41,7 @@ func NewLive(k *Keyset, path string) *Live {
 	return l
 }
 
-// Current returns the keyset of the moment. Ask again for every use.
+// Current returns the keyset in use now; do not keep it.
 func (l *Live) Current() *Keyset { return l.state.Load().keys }
 
 // Refresh reads the file anew if it was changed since it was read, and reports

@@ -10,7 +10,7 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// Scopes that taking over takes.
+// Scopes needed to import an API or a grant.
 var (
 	apiRights   = []string{"create:resource_servers", "update:resource_servers"}
 	grantRights = []string{"create:client_grants", "update:client_grants"}

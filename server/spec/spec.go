@@ -1,4 +1,4 @@
-// Package spec holds requests against the OpenAPI description: who may call an
+// Package spec validates requests against the OpenAPI description: who may call an
 // operation, and whether parameters and body have the described shape.
 // Generated code only decodes; required, enum, pattern and length are checked
 // here.
