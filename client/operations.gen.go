@@ -31,6 +31,7 @@ var operations = map[string]operation{
 	"PUT /api/key-pairs/{id}":                                        {id: "borutaReplaceKeyPair"},
 	"POST /api/key-pairs/{id}/rotate":                                {id: "borutaRotateKeyPair"},
 	"GET /api/roster/v1/clients":                                     {id: "rosterListClients"},
+	"POST /api/roster/v1/clients/{client_id}/end-tokens":             {id: "rosterEndClientTokens"},
 	"GET /api/roster/v1/clients/{client_id}/secrets":                 {id: "rosterListClientSecrets"},
 	"POST /api/roster/v1/clients/{client_id}/secrets":                {id: "rosterRotateClientSecret"},
 	"DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id}":  {id: "rosterRetireClientSecret"},

@@ -15,6 +15,7 @@ var runtimeRights = map[string]string{
 	"events":            "SELECT, INSERT", // removed by roster_trim_events alone
 	"event_clock":       "SELECT, UPDATE (shift)",
 	"roster_migrations": "SELECT",
+	"token_ends":        "SELECT, INSERT, UPDATE",
 }
 
 const everyday = "SELECT, INSERT, UPDATE, DELETE"

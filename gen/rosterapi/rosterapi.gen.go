@@ -9,7 +9,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"path"
@@ -202,6 +204,12 @@ type RosterClients struct {
 
 	// Next The cursor of the next page. Absent on the last one.
 	Next *string `json:"next,omitempty"`
+}
+
+// RosterEndTokens Which tokens are to end.
+type RosterEndTokens struct {
+	// Audience The identifier of an API: only tokens for it. Absent for all.
+	Audience *string `json:"audience,omitempty"`
 }
 
 // RosterEvent Something that happened. It never holds a secret or a digest of one.
@@ -548,6 +556,9 @@ type RosterImportRecordsParams struct {
 	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
 }
 
+// RosterEndClientTokensJSONRequestBody defines body for RosterEndClientTokens for application/json ContentType.
+type RosterEndClientTokensJSONRequestBody = RosterEndTokens
+
 // RosterSetClientStateJSONRequestBody defines body for RosterSetClientState for application/json ContentType.
 type RosterSetClientStateJSONRequestBody = RosterSetClientState
 
@@ -559,6 +570,9 @@ type ServerInterface interface {
 	// RosterListClients List clients with their states
 	// (GET /api/roster/v1/clients)
 	RosterListClients(c *gin.Context, params RosterListClientsParams)
+	// RosterEndClientTokens End the tokens that a client has
+	// (POST /api/roster/v1/clients/{client_id}/end-tokens)
+	RosterEndClientTokens(c *gin.Context, clientID ClientIDParam)
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(c *gin.Context, clientID ClientIDParam)
@@ -638,6 +652,31 @@ func (siw *ServerInterfaceWrapper) RosterListClients(c *gin.Context) {
 	}
 
 	siw.Handler.RosterListClients(c, params)
+}
+
+// RosterEndClientTokens operation middleware
+func (siw *ServerInterfaceWrapper) RosterEndClientTokens(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientIDParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", c.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter client_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterEndClientTokens(c, clientID)
 }
 
 // RosterListClientSecrets operation middleware
@@ -1059,6 +1098,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	}
 
 	router.GET(options.BaseURL+"/api/roster/v1/clients", wrapper.RosterListClients)
+	router.POST(options.BaseURL+"/api/roster/v1/clients/:client_id/end-tokens", wrapper.RosterEndClientTokens)
 	router.GET(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets", wrapper.RosterListClientSecrets)
 	router.POST(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets", wrapper.RosterRotateClientSecret)
 	router.DELETE(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets/:secret_id", wrapper.RosterRetireClientSecret)
@@ -1253,6 +1293,171 @@ type RosterListClientsdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RosterListClientsdefaultApplicationProblemPlusJSONResponse) VisitRosterListClientsResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokensRequestObject struct {
+	ClientID ClientIDParam `json:"client_id"`
+	Body     *RosterEndClientTokensJSONRequestBody
+}
+
+type RosterEndClientTokensResponseObject interface {
+	VisitRosterEndClientTokensResponse(w http.ResponseWriter) error
+}
+
+type RosterEndClientTokens204Response struct {
+}
+
+func (response RosterEndClientTokens204Response) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+	w.WriteHeader(204)
+	return nil
+}
+
+type RosterEndClientTokens400ApplicationProblemPlusJSONResponse struct {
+	RosterBadPayloadApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens400ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokens401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens401ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokens403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens403ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokens404ApplicationProblemPlusJSONResponse struct {
+	RosterNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens404ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokens413ApplicationProblemPlusJSONResponse struct {
+	RosterPayloadTooLargeApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens413ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(413)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokens415ApplicationProblemPlusJSONResponse struct {
+	RosterUnsupportedMediaTypeApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens415ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokens429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens429ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokensdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterEndClientTokensdefaultApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -2758,6 +2963,9 @@ type StrictServerInterface interface {
 	// RosterListClients List clients with their states
 	// (GET /api/roster/v1/clients)
 	RosterListClients(ctx context.Context, request RosterListClientsRequestObject) (RosterListClientsResponseObject, error)
+	// RosterEndClientTokens End the tokens that a client has
+	// (POST /api/roster/v1/clients/{client_id}/end-tokens)
+	RosterEndClientTokens(ctx context.Context, request RosterEndClientTokensRequestObject) (RosterEndClientTokensResponseObject, error)
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(ctx context.Context, request RosterListClientSecretsRequestObject) (RosterListClientSecretsResponseObject, error)
@@ -2863,6 +3071,53 @@ func (sh *strictHandler) RosterListClients(ctx *gin.Context, params RosterListCl
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(RosterListClientsResponseObject); ok {
 		if err := validResponse.VisitRosterListClientsResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RosterEndClientTokens operation middleware
+func (sh *strictHandler) RosterEndClientTokens(ctx *gin.Context, clientID ClientIDParam) {
+	var request RosterEndClientTokensRequestObject
+
+	request.ClientID = clientID
+
+	var body RosterEndClientTokensJSONRequestBody
+	var err error
+	// A request validator built on kin-openapi's openapi3filter with
+	// KeepValidatedValue leaves the value it validated on the body. Bind
+	// that value, matching member names exactly, so the handler receives
+	// what was validated instead of a second, case-insensitive decode.
+	if vb, ok := ctx.Request.Body.(interface{ ValidatedValue() any }); !ok || runtime.BindJSONValue(vb.ValidatedValue(), &body) != nil {
+		err = ctx.ShouldBindJSON(&body)
+	} else if binding.Validator != nil {
+		// ShouldBindJSON runs the struct validator after decoding; keep that.
+		err = binding.Validator.ValidateStruct(&body)
+	}
+	if err != nil {
+		if !errors.Is(err, io.EOF) {
+			sh.options.RequestErrorHandlerFunc(ctx, err)
+			return
+		}
+	} else {
+		request.Body = &body
+	}
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterEndClientTokens(ctx, request.(RosterEndClientTokensRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterEndClientTokens")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterEndClientTokensResponseObject); ok {
+		if err := validResponse.VisitRosterEndClientTokensResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -3147,193 +3402,200 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context, params RosterImpo
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L39ctu29ij6KhjeO9Oml5IlWYpjeX4z10mbxrv5qu3s7Ow6Y0IkJKEmAZaArKgZz5ynOec9zqOcJzmD",
-	"tQASpChZdtz+2j35p40pfC4srO+18DmIZZZLwYRWwfhzwD7RLE8Z/PtUKs2KZylnQp9pqpn5qBZZRotV",
-	"MA6OSQw/ET2nmiypImrJdTxnCZHTaRAG1zRdQJ94TsWMJZdUB+Ng0Bs87vT7ncHgvHc4HuyPR/3uqDf6",
-	"dxAGON4lT4Jx8HO2f33+ZPWyGFz9a3LwevnvXv4iHqnvp/8Yzo7Z4bsgDApGlRTBODjRiigWFwyXMZUL",
-	"kRAuCCWpnB0RzeMrpsnwoN/vBmGgcCtBwhWdpCwJbm7C2l7Vvffpuv/y+a57iQtG9Q4gEjQza5/wNOVi",
-	"1rabMFjkyQ5j3Xys9v3DNRP6OWNJY+eCMPNLSKhISCYLRrQkscyYv2togpumseZwIrj7rl1JEJpfZBGM",
-	"g39cPUlOB9cvlz+PPp3/fiCeZvvxh/xw/qMaTo/Z43f/v4Oh7XKJf+/Q0/RIkoIpFYyD/uGg2+sOugcG",
-	"tIB9cKh0oee9sT2ajGmaUE3hh6lmhfmHZjQLxkFOV0EYaG4+BjOZGiS5CQM4TYNHQRjIOF4UxQ5HVrDf",
-	"FkxZVBhO+/Fo2mOd/UmfdYbJ42HnkI5Ypz85mPbi3nRAR2ZwTYsZ07uhDra91KuclZAPbj6GgTmwYKyL",
-	"BQsDwT6Z4Y6nZ69W1+8//E6nLyarSX694mlv/1n2Lk/P//309b8+vHreWb7KVm+Ss97pk5/y+PnLDwe/",
-	"ZqNXxeDTOV+cq99/HBVvf3t7/HPQwJ71SwNgJ3JKqL1A/+lIExt434TBhE0B8rti0+BvgU1/JAadAfFe",
-	"Q6FCampwgyxEwgqyBDCWKKRcJ0NtdySf7FPOC6agnVikqT2EXv+Q0kl/0DncT/qdg3g06jyho2GnP+0l",
-	"g8lBfMj6vSAMUqr05ULZebC/ob8Lgz1wfgZWYdtyek86vf5572Dc6417vW6v12sup1r2/tqyy0X22HDY",
-	"GfQo7Rwk/V5nsj8ddQ4Okl7cnwzo4+nwtkWqRc4KxRLD9T4CEs4ZTViB/J5q9pJnXMN/zJeEqbjgub2f",
-	"L+SSZFSsiMVBRfScKxLTNGUFyeiKZPSKGcar54xYeJAlF4lcAuON5yyDm2OxiwvNZqxARHCTn7KMcmGY",
-	"2+YFyKmZIiO0YCRlU32X0RVr2dr7OcNV42oJE4kKzU4Ui6VIFFFcxIz0Dw96nV4fjrKHR/nv2+dmulgd",
-	"O1qxYUduHi3JknJNkIYQXay4mBE6o1zcYaJ35r68p6svmzAkfIpHKcU05bEmXJEl13NCHQrYkyCKZoxE",
-	"JwnLcqmZiFedn9gqAonpQnBVXeAuOZ4ogxZSz1mx5Ip1L8T2jd2EQU4LmjFt8fSpLBaaPqXxFRPJyfdv",
-	"zY/rOz2fMzLBNt8owhMmNJ9yVoSEksWCG+GN7D82bKqgsRkaJEaxIjFVrAuXE0Rhwxji/nRA94edJ5MD",
-	"1hlOR70OPUhGnf14lPQmj+kh6xkyywXQej2v5DSeWJLNCyNcIS9e26vShcF3s1PcG8qhW7eGlPlLd3ZA",
-	"h9N9w0Ce0N7E7OygczjtTTq9yZPpMH483Z8O2YPu7ARWq1dvC3nNE1Zs3SO3jUluW3/pdkfTXtyno0Hn",
-	"8WTS6wyTAescJqNB5wk9TPZpnw7i/sMe5E9s9Zby7bu8YiuSU/7Fm+uzZBofjAYdNnzc7wxHB/sdOjqc",
-	"dIaHBzTZP0wOD5LkQTd3Fsucbd2aMi2+dF9PaD95bI5q2I9HnWFs7iEdjTqTSY8O4+khPYgHD7QvvHc/",
-	"FnSny0dmpiFsr77ieFZcfsgPfs7O95cvr06Tw3+KFw+6wt0ow5vjhZ57sK8vcgdZsGXBlVp7x3UXDNZB",
-	"0+1rL5u1gdXIx4eTf/2+//Lq5+z8YPkhP00G/xQv1HDDYsvR7r5gUGpAZNiw3JKToipjGKmayyWhmmRS",
-	"gUgCS/ptwYpVtaYUZCt/7oRN6SLVwbjf64VBRj/xbJEF4xH8xQX+1Q/bOP6PBY3ZGXLyLctMpZghm0Yj",
-	"ieP1RnqTgpGUXzPzL1/iOSI9kIII12ZLUsTM8e4xWc6phgETlqdylZnLoOhKhRdiOefx3AgKPbIQKVMw",
-	"gJESpZjy2aJgSZP1t0FpZjZ2aZdSg1YJn4ODg8e9Gox6rTDyhBKgxq1QekWvmIIdOcFmTvOcCXeadv/P",
-	"ZUEGQzKXi0JVco8VgGdMex+pUEtWkKksqm+G0lORXAg7yRGhAoBRzopykrZcgStSsKmR5VHsGg4GIRwY",
-	"WKJimTFFlnOeMugx5YUCUJfClu3VO8RZIxAQOyAhRiHBkxISzwOazanyzgRVg+pQGuJd81heMjHT82A8",
-	"GI3gUNzfFep61+uUKbkoDPIW17dIAYVtShS0BcIQElkQrn3OQnJWxEzoDhOxTFiDdjw2rH9ADyfDpH/A",
-	"9vefPKG0148fhiHemMYql0L5htOnNHlLV6mkYFWLpdBgk/gc0DxPeQya7V5eyEnKsv/vV7Bk1u2vWspX",
-	"VKyaWnHK8Zi1lHCzfZ04YZryNBgHE5msyF7BYlkkakzsrSFikU1YYZgv1yxTZph+rxdUGuLQ3CjNNQDt",
-	"KU3IKWIm7rICwf9bsGkwDv6fvcp8vIe/qr23uCfssn6eOQLFzC0kUYt47tC/S15LPTf6BywQbK2JFKwb",
-	"VBZaq4rcE6SCLc1mahA1a8Lvjj4qTVeqFazrbWMqhDQklRRMG3Q5QrMFgw1wPZcLTSgBgmZQlMuEcKE0",
-	"o0m3BvfDCu7lJh8O6C0b9KD6nPJ0gSarewB1slANJD2XkmQL5AOttpsKoKZlzaZgdPqyz9gopJ76a6E1",
-	"6u1X0DIkhMeMvBP0mvKUTlIGJMYwgULQtL60M5kxxLElWCcKwxu5UDxhrQs8FsQNRFhRyII4U119Qd61",
-	"OXHtkbiRH0y3BzrLY7Gy9HqKZ9Ylx2T06RPRLE3NhcK90YlBO0MgY7pAgdoz9PyrY2915yRZp7mvadbg",
-	"hdaik8pZqw2iooMVQjGWnBc8y9i9iV/Vuzq894bvTWWayqVyRiZlOIEiMynaDxCt0wSMtdZghZ3m9JqR",
-	"CWOCFCyT1ywhEwbQskYNXhA6Y11ypmmhEQfLCw1Eybu9fe/4fzQreZjTtmvXKG6BOGAO0fBpc9REmdUv",
-	"WcG2b8G76LKY8CRh4p6nAgrdOvmUOSvQUisYS1CoxBUoqwRuJqdaXrEt/caw53EqZ6pGLj0CUG3q4egl",
-	"riqRDAENuKKdRusB9ERc05TfF8kRE+vwjABTI8sebYtNwHP4Lyx+c1wurOnIkPk1zOW6uxu7D62q0pA+",
-	"rARhNIeFRj6tyEQuUE5fXyUI9gSGGrvO2UIBx3TC9ejPFEGOSWlNdOACdYZruFZakol/wD+x1SkzIvg9",
-	"j7goO9evjJHvlaZGwzI6QkMR2HDgXJGGEA4yEmgILaOAlAw6AH7GG1U7/8GggvU7kRcyZgocyeQHML09",
-	"4JVaNw/fuvbJilB7FVu2UZ7Ra6mfGwy87y203sLGERXMF1HXXZjluaw1qTB5WEH3tdQEVwkQBUFsHS2s",
-	"ZQkJPA5rm94+82XZ8tYFPNCZtoHInBsuxDshqwidS/mSFrP7Cpqp61uHGeg6TiGCJpvIpVM92KcY+A1I",
-	"NYY0GULW7w2fjA4ek8lKNy5J32M2lhjZ60GM/IpberiL4vYDezEyCxWkT1499eB5jqqhXYy6L21ai+kB",
-	"FERzhqHwRno19B0a7iS+j9GbRBUanagintEBbER18uNpPWYssylS7urhQLphTw252Fvqpvls6z3PqXcT",
-	"GoHaORg7pfN0a/e6q7UxRM0FutMwVY+1oay/c8dhTGtPjn8n6ELPZcF/vzcDRB93CwdEum4onWvSKr7j",
-	"b7Z1wWLGry3H+MfZm9fkPZuQc/gNhB5YT40C9n0G5+2mcn6vLy06tu1guIhgOycuWJ/nU0YL4EZzlrXf",
-	"DiO8vDg/f0vMtExoCy433FQWGdU7LzbjSlmcaOdTAKLWhbzCro117Djzw4rUXBG7EcMoKuuJkQMa1/H9",
-	"+/ed42rFrN24raW/Lbarhuq7yO+B1Quvex13wNJbas632T+Oy6Yg4Og2Ea/mP/+TbEZr69ro469798+d",
-	"ucYqJDWb80OQ2/LcamepFnkuC82SVyzh9HyV31fE0BDltEnCyFOzM2hzm4jhdBwIdqCK+AswE9cFjJF/",
-	"+8rNENgNge08vHhhLl7UXFbUDaqJACJutLXLd+xMUEYTVDxBBTnhNGWxVuTb0+fPyOFwdPDIbDUvZM4K",
-	"zRHKDmLrYTgUg0wKKWYhEPmcyTyFW924y2HAhVGgYrbJbWCvYNLa2cG+rSvQbGzg9S2dSuVZtXrzuQDn",
-	"tkUyDEOesiVZyiJRrUvRFl03meEaQ3bJ9+gxHJMI7HzjSUrFVdQydjl4ICe/slgHjUjns1ILaR6tNRR7",
-	"0ZuhZ0JQcAfWz9WPe2sNsbJG/YwmcKSWA46DhGrW0Rz4aH0PYfCpM5Od9Y+mtdI0y9E/c1OPpts0O7g0",
-	"ZWH+z5IjEolFmkall85aya11r3V1pgOYmK1X6N6r5VtNr06DakGXeoBf60bdmRHTtsYerSeR69reBbvG",
-	"8IA/dsub7lxkYwWBmTTOgURVzGKEhl6ZkIXQPCVRdeJRl0Rwps5wZtQPVkBr8ASKRRaMfymjNEM/FNL8",
-	"bP7/se0CVW7AX9AvaHdRi9mvIV/jiD7udAlV2y0sQzlsrGvoIAO+3vX7pzYNdV6ilKruMRqIzU0GugQe",
-	"wdt4Swv1qIgMLQpgzHWguUXdCgfdKuPB0sGh5hGjFtLj5ZhsIz2KVai/ROFZI/6bn//4O+Dlhdw5eGeN",
-	"FLgMmPUNr0p7pmGpAL/QiCHLuTQgML8quoU1st0QAc+seeJ+kBAOVi419A/qNoxovRM5xawCG/Pfggmb",
-	"+lbwvSu+v+RKs+SZDYZv4ruLjW+dDw30VmU07WADVRisda3Riu1sJ0Fud5thB06j9dVUjk9ACYxvYUmX",
-	"nDj8n8s0UYSWvL8glCR8ZsN87erqsHa5G62CnJsiJKw765Kont8RteKeTflYW/wCNungaFXJKkIAaNoR",
-	"idRKaZYhU0NoGGmFpdOQRFRIscrkQuHPSmYMRGFzJRKegDzc1CTb13dZWYzry2xeWrdeP4HMTGXYL8ty",
-	"vbIR1k6FFxsmdSkqLYStYDVXbWyUtGkhM28CC6eNw3u5LrdfBcCuZ7bHrWIMxMa1TlpLeNlEsEskfXBZ",
-	"0U+jWRNHfP945M7QBnRp6cP7DlB2STjN2U5qUUxHJPouqrCCFoZvX7OCpi5gK7LHFUEgkDJEPcKxVXQn",
-	"rKpl+rReYKd4INnwzoNoWb/U0e2EC7iBf+rusjcuVeiISn2FJQBrZ1fdjVvo4TMvnytJuJmApm9rtKxB",
-	"2doTNgxNB8Uf7RtHhCIdX4d4LRFs0yDYYn2UCpNadbiWs7JsFdxmkKmJISDLOiHOGDhgJyv7L+/Y7Oj1",
-	"OwSWilO6fMWUouBY+dQp6LK8Ri3poy3e1pJuTxne5Tqo2fVmfs28CAgM/Lgj60Zu2MKzs9ajeT9n4GP0",
-	"uHWBgpRdCU0LRpOVB7iJlCmjYrMcUFHpakRwzSs0cViP/+1XyALKzmO3cAvib5WhcMD7nMhDnUI7xJ61",
-	"S001cG25ejvCcQvkPuWy0G/pjG2DHvKBGVe6WH2jiA22XIfmnfZ4l22ZXcGcmyxg5YLucFSn0OtWrc7N",
-	"vBmIJ5kB4mupN7IXlmtIJTMjobjpiAXXIMSQCQOBlRpxT1obRUPal0nL+M9lQfJCzgqaqS55M3WmSjUm",
-	"EceQnSgkkZD6EqoFRORbVcrHXJOCTVmhiJaPQhK59DfTY+pijcwfLjAwMlNciCUtBBczM0dSyDxnZli7",
-	"JyBgk4LRKyNhF4uUjSsJFGzFqZRXBOJQzJwpm+pLudAwgqXa2kXdO6S7EDZOIE9pzMzleASburxiq4h8",
-	"e8VWqupkg6jLkCY1l0vbHAV+syN1xe26IRlyLlOHRo/CCwHwAqS8XDGzNDBuJsWKFAvxCCPH11AUF9+O",
-	"of7GME0AuJZ/B/CzLtG52z4Hsqd2PAAL8pFVcpx60yVmAUtZJObIM7qyHHQHDUxCqKib87YL4KKXNkoe",
-	"U5oq1uTpeAshHMlg/wbkT4rVZbEQtSyS1uEcW3PxodwGOoHyNK7JtxBHCmLDUi5SiCiUmUfvkKYQuMHl",
-	"5S3vi4HkhZiw0sln9KnQZY3aGxKWYYpcI+il1VqqEa2SirgKUZoVFSCMm93UEM7jwk5TWCc6UpU7MAtb",
-	"Gfnatw4WcG5GqlzoeS8IgwkkugVhMF8lBW0xEO5GgkPCaDw3ojrXyt1EcwGVjce7F33O6KcT7Ne3eTDu",
-	"z3U+a9Yb690RpTwHQziVOX3UPiw5q/y2PENfVZe8L90DIaAKNOQKErQhWLCOBHABL8qgLzwUo++4Ee0p",
-	"g1+x9aQb97J0p+/Kmk6ZAkC0MieDoZm1OVaUpyEmQWD3TqfmMcObMDCKVZsZHHWpkEQu5+USc17MJ2tU",
-	"g5xDINWxzBlwIZsle+myZCPDS6MrtrrMKS8aSqE715IPmAvfrqEvNJR6WV/nQlhtIxrX+BGZszSBhDEr",
-	"JFcMZWwJuYD0JY+ogVWyRAokP1UeiNGDlgXXmgnChcOIMkfUGfXREF+VvjH/cmsMwsAuIggDg82thv7N",
-	"+jnEg5QWzajuEtNllrIz99BmvpJrBD+KFe6LpYrd91ycmLEBcZeWZnpCkzM2tomUd6A8dRzeKh0Cgnsq",
-	"u8Ol3a6kuv1OCksmtsndxabB3ggQlpAoY/fQJjnwgsgiQV57Z9BYgnK76Izr2gyMmr25HRZGmFk5bzsw",
-	"Si4MH82kuMVRstkBcaJ39Dvs6udFwsCKP8KCh6l6rbBBiQ+C/jxTa+ntsUKzGeCB/B/1mlvbIAKGfkuZ",
-	"HhomW7wwAKzKGVPzXHpL34yRr9lyx5CBskrar0arcZ7+VhxUG8Y68QIM7o17f0yMwT299m220GbQtrex",
-	"zedgpb8W8Fv+YXO11JzmzKVnID8yApcsU4MIAxsHZrZQEhmKHY3JXWSQC7G7EIIS3N1Ni2dMN7zDd1Ci",
-	"KtexRm3F+mFQ+zE7b2MalUvVCspBsC4lr2rRSeQEBjUSvfAC5mBqKhK0dNiToYuEa6ILyoG9e4nTfUhn",
-	"f3h3LA6wGac2ON4rVcCCLaaijNQkx4JENNb8mkWQthVTAR9pknFhpEGqZQGX0FzIyJUnjEI09BSLlJHo",
-	"twU1qMQFS6KjCzGRRkGAbDbMegcmB3Qb8ccJfDixOZaq6qE3Vnsgh2LxouB6dQYBux4dekoVj7eGX3gi",
-	"njlOvLJWqTP0xeWcY9Db44PhIfnf/2vQ3e/2H2HRgMppyUSSSw6e33RVBquCXgPLKFc+1zoHMdzoooOW",
-	"5QlC45gpZQdGP40iXKmFkTrRtmgEJfhAAOkWyhmdzYoyKuiMQfUGg5VMxEgxU7n0wFOV7qhSAH1H+xiH",
-	"GdM0DcbB97KScuEm2FZOwCJYO8ZJLiXdcwX2Yn+24NQKEMT/3OwC5Mi0Pk5TuXQTmiu+UGvlA9a616cp",
-	"CwnaNg0iWGvcMnLCUrZpL9/Db42d1DuUO3FtvToza63X2nktWpZtm7Ys2tHujqPdtx3pWl2mLacL2Zsb",
-	"zpYm6B2vPnuBHY2+JWigWxMwfssrtqoNb+OPLCFebZmjCvotOxvBKSTezQvRK2oGqyt+rUM2FqxCMllo",
-	"VM9A1yhjsmBhZtA6euBQUggGPtE62KrPLfNDwqzX2mM7zpOMBigI2pXxIoNLUw0Eqzl+e6JwyTXjqZtE",
-	"FjMqbJbEZetBmdH9Vt4MjdNrvWk0aUPYQqbsNhyFNpvR0iYXbx8DG20eBCXnduxGh3MNtw1AEfJl/UIH",
-	"ioWCDOn6gCUk3VgNsNVbW7S3bc1ctg7F7XegPhCwk8trI/tc5gW/5imDeC1gNtUMy5pIldEV2nTAilux",
-	"OximOcXanrxFtKCBbdqCCItc6YLR7LaDLNttOUt1O92DNpuGMFq/2fK7wvTdA7a951JyPnVATKjXMXQ8",
-	"1zJ7Nd7b+zyXSt/s0ZzvXQ/2MILfSW0oB2DlWDGVLsGBolnXVq45dRbsBSzDjTvjer6YdGOZ7aGNe/6b",
-	"/cd6OIGNm7piLHfmgEG3B6jzJmfi5HvyDClPjVI0CTma171wKgBh90K8EZ7B0AjN5jQTrDwFgS5lCsER",
-	"CjSOOFkqPEFdKyM0TUNCiaYzEMS6F+JCfPddLXOr+913Zs2FJT2YpxIZ8EZkSY3Y0xCiuGjkfo1dmtf/",
-	"+R//0ygxPzKI00M0j96+OTsn/lFHlfQfrZOFCO9uCS+HACRy5/Tizdm5O30zXVlET0G0D0sIhUVXBReM",
-	"uExT8EMamViNoYoeVvUqqylkBtBMyMVsHhq4uTHhV6qxqRlJMJawxILy3Gi/330HPxi5dn9//xCw/935",
-	"s9AFQmU8TTkW6jJ8hQkXd4f+JNUlJ8Ir7gLFW6eKIRDygsVcmW0YlYxeMWGnfiaFqx9rw53MUR7jkDam",
-	"dS6XqHk47aQoVgY20Q/ndBZ1yRkTYIye0PgKDvZk2nlFdTyPoIq5LU9dXAiUmfxAPSObEz4lQoJ/lqWK",
-	"gdXIGm7AbcWowNpb3w77g6qm2SMsTYXTvZaCeXMaPke4vhBufGuMcsN+u98beiNZWED5GHMOVREKp9yj",
-	"EGHvy5hEnzE2/ZlMWIjVakJi/ZT2b/PTTeTfhL3rAajyn2PoVW+uyrZoosZQULxBIYk+2zngf5ceGbmJ",
-	"DKJG9avhK0ej7uBRiGXJ4DTllLh8odrikEhFgC2VNggn0iVvrYe/9J07rXuBNMksodw12C/M/+HM8Xt0",
-	"hEV/173A5Aewr1qnqDkkg1m1wMCQTFaWn9vqOLWLbYUtkCDNx7LqmztWm3VmL5hlp+7y6IomIAi6Nkst",
-	"gnti94f3IUR9GaiulEdEw1WbyzTBu68l4WbWk1JeVSEB01a4LhiYtYDWvsitk9dWqeCC5NTcyDlTTPmO",
-	"PbshyCDGe1qGo8L1AejZUh+1JHtbzE42EeXxaLT/OATijNF91neCovegN3zSJccup7uW0I1F+IaDw7Ai",
-	"xGanZZljczH9lMSjC6EkOF1sj1Fv33AVO/hyLut19toKWxGrTidU0wlVrFYTjMbzkqC6xHZ75AYzgPGt",
-	"B5wyD/uOrAQHVa6+URsRrSIPBuPAug1Gk5THTCjmCQnHuVlVZ9DtrQkKy+WyS+Hnrixme7av2nt58uyH",
-	"12c/QJ8brxqCEzeMQIbiQ7/bxzYyZ4LmPBgH+91edz8IocgeSD573SVL086VkEux9+vySnVtLuZNWP8N",
-	"0KJDfY7cQfGvrXHOBE86rtIktaHpppkhJbYYtGr5tPeZJzcQA+oJaL+0W9yqJnuthahvPrrRq0SExpcv",
-	"mq5eAXZtNhh7r2AzJoyIwC4TNFn/GVM5a+9Dz7duoPBguv7jF4F3U4HqajVXbNUxu/QXUX77orkb1aJb",
-	"prQgl85i+6CzIKPZu+57mBvM2Bd6IPHxGHBDYBaSqzvqSadgiQBJEZyvoJ0WjKK9BXjnLJUTmvppjYYF",
-	"QCRmLJVfeBUEBOQJhNtypqW4fJIEYxvl85Ir/azUPhuAbPqL01Wp7ID2x+1u6kVGPWt0W1Fb533bLYu7",
-	"YdHfnFwUkkiwTzoKbVlYAIJjfgAhjDIPCVVXtnRGPanfCO/gU1GbqhZjNPyGgq+tfov1FZcFkz0D7Z9c",
-	"Mfljo1DroNfbUiegrT5AbsMM207Otdur57Dtnrjf7Ndau6ye/WbPHkMnN2WU1Us//qdVqhniIbZ1Kw97",
-	"r16tD3r1d+1Vr4diuu7v2tUrTRgGw8Hhrv2a9Z0AEyzS7zizLenqe76AtDl/0i91O/VHczkqA7ihjuVF",
-	"ddSCF0j1FIT2zJQXMgmPibVzkb3PZSTCzZ6Xobwx2mp71nN7/rL1baOf18jWtQxwfCgGDSherbkLsd8j",
-	"CV2psLoy/V6vUoosYSKRn9AdgZ44YWROU8PmMi4W2vTWbBdu49K9v5gUGcUnpfmO1MhNez9qVPVuLSli",
-	"AfaV1vx1aE1vuGu/snriX5tEoYOjjUzRNYrRRp/COwrLTWUkDHKp9KanA6ihUaSgIpGZi4SCUAEX5A3p",
-	"BmXt/iWtFbpwDzBgflPt8YPoyAraMgXJWLALAUVM7KMMIVGyEd5is7mpsk82zqkgeilhlvKqkvPaYwcQ",
-	"ETeRyWozCTsFraMWBXZXmK6/V2HExFs6tT3g0CLJ9e9IPqcFU/O16rZs2VJvsxGu5obp4IfOnf7s9XqD",
-	"O7z3ufvzdDd3pezNkL7NleO9uLav5P1vTd57h7uv1NVZM1xhsGu3qlzyX5CbtDjMG/zkRw7RkJaQUg/5",
-	"vYdWZJrUns35Yml47zP+49LajtAhta2Kj/80jPO4CyIFkvWqfNL68xTk22Hv8NG48UhFg+n8Vy/qXohT",
-	"0wMKNTq2BXnQImGJy/Bw3jmXWLaFe8D0De7RIOHD27bcrOv09cr63aoSkH/Hq4cIQiipCnO5kxdy+QdI",
-	"dOFmXGt5fGzH11dbHhMq7/bWN4Xq9rR1c9rHHSmKswxvsNtW1Q3Wg3pD+8rpElI2MVppZW725lv9Yz08",
-	"+4t12tKCehcTWxX1fA/F1va92Rg7/lXq+arU/nl2t7O5XHrJA/XX0/8InXahN0e+28R85YXvQ1aHH7bv",
-	"SyLrIR9UeTVtGNjlBAtL9zW0UhASA0ECXui/FFbvdVVeQU6BggMopEDShaVeBqJhGUZTxT4mEOzk/BzO",
-	"9ZRIpi5ALFrCe9V6jAE/5WvWfjyAS3KA6UDKghADIxja1Ve+lGYshS7fFUmOLsTSKf4QkJ9gWIZ7ixFe",
-	"5HKbh3CBV/QKSna7syizLWz8h/8uBkIqZwVk3YMHwEbDVBkvEHqGgG3E/h+/PbGhZnUvG1eEpkuzLpy6",
-	"S86Y1ty9JdmSWDOnKmz4ljCfJtxdUDxbZylwGZ/KZPUF3MS7Ykuu4zmBRx+mvprvUn8g/8xJ/VQRqBCC",
-	"hXxTOTsimsdXTJPhQb/fLZPqPO/fnTXxxpZv6gk8ZcWy/zTOivUQUK5ffmWzHhPxno78e3Ha/s7TNV+E",
-	"gd6j3ffZUvH9r672rDN7pEQl+ZTTKaRt7WhRqKp0tQr7/uNxGTUTIZuY8WsmKp8/RPSWYReaZ/adW8NT",
-	"gQGlqYvTsBlvELkBpueFYlVdt62+rx+udwm0qJUNbTz+XCseuilMwVUO3F2vCu9c+bBtXRvWUy9g+AWL",
-	"OqmlGlXvlVWLIs+5SKoqdVD8zwXU2/KQREt5vzfAW7f1heEgO5V07W4+aPml8Si7F2vduoqqbuXm15Bv",
-	"Xct5+X5zJkEms7Exm2YGRb025Q5p7hvmtTO6BzKr0JHbFgFF2B9gEa+tubIAH5df3bxtViBV7eFA7nnf",
-	"KlG4/IAjtyYG/x0jq27R85qP1/+5gU+W1t9VbCy7bQl7ssUnv0Y9fY16+iLrC2THNqUxRguby+GF1d9F",
-	"FNub2hq4m+SxYoUYTNgnGut0ZcUom1CIQhgXLqmkoEJRm+A7YTMqIIuh4JodESrsSEYEoIXC1Ct4maXq",
-	"diEgS8QIcC54QGGaADhxuuQnxnJ3l7CwAaZMUeWqrI5B2MB4WmeIKdNOTJe5XMKvqRSzC0FnsgxwCP2y",
-	"gobScLHA3L2CYbU4Ei0ph6ldMxfaZcUYrrCkGKRwYdF2mGibm4kmVTniW8RNr0C/lmQmIQKjkBmkcEUp",
-	"1UxpLBZv1wOuNgF5Z2VRrQmbcd8KZHkYno4zoF2xXP8psbXWgVfmu3iLBwypyoqXBcBalmS6trNYP952",
-	"4Ifb9lrCbf9bGBUTDXuPqyUn2NK39jjt6ZePrha0rSGD5XqD4+nZq9X1+w+/0+mLyWqSX6942tt/lr3L",
-	"0/N/P339rw+vnneWr7LVm+Ssd/rkpzx+/vLDwa/Z6FUx+HTOF+fq9x9Hxdvf3h7/DNQop4W+C/8E/L0X",
-	"C7U9NwRzuALUfkVun52iwQ8v6Vcm+pdhov2dF+o/vf93Yr/Pobr7Pdkv1LLaznm9t0+gICNU7LPGdMuA",
-	"UX0hkU063cSYucaKzVC11rCmMbzmDQk6oSsacSHaqqQ0axiEbTHWXsZ4WC/6YDMywQpjM0XnVNkyXxdC",
-	"LoWflzluMfQjU67Z+fFT5bBQfCasbyNsSzQE78RbOmPKVuQHXdE93z1ZWWrSJWUNYxeUndGEVW4aWRAM",
-	"dEm8ZOoM0ynN/1yRapgPxQUu4nSRMBuJp/5LFwsWObcOTZWEBHZFombcaBSWJWbLNEk/HNJLqQhJXvBr",
-	"qtmFMD1DgIdBHa/p+jHSJOlIob4hCl0k6AWKmIiLFaAh1OTukh/M0YE2Uyaxl1GrhCsjsdlHUzaKOFic",
-	"3gJ3dxFnV2V2o2CD9omqFm6b4IBTPZQwU1RFsHdJFDJ3eZc8of6teULhpsCJGhL5/j6LM3CNNq2vgb3t",
-	"S7VCyFqt44fT4OtPm/qnalBbyfpjxg8vDXkls3/5jAGuT2g/eZwMWGfYj0edYbw/7Dyho1FnMunRYTw9",
-	"pAfxIHBlk7F2D7yyN2FpMBaLNPVgfC15zNTYUABzORaTlMfWifbxzp457yGIrXaJsiz6V8PEV8PEQ4SF",
-	"bC6ctqlcVmu5tLZCV7cVfFuLy7NlvFzRHsdKDavHf+0mpKHEBZRoSyJFvZ64TBP0dixywwX6vV5JghVd",
-	"WfEEXiyQUxSLlvVC0RzyhP03BcqI2AvhvShQlt2+YixHoc8QfKvycw1pFpWdQk7JoNfDqlcMHWTuhZEu",
-	"eS3teNV7Jq6GvK12UnsIpJoS6qt47564SvhjvxQGzSQII/ZRMGpYjvlfyqcMvXcntbL7F6Lk4K7Ievk8",
-	"CRg6sMK/V4Ic417wxYAIpK8zJtAX6JrgE9+NmA4MGSy49j596xWLf3TUeN4h4dNpCeOlNZXMWZqYNQvl",
-	"SnuYQeybgY+q0vAcnF2lDDmui82I/7AifGQEMARF1PKJau2/YXEhShxA7q7passzF/Z5b1CUx2g4W1cC",
-	"WiolYnSSvbwXwt5eFwZUyqBQCtCqBrXfnCYAQnFtcVyRhOX4wLGAl2oyqqOxadghEbxoEQEmsRTVATkl",
-	"0Y8/nBNXcMrOF4VlYaA9t1BbdENh/Fe9QwdXFHWJV2DmQhCzh9BW3c4LpkDViGq5NBGoBWAcI16ZUaiJ",
-	"Yht6JcSMFJ0xPZeJirB0ECGRkc5ZcunehMPatpENJXPVx20Q2qqsdpyzLDoixwYm9oHIqhoiLwhPFKGp",
-	"YdcAO3wFZAvwmpDD4/eAtU5xIxwa3hVZG/lNsSIvzC/fKDdLknFRzgNPGtGap9IvtaZAC7MiKVTl+HWJ",
-	"gj8zMEORTy8lOT07RsXPAPzX5ZWKKmUNzK18Jqg2VM3cQQU1lMxwMoe90nQWPXIPxHCt/CuI27OaNFqR",
-	"/bLTWPHBlsXhszkWDrKp76DFkahephUt1FE9ogI25RW1dhq8PTGHRT5/M4A/k1n1EAxMlqEbT+CDJ5XS",
-	"E8uE+a8+eY+gj0sFIFqPbo9CHxgXItpY5bZtX7Xf160GJWiaQoC9FtGGWopRw5zQALEVGloXZH9ylM2V",
-	"/q4BtpXcRVuFjSisqKaNOAf2nUqjQmtpiyx+oy6EKzQC97L1YEMSba1dGaFf1qy7gtEuRS+jzcq4e/hh",
-	"gzJ+79TG+4Y84sNFjaxGl86kLMVzSam+nle67t3TR76SRvPcvhMaCCku4d2zsga396BE8Hr5JPt5EJ+P",
-	"VqdX/X/+/vLg09tk+EL94/Hs6fTwmL0LwgAwCUZT3isFvoT7sdTmJjxNUTf5HMQ0TSc0voJev9JrirLj",
-	"mKas0N/2HxnFyhaxMkdCU1cxbS+emCH9ZX7ID37OzveXL69Ok8N/ihfN4JdKZ8ehYAH2i/lfypQK7qFO",
-	"1l8E+0PiPFsQ4I2oHlXCkmtYy03jHzbouB4Ja19O+eWzU7rLKJfyWSDv2R33ds4u5189X/OLe70vKN+g",
-	"C6r34tbeRygfecMIUv8RLSEtLfbz2rQkM2aV7puP5gTvtJUdcKRtK1a0rm3EYe4vvY+1ffg/4OsgpeXW",
-	"2ZiNOLpQkBYFdeKRPxcLIx0XxMyQKGLRIyRqga+MVdcDrKxU0y7eoT8V3OXzWHZa+/Biy6T2YwkX97UU",
-	"symU+TBcvm8mGoxGRvkwNMhQ2vJFrbajtU8+eSf7JTcX70WLLajxQFHL00JekGWVev/VHvTXCnu+X370",
-	"f3/Y839GgnbjYYZwPX46rDVff4CiYbw6d8/MldI+vjJpnVV5IZNFDETSfSorWm60aJUPYNQ/fFHlvzMz",
-	"xHpFvqaO7U3a/Ome06PG9aMZ4vbpsfpgrZz/HzVj61Zrqa73nXnbpLVU2tqzC3/0XPU3Vv6sufY+V388",
-	"CExvj/ipzDw7LxhljE71WtiDgadp3qojXfPXe16xUzvMGYxSX0ciYzfpnNFUz3+3f/nPB9gvWE63s9/t",
-	"+9Vy7ee2TyuapfVPe5+N2H9jP0IFB5gQKLKFQKsL2QYboM/atFT12vzdspDwXkti/Qe5cIQVHx+iJJb5",
-	"qnyyqKzw78LloFA6SxVbujikepVifCYBNJaC04lVfealW8HFg9dLZ68943UCZbJdSTlCCZimykenjew9",
-	"HO53jRzzsWQIa++4O5Pt5rCNms23NOI4dfwbRV7VYjTI9aCyRmZdL1IQdLsNKSs1xwmYsidsJW3p1dLk",
-	"3SmTQprhD/VHTWvPxdhYGajBDuY7b03lKxIb4eJs4Z55fINZHI2vtiizgY+z/vivinEpAEitELLvNa+v",
-	"5th75UEBDmY0nnPRMLmXkTDoONDU6E72VQSjeFyzgk9XzVnhsrZMeuZyuL0C3ngBjAxIJjSlInabh7IX",
-	"11zJQvlD52Bo+L8BAAD//w==",
+	"7L37ctu29ij8Khh+30ybHkqWZCmO5fnNHCdNGu/m1tjZ6cUZEyIhCTUJsARkRc145jzNOe9xHuU8yRms",
+	"BZAgRcmy43R375N/2pgicVlYWPfLpyCWWS4FE1oF408B+0izPGXw77dSaVY8STkT+lRTzcxDtcgyWqyC",
+	"cXBMYviJ6DnVZEkVUUuu4zlLiJxOgzC4oukCvonnVMxYckF1MA4GvcHDTr/fGQzOeofjwf541O+OeqNf",
+	"gzDA8S54EoyDn7L9q7NHqxfF4PLnycGr5a+9/Hk8Ut9P/zGcHbPDd0EYFIwqKYJxcKIVUSwuGC5jKhci",
+	"IVwQSlI5OyKax5dMk+FBv98NwkDhVoKEKzpJWRJcX4e1vao779N9/tun2+4lLhjVO4BI0MysfcLTlItZ",
+	"227CYJEnO4x1/aHa99MrJvQzxpLGzgVh5peQUJGQTBaMaElimTF/1/AKbprGmsOJ4O67diVBaH6RRTAO",
+	"/nH5KHk7uHqx/Gn08ezPA/E4249/yQ/nP6jh9Jg9fPffHQztJxf49w5fmi+SpGBKBeOgfzjo9rqD7oEB",
+	"LWAfHCpd6HlvbI8mY5omVFP4YapZYf6hGc2CcZDTVRAGmpuHwUymBkmuwwBO0+BREAYyjhdFscORFeyP",
+	"BVMWFYbTfjya9lhnf9JnnWHycNg5pCPW6U8Opr24Nx3QkRlc02LG9G6og+9e6FXOSsgH1x/CwBxYMNbF",
+	"goWBYB/NcMfT05erq/e//EmnzyerSX614mlv/0n2Lk/Pfn386udfXj7rLF9mq9fJae/tox/z+NmLXw5+",
+	"z0Yvi8HHM744U3/+MCre/PHm+KeggT3rlwbATuSUUHuB/tORJjbwvg6DCZsC5HfFpsG/BTZ9SQw6BeK9",
+	"hkKF1NTgBlmIhBVkCWAsUUi5jwy13ZF8so85L5iC98QiTe0h9PqHlE76g87hftLvHMSjUecRHQ07/Wkv",
+	"GUwO4kPW7wVhkFKlLxbKzoPfG/q7MNgD52dgFbYtp/eo0+uf9Q7Gvd641+v2er3mcqpl768tu1xkjw2H",
+	"nUGP0s5B0u91JvvTUefgIOnF/cmAPpwOb1qkWuSsUCwxXO8DIOGc0YQVyO+pZi94xjX8xzxJmIoLntv7",
+	"+VwuSUbFilgcVETPuSIxTVNWkIyuSEYvmWG8es6IhQdZcpHIJTDeeM4yuDkWu7jQbMYKRAQ3+VuWUS4M",
+	"c9u8ADk1U2SEFoykbKpvM7piLVt7P2e4alwtYSJRodmJYrEUiSKKi5iR/uFBr9Prw1H28Ch/vXlupovV",
+	"saMVG3bk5tGSLCnXBGkI0cWKixmhM8rFLSZ6Z+7Le7r6vAlDwqd4lFJMUx5rwhVZcj0n1KGAPQmiaMZI",
+	"dJKwLJeaiXjV+ZGtIpCYzgVX1QXukuOJMmgh9ZwVS65Y91xs39h1GOS0oBnTFk8fy2Kh6WMaXzKRnHz/",
+	"xvy4vtOzOSMTfOcbRXjChOZTzoqQULJYcCO8kf2Hhk0VNDZDg8QoViSminXhcoIobBhD3J8O6P6w82hy",
+	"wDrD6ajXoQfJqLMfj5Le5CE9ZD1DZrkAWq/nlZzGE0uyeWGEK+TFa3tVujD4bnaKe0M5dOvWkDJ/7s4O",
+	"6HC6bxjII9qbmJ0ddA6nvUmnN3k0HcYPp/vTIbvXnZ3AavXqTSGveMKKrXvk9mWS27c/d7ujaS/u09Gg",
+	"83Ay6XWGyYB1DpPRoPOIHib7tE8Hcf9+D/JHtnpD+fZdXrIVySn/7M31WTKND0aDDhs+7HeGo4P9Dh0d",
+	"TjrDwwOa7B8mhwdJcq+bO41lzrZuTZk3Pndfj2g/eWiOatiPR51hbO4hHY06k0mPDuPpIT2IB/e0L7x3",
+	"PxR0p8tHZuZF2F59xfGsuPglP/gpO9tfvrh8mxz+Uzy/1xXuRhleHy/03IN9fZE7yIItC67U2luuu2Cw",
+	"DppuX3v5WhtYjXx8OPn5z/0Xlz9lZwfLX/K3yeCf4rkablhsOdrtFwxKDYgMG5ZbclJUZQwjVXO5JFST",
+	"TCoQSWBJfyxYsarWlIJs5c+dsCldpDoY93u9MMjoR54tsmA8gr+4wL/6YRvH/6GgMTtFTr5lmakUM2TT",
+	"aCRxvN5Ib1IwkvIrZv7lSzxHpAdSEOHabEmKmDnePSbLOdUwYMLyVK4ycxkUXanwXCznPJ4bQaFHFiJl",
+	"CgYwUqIUUz5bFCxpsv42KM3Mxi7sUmrQKuFzcHDwsFeDUa8VRp5QAtS4FUov6SVTsCMn2MxpnjPhTtPu",
+	"/5ksyGBI5nJRqErusQLwjGnvIRVqyQoylUX1zFB6KpJzYSc5IlQAMMpZUU7SlitwRQo2NbI8il3DwSCE",
+	"AwNLVCwzpshyzlMGX0x5oQDUpbBlv+od4qwRCIgdkBCjkOBJCYnnAa/NqfLOBFWD6lAa4l3zWF4wMdPz",
+	"YDwYjeBQ3N8V6nrX6y1TclEY5C2ubpACCvsqUfAuEIaQyIJw7XMWkrMiZkJ3mIhlwhq046Fh/QN6OBkm",
+	"/QO2v//oEaW9fnw/DPHavKxyKZRvOH1Mkzd0lUoKVrVYCg02iU8BzfOUx6DZ7uWFnKQs+2+/gyWzbn/V",
+	"Ur6kYtXUilOOx6ylhJvt68QJ05SnwTiYyGRF9goWyyJRY2JvDRGLbMIKw3y5Zpkyw/R7vaDSEIfmRmmu",
+	"AWiPaULeImbiLisQ/P8Fmwbj4P/bq8zHe/ir2nuDe8JP1s8zR6CYuYUkahHPHfp3ySup50b/gAWCrTWR",
+	"gnWDykJrVZE7glSwpdlMDaJmTfjc0Uel6Uq1gnX93ZgKIQ1JJQXTBl2O0GzBYANcz+VCE0qAoBkU5TIh",
+	"XCjNaNKtwf2wgnu5yfsDessGPag+ozxdoMnqDkCdLFQDSc+kJNkC+UCr7aYCqHmzZlMwOn35zdgopJ76",
+	"a6E16u1X0DIkhMeMvBP0ivKUTlIGJMYwgULQtL60U5kxxLElWCcKwxu5UDxhrQs8FsQNRFhRyII4U119",
+	"Qd61OXHvI3EjT81n93SWx2Jl6fUUz6xLjsno40eiWZqaC4V7oxODdoZAxnSBArVn6Pm5Y2915yRZp7mv",
+	"aNbghdaik8pZqw2iooMVQjGWnBU8y9idiV/1dXV47w3fm8o0lUvljEzKcAJFZlK0HyBapwkYa63BCj+a",
+	"0ytGJowJUrBMXrGETBhAyxo1eEHojHXJqaaFRhwsLzQQJe/29r3j/8Gs5H5O265do7gF4oA5RMOnzVET",
+	"ZVa/ZAXbvgXvostiwpOEiTueCih06+RT5qxAS61gLEGhElegrBK4mZxqecm2fDeGPY9TOVM1cukRgGpT",
+	"90cvcVWJZAhowBXtNFoPoCfiiqb8rkiOmFiHZwSYGln2aN/YBDyH/8LiN8flwpqODJlfw1yuu7ux+9Cq",
+	"Kg3pw0oQRnNYaOTTikzkAuX09VWCYE9gqLH7OFso4JhOuB79lSLIMSmtiQ5coM5wDddKSzLxD/hHtnrL",
+	"jAh+xyMuyo/rV8bI90pTo2EZHaGhCGw4cK5IQwgHGQk0hJZRQEoGHQAf442qnf9gUMH6ncgLGTMFjmTy",
+	"FExv93il1s3DN659siLUXsWWbZRn9ErqZwYD73oLrbewcUQF80XUdRdmeS5rr1SYPKyg+0pqgqsEiIIg",
+	"to4W1rKEBB6Hta/ePPNF+eaNC7inM20DkTk3XIh3QlYROpPyBS1mdxU0U/dtHWag6ziFCF7ZRC6d6sE+",
+	"xsBvQKoxpMkQsn5v+Gh08JBMVrpxSfoes7HEyF4PYuRX3NL9XRS3H9iLkVmoIH3y8rEHzzNUDe1i1F1p",
+	"01pMD6AgmjMMhTfSq6Hv8OJO4vsYvUlUodGJKuIZHcBGVCc/ntZjxjKbIuWu7g+kG/bUkIu9pW6az769",
+	"5zn1rkMjUDsHY6d0nm79vO5qbQxRc4HuNEz1xdpQ1t+54zDmbU+OfyfoQs9lwf+8MwNEH3cLB0S6biid",
+	"e6VVfMff7NsFixm/shzjH6evX5H3bELO4DcQemA9NQrY9xmct5vK+b2+tOjYvgfDRQTfc+KC9Xk+ZrQA",
+	"bjRnWfvtMMLL87OzN8RMy4S24HLDTWWRUb3zYjOulMWJdj4FIGpdyEv8tLGOHWe+X5GaK2I3YhhFZT0x",
+	"ckDjOr5//75zXK2YtRu3tfS3xXbVUH0X+R2weuF9XscdsPSWmvNN9o/j8lUQcHSbiFfzn/9FNqO1dW30",
+	"8de9+2fOXGMVkprN+T7IbXlutbNUizyXhWbJS5ZwerbK7ypiaIhy2iRh5KnZGbxzk4jhdBwIdqCK+Asw",
+	"E9cFjJF/+8rNENgNge3cv3hhLl7UXFbUDaqJACJutLXLd+xMUEYTVDxBBTnhNGWxVuTbt8+ekMPh6OCB",
+	"2WpeyJwVmiOUHcTWw3AoBpkUUsxCIPI5k3kKt7pxl8OAC6NAxWyT28BewaT1Ywf7tk+BZuML3relU6k8",
+	"q1ZvPhfg3LZIhmHIU7YkS1kkqnUp2qLrJjNcY8gu+R49hmMSgZ1vPEmpuIxaxi4HD+TkdxbroBHpfFpq",
+	"Ic2jtYZiL3oz9EwICu7A+rn6cW+tIVbWqJ/RBI7UcsBxkFDNOpoDH63vIQw+dmays/7QvK00zXL0z1zX",
+	"o+k2zQ4uTVmY/7PkiERikaZR6aWzVnJr3WtdnfkATMzWK3Tn1fKtplenQbWgSz3Ar3Wj7syIebfGHq0n",
+	"keva3gW7wvCAL7vlTXcusrGCwEwa50CiKmYxQkOvTMhCaJ6SqDrxqEsiOFNnODPqByvgbfAEikUWjH8r",
+	"ozRDPxTS/Gz+/6HtAlVuwN/QL2h3UYvZryFf44g+7HQJVdstLEM5bKxr6CADvt71+6c2DXVWopSq7jEa",
+	"iM1NBroEHsGbeEsL9aiIDC0KYMx1oLlF3QgH3SrjwdLBoeYRoxbS4+WYbCM9ilWov0ThWSP+m5+//B3w",
+	"8kJuHbyzRgpcBsz6hlelPdOwVIBfaMSQ5VwaEJhfFd3CGtluiIBn1jxxP0gIByuXGvoHdRNGtN6JnGJW",
+	"gY35b8GETd9W8L0tvr/gSrPkiQ2Gb+K7i41vnQ8N9FZlNO/BBqowWOtaoxXb2U6C3O42w+6pSEAhxuSF",
+	"JOFmOTR94wFpSlPFwjWk4fEctTT0wmpp2OQ6gOki4Wyj3OVFZJgLK8jxm5MxkSJdubGnELtRggCMv2lq",
+	"5vGiSPoutmdrGMkmEFxZsb++vMr3C7cCQ3xY0iUnjgTMZZooQkvxpyCUJHxmI53tATWgYdNXWmVZN0VI",
+	"WHfWJVE9xSVqvX4262Vt8QvYpEMlq01XQRJA1o9IpFZKswz5OkLDCGwsnYYkokKKVSYXCn9WMmOgDRiq",
+	"kPAEVIKmMt2+vovKaF5fZpNuufX6OXRmKiOBsCzXKxtk7qwYYsOkLkunhbYXrOatjo2eOi1k5k1g4bRx",
+	"eC/d52ZqANj1xH5xoyQH4YGtk9ZyfjbxrBJJ711c9jOJ1iQyP0QgcmdoY9q09OF9Cyi7PKTmbCe1QK4j",
+	"En0XVVhhKJEyl5OmLmYtsscVQSyUMnwtwrFVdCusqiU7tV5gp3sh2fDOg2hZv9TRzbQbGKJ/6u6yNy5V",
+	"6IhKfYUlAGtnV92ND9vp4RMvpa2VK3xqUrb2nBVD5MH2gSaeI0KRjq9DvJYLt2kQfGN9lAqTWgl9y1lZ",
+	"yQI8h5CsilEwyzohzhj4oCcr+y/v2Ozo9TsExpq3dPmSKUXBt/SxU9BleY1aMmhbHM4l3Z4y1sJS2dVm",
+	"kYV5QSAY+3JL6QW5YYvYkrUezfs5AzerJ7AUKEvaldC0YDRZeYCbSJkyKjaLQhWVrkaE6ASFVh4b9HDz",
+	"FbKAsvPYLdyA+FvFSBzwLidyX6fQDrEn7YJjDVxbrt6OcNwCuY+5LPQbOmPboId8YMaVLlbfKGLjTdeh",
+	"eas93mZbZlcw5yYjYLmgWxzVW/jqRsXWzbwZiCeZAeIrqTeyF5ZryKYzI6G46YgF1yDEkAkDgZUacU9a",
+	"M01D4ZFJy/jPZEHyQs4KmqkueT111lo1JhHHqKUoJJGQ+gIKJkTkW1XKx1yTgk1ZoYiWD0ISuQxA88XU",
+	"hVuZP1xsZGSmOBdLWgguZmaOpJB5zsywdk9AwCYFo5dGwi4WKRtXEiiYy1MpLwmE4pg5UzbVF3KhYQRL",
+	"tbVLPHBIdy5sqESe0piZy/EANnVxyVYR+faSrVT1kY0jL6O61Fwu7eso8JsdqUtu1w35oHOZOjR6EJ4L",
+	"gBcg5cWKmaWBfTcpVqRYiAcYPL+Gorj4dgz1N4aZEsC1/DuAj3WJzt32OZA9teMBGNGPrJLj1JsuMQtY",
+	"yiIxR57RleWgOyihEqJl3Zw3XQAXwHU7fRRvIURkGezfgPxJsbooFqKWSLNBvUW25kJkuY31AuVpXJNv",
+	"IZQWxIalXKQQVCkzj94hTSFwg8vLW94XA8lzMWGln9PoU6FLnLU3JCwjNblG0EurtVQjWiUVcRUCVSsq",
+	"QBg3u6khnMeFnaawTnSkKndgFrYy8rVvIC3g3IxUudDzXhAGE8j1C8JgvkoK2mIj3Y0Eh4TReG5Eda6V",
+	"u4nmAiobkngn+pzRjyf4Xd+aC9yf63zWrDfWuyNKeQ6GcCpz+qh9WHJWua55hu66LnlfekhCQBV4kSvI",
+	"UYd4yToSwAU8L+Pe8FCMvuNGtKcMrtXWk27cyzKiYFfW9JYpAEQrczIYmlmza0V5GmISxLbvdGoeM7wO",
+	"A6NYtXkCUJcKSeTSfi4w7cc8snZFSLsEUh3LnAEXsonCFy5RODK8NLpkq4uc8qKhFLpzLfmAufDtGvpC",
+	"Q7Wb9XUuhNU2onGNH5E5SxPImbNCcsVQxpaQC8jg8ogaGGZLpEDyU6XCGD1oWXCtmSBcOIwo02SdXwN9",
+	"EVX1H/Mvt8YgDOwigjAw2Nzq69isn0NITGnUjepeQb1u82umbLmX0CC4wn2xVLG7nosTMzYg7tLSTE9o",
+	"csbGNpHyFpSnjsNbpUNAcE9ld7i025VUN99JYcnENrm72DTYawHCEhJl/Dy0eR68ILJIkNfeGjSWoNws",
+	"OuO6NgOjZnJvh4URZlYu4AAYJReGj2ZS3OAr2uyDOdE7ul52dXUjYWDFl7DgYbZiK2xQ4oO4R8/UWjq8",
+	"rNBsBrgnF1C97Ng2iICvw1Km+4bJFkcUAKvyR9Wct97SN2PkK7bcMWqiLBT3u9FqXLBDKw6qDWOdeDEW",
+	"d8a9LxNmccfAhTZbaDNu3dvY5nOw0l8L+C3/sOlqak5z5jJUkB8ZgUuW2VGEgY0Dk3soiQzFjsbkNjLI",
+	"udhdCEEJ7vamxVOmGw7yWyhRlfdco7Zi/TCo/ZidtzGNyqtsBeUgWJeSV7UALXICgxqJXngxgzA1FQla",
+	"OuzJ0EXCNdEF5e1ev/v3SOMAm3FqQ+xBpQpYsMVUlMGq5FiQiMaaX7EIMtdiKuAhTTIujDRItSzgEpoL",
+	"GbkKjVGIhp5ikTIS/bGgBpW4YEl0dC4m0igIkNCHif/A5IBuI/44gQ8nNsdSFX70xmqPZVEsXhRcr04h",
+	"ZtmjQ4+p4vHWCBRPxDPHiVfWKnWGvri0e4z7e3gwPCT/+38Nuvvd/gOsm1A5LZlIcsnB+Z2uynhd0Gtg",
+	"GeXK51rnIIYbXXTQsjxBaBwzpezA6KdRhCu1MFKndC5ofEAA6RbKGZ3NijIq6IxBAQvn1gaKmcqlB56q",
+	"ekmVBenHGoxxmDFN02AcfC8rKRdugn3LCVgEy+c4yaWke67GYOzPFry1AgTxHzc/AXJk3j5OU7l0E5or",
+	"vlBrFRTWPq9PU9ZStO80iGDt5ZaRE5ayTXv5Hn5r7KT+QbkT965Xamft7bX3vDdalm1fbVm0o90dR7tv",
+	"OtK10lRbThcSWDecLU3QO1499mJbGt+WoIHPmoDx37xkq9rwNgTLEuLVljmquOfyYyM4hcS7eSF6Rc1g",
+	"dcWvdcjGglVIJguN6hnoGmVYGizMDFpHDxxKCsHAJ1oHW/W4ZX7IGfbe9tiO8ySjAQrilmW8yODSVAPB",
+	"ao7fnChccs146iaRxYwKmyhy0XpQZnT/LW+Gxum13jSatCFsIVN2E47CO5vR0uZXbx8DX9o8CErO7diN",
+	"DucabhuAIuTLEo4OFAsFSeL1AUtIurEaYKu/bdHevmvmsqU4br4D9YGAnVxcGdnnIi/4FU8ZhKwBs6lm",
+	"WNZEqoyu0KYDVtyK3cEwzSnW9uQtogUN7KstiLDIlS4YzW46yPK9LWepbqZ78M6mIYzWb7b8rjDf7gHb",
+	"3nNZSR87ICbUSzlWoWTA7NV4b+/TXCp9vUdzvnc12MMkBie1oRyAxXPFVLocD4pmXVu8562zYC9gGW7c",
+	"GdfzxaQby2wPbdzzP+w/1sMJbNzUJWO5MwcMuj1Andc5EyffkydIeWqUoknI0bzuhVMBCLvn4rXwDIZG",
+	"aDanmWDxLQh0KbMojlCgccTJUuEJ6loZoWkaEko0nYEg1j0X5+K772rJa93vvjNrLizpwVSdyIA3Iktq",
+	"xJ6GEMVFI/1t7DLd/s//+J9GifmBQagionn05vXpGfGPOqqk/2idLER4d0t4OQQgkTun569Pz9zpm+nK",
+	"OoIKon1YQigsuqo5YcRlmoIf0sjEagyFBLGwWVlQIjOAZkIuZvPQwM2NCb9Sja+akQRjCUssKM+M9vvd",
+	"d/CDkWv39/cPAfvfnT0JXSBUxtOUY60yw1eYcHF36E9SXXIivPo2UL92qhgCIS9YzJXZhlHJ6CUTduon",
+	"UrgSujbcyRzlMQ5pw3rncomah9NOimJlYBM9PaOzqEtOmQBj9ITGl3CwJ9POS6rjeQSF3G2F7uJcoMzk",
+	"B+pBwCafEiHBP8tSxcBqZA034LZiVGD5sW+H/UFV1u0BVufC6V5Jwbw5DZ8jXJ8LN741Rrlhv93vDb2R",
+	"LCyggo45h6oOh1PuUYiw92VMok8Ynv9EJizEgj0hsX5K+7f56Tryb8Le1QBU+U8xfFV/XZXvookaQ0Hx",
+	"BoUk+mTngP9deGTkOjKIGtWvhq8cjbqDByFWZoPTlFPiUqZqi0MiFQG2VNognEiXvLEe/tJ37rTuBdIk",
+	"s4Ry12C/MP+HM8fn0RHWPV73ApOnYF+1TlFzSAazaoGBIZmsLD+3BYJqF9sKWyBBmodl4Tt3rDbxzl4w",
+	"y07d5dEVTUAQdG2iXgT3xO4P70OI+jJQXSmPiIarNpdpgndfS8LNrCelvKpCAqatcF0wMGsBrX2RWyev",
+	"LdTBBcmpuZFzppjyHXt2Q5BEjfe0DEeF6wPQs9VOanUGbD0/2USUh6PR/sMQiDNG91nfCYreg97wUZcc",
+	"u7T2Wk471iEcDg7DihCbnZaVns3F9LMyj86FkuB0sV+MevuGq9jBl3NZLzXYVtuLWHU6oZpOqGK1smg0",
+	"npcE1eX22yM3mAGMbz3glHnYd2QlOCj09Y3aiGgVeTAYB9ZtMJqkPGZCMU9IOM7NqjqDbm9NUFgul10K",
+	"P3dlMduz36q9FydPnr46fQrfXHsFIZy4YQQyFB/63T6+I3MmaM6DcbDf7XX3gxDqDILks9ddsjTtXAq5",
+	"FHu/Ly9V16ajXof13wAtOtTnyB0U/9pezpngSccV26Q2NN28ZkiJrYetWh7tfeLJNcSAegLab+0Wt+qV",
+	"vdZa3Ncf3OhVLkbjyWdNVy+CuzYbjL1XsBkTRkRgFwmarP+KqZy1977nWzdQeDBd//GzwLupRne1mku2",
+	"6phd+oson33W3I2C2S1TWpBLZ7G911mQ0exd9T3MDWbsMz2Q2D8H3BCYiOVKr3rSKVgiQFIE5ytopwWj",
+	"aG8B3jlL5YSmfmanYQEQiRlL5deeBQEBeQLhtqJrKS6fJMHYRvm84Eo/KbXPBiCb/uJ0VSo7oP1xu5t6",
+	"nVXPGt1W19d533ZLZG9Y9DfnV4UkEuyjjkJbGReA4JgfQAijzENC1aWtHlKva2CEd/CpqE2FmzEafkPN",
+	"21a/xfqKy5rRnoH2Ly4a/aFRq3bQ620pldBWIiG3YYZtJ+fe26un8e1eu6D5XWv5tnoCoD17DJ3clFRX",
+	"r375n1asZ4iH2PZZedh79YKF8FV/16/qJWHMp/u7fupVZwyD4eBw1++aJa4AEyzS7zizrWrre76AtDl/",
+	"0m91O/UHczkqA7ihjuVFddSCF0j1FIT2zJQXMgn91Nq5yN6nMhLheo+JpKPLBM3bsa+meBAGuVQt3Mnq",
+	"UOhEVJZPoX2nDE4Ap1jijBjOCguJ9UIuUReA6GY0bQAPk8KO5WpvHBn9wDw6F7b+ElMuz7OsfqwujWrp",
+	"9Lo4Zrm2BiycDgxlmECPMcl2MVCmGENG4XaLBJUbwZbnwiWqutrs780JRc6eFIVrKaew8eM3J5DUarQR",
+	"zJI1fxo11qxHsfTKqEFayjFacnyHud/2zyg8aDRxNh9qLVvOjEOo1YtgyVO2NDCyRqdvNYQhTG0R8+M3",
+	"J2gJcCPZOBIo+AqB7cmGUtIILu9gy/WigKTOhZlALkXZIBG8V4ooo8kmNjZZSfe1ljK14gmE4SlJplxw",
+	"NWcYuFssRBWaWLAr6BxABdbTwIVsljeeChvQZfOTyzy2xzJZ3ZILgX26Vpo0TZ0w5RXnub4t66myp6/X",
+	"C7sPesP26Egva9o67rvB7eiyVy3+X0SacW+7fFfW2zSf9XeerlkEEr4e7b7PliJPf0OW0nDzNJjKU2u1",
+	"sAhTv7Nz+hlsxav9sTGId3s9kfbKIDZkCldasEZtFWzBhnZ5r4rrudjvkYSuVFhJYv1er7K1WXmXRH6p",
+	"lAjMjxNG5jQ12lPGxUKbrzXbRYlxhVQ+W8KVV6xIab6jkOumvZuQW33dWqzLAuyrCPv3EWHvSCf/vpIv",
+	"+s3bpF+6RjHa6FP4hYRYbMpDDY0iBRWJzJwQAxFoLncIRKCyK86S1kpIudZGmDZbaysUHVlZVqZgcBHs",
+	"XEB5MCtS+mKRJdC2SAhVthnynAqilxJmKa8qOau1EYJA64lMVptJ2FuQ1WrBxbeF6XonqOvwxo/aWiO1",
+	"GAj6tySf04Kp+VrdeLZsqWTdiIJ2w3TwQedWf/Z6vcEtOmnv3vj11jJkM1J8c08WL1z6K3n/tybvvcPd",
+	"V+oqmBquMNj1s6oRwd9d6G3lJz9wCLK3hJR6yO+1MJNpUmtI99nS8N4n/MeFdUmgyr6tPp7fdM0Fcgki",
+	"BZL1qjDheuMn8u2wd/hg3Gj/1GA6/9WLuufirfkCSiA7tgXlNUCHtomDLujD5Stv4R4wfYN77Ka2Vltu",
+	"Vkz8emX9z6riyv+OVw8RhFBSlbx0Jy/k8gtIdOFmXGtp67ljX/OWNn3l3d7ara/upln30nzYkaI4h+MG",
+	"d2BVNGc9VyS0/cOXYG1DQ9/K3OzNt/qHetbPZ+u0pWPuNp6bKpnmDoqt/fZ6Y0rSV6nnq1L717lzTudy",
+	"6eWkee75L6TTLvTmhCpb70V5WWGQLOhng/mSyHokIVVeqTQGdjnBwjIqytoXucYCOX5G2ZoPp+npgVw+",
+	"S70MRMMyOrMKqU8ghta5z0PPZXAOYtGSXhoRyBX+hLZ75gsvzMzlzsF0IGU5547vQGqP3ddlx67k6Fws",
+	"111avOxyjE4kZ5U/F+fiJQV/VCmMlkl8NqzQ7ziFkMpZAcVcpKiKCVV+IfD7IGAbKWXHb05sBHM9eIMr",
+	"QtMlOLdg6i45ZVpz16W5JV9zTlXYCFnANM1wd0HxdJ2l3NX74nMT74qBg4xAO6Wpr+a7jFJIa3ZSP1UE",
+	"Ck9hifxUzo6I5vEl02R40O93y1xtL6jk1pp4Y8vX9bzQshDmfxpnrXymAqsFfmWzX91s/y+52SwlKsmn",
+	"9djvalGoij+2Cvt+W9aMmomQTcz4FRNVKBkkipTRfJpntoO84anAgCqPtU2khoBAMD0vFKvKhW71fT29",
+	"2iV+r1aNuq5/1WtSb4p+cwVpd9erwlsX1G1b14b11OvifsaiTmoZrFUn0GpR5BkXSVX8FGrKujwtW3WY",
+	"aNlY/E/Z/tXZo9WLYnD58+Tg1fLXXv48Hqnvp/8Yzo7Z4but2/rMKMOdKoV3Nx+0/Nwwx91rgG9dRVUO",
+	"uXUxg9Foh7UYngjebZJJkMlsyOWmmUFRr025Q/WUDfPaGV3r6Soi8aZFQFjUPSzilTVXFuDj8vuGtM0K",
+	"pKo9ytQ1zq/qT5QPcOTWehP/jgG7N+h5QG1B/tjoLvuC8bSW1t86punq5mhaW9P4azDt12Daz7K+QNGF",
+	"pjTGaGFTBL1srduIYntTW1p9kzxWrBCDCftIY52urBhl89RRCOPC5SoWVChq60ZM2IwKSI4ruGZHEMwI",
+	"IxkRgBYKYzKh51n12bmA5EMjwLngAYXZZ+DE6ZIfGcvdXcJ6OZiJS5Ur3j0GYQPTNJwhpsxmNJ/M5RJ+",
+	"TaWYnQs6k2WAQ+hXqzWUhosFpoQXZSDsknKY2r3mQrusGMMVVqqEzGDsBQITbXMz0aSqcn+DuOm1vtGS",
+	"zCREYBQyg8zgKKWaKY09SOx6wNUmIJ25rNU4YTPuW4EsD8PTcQa0S5brvyRlwzrwyjRKb/GAIVW3irKu",
+	"ZMuSzKftLNZP4xj4WRy9liyOfwmjYqJh73FxwIItfWuP055+++BaDNjSZFgFPjienr5cXb3/5U86fT5Z",
+	"TfKrFU97+0+yd3l69uvjVz//8vJZZ/kyW71OTntvH/2Yx89e/HLwezZ6WQw+nvHFmfrzh1Hx5o83xz8B",
+	"NcppoW/DPwF/78RC7ZcbgjlcXwO/0YPPTtHgh5f0KxP92zDR/s4LNcd/VvAsY8m/Fft9Bk1D7sh+oUTi",
+	"ds7rtdSCOr9QCNYa0y0DRvWFRLaWwSbGzDU2AoBi6IY1jcklWxHI+wxdLaJz0VZ8q1kaJ2xL3fEKkYT1",
+	"WkI20R+sMDZRZU6VrR55LuRS+On+4xZDPzLlmp0fH1UOC8Vnwvo2wrb8dfBOvKEzpmyjF9AVbUg1maws",
+	"NemSsjS+C8rOaMIqN02Vm+LV6MgwG8X8z/U+gPlQXOAiThcJs5F46r90sWCRc+vQVEmoi6JI1IwbjcKy",
+	"cnmZfe+HQ3qZeiHJC35FNTsX5ssQ4GFQx3t1/RhpknSkUN8QhS4S9AJFTMTFCtAQWj10yVNzdKDNlLVR",
+	"yqhVwpWR2Gwvrs35KR+xhDHWTt9ZxNlVmd0o2KB9oiqx3iY44FT3JcwUVW+FXfJPzV3eJf20f2P6abgp",
+	"cKKGRL6/z+IMXKNN62tgb/tSrRCyVkL//jT4etNw/1QNaisJRptSTLp/acjrxPDbJwxwfUT7ycNkwDrD",
+	"fjzqDOP9YecRHY06k0mPDuPpIT2IB4Grxo8l4aB/7YSlwVgs0tSD8ZXkMVNjQwHM5VhMUh5bJ9qH2+dZ",
+	"Vf2Fttolym4bXw0TXw0T9xEWsrke56YqjK1VONvqJ95UR3QtLs9Wh3S14BwrNawe/7WbkIYSF1CiLYkU",
+	"9TYVMk3Q27HIDRfo93olCVZ0ZcUTaIQjpygWLev9B6CDa61VTRkRey68RjVlN4dLxnIU+gzBtyo/15Bm",
+	"Udkp5JQMej0spsjQQeYaV3XJK2nHq9pkudYktohWrb9UNSWU7fLaabkGK2O/whLNJAgjttckNSzH/C/l",
+	"U4beu5NaN5dzUXJw17uj7HoFhg5sHON1tsC4F2xEE4H0dcoE+gLdK3RGuWjGdGDIYMG19+hbrwfJg6NG",
+	"16CET6cljJfWVDJnaWLWLJSrGGUGsa1oH1RpvRwTxp0MOa6LzYj/sCLsXQUYgiKqK1voglfc0ZQ4gNxd",
+	"09WW7klGAZgwVJTHaDhbVwJaCvBidJK9vOfC3l4XBlTKoFBh1qoGtd+cJgBCcW1xXJGE5ZAbJAU0QMuo",
+	"jsbmxQ6JoFFSBJjEUlQH5JREPzw9I66OoZ0vCst6c3tuobaWk8L4r/oHHVxR1CVe3bJzQcweQtvMIS+Y",
+	"AlUjquXSRKAWgHGMeNWrodSWfdGrTGmk6IzpuUxUhBXpCImMdM6SC9dqFEumRzaUzDW1sEFoq7KIfs6y",
+	"6IgcG5jYvsNVkV1eEJ4oQlPDrgF22FxqC/CakMPj94C1TnEjHBraVa2N/LpYkefml2+UmyXJuCjngU55",
+	"tOap9Ct4KtDCrEgKxZ5+X6LgzwzMUOTTS0nenh6j4mcA/vvyUkWVsgbmVj4TVBuqZu6ggtJ8ZjiZw15p",
+	"OoseuL5jXCv/CuL2rCaNVmS/mwEWErLV1vhsjvXobEUV0OJIVK/+jRbqqB5RAZvyeiU4Dd6emMMin78Z",
+	"wJ/KrOovBpNl6MYT2EerUnpimTC/mWBpoeZ6XCoA0Xp0exT6wDgX0cbi6W37qv2+bjUoQdMUAuy1iDaU",
+	"6I0a5oQGiK3Q0Log+5OjbK6jRA2wreQu2ipsRGFFNW3EObDvVBoVWktbu/cbdS5c/Sq4l60HG5Joa0nk",
+	"CP2yZt0VjHappRxtVsZdP6ENyvidUxvvXHAC+uE1shpdOpOyFM8lpfp6Xum6dx31fCWN5rltPx0IKS6g",
+	"nWbZ2sHrUxS8Wj7KfhrEZ6PV28v+P/98cfDxTTJ8rv7xcPZ4enjM3gVhAJgEoymv+Y0v4X4otbkJT1PU",
+	"TT4FMU3TCY0v4avf6RVF2XFMU1bob/sPjGJlayOaI6GpK8S5F0/MkP4yf8kPfsrO9pcvLt8mh/8Uz5vB",
+	"L5XOjkPBAuwT87+UKRXcQZ2sN5r8InGeLQjwWlS9+rCSJ5YI1fiHDTquR8Lahly/fXJKdxnlUnab87q5",
+	"uZZsu5x/1RXtN9cUNihbmwZVG9K1tjtl71CMIPV7MwppabGf16YlmTGrdF9/MCd4q63sgCNtW7GidW0j",
+	"DnN/632o7cP/AZtOlZZbZ2M24uhCQVoUtB9B/lwsjHRcEDNDoohFj5CoBTavrK4HWFmppl28Q38puMuu",
+	"i3Za28+3ZVL7sISLe1qK2RTKfBgu3zcTDUYjo3wYGmQobdmose1obSdB72Q/5+bivWixBTX63rV0rPOC",
+	"LKvU+6/2oL9X2PPd8qP/9WHP/xkJ2o1+P+F6/HRYe329r1HDeHXmupeW0j42L7bOqryQySIGIukelYWS",
+	"N1q0yr5K9QefVVD21AyxXui1qWN7kzZ/uuP0qHH9YIa4eXosalvrEvOlZmzdai3V9fPLEm4ff6/WzedL",
+	"z1Vv3fVXzbX3qfrjXmB6c8RPZebZecEoY3SqJpT3Bp6meauOdM1f73jF3tphTmGU+joSGbtJ54ymev6n",
+	"/cvvSmOfYJX2zn637xdht4/bHq1oltYf7X0yYv+1fQgVHGBCoMgWAq0uZBtsgD5r86aqt3zplvXp91oS",
+	"63+RC0dYsacdJbHMV2UnvLJxjAuXg/4bLFVs6eKQ6sXvsfsOaCwFpxOr+sxLt4KLB693ZFjrDnkC3Rdc",
+	"STlCCZimsN0HR1PwcLjfNXLMh5IhNDf3xJlsN4dt1Gy+pRHHqePfKPKyFqNBrgaVNTLrepGCoNttSFmp",
+	"OU7AlD1hK2krepcm706ZFNIMf6j3yq51IbOxMtDaA8x33prK5kQb4eJs4Z55fINZHI2vtta/gY+z/vjN",
+	"KrkUAKRWCKHdr2U1x17zICy0mtF4zkXD5F5GwqDjQFOjO9lmO0bxuGIFn66as8JlbZn01OVwe30h8AIY",
+	"GZBMaEpF7DYPZS+uuJKF8ofOwdDwfwMAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -160,6 +160,7 @@ type Caller struct {
 	ClientID  string     // the client the token was issued to; "" if the token does not say
 	Rights    rights.Set // what the token allows on the management API
 	ExpiresAt time.Time
+	TokenID   string // jti of a token that Roster issued to a client; else ""
 	Issuer    string // who vouches for it: "" for Roster, Operator, or the URL of an outside issuer
 }
 

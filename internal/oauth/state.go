@@ -22,3 +22,31 @@ type ClientState struct {
 	Reason    string     // for people; may be empty
 	ChangedAt *time.Time // nil: it never was in another one
 }
+
+// TokenEnds tells which tokens of a client for an audience are dead. Every
+// deed that ends tokens raises Generation, so that no clock decides whether a
+// token was issued before it or after.
+type TokenEnds struct {
+	Generation int64            // that tokens carry which are issued now
+	NotBefore  time.Time        // of the last deed; zero for none
+	Spared     map[string]int64 // by jti, tokens that live on up to that generation
+}
+
+// IssuedToken is what TokenEnds asks of a token.
+type IssuedToken struct {
+	ID         string // its jti
+	Generation *int64 // nil for a token of a release before 1.1.0
+	IssuedAt   time.Time
+}
+
+// Dead reports whether a token was ended. One without a generation is taken for
+// older than a deed in the same second.
+func (e TokenEnds) Dead(t IssuedToken) bool {
+	switch spared, ok := e.Spared[t.ID]; {
+	case ok && spared >= e.Generation:
+		return false
+	case t.Generation != nil:
+		return *t.Generation < e.Generation
+	}
+	return e.Generation > 0 && t.IssuedAt.Unix() <= e.NotBefore.Unix()
+}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -14,6 +15,14 @@ type Authentication struct {
 	Client      oauth.Client
 	Secrets     []oauth.ClientSecret // live ones, newest first; ID and MAC only
 	Credentials []oauth.Credential   // that its private_key_jwt slot uses; nil unless asked for
+
+	generations map[string]int64 // see Generation
+}
+
+// Generation is what a token for an audience carries, as it was before the
+// client proved itself: whatever has ended tokens since ends this one too.
+func (a *Authentication) Generation(audience string) int64 {
+	return a.generations[""] + a.generations[audience]
 }
 
 // Authentication reads what the client with that OAuth identifier can prove
@@ -21,24 +30,33 @@ type Authentication struct {
 // costs what others do: the global client is read in its place, and not returned.
 // So does that of a client which is not active: its identifier and state come
 // along with the NotFound error, for the audit trail alone.
-func (r reader) Authentication(ctx context.Context, clientID string, keys bool, now time.Time) (Authentication, error) {
+func (r reader) Authentication(ctx context.Context, clientID string, audiences []string, keys bool, now time.Time) (Authentication, error) {
 	var asleep oauth.State
 	a, err := one(ctx, r, "client", func(row pgx.CollectableRow) (Authentication, error) {
 		var a Authentication
 		var ids []string
 		var macs [][]byte
-		err := scanClientInto(row, &a.Client, &ids, &macs, &asleep)
+		var ended []string
+		var generations []int64
+		err := scanClientInto(row, &a.Client, &ids, &macs, &asleep, &ended, &generations)
+		a.generations = map[string]int64{}
+		for i, audience := range ended {
+			a.generations[audience] = generations[i]
+		}
 		for i := range ids {
 			a.Secrets = append(a.Secrets, oauth.ClientSecret{ID: ids[i], MAC: macs[i]})
 		}
 		return a, err
-	}, "SELECT "+clientColumns+`, l.ids, l.macs, coalesce(asked.state, '') FROM clients c`+newestSecret+`
+	}, "SELECT "+clientColumns+`, l.ids, l.macs, coalesce(asked.state, ''), e.audiences, e.generations FROM clients c`+newestSecret+`
 		CROSS JOIN LATERAL (
 			SELECT coalesce(array_agg(id::text ORDER BY created_at DESC, id DESC), '{}') ids,
 				coalesce(array_agg(mac ORDER BY created_at DESC, id DESC), '{}') macs
 			FROM client_secrets WHERE client = c.id AND (expires_at IS NULL OR expires_at > $2)) l
+		CROSS JOIN LATERAL (
+			SELECT coalesce(array_agg(audience), '{}') audiences, coalesce(array_agg(generation), '{}') generations
+			FROM (`+strings.NewReplacer("$2", "$3").Replace(endsOf)+`) one) e
 		LEFT JOIN clients asked ON asked.client_id = $1 AND asked.state <> 'active'
-		WHERE c.id = coalesce((SELECT id FROM clients WHERE client_id = $1 AND state = 'active'), (SELECT id FROM clients WHERE is_global LIMIT 1))`, clientID, now)
+		WHERE c.id = coalesce((SELECT id FROM clients WHERE client_id = $1 AND state = 'active'), (SELECT id FROM clients WHERE is_global LIMIT 1))`, clientID, now, audiences)
 	if err != nil {
 		return a, err
 	}

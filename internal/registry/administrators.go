@@ -61,7 +61,7 @@ func (r *Registry) keepGrantee(ctx context.Context, tx *postgres.Tx, was oauth.C
 // canAuthenticate reports whether a client is active and can get tokens.
 func (r *Registry) canAuthenticate(ctx context.Context, tx *postgres.Tx, clientID string) (bool, error) {
 	now := r.now()
-	auth, err := tx.Authentication(ctx, clientID, true, now)
+	auth, err := tx.Authentication(ctx, clientID, nil, true, now)
 	if oauth.KindOf(err) == oauth.NotFound { // or not active
 		return false, nil
 	}

@@ -42,11 +42,6 @@ func (r *Registry) recordChanges(ctx context.Context, tx *postgres.Tx, action, k
 	if !postgres.Unchanging(action) {
 		tx.AtEnd(func() { r.Changes.Tell(changed(e)) })
 	}
-	_, class := diff[oauth.MemberFirstParty] // which default grants a client has
-	_, state := diff["state"]
-	if kind == "client_grant" || kind == "client" && (action == "client.deleted" || class || state) {
-		tx.AtEnd(r.ForgetCallers)
-	}
 }
 
 // changed returns what e says of what has changed, as others read it.
@@ -132,5 +127,6 @@ func (r *Registry) keepAudit(ctx context.Context) error {
 
 // ForgetExpired removes what is of no use any more.
 func (r *Registry) ForgetExpired(ctx context.Context) error {
-	return errors.Join(r.keepAudit(ctx), r.store.TrimAssertions(ctx, r.now()), r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))
+	return errors.Join(r.keepAudit(ctx), r.store.TrimAssertions(ctx, r.now()), r.store.TrimSpared(ctx, r.now()),
+		r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))
 }

@@ -82,7 +82,7 @@ func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
 		PublicURL: config.PublicURL, Issuer: config.Issuer(), Audience: config.ManagementAudience(), Tenant: config.Tenant,
 		Issuers: config.Issuers, Now: config.Now, Certificate: config.Management.Certificate, PrivateKey: config.Management.PrivateKey,
 		ManagementTTL: config.ManagementTokenTTL,
-		Record:        r.record, Event: r.event,
+		Record:        r.record, Event: r.event, Changes: r.Changes,
 	})
 	return r
 }

@@ -47,6 +47,9 @@ func (r *Registry) replaceSecret(ctx context.Context, tx *postgres.Tx, c *oauth.
 			live = live[1:]
 		}
 	}
+	if len(live) > 0 && *grace <= 0 {
+		r.endTokens(ctx, tx, *c)
+	}
 	for _, old := range live {
 		tx.RetireSecret(old.ID, now)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/rights"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 var globalStaysActive = &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The global client is always active."}
@@ -88,4 +89,37 @@ func (r *Registry) ListedClients(ctx context.Context, q postgres.ClientQuery) ([
 // CountStates counts the clients in each state.
 func (r *Registry) CountStates(ctx context.Context) (map[oauth.State]int, error) {
 	return r.store.CountStates(ctx)
+}
+
+// endTokens ends all tokens of a client whose secret was replaced at once, but
+// for the one that asks for it, so that a tool which rotates its own secret
+// finishes its run.
+func (r *Registry) endTokens(ctx context.Context, tx *postgres.Tx, c oauth.Client) {
+	tx.EndTokens(c.ClientID, "", r.now())
+	if caller := oauth.OriginOf(ctx).Caller; caller != nil && caller.TokenID != "" && caller.ClientID == c.ClientID {
+		tx.SpareToken(caller.TokenID, c.ClientID, r.ManagementAudience(), caller.ExpiresAt)
+	}
+}
+
+// EndTokens ends the tokens that a client has now: those for an API, or all
+// where audience is "".
+func (r *Registry) EndTokens(ctx context.Context, ref oauth.ClientRef, audience string) error {
+	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+		c, err := tx.LockClient(ctx, ref)
+		if err != nil {
+			return err
+		}
+		what := jsondoc.Object{}
+		if audience != "" {
+			api, err := tx.ResourceServer(ctx, tokens.Spellings(audience)...)
+			if err != nil {
+				return err
+			}
+			audience = api.Identifier
+			what["audience"] = jsondoc.Must(audience)
+		}
+		tx.EndTokens(c.ClientID, audience, r.now())
+		r.record(ctx, tx, "client.tokens_ended", "client", c.ClientID, nil, what)
+		return nil
+	})
 }

@@ -3,51 +3,71 @@ package tokens
 import (
 	"context"
 	"slices"
-	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/rosterhq/roster/internal/changefeed"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 )
 
-// RevocationBound is how long a management token can still be used after its
-// client was deleted, or has lost a scope or the grant.
-const RevocationBound = 5 * time.Second
+// RevocationBound is how long a token can still be used on the management API
+// after its client was deleted or switched off, has lost a scope or the grant, or
+// after its tokens were ended: on every instance, from the commit on.
+const RevocationBound = changefeed.Bound
 
 // maxCallers bounds how many clients' rights are remembered at a time.
 const maxCallers = 10_000
 
-// standing is what a client is granted on the management API at a moment; nil
-// scopes for nothing, because there is no such client or grant.
+// standing is what a client is granted on the management API; nil scopes for
+// nothing, because there is no such client or grant.
 type standing struct {
 	scopes []string
-	at     time.Time
+	ends   oauth.TokenEnds
 }
 
-func newCallers() *lru.Cache[string, standing] {
-	c, err := lru.New[string, standing](maxCallers)
+func newCallers(feed *changefeed.Feed) *lru.Cache[string, standing] {
+	callers, err := lru.New[string, standing](maxCallers)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
-	return c
+	feed.Subscribe(func(list []postgres.Change) {
+		for _, c := range list {
+			switch {
+			case movesAll(c):
+				callers.Purge()
+			case c.Kind == "client":
+				callers.Remove(c.Client)
+			}
+		}
+	})
+	return callers
 }
 
-// ForgetCallers has every client's rights read again.
-func (r *Tokens) ForgetCallers() { r.callers.Purge() }
+// movesAll reports whether a change may touch the rights of any client.
+func movesAll(c postgres.Change) bool {
+	return c.Kind == "" || c.Kind == "client_grant" || c.Kind == "resource_server"
+}
 
 // stillGranted cuts the scopes of a client's token down to what the client is
 // granted now, or within RevocationBound. ok is false when that is nothing at
-// all: the client or its grant is gone.
-func (r *Tokens) stillGranted(ctx context.Context, clientID string, scopes []string) (left []string, ok bool, err error) {
+// all, or the token was ended.
+func (r *Tokens) stillGranted(ctx context.Context, clientID string, scopes []string, t oauth.IssuedToken) (left []string, ok bool, err error) {
 	known, found := r.callers.Get(clientID)
-	if age := r.config.Now().Sub(known.at); !found || age > RevocationBound || age < 0 {
-		known = standing{at: r.config.Now()}
-		if known.scopes, err = r.managementScopes(ctx, clientID); err != nil {
+	if !found || !r.config.Changes.Proven() {
+		mark := r.config.Changes.Mark()
+		if known.ends, err = r.store.TokenEnds(ctx, clientID, r.config.Audience); err == nil {
+			known.scopes, err = r.managementScopes(ctx, clientID)
+		}
+		if err != nil {
 			return nil, false, err
 		}
 		r.callers.Add(clientID, known)
+		if r.config.Changes.Since(mark, func(c postgres.Change) bool { return movesAll(c) || c.Kind == "client" && c.Client == clientID }) {
+			r.callers.Remove(clientID)
+		}
 	}
-	if known.scopes == nil {
+	if known.scopes == nil || known.ends.Dead(t) {
 		return nil, false, nil
 	}
 	return slices.DeleteFunc(scopes, func(s string) bool { return !slices.Contains(known.scopes, s) }), true, nil

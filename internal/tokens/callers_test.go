@@ -1,57 +1,119 @@
 package tokens_test
 
 import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/internal/postgrestest"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/internal/tokens"
 )
 
-func TestManagementTokensEndWithTheirGrant(t *testing.T) {
-	t.Parallel()
-	s := servertest.New(t)
-	config := s.Registry.Config
-	other := registry.New(postgres.New(s.Serving), s.Keys, config) // an instance that hears of nothing
+// accepts reports whether an instance accepts a token for a scope.
+func accepts(t *testing.T, r *registry.Registry, token string) bool {
+	t.Helper()
+	caller, err := r.VerifyToken(t.Context(), token)
+	if err != nil && oauth.KindOf(err) != oauth.Unauthenticated {
+		t.Fatal(err)
+	}
+	return err == nil && caller.Has("read:clients")
+}
 
-	token := s.Token("read:clients", "update:clients")
-	may := func(r *registry.Registry, scope string) bool {
-		t.Helper()
-		caller, err := r.VerifyToken(t.Context(), token)
-		if err != nil && oauth.KindOf(err) != oauth.Unauthenticated {
+// TestEveryWayOfEndingIsSeenWithinTheBound has two instances remember what they
+// know of callers while a third makes the changes, and the connections over which
+// they follow it are cut at random. No instance may accept a token that was ended
+// longer ago than the bound, counted from the commit.
+func TestEveryWayOfEndingIsSeenWithinTheBound(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t) // makes the changes
+	address := s.Pool.Config().ConnString()
+	ctx, stop := context.WithCancel(t.Context())
+	var running sync.WaitGroup
+	defer running.Wait()
+	defer stop()
+	var both []*registry.Registry
+	for range 2 {
+		reader, err := postgres.Open(ctx, postgres.Options{Address: func() (string, error) { return postgrestest.Runtime(t, address), nil }, Connections: 1})
+		if err != nil {
 			t.Fatal(err)
 		}
-		return err == nil && caller.Has(scope)
+		t.Cleanup(reader.Close)
+		r := registry.New(postgres.New(s.Serving), s.Keys, s.Registry.Config)
+		running.Go(func() { r.Changes.Run(ctx, postgres.New(reader), slog.New(slog.DiscardHandler)) })
+		both = append(both, r)
 	}
-	if !may(s.Registry, "read:clients") || !may(other, "update:clients") {
-		t.Fatal("the token is no good to begin with")
-	}
-	var clients []map[string]any
-	s.Do(s.Admin, "GET", "/api/v2/clients?fields=client_id,name&is_global=false", nil).Want(http.StatusOK).Decode(&clients)
-	id := clients[0]["client_id"].(string)
-	var grants []map[string]any
-	s.Do(s.Admin, "GET", "/api/v2/client-grants?client_id="+id, nil).Want(http.StatusOK).Decode(&grants)
-
-	s.Do(s.Admin, "PATCH", "/api/v2/client-grants/"+grants[0]["id"].(string), map[string]any{"scope": []string{"read:clients"}}).Want(http.StatusOK)
-	if may(s.Registry, "update:clients") || !may(s.Registry, "read:clients") {
-		t.Error("a scope that was taken away counts, or one that was not does not")
-	}
-	s.Clock.Pass(tokens.RevocationBound + time.Millisecond)
-	if may(other, "update:clients") || !may(other, "read:clients") {
-		t.Error("after the bound another instance takes a scope that was taken away, or refuses one that was not")
-	}
-
-	s.Do(s.Admin, "DELETE", "/api/v2/clients/"+id, nil).Want(http.StatusNoContent)
-	if may(s.Registry, "read:clients") {
-		t.Error("the token of a deleted client is good")
-	}
-	s.Clock.Pass(tokens.RevocationBound + time.Millisecond)
-	if may(other, "read:clients") {
-		t.Error("after the bound the token of a deleted client is good at another instance")
+	cutter := postgrestest.Open(t, postgrestest.Superuser(t, address))
+	path := func(id string) string { return "/api/roster/v1/clients/" + id }
+	for _, way := range []struct {
+		name string
+		end  func(id, grant string) servertest.Response
+	}{
+		{"a narrowed grant", func(id, grant string) servertest.Response {
+			return s.Do(s.Admin, "PATCH", "/api/v2/client-grants/"+grant, map[string]any{"scope": []string{}})
+		}},
+		{"a removed grant", func(id, grant string) servertest.Response {
+			return s.Do(s.Admin, "DELETE", "/api/v2/client-grants/"+grant, nil)
+		}},
+		{"disabling", func(id, grant string) servertest.Response {
+			return s.Do(s.Admin, "PUT", path(id)+"/state", map[string]any{"state": "disabled"})
+		}},
+		{"ending tokens", func(id, grant string) servertest.Response {
+			return s.Do(s.Admin, "POST", path(id)+"/end-tokens", map[string]any{})
+		}},
+		{"a rotation without grace", func(id, grant string) servertest.Response {
+			return s.Do(s.Admin, "POST", path(id)+"/secrets?grace_seconds=0", nil)
+		}},
+		{"deletion", func(id, grant string) servertest.Response {
+			return s.Do(s.Admin, "DELETE", "/api/v2/clients/"+id, nil)
+		}},
+	} {
+		for _, cut := range []bool{false, true} {
+			token := s.Token("read:clients")
+			caller, err := s.Registry.VerifyToken(ctx, token)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var grants []map[string]any
+			s.Do(s.Admin, "GET", "/api/v2/client-grants?client_id="+caller.ClientID, nil).Want(http.StatusOK).Decode(&grants)
+			for _, r := range both {
+				servertest.Eventually(t, "the reader proves itself", r.Changes.Proven)
+				if !accepts(t, r, token) {
+					t.Fatal("the token is refused to begin with")
+				}
+			}
+			if cut {
+				time.AfterFunc(time.Duration(rand.IntN(300))*time.Millisecond, func() {
+					_, _ = cutter.Exec(ctx, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+						WHERE datname = current_database() AND query LIKE '%pg_current_snapshot%' AND pid <> pg_backend_pid()`)
+				})
+			}
+			if r := way.end(caller.ClientID, grants[0]["id"].(string)); r.Status > 299 {
+				t.Fatalf("%s: %d: %s", way.name, r.Status, r.Body)
+			}
+			committed := time.Now() // or a little before
+			if accepts(t, s.Registry, token) {
+				t.Errorf("%s: the instance that did it accepts the token", way.name)
+			}
+			var took [2]time.Duration
+			for n, r := range both {
+				for asked := time.Now(); accepts(t, r, token); asked = time.Now() {
+					if late := asked.Sub(committed); late > tokens.RevocationBound {
+						t.Fatalf("%s, cut %v: an instance accepts the token %v after the commit", way.name, cut, late)
+					}
+					time.Sleep(time.Millisecond)
+				}
+				took[n] = time.Since(committed)
+			}
+			t.Logf("%s, cut %v: refused after %v and %v", way.name, cut, took[0], took[1])
+		}
 	}
 	s.Do(s.Admin, "GET", "/api/v2/clients", nil).Want(http.StatusOK) // an operator's token has no client
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	lru "github.com/hashicorp/golang-lru/v2"
 
+	"github.com/rosterhq/roster/internal/changefeed"
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -36,6 +37,7 @@ type Config struct {
 
 	Issuers *issuers.Set // outside issuers whose tokens are accepted; nil: none
 	Now     func() time.Time
+	Changes *changefeed.Feed
 
 	Certificate func(*x509.Certificate) (json.RawMessage, error) // writes the tenant's certificate as it is kept
 	PrivateKey  func(*rsa.PrivateKey) string                     // writes the key of that certificate
@@ -63,7 +65,7 @@ type Tokens struct {
 
 // New returns Tokens over store whose secrets are sealed with keys.
 func New(store *postgres.Store, keys *seal.Live, config Config) *Tokens {
-	return &Tokens{config: config, store: store, keys: keys, callers: newCallers()}
+	return &Tokens{config: config, store: store, keys: keys, callers: newCallers(config.Changes)}
 }
 
 // now is the time to store: UTC, in the precision that Postgres keeps.

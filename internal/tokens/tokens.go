@@ -1,8 +1,10 @@
 package tokens
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -48,7 +50,7 @@ func (r *Tokens) IssueToken(ctx context.Context, req Request) (Token, error) {
 		r.tokenRefused(ctx, auth.Client, false, err)
 		return Token{}, err
 	}
-	t, err := r.issue(ctx, auth.Client, req)
+	t, err := r.issue(ctx, auth, req)
 	if err != nil {
 		r.tokenRefused(ctx, auth.Client, true, err)
 	}
@@ -56,7 +58,8 @@ func (r *Tokens) IssueToken(ctx context.Context, req Request) (Token, error) {
 }
 
 // issue makes the token that a client which has proved itself asks for.
-func (r *Tokens) issue(ctx context.Context, c oauth.Client, req Request) (Token, error) {
+func (r *Tokens) issue(ctx context.Context, auth postgres.Authentication, req Request) (Token, error) {
+	c := auth.Client
 	meta, err := c.Metadata()
 	if err != nil {
 		return Token{}, err
@@ -80,7 +83,7 @@ func (r *Tokens) issue(ctx context.Context, c oauth.Client, req Request) (Token,
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := r.mint(ctx, api, terms, clientGrant, c.ClientID, scope, lifetime)
+	t, err := r.mint(ctx, api, terms, clientGrant, c.ClientID, auth.Generation(api.Identifier), scope, lifetime)
 	if err != nil {
 		return Token{}, err
 	}
@@ -175,8 +178,9 @@ const (
 // mint signs a token for an API (RFC 9068 §2.2, with the claims that Auth0's
 // clients look for beside them).
 //
-// grantType is how the token came about: clientGrant or operatorGrant.
-func (r *Tokens) mint(ctx context.Context, api oauth.ResourceServer, terms oauth.APITerms, grantType, clientID string, scope []string, lifetime int) (Token, error) {
+// grantType is how the token came about: clientGrant or operatorGrant. A client's
+// token carries its generation in its jti, see oauth.TokenEnds.
+func (r *Tokens) mint(ctx context.Context, api oauth.ResourceServer, terms oauth.APITerms, grantType, clientID string, generation int64, scope []string, lifetime int) (Token, error) {
 	alg := jose.SignatureAlgorithm(terms.SigningAlg)
 	var secret oauth.Secret
 	var err error
@@ -186,7 +190,7 @@ func (r *Tokens) mint(ctx context.Context, api oauth.ResourceServer, terms oauth
 		}
 	}
 	now := r.config.Now().Unix()
-	t := Token{ID: uuid.NewString(), ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
+	t := Token{ID: tokenID(grantType, generation), ExpiresIn: lifetime, Scope: strings.Join(scope, " ")}
 	subject := tokenSubject(clientID)
 	if grantType == operatorGrant { // whom no client can be taken for
 		subject = clientID
@@ -204,6 +208,31 @@ func (r *Tokens) mint(ctx context.Context, api oauth.ResourceServer, terms oauth
 	text, err := r.sign(ctx, alg, secret, claims)
 	t.AccessToken = oauth.NewSecret(text)
 	return t, err
+}
+
+// tokenID returns a jti: of a client's token a uuid of version 8, which begins
+// with the token's generation, else a random one.
+func tokenID(grantType string, generation int64) string {
+	id := uuid.New()
+	if grantType == clientGrant {
+		var number [8]byte
+		binary.BigEndian.PutUint64(number[:], uint64(generation))
+		copy(id[:6], number[2:])
+		id[6] = 8<<4 | id[6]&0x0f
+	}
+	return id.String()
+}
+
+// generationOf returns the generation in a jti; nil where there is none: the token
+// is of a release before 1.1.0.
+func generationOf(jti string) *int64 {
+	id, err := uuid.Parse(jti)
+	if err != nil || id.Version() != 8 {
+		return nil
+	}
+	var number [8]byte
+	copy(number[2:], id[:6])
+	return new(int64(binary.BigEndian.Uint64(number[:])))
 }
 
 // tokenSubject is the sub of tokens that a client gets for itself.
@@ -230,7 +259,7 @@ func (r *Tokens) authenticate(ctx context.Context, req Request) (postgres.Authen
 	if req.Assertion != "" {
 		return r.authenticateAssertion(ctx, req)
 	}
-	auth, err := r.store.Authentication(ctx, req.ClientID, false, r.now())
+	auth, err := r.store.Authentication(ctx, req.ClientID, Spellings(cmp.Or(req.Audience, r.config.Audience)), false, r.now())
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
 	}
@@ -272,7 +301,7 @@ func (r *Tokens) authenticateAssertion(ctx context.Context, req Request) (postgr
 	if req.ClientID != "" && req.ClientID != a.ClientID() {
 		return postgres.Authentication{}, tokenError(oauth.Unauthenticated, oauth.InvalidClient, "The client assertion is of another client than client_id.")
 	}
-	auth, err := r.store.Authentication(ctx, a.ClientID(), true, r.now())
+	auth, err := r.store.Authentication(ctx, a.ClientID(), Spellings(cmp.Or(req.Audience, r.config.Audience)), true, r.now())
 	if err != nil && oauth.KindOf(err) != oauth.NotFound {
 		return auth, err
 	}
@@ -342,6 +371,8 @@ func (r *Tokens) VerifyToken(ctx context.Context, token string) (*oauth.Caller, 
 		Subject  string `json:"sub"`
 		Audience string `json:"aud"`
 		Expires  int64  `json:"exp"`
+		Issued   int64  `json:"iat"`
+		ID       string `json:"jti"`
 		ClientID string `json:"client_id"`
 		Scope    string `json:"scope"`
 
@@ -357,14 +388,15 @@ func (r *Tokens) VerifyToken(ctx context.Context, token string) (*oauth.Caller, 
 	if claims.GrantType == operatorGrant {
 		caller.Issuer = oauth.Operator
 	} else {
-		left, ok, err := r.stillGranted(ctx, claims.ClientID, scopes)
+		left, ok, err := r.stillGranted(ctx, claims.ClientID, scopes,
+			oauth.IssuedToken{ID: claims.ID, Generation: generationOf(claims.ID), IssuedAt: time.Unix(claims.Issued, 0)})
 		if err != nil {
 			return nil, err
 		}
 		if !ok {
 			return nil, ErrInvalidToken
 		}
-		scopes, caller.ClientID = left, claims.ClientID
+		scopes, caller.ClientID, caller.TokenID = left, claims.ClientID, claims.ID
 	}
 	caller.Rights = rights.Of(scopes...)
 	return &caller, nil
@@ -381,7 +413,7 @@ func (r *Tokens) MintManagementToken(ctx context.Context, subject string, lifeti
 	if err != nil {
 		return Token{}, err
 	}
-	t, err := r.mint(ctx, api, terms, operatorGrant, subject, terms.ScopeValues(), int(lifetime.Seconds()))
+	t, err := r.mint(ctx, api, terms, operatorGrant, subject, 0, terms.ScopeValues(), int(lifetime.Seconds()))
 	if err != nil {
 		return Token{}, err
 	}

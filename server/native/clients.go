@@ -68,3 +68,14 @@ func viewState(s oauth.ClientState) rosterapi.RosterClientState {
 		ClientID: s.ClientID, State: rosterapi.RosterState(s.State), Reason: s.Reason, ChangedAt: moment(s.ChangedAt),
 	}
 }
+
+func (h *handler) RosterEndClientTokens(ctx context.Context, req rosterapi.RosterEndClientTokensRequestObject) (rosterapi.RosterEndClientTokensResponseObject, error) {
+	audience := ""
+	if req.Body != nil {
+		audience = text(req.Body.Audience)
+	}
+	if err := h.registry.EndTokens(ctx, clientRef(req.ClientID), audience); err != nil {
+		return nil, err
+	}
+	return rosterapi.RosterEndClientTokens204Response{}, nil
+}
