@@ -93,14 +93,16 @@ var elsewhere = map[string]func(*source) []string{
 	"internal/oauth/credential.go: Detail of Violation": func(s *source) []string { // of a PEM text
 		return slices.Concat(s.errorsIn("internal/oauth/pem.go", ""), s.errorsIn("internal/oauth/subject.go", ""), s.errorsIn("internal/oauth/credential.go", "fill"))
 	},
-	"server/spec/predicate.go: Detail of Violation":    func(s *source) []string { return s.returnsOf("server/spec/predicate.go", "Predicate") },
-	"server/hydra/hydra.go: Detail of Violation":       func(s *source) []string { return s.returnsOf("server/hydra/hydra.go", "") },
-	"internal/registry/import.go: Detail of Violation": func(*source) []string { return nil }, // of another one, or "cannot be imported"
-	"server/dialect/member.go: Detail of Violation":    func(*source) []string { return nil }, // of a Broken
-	"server/dialect/member.go: Rule of Violation":      func(*source) []string { return nil },
-	"server/spec/predicate.go: Rule of Violation":      func(*source) []string { return nil }, // a keyword
-	"internal/postgres/errors.go: Detail of Error":     func(*source) []string { return nil }, // one of two sentences beside it
-	"server/token/token.go: Detail of Error":           func(*source) []string { return nil }, // a sentence of package jsondoc
+	"server/spec/predicate.go: Detail of Violation":     func(s *source) []string { return s.returnsOf("server/spec/predicate.go", "Predicate") },
+	"server/hydra/hydra.go: Detail of Violation":        func(s *source) []string { return s.returnsOf("server/hydra/hydra.go", "") },
+	"internal/oauth/privatekey.go: Detail of Violation": func(s *source) []string { return s.errorsIn("internal/oauth/pem.go", "") },
+	"server/auth0/apimembers.go: Detail of Broken":      func(s *source) []string { return s.errorsIn("internal/oauth/pem.go", "") },
+	"internal/registry/import.go: Detail of Violation":  func(*source) []string { return nil }, // of another one, or "cannot be imported"
+	"server/dialect/member.go: Detail of Violation":     func(*source) []string { return nil }, // of a Broken
+	"server/dialect/member.go: Rule of Violation":       func(*source) []string { return nil },
+	"server/spec/predicate.go: Rule of Violation":       func(*source) []string { return nil }, // a keyword
+	"internal/postgres/errors.go: Detail of Error":      func(*source) []string { return nil }, // one of two sentences beside it
+	"server/token/token.go: Detail of Error":            func(*source) []string { return nil }, // a sentence of package jsondoc
 }
 
 // errorsIn are the texts of the errors that a file makes, or a function in it.

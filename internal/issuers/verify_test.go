@@ -38,7 +38,7 @@ func TestVerifyTellsWhoseTheTokenIs(t *testing.T) {
 	}
 	want := &oauth.Caller{
 		Subject: p.URL + "|alice", ClientID: p.URL + "|console", Rights: rights.Of("read:clients", "update:clients"),
-		ExpiresAt: time.Unix(p.now.Now().Unix()+300, 0),
+		ExpiresAt: time.Unix(p.now.Now().Unix()+300, 0), Issuer: p.URL,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("caller (-want +got):\n%s", diff)
