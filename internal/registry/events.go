@@ -3,6 +3,8 @@ package registry
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -65,6 +67,19 @@ func isSecret(member string, raw json.RawMessage) bool {
 	return private
 }
 
+// maxEventValue is how many bytes of JSON a value in an event has at most.
+const maxEventValue = 4 << 10
+
+// short returns a value as an event holds it: a large one by its size and digest,
+// since events stay for long and nobody can remove them.
+func short(value json.RawMessage) json.RawMessage {
+	if len(value) <= maxEventValue {
+		return value
+	}
+	sum := sha256.Sum256(value)
+	return jsondoc.Must(map[string]any{"bytes": len(value), "sha256": hex.EncodeToString(sum[:])})
+}
+
 // changes lists the members that differ between two documents.
 func changes(before, after jsondoc.Object) map[string]oauth.Change {
 	diff := map[string]oauth.Change{}
@@ -84,7 +99,7 @@ func changes(before, after jsondoc.Object) map[string]oauth.Change {
 		if a != nil && isSecret(member, a) {
 			a = hidden
 		}
-		diff[member] = oauth.Change{Before: b, After: a}
+		diff[member] = oauth.Change{Before: short(b), After: short(a)}
 	}
 	for member, b := range before {
 		note(member, b, after[member])
