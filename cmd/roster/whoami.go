@@ -119,7 +119,7 @@ func secretOf(ctx context.Context, cmd *cobra.Command, api *client.Client, id st
 	}
 	got, err := api.GetClient(ctx, id, &client.GetOptions{ShowSecrets: true})
 	if err == nil && got.Secret == "" {
-		err = errors.New("Roster does not show the client's secret: give it with --secret-file")
+		err = errors.New("the client's secret is not shown: give it with --secret-file")
 	}
 	if err != nil {
 		return "", err

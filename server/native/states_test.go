@@ -97,7 +97,7 @@ func TestClientsThatAreNotActiveLookUnknown(t *testing.T) {
 func TestNothingButTheCallWakesAClient(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
-	id, secret := granted(t, s, "read:clients")
+	id, _ := granted(t, s, "read:clients")
 	if got := s.Do(s.Admin, "GET", "/api/roster/v1/clients/"+id+"/state", nil).Want(http.StatusOK).Object(); got["state"] != "active" || got["changed_at"] != nil || got["reason"] != "" {
 		t.Errorf("a new client is %v", got)
 	}
@@ -116,7 +116,7 @@ func TestNothingButTheCallWakesAClient(t *testing.T) {
 		t.Error("Boruta's list does not have it")
 	}
 	s.Do(s.Admin, "PATCH", "/api/v2/clients/"+id, map[string]any{"name": "renamed"}).Want(http.StatusOK)
-	_, secret = rotate(s, id, "")
+	_, secret := rotate(s, id, "")
 	var export struct{ Records []json.RawMessage }
 	s.Do(s.Admin, "GET", "/api/roster/v1/export?include_secrets=true&take=100", nil).Want(http.StatusOK).Decode(&export)
 	imported := func(edit func(map[string]any)) map[string]any {
