@@ -32,7 +32,7 @@ var layers = map[string][]string{
 	"internal/embedpg":  {gin, module},
 	"internal/issuers":  {gin, pgx, sql, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/rights", "+" + module + "internal/uri"},
 	"internal/postgres": {gin, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/rights", "+" + module + "internal/uri"},
-	"internal/tokens":   {gin, module, "+" + module + "internal/issuers", "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/postgres", "+" + module + "internal/rights", "+" + module + "internal/seal", "+" + module + "internal/uri"},
+	"internal/tokens":   {gin, module, "+" + module + "internal/issuers", "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/changefeed", "+" + module + "internal/postgres", "+" + module + "internal/rights", "+" + module + "internal/seal", "+" + module + "internal/uri"},
 	"internal/registry": {gin, module + "gen/", module + "server", module + "client", module + "internal/embedpg"},
 
 	// What tells the registry of other instances' changes.

@@ -69,18 +69,18 @@ func exchanges(t *testing.T, op operation) []exchange {
 	var paired []exchange
 	for mediaType, content := range op.RequestBody.Value.Content {
 		for name, e := range content.Examples {
-			i := slices.IndexFunc(all, func(x exchange) bool { return x.name == name })
+			i := slices.IndexFunc(all, func(x exchange) bool { return x.name == name || x.answer == nil }) // which none has an example of
 			if i < 0 {
 				t.Errorf("%s has a request %q without an answer of that name", op.ID, name)
 				continue
 			}
 			x := all[i]
-			x.mediaType, x.body = mediaType, e.Value.Value
+			x.name, x.mediaType, x.body = name, mediaType, e.Value.Value
 			paired = append(paired, x)
 		}
 	}
 	for _, x := range all {
-		if !slices.ContainsFunc(paired, func(p exchange) bool { return p.name == x.name }) {
+		if x.answer != nil && !slices.ContainsFunc(paired, func(p exchange) bool { return p.name == x.name }) {
 			t.Errorf("%s has an answer %q without a request of that name", op.ID, x.name)
 		}
 	}

@@ -59,8 +59,9 @@ func (*trips) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData)  
 func (*trips) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
 func (*trips) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
 
-// traced serves s over a pool whose statements trips counts.
-func traced(t *testing.T, s *servertest.Server, trips *trips) {
+// traced serves s over a pool whose statements trips counts, with a memory of so
+// many bytes for what it shows.
+func traced(t *testing.T, s *servertest.Server, trips *trips, memory int) {
 	t.Helper()
 	config := s.Serving.Config()
 	before := config.BeforeConnect
@@ -75,7 +76,7 @@ func traced(t *testing.T, s *servertest.Server, trips *trips) {
 	}
 	t.Cleanup(pool.Close)
 	s.Registry = registry.New(postgres.New(pool), s.Keys, s.Registry.Config)
-	views := dialect.NewViews(s.Registry.Changes, s.Registry.Now, 1<<20)
+	views := dialect.NewViews(s.Registry.Changes, s.Registry.Now, memory)
 	handler, err := server.New(s.Registry, server.Config{Log: slog.New(slog.DiscardHandler), Ready: pool.Ping, Views: views})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func TestRequestsTakeFewRoundTrips(t *testing.T) {
 	t.Parallel()
 	type object = map[string]any
 	s, trips := servertest.New(t), &trips{}
-	traced(t, s, trips)
+	traced(t, s, trips, 0)
 	provider := s.Do(s.Admin, "POST", "/api/identity-providers", object{"identity_provider": object{"name": "staff", "backend_id": boruta.BackendID}}).Want(201).Object()["data"].(object)["id"].(string)
 	scope := s.Do(s.Admin, "POST", "/api/scopes", object{"scope": object{"name": "a"}}).Want(201).Object()["data"].(object)["id"].(string)
 	auth0 := s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "a", "app_type": "non_interactive", "grant_types": []string{"client_credentials"}}).Want(201).Object()
@@ -101,6 +102,8 @@ func TestRequestsTakeFewRoundTrips(t *testing.T) {
 	s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": "https://api.example"}).Want(201)
 	s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": id, "audience": "https://api.example", "scope": []string{}}).Want(201)
 	reader := s.Token("read:clients", "update:clients", "delete:clients")
+
+	s.Follow() // so that what a token allows is remembered
 
 	token := func(method, path string, body any, header ...string) func(n string) servertest.Response {
 		return func(n string) servertest.Response { return s.Do(reader, method, path, body, header...) }
