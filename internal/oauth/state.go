@@ -34,13 +34,19 @@ type TokenEnds struct {
 
 // IssuedToken is what TokenEnds asks of a token.
 type IssuedToken struct {
-	ID         string // its jti
-	Generation *int64 // nil for a token of a release before 1.1.0
-	IssuedAt   time.Time
+	ID         string    // its jti
+	Generation *int64    // nil for a token of a release before 1.1.0
+	IssuedAt   time.Time // to the second, or as precisely as is known
+}
+
+// Ambiguous reports whether IssuedAt is too coarse to tell whether a token
+// without a generation was issued before the last deed.
+func (e TokenEnds) Ambiguous(t IssuedToken) bool {
+	return t.Generation == nil && e.Generation > 0 && t.IssuedAt.Unix() == e.NotBefore.Unix()
 }
 
 // Dead reports whether a token was ended. One without a generation is taken for
-// older than a deed in the same second.
+// older than a deed in the same second, unless its time is known more precisely.
 func (e TokenEnds) Dead(t IssuedToken) bool {
 	switch spared, ok := e.Spared[t.ID]; {
 	case ok && spared >= e.Generation:
@@ -48,5 +54,5 @@ func (e TokenEnds) Dead(t IssuedToken) bool {
 	case t.Generation != nil:
 		return *t.Generation < e.Generation
 	}
-	return e.Generation > 0 && t.IssuedAt.Unix() <= e.NotBefore.Unix()
+	return e.Generation > 0 && !t.IssuedAt.After(e.NotBefore)
 }

@@ -41,6 +41,17 @@ func (r reader) TokenEnds(ctx context.Context, clientID, audience string) (oauth
 	return ends, err
 }
 
+// TokenIssuedAt returns when a token of a release before 1.1.0 was issued, by its
+// event; zero where there is none.
+func (r reader) TokenIssuedAt(ctx context.Context, jti string) (time.Time, error) {
+	list, err := all(ctx, r, pgx.RowTo[time.Time], `SELECT occurred_at FROM events
+		WHERE target = $1 AND target_type = 'token' AND action = 'token.issued' ORDER BY occurred_at, id LIMIT 1`, jti)
+	if err != nil || len(list) == 0 {
+		return time.Time{}, err
+	}
+	return list[0], nil
+}
+
 // EndTokens ends the tokens of a client that were issued until now: those for an
 // audience, or all where that is "".
 func (t *Tx) EndTokens(clientID, audience string, now time.Time) {

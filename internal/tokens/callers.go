@@ -67,6 +67,15 @@ func (r *Tokens) stillGranted(ctx context.Context, clientID string, scopes []str
 			r.callers.Remove(clientID)
 		}
 	}
+	if known.ends.Ambiguous(t) {
+		at, err := r.store.TokenIssuedAt(ctx, t.ID)
+		if err != nil {
+			return nil, false, err
+		}
+		if !at.IsZero() {
+			t.IssuedAt = at
+		}
+	}
 	if known.scopes == nil || known.ends.Dead(t) {
 		return nil, false, nil
 	}

@@ -147,13 +147,15 @@ func TestTokensEndWhoeverTakesTheGrantAway(t *testing.T) {
 		t    oauth.IssuedToken
 		dead bool
 	}{
-		"current":                          {oauth.IssuedToken{Generation: new(int64(3)), IssuedAt: at.Add(-time.Hour)}, false},
-		"older":                            {oauth.IssuedToken{Generation: new(int64(2)), IssuedAt: at.Add(time.Hour)}, true},
-		"spared":                           {oauth.IssuedToken{ID: "now", Generation: new(int64(2))}, false},
-		"spared once":                      {oauth.IssuedToken{ID: "once", Generation: new(int64(1))}, true},
-		"without generation, same second":  {oauth.IssuedToken{IssuedAt: at}, true},
-		"without generation, second after": {oauth.IssuedToken{IssuedAt: at.Add(time.Second)}, false},
-		"without generation, spared":       {oauth.IssuedToken{ID: "now", IssuedAt: at}, false},
+		"current":                               {oauth.IssuedToken{Generation: new(int64(3)), IssuedAt: at.Add(-time.Hour)}, false},
+		"older":                                 {oauth.IssuedToken{Generation: new(int64(2)), IssuedAt: at.Add(time.Hour)}, true},
+		"spared":                                {oauth.IssuedToken{ID: "now", Generation: new(int64(2))}, false},
+		"spared once":                           {oauth.IssuedToken{ID: "once", Generation: new(int64(1))}, true},
+		"without generation, same second":       {oauth.IssuedToken{IssuedAt: at}, true},
+		"without generation, known to be newer": {oauth.IssuedToken{IssuedAt: at.Add(301 * time.Millisecond)}, false},
+		"without generation, known to be older": {oauth.IssuedToken{IssuedAt: at.Add(299 * time.Millisecond)}, true},
+		"without generation, second after":      {oauth.IssuedToken{IssuedAt: at.Add(time.Second)}, false},
+		"without generation, spared":            {oauth.IssuedToken{ID: "now", IssuedAt: at}, false},
 	} {
 		if ends.Dead(one.t) != one.dead {
 			t.Errorf("%s: dead %v, want %v", what, !one.dead, one.dead)
