@@ -52,12 +52,27 @@ func TestGuidesWork(t *testing.T) {
 			}
 			c := newCLI(t)
 			cmd := exec.CommandContext(t.Context(), "bash", "-e", "-x", "-o", "pipefail", "-c", script)
-			cmd.Env, cmd.Dir = environment(append(c.env, "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))...), dir
+			cmd.Env, cmd.Dir = environment(append(append(c.env, goEnvironment(t)...), "PATH="+filepath.Dir(binary)+":"+os.Getenv("PATH"))...), dir
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v:\n%s", err, out)
 			}
 		})
 	}
+}
+
+// goEnvironment lets a guide run the go command with the caches of this run, and
+// a home that ends with the test.
+func goEnvironment(t *testing.T) []string {
+	t.Helper()
+	env := []string{"HOME=" + t.TempDir()}
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPROXY", "GOSUMDB", "GOFLAGS"} {
+		value, err := exec.Command("go", "env", name).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		env = append(env, name+"="+strings.TrimSpace(string(value)))
+	}
+	return env
 }
 
 var (
