@@ -476,6 +476,14 @@ type RosterListClientsParams struct {
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
+// RosterEndClientTokensParams defines parameters for RosterEndClientTokens.
+type RosterEndClientTokensParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
 // RosterRotateClientSecretParams defines parameters for RosterRotateClientSecret.
 type RosterRotateClientSecretParams struct {
 	// GraceSeconds How long the secret before this one lives on, in seconds; 0 ends it at once. Absent: what the deployment says,
@@ -572,7 +580,7 @@ type ServerInterface interface {
 	RosterListClients(c *gin.Context, params RosterListClientsParams)
 	// RosterEndClientTokens End the tokens that a client has
 	// (POST /api/roster/v1/clients/{client_id}/end-tokens)
-	RosterEndClientTokens(c *gin.Context, clientID ClientIDParam)
+	RosterEndClientTokens(c *gin.Context, clientID ClientIDParam, params RosterEndClientTokensParams)
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(c *gin.Context, clientID ClientIDParam)
@@ -669,6 +677,30 @@ func (siw *ServerInterfaceWrapper) RosterEndClientTokens(c *gin.Context) {
 		return
 	}
 
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RosterEndClientTokensParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
 	for _, middleware := range siw.HandlerMiddlewares {
 		middleware(c)
 		if c.IsAborted() {
@@ -676,7 +708,7 @@ func (siw *ServerInterfaceWrapper) RosterEndClientTokens(c *gin.Context) {
 		}
 	}
 
-	siw.Handler.RosterEndClientTokens(c, clientID)
+	siw.Handler.RosterEndClientTokens(c, clientID, params)
 }
 
 // RosterListClientSecrets operation middleware
@@ -1309,6 +1341,7 @@ func (response RosterListClientsdefaultApplicationProblemPlusJSONResponse) Visit
 
 type RosterEndClientTokensRequestObject struct {
 	ClientID ClientIDParam `json:"client_id"`
+	Params   RosterEndClientTokensParams
 	Body     *RosterEndClientTokensJSONRequestBody
 }
 
@@ -1391,6 +1424,25 @@ func (response RosterEndClientTokens404ApplicationProblemPlusJSONResponse) Visit
 	return err
 }
 
+type RosterEndClientTokens409ApplicationProblemPlusJSONResponse struct {
+	RosterUnderWayApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens409ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
 type RosterEndClientTokens413ApplicationProblemPlusJSONResponse struct {
 	RosterPayloadTooLargeApplicationProblemPlusJSONResponse
 }
@@ -1419,6 +1471,22 @@ func (response RosterEndClientTokens415ApplicationProblemPlusJSONResponse) Visit
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(415)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterEndClientTokens422ApplicationProblemPlusJSONResponse struct {
+	RosterKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterEndClientTokens422ApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
 	_, err := buf.WriteTo(w)
 	return err
 }
@@ -3079,10 +3147,11 @@ func (sh *strictHandler) RosterListClients(ctx *gin.Context, params RosterListCl
 }
 
 // RosterEndClientTokens operation middleware
-func (sh *strictHandler) RosterEndClientTokens(ctx *gin.Context, clientID ClientIDParam) {
+func (sh *strictHandler) RosterEndClientTokens(ctx *gin.Context, clientID ClientIDParam, params RosterEndClientTokensParams) {
 	var request RosterEndClientTokensRequestObject
 
 	request.ClientID = clientID
+	request.Params = params
 
 	var body RosterEndClientTokensJSONRequestBody
 	var err error
@@ -3402,200 +3471,200 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context, params RosterImpo
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37ctu29ij8Khh+30ybHkqWZCmO5fnNHCdNGu/m1tjZ6cUZEyIhCTUJsARkRc145jzNOe9xHuU8yRms",
-	"BZAgRcmy43R375N/2pgicVlYWPfLpyCWWS4FE1oF408B+0izPGXw77dSaVY8STkT+lRTzcxDtcgyWqyC",
-	"cXBMYviJ6DnVZEkVUUuu4zlLiJxOgzC4oukCvonnVMxYckF1MA4GvcHDTr/fGQzOeofjwf541O+OeqNf",
-	"gzDA8S54EoyDn7L9q7NHqxfF4PLnycGr5a+9/Hk8Ut9P/zGcHbPDd0EYFIwqKYJxcKIVUSwuGC5jKhci",
-	"IVwQSlI5OyKax5dMk+FBv98NwkDhVoKEKzpJWRJcX4e1vao779N9/tun2+4lLhjVO4BI0MysfcLTlItZ",
-	"227CYJEnO4x1/aHa99MrJvQzxpLGzgVh5peQUJGQTBaMaElimTF/1/AKbprGmsOJ4O67diVBaH6RRTAO",
-	"/nH5KHk7uHqx/Gn08ezPA/E4249/yQ/nP6jh9Jg9fPffHQztJxf49w5fmi+SpGBKBeOgfzjo9rqD7oEB",
-	"LWAfHCpd6HlvbI8mY5omVFP4YapZYf6hGc2CcZDTVRAGmpuHwUymBkmuwwBO0+BREAYyjhdFscORFeyP",
-	"BVMWFYbTfjya9lhnf9JnnWHycNg5pCPW6U8Opr24Nx3QkRlc02LG9G6og+9e6FXOSsgH1x/CwBxYMNbF",
-	"goWBYB/NcMfT05erq/e//EmnzyerSX614mlv/0n2Lk/Pfn386udfXj7rLF9mq9fJae/tox/z+NmLXw5+",
-	"z0Yvi8HHM744U3/+MCre/PHm+KeggT3rlwbATuSUUHuB/tORJjbwvg6DCZsC5HfFpsG/BTZ9SQw6BeK9",
-	"hkKF1NTgBlmIhBVkCWAsUUi5jwy13ZF8so85L5iC98QiTe0h9PqHlE76g87hftLvHMSjUecRHQ07/Wkv",
-	"GUwO4kPW7wVhkFKlLxbKzoPfG/q7MNgD52dgFbYtp/eo0+uf9Q7Gvd641+v2er3mcqpl768tu1xkjw2H",
-	"nUGP0s5B0u91JvvTUefgIOnF/cmAPpwOb1qkWuSsUCwxXO8DIOGc0YQVyO+pZi94xjX8xzxJmIoLntv7",
-	"+VwuSUbFilgcVETPuSIxTVNWkIyuSEYvmWG8es6IhQdZcpHIJTDeeM4yuDkWu7jQbMYKRAQ3+VuWUS4M",
-	"c9u8ADk1U2SEFoykbKpvM7piLVt7P2e4alwtYSJRodmJYrEUiSKKi5iR/uFBr9Prw1H28Ch/vXlupovV",
-	"saMVG3bk5tGSLCnXBGkI0cWKixmhM8rFLSZ6Z+7Le7r6vAlDwqd4lFJMUx5rwhVZcj0n1KGAPQmiaMZI",
-	"dJKwLJeaiXjV+ZGtIpCYzgVX1QXukuOJMmgh9ZwVS65Y91xs39h1GOS0oBnTFk8fy2Kh6WMaXzKRnHz/",
-	"xvy4vtOzOSMTfOcbRXjChOZTzoqQULJYcCO8kf2Hhk0VNDZDg8QoViSminXhcoIobBhD3J8O6P6w82hy",
-	"wDrD6ajXoQfJqLMfj5Le5CE9ZD1DZrkAWq/nlZzGE0uyeWGEK+TFa3tVujD4bnaKe0M5dOvWkDJ/7s4O",
-	"6HC6bxjII9qbmJ0ddA6nvUmnN3k0HcYPp/vTIbvXnZ3AavXqTSGveMKKrXvk9mWS27c/d7ujaS/u09Gg",
-	"83Ay6XWGyYB1DpPRoPOIHib7tE8Hcf9+D/JHtnpD+fZdXrIVySn/7M31WTKND0aDDhs+7HeGo4P9Dh0d",
-	"TjrDwwOa7B8mhwdJcq+bO41lzrZuTZk3Pndfj2g/eWiOatiPR51hbO4hHY06k0mPDuPpIT2IB/e0L7x3",
-	"PxR0p8tHZuZF2F59xfGsuPglP/gpO9tfvrh8mxz+Uzy/1xXuRhleHy/03IN9fZE7yIItC67U2luuu2Cw",
-	"DppuX3v5WhtYjXx8OPn5z/0Xlz9lZwfLX/K3yeCf4rkablhsOdrtFwxKDYgMG5ZbclJUZQwjVXO5JFST",
-	"TCoQSWBJfyxYsarWlIJs5c+dsCldpDoY93u9MMjoR54tsmA8gr+4wL/6YRvH/6GgMTtFTr5lmakUM2TT",
-	"aCRxvN5Ib1IwkvIrZv7lSzxHpAdSEOHabEmKmDnePSbLOdUwYMLyVK4ycxkUXanwXCznPJ4bQaFHFiJl",
-	"CgYwUqIUUz5bFCxpsv42KM3Mxi7sUmrQKuFzcHDwsFeDUa8VRp5QAtS4FUov6SVTsCMn2MxpnjPhTtPu",
-	"/5ksyGBI5nJRqErusQLwjGnvIRVqyQoylUX1zFB6KpJzYSc5IlQAMMpZUU7SlitwRQo2NbI8il3DwSCE",
-	"AwNLVCwzpshyzlMGX0x5oQDUpbBlv+od4qwRCIgdkBCjkOBJCYnnAa/NqfLOBFWD6lAa4l3zWF4wMdPz",
-	"YDwYjeBQ3N8V6nrX6y1TclEY5C2ubpACCvsqUfAuEIaQyIJw7XMWkrMiZkJ3mIhlwhq046Fh/QN6OBkm",
-	"/QO2v//oEaW9fnw/DPHavKxyKZRvOH1Mkzd0lUoKVrVYCg02iU8BzfOUx6DZ7uWFnKQs+2+/gyWzbn/V",
-	"Ur6kYtXUilOOx6ylhJvt68QJ05SnwTiYyGRF9goWyyJRY2JvDRGLbMIKw3y5Zpkyw/R7vaDSEIfmRmmu",
-	"AWiPaULeImbiLisQ/P8Fmwbj4P/bq8zHe/ir2nuDe8JP1s8zR6CYuYUkahHPHfp3ySup50b/gAWCrTWR",
-	"gnWDykJrVZE7glSwpdlMDaJmTfjc0Uel6Uq1gnX93ZgKIQ1JJQXTBl2O0GzBYANcz+VCE0qAoBkU5TIh",
-	"XCjNaNKtwf2wgnu5yfsDessGPag+ozxdoMnqDkCdLFQDSc+kJNkC+UCr7aYCqHmzZlMwOn35zdgopJ76",
-	"a6E16u1X0DIkhMeMvBP0ivKUTlIGJMYwgULQtL60U5kxxLElWCcKwxu5UDxhrQs8FsQNRFhRyII4U119",
-	"Qd61OXHvI3EjT81n93SWx2Jl6fUUz6xLjsno40eiWZqaC4V7oxODdoZAxnSBArVn6Pm5Y2915yRZp7mv",
-	"aNbghdaik8pZqw2iooMVQjGWnBU8y9idiV/1dXV47w3fm8o0lUvljEzKcAJFZlK0HyBapwkYa63BCj+a",
-	"0ytGJowJUrBMXrGETBhAyxo1eEHojHXJqaaFRhwsLzQQJe/29r3j/8Gs5H5O265do7gF4oA5RMOnzVET",
-	"ZVa/ZAXbvgXvostiwpOEiTueCih06+RT5qxAS61gLEGhElegrBK4mZxqecm2fDeGPY9TOVM1cukRgGpT",
-	"90cvcVWJZAhowBXtNFoPoCfiiqb8rkiOmFiHZwSYGln2aN/YBDyH/8LiN8flwpqODJlfw1yuu7ux+9Cq",
-	"Kg3pw0oQRnNYaOTTikzkAuX09VWCYE9gqLH7OFso4JhOuB79lSLIMSmtiQ5coM5wDddKSzLxD/hHtnrL",
-	"jAh+xyMuyo/rV8bI90pTo2EZHaGhCGw4cK5IQwgHGQk0hJZRQEoGHQAf442qnf9gUMH6ncgLGTMFjmTy",
-	"FExv93il1s3DN659siLUXsWWbZRn9ErqZwYD73oLrbewcUQF80XUdRdmeS5rr1SYPKyg+0pqgqsEiIIg",
-	"to4W1rKEBB6Hta/ePPNF+eaNC7inM20DkTk3XIh3QlYROpPyBS1mdxU0U/dtHWag6ziFCF7ZRC6d6sE+",
-	"xsBvQKoxpMkQsn5v+Gh08JBMVrpxSfoes7HEyF4PYuRX3NL9XRS3H9iLkVmoIH3y8rEHzzNUDe1i1F1p",
-	"01pMD6AgmjMMhTfSq6Hv8OJO4vsYvUlUodGJKuIZHcBGVCc/ntZjxjKbIuWu7g+kG/bUkIu9pW6az769",
-	"5zn1rkMjUDsHY6d0nm79vO5qbQxRc4HuNEz1xdpQ1t+54zDmbU+OfyfoQs9lwf+8MwNEH3cLB0S6biid",
-	"e6VVfMff7NsFixm/shzjH6evX5H3bELO4DcQemA9NQrY9xmct5vK+b2+tOjYvgfDRQTfc+KC9Xk+ZrQA",
-	"bjRnWfvtMMLL87OzN8RMy4S24HLDTWWRUb3zYjOulMWJdj4FIGpdyEv8tLGOHWe+X5GaK2I3YhhFZT0x",
-	"ckDjOr5//75zXK2YtRu3tfS3xXbVUH0X+R2weuF9XscdsPSWmvNN9o/j8lUQcHSbiFfzn/9FNqO1dW30",
-	"8de9+2fOXGMVkprN+T7IbXlutbNUizyXhWbJS5ZwerbK7ypiaIhy2iRh5KnZGbxzk4jhdBwIdqCK+Asw",
-	"E9cFjJF/+8rNENgNge3cv3hhLl7UXFbUDaqJACJutLXLd+xMUEYTVDxBBTnhNGWxVuTbt8+ekMPh6OCB",
-	"2WpeyJwVmiOUHcTWw3AoBpkUUsxCIPI5k3kKt7pxl8OAC6NAxWyT28BewaT1Ywf7tk+BZuML3relU6k8",
-	"q1ZvPhfg3LZIhmHIU7YkS1kkqnUp2qLrJjNcY8gu+R49hmMSgZ1vPEmpuIxaxi4HD+TkdxbroBHpfFpq",
-	"Ic2jtYZiL3oz9EwICu7A+rn6cW+tIVbWqJ/RBI7UcsBxkFDNOpoDH63vIQw+dmays/7QvK00zXL0z1zX",
-	"o+k2zQ4uTVmY/7PkiERikaZR6aWzVnJr3WtdnfkATMzWK3Tn1fKtplenQbWgSz3Ar3Wj7syIebfGHq0n",
-	"keva3gW7wvCAL7vlTXcusrGCwEwa50CiKmYxQkOvTMhCaJ6SqDrxqEsiOFNnODPqByvgbfAEikUWjH8r",
-	"ozRDPxTS/Gz+/6HtAlVuwN/QL2h3UYvZryFf44g+7HQJVdstLEM5bKxr6CADvt71+6c2DXVWopSq7jEa",
-	"iM1NBroEHsGbeEsL9aiIDC0KYMx1oLlF3QgH3SrjwdLBoeYRoxbS4+WYbCM9ilWov0ThWSP+m5+//B3w",
-	"8kJuHbyzRgpcBsz6hlelPdOwVIBfaMSQ5VwaEJhfFd3CGtluiIBn1jxxP0gIByuXGvoHdRNGtN6JnGJW",
-	"gY35b8GETd9W8L0tvr/gSrPkiQ2Gb+K7i41vnQ8N9FZlNO/BBqowWOtaoxXb2U6C3O42w+6pSEAhxuSF",
-	"JOFmOTR94wFpSlPFwjWk4fEctTT0wmpp2OQ6gOki4Wyj3OVFZJgLK8jxm5MxkSJdubGnELtRggCMv2lq",
-	"5vGiSPoutmdrGMkmEFxZsb++vMr3C7cCQ3xY0iUnjgTMZZooQkvxpyCUJHxmI53tATWgYdNXWmVZN0VI",
-	"WHfWJVE9xSVqvX4262Vt8QvYpEMlq01XQRJA1o9IpFZKswz5OkLDCGwsnYYkokKKVSYXCn9WMmOgDRiq",
-	"kPAEVIKmMt2+vovKaF5fZpNuufX6OXRmKiOBsCzXKxtk7qwYYsOkLkunhbYXrOatjo2eOi1k5k1g4bRx",
-	"eC/d52ZqANj1xH5xoyQH4YGtk9ZyfjbxrBJJ711c9jOJ1iQyP0QgcmdoY9q09OF9Cyi7PKTmbCe1QK4j",
-	"En0XVVhhKJEyl5OmLmYtsscVQSyUMnwtwrFVdCusqiU7tV5gp3sh2fDOg2hZv9TRzbQbGKJ/6u6yNy5V",
-	"6IhKfYUlAGtnV92ND9vp4RMvpa2VK3xqUrb2nBVD5MH2gSaeI0KRjq9DvJYLt2kQfGN9lAqTWgl9y1lZ",
-	"yQI8h5CsilEwyzohzhj4oCcr+y/v2Ozo9TsExpq3dPmSKUXBt/SxU9BleY1aMmhbHM4l3Z4y1sJS2dVm",
-	"kYV5QSAY+3JL6QW5YYvYkrUezfs5AzerJ7AUKEvaldC0YDRZeYCbSJkyKjaLQhWVrkaE6ASFVh4b9HDz",
-	"FbKAsvPYLdyA+FvFSBzwLidyX6fQDrEn7YJjDVxbrt6OcNwCuY+5LPQbOmPboId8YMaVLlbfKGLjTdeh",
-	"eas93mZbZlcw5yYjYLmgWxzVW/jqRsXWzbwZiCeZAeIrqTeyF5ZryKYzI6G46YgF1yDEkAkDgZUacU9a",
-	"M01D4ZFJy/jPZEHyQs4KmqkueT111lo1JhHHqKUoJJGQ+gIKJkTkW1XKx1yTgk1ZoYiWD0ISuQxA88XU",
-	"hVuZP1xsZGSmOBdLWgguZmaOpJB5zsywdk9AwCYFo5dGwi4WKRtXEiiYy1MpLwmE4pg5UzbVF3KhYQRL",
-	"tbVLPHBIdy5sqESe0piZy/EANnVxyVYR+faSrVT1kY0jL6O61Fwu7eso8JsdqUtu1w35oHOZOjR6EJ4L",
-	"gBcg5cWKmaWBfTcpVqRYiAcYPL+Gorj4dgz1N4aZEsC1/DuAj3WJzt32OZA9teMBGNGPrJLj1JsuMQtY",
-	"yiIxR57RleWgOyihEqJl3Zw3XQAXwHU7fRRvIURkGezfgPxJsbooFqKWSLNBvUW25kJkuY31AuVpXJNv",
-	"IZQWxIalXKQQVCkzj94hTSFwg8vLW94XA8lzMWGln9PoU6FLnLU3JCwjNblG0EurtVQjWiUVcRUCVSsq",
-	"QBg3u6khnMeFnaawTnSkKndgFrYy8rVvIC3g3IxUudDzXhAGE8j1C8JgvkoK2mIj3Y0Eh4TReG5Eda6V",
-	"u4nmAiobkngn+pzRjyf4Xd+aC9yf63zWrDfWuyNKeQ6GcCpz+qh9WHJWua55hu66LnlfekhCQBV4kSvI",
-	"UYd4yToSwAU8L+Pe8FCMvuNGtKcMrtXWk27cyzKiYFfW9JYpAEQrczIYmlmza0V5GmISxLbvdGoeM7wO",
-	"A6NYtXkCUJcKSeTSfi4w7cc8snZFSLsEUh3LnAEXsonCFy5RODK8NLpkq4uc8qKhFLpzLfmAufDtGvpC",
-	"Q7Wb9XUuhNU2onGNH5E5SxPImbNCcsVQxpaQC8jg8ogaGGZLpEDyU6XCGD1oWXCtmSBcOIwo02SdXwN9",
-	"EVX1H/Mvt8YgDOwigjAw2Nzq69isn0NITGnUjepeQb1u82umbLmX0CC4wn2xVLG7nosTMzYg7tLSTE9o",
-	"csbGNpHyFpSnjsNbpUNAcE9ld7i025VUN99JYcnENrm72DTYawHCEhJl/Dy0eR68ILJIkNfeGjSWoNws",
-	"OuO6NgOjZnJvh4URZlYu4AAYJReGj2ZS3OAr2uyDOdE7ul52dXUjYWDFl7DgYbZiK2xQ4oO4R8/UWjq8",
-	"rNBsBrgnF1C97Ng2iICvw1Km+4bJFkcUAKvyR9Wct97SN2PkK7bcMWqiLBT3u9FqXLBDKw6qDWOdeDEW",
-	"d8a9LxNmccfAhTZbaDNu3dvY5nOw0l8L+C3/sOlqak5z5jJUkB8ZgUuW2VGEgY0Dk3soiQzFjsbkNjLI",
-	"udhdCEEJ7vamxVOmGw7yWyhRlfdco7Zi/TCo/ZidtzGNyqtsBeUgWJeSV7UALXICgxqJXngxgzA1FQla",
-	"OuzJ0EXCNdEF5e1ev/v3SOMAm3FqQ+xBpQpYsMVUlMGq5FiQiMaaX7EIMtdiKuAhTTIujDRItSzgEpoL",
-	"GbkKjVGIhp5ikTIS/bGgBpW4YEl0dC4m0igIkNCHif/A5IBuI/44gQ8nNsdSFX70xmqPZVEsXhRcr04h",
-	"ZtmjQ4+p4vHWCBRPxDPHiVfWKnWGvri0e4z7e3gwPCT/+38Nuvvd/gOsm1A5LZlIcsnB+Z2uynhd0Gtg",
-	"GeXK51rnIIYbXXTQsjxBaBwzpezA6KdRhCu1MFKndC5ofEAA6RbKGZ3NijIq6IxBAQvn1gaKmcqlB56q",
-	"ekmVBenHGoxxmDFN02AcfC8rKRdugn3LCVgEy+c4yaWke67GYOzPFry1AgTxHzc/AXJk3j5OU7l0E5or",
-	"vlBrFRTWPq9PU9ZStO80iGDt5ZaRE5ayTXv5Hn5r7KT+QbkT965Xamft7bX3vDdalm1fbVm0o90dR7tv",
-	"OtK10lRbThcSWDecLU3QO1499mJbGt+WoIHPmoDx37xkq9rwNgTLEuLVljmquOfyYyM4hcS7eSF6Rc1g",
-	"dcWvdcjGglVIJguN6hnoGmVYGizMDFpHDxxKCsHAJ1oHW/W4ZX7IGfbe9tiO8ySjAQrilmW8yODSVAPB",
-	"ao7fnChccs146iaRxYwKmyhy0XpQZnT/LW+Gxum13jSatCFsIVN2E47CO5vR0uZXbx8DX9o8CErO7diN",
-	"DucabhuAIuTLEo4OFAsFSeL1AUtIurEaYKu/bdHevmvmsqU4br4D9YGAnVxcGdnnIi/4FU8ZhKwBs6lm",
-	"WNZEqoyu0KYDVtyK3cEwzSnW9uQtogUN7KstiLDIlS4YzW46yPK9LWepbqZ78M6mIYzWb7b8rjDf7gHb",
-	"3nNZSR87ICbUSzlWoWTA7NV4b+/TXCp9vUdzvnc12MMkBie1oRyAxXPFVLocD4pmXVu8562zYC9gGW7c",
-	"GdfzxaQby2wPbdzzP+w/1sMJbNzUJWO5MwcMuj1Andc5EyffkydIeWqUoknI0bzuhVMBCLvn4rXwDIZG",
-	"aDanmWDxLQh0KbMojlCgccTJUuEJ6loZoWkaEko0nYEg1j0X5+K772rJa93vvjNrLizpwVSdyIA3Iktq",
-	"xJ6GEMVFI/1t7DLd/s//+J9GifmBQagionn05vXpGfGPOqqk/2idLER4d0t4OQQgkTun569Pz9zpm+nK",
-	"OoIKon1YQigsuqo5YcRlmoIf0sjEagyFBLGwWVlQIjOAZkIuZvPQwM2NCb9Sja+akQRjCUssKM+M9vvd",
-	"d/CDkWv39/cPAfvfnT0JXSBUxtOUY60yw1eYcHF36E9SXXIivPo2UL92qhgCIS9YzJXZhlHJ6CUTduon",
-	"UrgSujbcyRzlMQ5pw3rncomah9NOimJlYBM9PaOzqEtOmQBj9ITGl3CwJ9POS6rjeQSF3G2F7uJcoMzk",
-	"B+pBwCafEiHBP8tSxcBqZA034LZiVGD5sW+H/UFV1u0BVufC6V5Jwbw5DZ8jXJ8LN741Rrlhv93vDb2R",
-	"LCyggo45h6oOh1PuUYiw92VMok8Ynv9EJizEgj0hsX5K+7f56Tryb8Le1QBU+U8xfFV/XZXvookaQ0Hx",
-	"BoUk+mTngP9deGTkOjKIGtWvhq8cjbqDByFWZoPTlFPiUqZqi0MiFQG2VNognEiXvLEe/tJ37rTuBdIk",
-	"s4Ry12C/MP+HM8fn0RHWPV73ApOnYF+1TlFzSAazaoGBIZmsLD+3BYJqF9sKWyBBmodl4Tt3rDbxzl4w",
-	"y07d5dEVTUAQdG2iXgT3xO4P70OI+jJQXSmPiIarNpdpgndfS8LNrCelvKpCAqatcF0wMGsBrX2RWyev",
-	"LdTBBcmpuZFzppjyHXt2Q5BEjfe0DEeF6wPQs9VOanUGbD0/2USUh6PR/sMQiDNG91nfCYreg97wUZcc",
-	"u7T2Wk471iEcDg7DihCbnZaVns3F9LMyj86FkuB0sV+MevuGq9jBl3NZLzXYVtuLWHU6oZpOqGK1smg0",
-	"npcE1eX22yM3mAGMbz3glHnYd2QlOCj09Y3aiGgVeTAYB9ZtMJqkPGZCMU9IOM7NqjqDbm9NUFgul10K",
-	"P3dlMduz36q9FydPnr46fQrfXHsFIZy4YQQyFB/63T6+I3MmaM6DcbDf7XX3gxDqDILks9ddsjTtXAq5",
-	"FHu/Ly9V16ajXof13wAtOtTnyB0U/9pezpngSccV26Q2NN28ZkiJrYetWh7tfeLJNcSAegLab+0Wt+qV",
-	"vdZa3Ncf3OhVLkbjyWdNVy+CuzYbjL1XsBkTRkRgFwmarP+KqZy1977nWzdQeDBd//GzwLupRne1mku2",
-	"6phd+oson33W3I2C2S1TWpBLZ7G911mQ0exd9T3MDWbsMz2Q2D8H3BCYiOVKr3rSKVgiQFIE5ytopwWj",
-	"aG8B3jlL5YSmfmanYQEQiRlL5deeBQEBeQLhtqJrKS6fJMHYRvm84Eo/KbXPBiCb/uJ0VSo7oP1xu5t6",
-	"nVXPGt1W19d533ZLZG9Y9DfnV4UkEuyjjkJbGReA4JgfQAijzENC1aWtHlKva2CEd/CpqE2FmzEafkPN",
-	"21a/xfqKy5rRnoH2Ly4a/aFRq3bQ620pldBWIiG3YYZtJ+fe26un8e1eu6D5XWv5tnoCoD17DJ3clFRX",
-	"r375n1asZ4iH2PZZedh79YKF8FV/16/qJWHMp/u7fupVZwyD4eBw1++aJa4AEyzS7zizrWrre76AtDl/",
-	"0m91O/UHczkqA7ihjuVFddSCF0j1FIT2zJQXMgn91Nq5yN6nMhLheo+JpKPLBM3bsa+meBAGuVQt3Mnq",
-	"UOhEVJZPoX2nDE4Ap1jijBjOCguJ9UIuUReA6GY0bQAPk8KO5WpvHBn9wDw6F7b+ElMuz7OsfqwujWrp",
-	"9Lo4Zrm2BiycDgxlmECPMcl2MVCmGENG4XaLBJUbwZbnwiWqutrs780JRc6eFIVrKaew8eM3J5DUarQR",
-	"zJI1fxo11qxHsfTKqEFayjFacnyHud/2zyg8aDRxNh9qLVvOjEOo1YtgyVO2NDCyRqdvNYQhTG0R8+M3",
-	"J2gJcCPZOBIo+AqB7cmGUtIILu9gy/WigKTOhZlALkXZIBG8V4ooo8kmNjZZSfe1ljK14gmE4SlJplxw",
-	"NWcYuFssRBWaWLAr6BxABdbTwIVsljeeChvQZfOTyzy2xzJZ3ZILgX26Vpo0TZ0w5RXnub4t66myp6/X",
-	"C7sPesP26Egva9o67rvB7eiyVy3+X0SacW+7fFfW2zSf9XeerlkEEr4e7b7PliJPf0OW0nDzNJjKU2u1",
-	"sAhTv7Nz+hlsxav9sTGId3s9kfbKIDZkCldasEZtFWzBhnZ5r4rrudjvkYSuVFhJYv1er7K1WXmXRH6p",
-	"lAjMjxNG5jQ12lPGxUKbrzXbRYlxhVQ+W8KVV6xIab6jkOumvZuQW33dWqzLAuyrCPv3EWHvSCf/vpIv",
-	"+s3bpF+6RjHa6FP4hYRYbMpDDY0iBRWJzJwQAxFoLncIRKCyK86S1kpIudZGmDZbaysUHVlZVqZgcBHs",
-	"XEB5MCtS+mKRJdC2SAhVthnynAqilxJmKa8qOau1EYJA64lMVptJ2FuQ1WrBxbeF6XonqOvwxo/aWiO1",
-	"GAj6tySf04Kp+VrdeLZsqWTdiIJ2w3TwQedWf/Z6vcEtOmnv3vj11jJkM1J8c08WL1z6K3n/tybvvcPd",
-	"V+oqmBquMNj1s6oRwd9d6G3lJz9wCLK3hJR6yO+1MJNpUmtI99nS8N4n/MeFdUmgyr6tPp7fdM0Fcgki",
-	"BZL1qjDheuMn8u2wd/hg3Gj/1GA6/9WLuufirfkCSiA7tgXlNUCHtomDLujD5Stv4R4wfYN77Ka2Vltu",
-	"Vkz8emX9z6riyv+OVw8RhFBSlbx0Jy/k8gtIdOFmXGtp67ljX/OWNn3l3d7ara/upln30nzYkaI4h+MG",
-	"d2BVNGc9VyS0/cOXYG1DQ9/K3OzNt/qHetbPZ+u0pWPuNp6bKpnmDoqt/fZ6Y0rSV6nnq1L717lzTudy",
-	"6eWkee75L6TTLvTmhCpb70V5WWGQLOhng/mSyHokIVVeqTQGdjnBwjIqytoXucYCOX5G2ZoPp+npgVw+",
-	"S70MRMMyOrMKqU8ghta5z0PPZXAOYtGSXhoRyBX+hLZ75gsvzMzlzsF0IGU5547vQGqP3ddlx67k6Fws",
-	"111avOxyjE4kZ5U/F+fiJQV/VCmMlkl8NqzQ7ziFkMpZAcVcpKiKCVV+IfD7IGAbKWXHb05sBHM9eIMr",
-	"QtMlOLdg6i45ZVpz16W5JV9zTlXYCFnANM1wd0HxdJ2l3NX74nMT74qBg4xAO6Wpr+a7jFJIa3ZSP1UE",
-	"Ck9hifxUzo6I5vEl02R40O93y1xtL6jk1pp4Y8vX9bzQshDmfxpnrXymAqsFfmWzX91s/y+52SwlKsmn",
-	"9djvalGoij+2Cvt+W9aMmomQTcz4FRNVKBkkipTRfJpntoO84anAgCqPtU2khoBAMD0vFKvKhW71fT29",
-	"2iV+r1aNuq5/1WtSb4p+cwVpd9erwlsX1G1b14b11OvifsaiTmoZrFUn0GpR5BkXSVX8FGrKujwtW3WY",
-	"aNlY/E/Z/tXZo9WLYnD58+Tg1fLXXv48Hqnvp/8Yzo7Z4but2/rMKMOdKoV3Nx+0/Nwwx91rgG9dRVUO",
-	"uXUxg9Foh7UYngjebZJJkMlsyOWmmUFRr025Q/WUDfPaGV3r6Soi8aZFQFjUPSzilTVXFuDj8vuGtM0K",
-	"pKo9ytQ1zq/qT5QPcOTWehP/jgG7N+h5QG1B/tjoLvuC8bSW1t86punq5mhaW9P4azDt12Daz7K+QNGF",
-	"pjTGaGFTBL1srduIYntTW1p9kzxWrBCDCftIY52urBhl89RRCOPC5SoWVChq60ZM2IwKSI4ruGZHEMwI",
-	"IxkRgBYKYzKh51n12bmA5EMjwLngAYXZZ+DE6ZIfGcvdXcJ6OZiJS5Ur3j0GYQPTNJwhpsxmNJ/M5RJ+",
-	"TaWYnQs6k2WAQ+hXqzWUhosFpoQXZSDsknKY2r3mQrusGMMVVqqEzGDsBQITbXMz0aSqcn+DuOm1vtGS",
-	"zCREYBQyg8zgKKWaKY09SOx6wNUmIJ25rNU4YTPuW4EsD8PTcQa0S5brvyRlwzrwyjRKb/GAIVW3irKu",
-	"ZMuSzKftLNZP4xj4WRy9liyOfwmjYqJh73FxwIItfWuP055+++BaDNjSZFgFPjienr5cXb3/5U86fT5Z",
-	"TfKrFU97+0+yd3l69uvjVz//8vJZZ/kyW71OTntvH/2Yx89e/HLwezZ6WQw+nvHFmfrzh1Hx5o83xz8B",
-	"NcppoW/DPwF/78RC7ZcbgjlcXwO/0YPPTtHgh5f0KxP92zDR/s4LNcd/VvAsY8m/Fft9Bk1D7sh+oUTi",
-	"ds7rtdSCOr9QCNYa0y0DRvWFRLaWwSbGzDU2AoBi6IY1jcklWxHI+wxdLaJz0VZ8q1kaJ2xL3fEKkYT1",
-	"WkI20R+sMDZRZU6VrR55LuRS+On+4xZDPzLlmp0fH1UOC8Vnwvo2wrb8dfBOvKEzpmyjF9AVbUg1maws",
-	"NemSsjS+C8rOaMIqN02Vm+LV6MgwG8X8z/U+gPlQXOAiThcJs5F46r90sWCRc+vQVEmoi6JI1IwbjcKy",
-	"cnmZfe+HQ3qZeiHJC35FNTsX5ssQ4GFQx3t1/RhpknSkUN8QhS4S9AJFTMTFCtAQWj10yVNzdKDNlLVR",
-	"yqhVwpWR2Gwvrs35KR+xhDHWTt9ZxNlVmd0o2KB9oiqx3iY44FT3JcwUVW+FXfJPzV3eJf20f2P6abgp",
-	"cKKGRL6/z+IMXKNN62tgb/tSrRCyVkL//jT4etNw/1QNaisJRptSTLp/acjrxPDbJwxwfUT7ycNkwDrD",
-	"fjzqDOP9YecRHY06k0mPDuPpIT2IB4Grxo8l4aB/7YSlwVgs0tSD8ZXkMVNjQwHM5VhMUh5bJ9qH2+dZ",
-	"Vf2Fttolym4bXw0TXw0T9xEWsrke56YqjK1VONvqJ95UR3QtLs9Wh3S14BwrNawe/7WbkIYSF1CiLYkU",
-	"9TYVMk3Q27HIDRfo93olCVZ0ZcUTaIQjpygWLev9B6CDa61VTRkRey68RjVlN4dLxnIU+gzBtyo/15Bm",
-	"Udkp5JQMej0spsjQQeYaV3XJK2nHq9pkudYktohWrb9UNSWU7fLaabkGK2O/whLNJAgjttckNSzH/C/l",
-	"U4beu5NaN5dzUXJw17uj7HoFhg5sHON1tsC4F2xEE4H0dcoE+gLdK3RGuWjGdGDIYMG19+hbrwfJg6NG",
-	"16CET6cljJfWVDJnaWLWLJSrGGUGsa1oH1RpvRwTxp0MOa6LzYj/sCLsXQUYgiKqK1voglfc0ZQ4gNxd",
-	"09WW7klGAZgwVJTHaDhbVwJaCvBidJK9vOfC3l4XBlTKoFBh1qoGtd+cJgBCcW1xXJGE5ZAbJAU0QMuo",
-	"jsbmxQ6JoFFSBJjEUlQH5JREPzw9I66OoZ0vCst6c3tuobaWk8L4r/oHHVxR1CVe3bJzQcweQtvMIS+Y",
-	"AlUjquXSRKAWgHGMeNWrodSWfdGrTGmk6IzpuUxUhBXpCImMdM6SC9dqFEumRzaUzDW1sEFoq7KIfs6y",
-	"6IgcG5jYvsNVkV1eEJ4oQlPDrgF22FxqC/CakMPj94C1TnEjHBraVa2N/LpYkefml2+UmyXJuCjngU55",
-	"tOap9Ct4KtDCrEgKxZ5+X6LgzwzMUOTTS0nenh6j4mcA/vvyUkWVsgbmVj4TVBuqZu6ggtJ8ZjiZw15p",
-	"OoseuL5jXCv/CuL2rCaNVmS/mwEWErLV1vhsjvXobEUV0OJIVK/+jRbqqB5RAZvyeiU4Dd6emMMin78Z",
-	"wJ/KrOovBpNl6MYT2EerUnpimTC/mWBpoeZ6XCoA0Xp0exT6wDgX0cbi6W37qv2+bjUoQdMUAuy1iDaU",
-	"6I0a5oQGiK3Q0Log+5OjbK6jRA2wreQu2ipsRGFFNW3EObDvVBoVWktbu/cbdS5c/Sq4l60HG5Joa0nk",
-	"CP2yZt0VjHappRxtVsZdP6ENyvidUxvvXHAC+uE1shpdOpOyFM8lpfp6Xum6dx31fCWN5rltPx0IKS6g",
-	"nWbZ2sHrUxS8Wj7KfhrEZ6PV28v+P/98cfDxTTJ8rv7xcPZ4enjM3gVhAJgEoymv+Y0v4X4otbkJT1PU",
-	"TT4FMU3TCY0v4avf6RVF2XFMU1bob/sPjGJlayOaI6GpK8S5F0/MkP4yf8kPfsrO9pcvLt8mh/8Uz5vB",
-	"L5XOjkPBAuwT87+UKRXcQZ2sN5r8InGeLQjwWlS9+rCSJ5YI1fiHDTquR8Lahly/fXJKdxnlUnab87q5",
-	"uZZsu5x/1RXtN9cUNihbmwZVG9K1tjtl71CMIPV7MwppabGf16YlmTGrdF9/MCd4q63sgCNtW7GidW0j",
-	"DnN/632o7cP/AZtOlZZbZ2M24uhCQVoUtB9B/lwsjHRcEDNDoohFj5CoBTavrK4HWFmppl28Q38puMuu",
-	"i3Za28+3ZVL7sISLe1qK2RTKfBgu3zcTDUYjo3wYGmQobdmose1obSdB72Q/5+bivWixBTX63rV0rPOC",
-	"LKvU+6/2oL9X2PPd8qP/9WHP/xkJ2o1+P+F6/HRYe329r1HDeHXmupeW0j42L7bOqryQySIGIukelYWS",
-	"N1q0yr5K9QefVVD21AyxXui1qWN7kzZ/uuP0qHH9YIa4eXosalvrEvOlZmzdai3V9fPLEm4ff6/WzedL",
-	"z1Vv3fVXzbX3qfrjXmB6c8RPZebZecEoY3SqJpT3Bp6meauOdM1f73jF3tphTmGU+joSGbtJ54ymev6n",
-	"/cvvSmOfYJX2zn637xdht4/bHq1oltYf7X0yYv+1fQgVHGBCoMgWAq0uZBtsgD5r86aqt3zplvXp91oS",
-	"63+RC0dYsacdJbHMV2UnvLJxjAuXg/4bLFVs6eKQ6sXvsfsOaCwFpxOr+sxLt4KLB693ZFjrDnkC3Rdc",
-	"STlCCZimsN0HR1PwcLjfNXLMh5IhNDf3xJlsN4dt1Gy+pRHHqePfKPKyFqNBrgaVNTLrepGCoNttSFmp",
-	"OU7AlD1hK2krepcm706ZFNIMf6j3yq51IbOxMtDaA8x33prK5kQb4eJs4Z55fINZHI2vtta/gY+z/vjN",
-	"KrkUAKRWCKHdr2U1x17zICy0mtF4zkXD5F5GwqDjQFOjO9lmO0bxuGIFn66as8JlbZn01OVwe30h8AIY",
-	"GZBMaEpF7DYPZS+uuJKF8ofOwdDwfwMAAP//",
+	"7H37ctu2+uCrYLg706ZLyZIsxbE8v5l10qTxaW6NnZNenDEhEpJQkwBLQFbUjGf2aXbfYx9ln2QH3weQ",
+	"IEXJsuP0nJ7JP21Mkbh8+PDdL5+CWGa5FExoFYw/BewjzfKUwb/fSqVZ8STlTOhTTTUzD9Uiy2ixCsbB",
+	"MYnhJ6LnVJMlVUQtuY7nLCFyOg3C4IqmC/gmnlMxY8kF1cE4GPQGDzv9fmcwOOsdjgf741G/O+qNfg3C",
+	"AMe74EkwDn7K9q/OHq1eFIPLnycHr5a/9vLn8Uh9P/3HcHbMDt8FYVAwqqQIxsGJVkSxuGC4jKlciIRw",
+	"QShJ5eyIaB5fMk2GB/1+NwgDhVsJEq7oJGVJcH0d1vaq7rxP9/lvn267l7hgVO8AIkEzs/YJT1MuZm27",
+	"CYNFnuww1vWHat9Pr5jQzxhLGjsXhJlfQkJFQjJZMKIliWXG/F3DK7hpGmsOJ4K779qVBKH5RRbBOPjH",
+	"5aPk7eDqxfKn0cezPw/E42w//iU/nP+ghtNj9vDd/3QwtJ9c4N87fGm+SJKCKRWMg/7hoNvrDroHBrSA",
+	"fXCodKHnvbE9moxpmlBN4YepZoX5h2Y0C8ZBTldBGGhuHgYzmRokuQ4DOE2DR0EYyDheFMUOR1awPxZM",
+	"WVQYTvvxaNpjnf1Jn3WGycNh55COWKc/OZj24t50QEdmcE2LGdO7oQ6+e6FXOSshH1x/CANzYMFYFwsW",
+	"BoJ9NMMdT09frq7e//InnT6frCb51Yqnvf0n2bs8Pfv18auff3n5rLN8ma1eJ6e9t49+zONnL345+D0b",
+	"vSwGH8/44kz9+cOoePPHm+Ofggb2rF8aADuRU0LtBfpPR5rYwPs6DCZsCpDfFZsGfwts+pIYdArEew2F",
+	"CqmpwQ2yEAkryBLAWKKQch8Zarsj+WQfc14wBe+JRZraQ+j1Dymd9Aedw/2k3zmIR6POIzoadvrTXjKY",
+	"HMSHrN8LwiClSl8slJ0Hvzf0d2GwB87PwCpsW07vUafXP+sdjHu9ca/X7fV6zeVUy95fW3a5yB4bDjuD",
+	"HqWdg6Tf60z2p6POwUHSi/uTAX04Hd60SLXIWaFYYrjeB0DCOaMJK5DfU81e8Ixr+I95kjAVFzy39/O5",
+	"XJKMihWxOKiInnNFYpqmrCAZXZGMXjLDePWcEQsPsuQikUtgvPGcZXBzLHZxodmMFYgIbvK3LKNcGOa2",
+	"eQFyaqbICC0YSdlU32Z0xVq29n7OcNW4WsJEokKzE8ViKRJFFBcxI/3Dg16n14ej7OFR/nrz3EwXq2NH",
+	"KzbsyM2jJVlSrgnSEKKLFRczQmeUi1tM9M7cl/d09XkThoRP8SilmKY81oQrsuR6TqhDAXsSRNGMkegk",
+	"YVkuNRPxqvMjW0UgMZ0LrqoL3CXHE2XQQuo5K5Zcse652L6x6zDIaUEzpi2ePpbFQtPHNL5kIjn5/o35",
+	"cX2nZ3NGJvjON4rwhAnNp5wVIaFkseBGeCP7Dw2bKmhshgaJUaxITBXrwuUEUdgwhrg/HdD9YefR5IB1",
+	"htNRr0MPklFnPx4lvclDesh6hsxyAbRezys5jSeWZPPCCFfIi9f2qnRh8N3sFPeGcujWrSFl/tydHdDh",
+	"dN8wkEe0NzE7O+gcTnuTTm/yaDqMH073p0N2rzs7gdXq1ZtCXvGEFVv3yO3LJLdvf+52R9Ne3KejQefh",
+	"ZNLrDJMB6xwmo0HnET1M9mmfDuL+/R7kj2z1hvLtu7xkK5JT/tmb67NkGh+MBh02fNjvDEcH+x06Opx0",
+	"hocHNNk/TA4PkuReN3cay5xt3Zoyb3zuvh7RfvLQHNWwH486w9jcQzoadSaTHh3G00N6EA/uaV94734o",
+	"6E6Xj8zMi7C9+orjWXHxS37wU3a2v3xx+TY5/Kd4fq8r3I0yvD5e6LkH+/oid5AFWxZcqbW3XHfBYB00",
+	"3b728rU2sBr5+HDy85/7Ly5/ys4Olr/kb5PBP8VzNdyw2HK02y8YlBoQGTYst+SkqMoYRqrmckmoJplU",
+	"IJLAkv5YsGJVrSkF2cqfO2FTukh1MO73emGQ0Y88W2TBeAR/cYF/9cM2jv9DQWN2ipx8yzJTKWbIptFI",
+	"4ni9kd6kYCTlV8z8y5d4jkgPpCDCtdmSFDFzvHtMlnOqYcCE5alcZeYyKLpS4blYznk8N4JCjyxEyhQM",
+	"YKREKaZ8tihY0mT9bVCamY1d2KXUoFXC5+Dg4GGvBqNeK4w8oQSocSuUXtJLpmBHTrCZ0zxnwp2m3f8z",
+	"WZDBkMzlolCV3GMF4BnT3kMq1JIVZCqL6pmh9FQk58JOckSoAGCUs6KcpC1X4IoUbGpkeRS7hoNBCAcG",
+	"lqhYZkyR5ZynDL6Y8kIBqEthy37VO8RZIxAQOyAhRiHBkxISzwNem1PlnQmqBtWhNMS75rG8YGKm58F4",
+	"MBrBobi/K9T1rtdbpuSiMMhbXN0gBRT2VaLgXSAMIZEF4drnLCRnRcyE7jARy4Q1aMdDw/oH9HAyTPoH",
+	"bH//0SNKe/34fhjitXlZ5VIo33D6mCZv6CqVFKxqsRQabBKfAprnKY9Bs93LCzlJWfY/fgdLZt3+qqV8",
+	"ScWqqRWnHI9ZSwk329eJE6YpT4NxMJHJiuwVLJZFosbE3hoiFtmEFYb5cs0yZYbp93pBpSEOzY3SXAPQ",
+	"HtOEvEXMxF1WIPjvBZsG4+C/7VXm4z38Ve29wT3hJ+vnmSNQzNxCErWI5w79u+SV1HOjf8ACwdaaSMG6",
+	"QWWhtarIHUEq2NJspgZRsyZ87uij0nSlWsG6/m5MhZCGpJKCaYMuR2i2YLABrudyoQklQNAMinKZEC6U",
+	"ZjTp1uB+WMG93OT9Ab1lgx5Un1GeLtBkdQegThaqgaRnUpJsgXyg1XZTAdS8WbMpGJ2+/GZsFFJP/bXQ",
+	"GvX2K2gZEsJjRt4JekV5SicpAxJjmEAhaFpf2qnMGOLYEqwTheGNXCiesNYFHgviBiKsKGRBnKmuviDv",
+	"2py495G4kafms3s6y2OxsvR6imfWJcdk9PEj0SxNzYXCvdGJQTtDIGO6QIHaM/T83LG3unOSrNPcVzRr",
+	"8EJr0UnlrNUGUdHBCqEYS84KnmXszsSv+ro6vPeG701lmsqlckYmZTiBIjMp2g8QrdMEjLXWYIUfzekV",
+	"IxPGBClYJq9YQiYMoGWNGrwgdMa65FTTQiMOlhcaiJJ3e/ve8f9gVnI/p23XrlHcAnHAHKLh0+aoiTKr",
+	"X7KCbd+Cd9FlMeFJwsQdTwUUunXyKXNWoKVWMJagUIkrUFYJ3ExOtbxkW74bw57HqZypGrn0CEC1qfuj",
+	"l7iqRDIENOCKdhqtB9ATcUVTflckR0yswzMCTI0se7RvbAKew39h8ZvjcmFNR4bMr2Eu193d2H1oVZWG",
+	"9GElCKM5LDTyaUUmcoFy+voqQbAnMNTYfZwtFHBMJ1yP/koR5JiU1kQHLlBnuIZrpSWZ+Af8I1u9ZUYE",
+	"v+MRF+XH9Stj5HulqdGwjI7QUAQ2HDhXpCGEg4wEGkLLKCAlgw6Aj/FG1c5/MKhg/U7khYyZAkcyeQqm",
+	"t3u8Uuvm4RvXPlkRaq9iyzbKM3ol9TODgXe9hdZb2Diigvki6roLszyXtVcqTB5W0H0lNcFVAkRBEFtH",
+	"C2tZQgKPw9pXb575onzzxgXc05m2gcicGy7EOyGrCJ1J+YIWs7sKmqn7tg4z0HWcQgSvbCKXTvVgH2Pg",
+	"NyDVGNJkCFm/N3w0OnhIJivduCR9j9lYYmSvBzHyK27p/i6K2w/sxcgsVJA+efnYg+cZqoZ2MequtGkt",
+	"pgdQEM0ZhsIb6dXQd3hxJ/F9jN4kqtDoRBXxjA5gI6qTH0/rMWOZTZFyV/cH0g17asjF3lI3zWff3vOc",
+	"etehEaidg7FTOk+3fl53tTaGqLlAdxqm+mJtKOvv3HEY87Ynx78TdKHnsuB/3pkBoo+7hQMiXTeUzr3S",
+	"Kr7jb/btgsWMX1mO8Y/T16/IezYhZ/AbCD2wnhoF7PsMzttN5fxeX1p0bN+D4SKC7zlxwfo8HzNaADea",
+	"s6z9dhjh5fnZ2RtipmVCW3C54aayyKjeebEZV8riRDufAhC1LuQlftpYx44z369IzRWxGzGMorKeGDmg",
+	"cR3fv3/fOa5WzNqN21r622K7aqi+i/wOWL3wPq/jDlh6S835JvvHcfkqCDi6TcSr+c//IpvR2ro2+vjr",
+	"3v0zZ66xCknN5nwf5LY8t9pZqkWey0Kz5CVLOD1b5XcVMTREOW2SMPLU7AzeuUnEcDoOBDtQRfwFmInr",
+	"AsbIv33lZgjshsB27l+8MBcvai4r6gbVRAARN9ra5Tt2JiijCSqeoIKccJqyWCvy7dtnT8jhcHTwwGw1",
+	"L2TOCs0Ryg5i62E4FINMCilmIRD5nMk8hVvduMthwIVRoGK2yW1gr2DS+rGDfdunQLPxBe/b0qlUnlWr",
+	"N58LcG5bJMMw5ClbkqUsEtW6FG3RdZMZrjFkl3yPHsMxicDON56kVFxGLWOXgwdy8juLddCIdD4ttZDm",
+	"0VpDsRe9GXomBAV3YP1c/bi31hAra9TPaAJHajngOEioZh3NgY/W9xAGHzsz2Vl/aN5WmmY5+meu69F0",
+	"m2YHl6YszP9ZckQisUjTqPTSWSu5te61rs58ACZm6xW682r5VtOr06Ba0KUe4Ne6UXdmxLxbY4/Wk8h1",
+	"be+CXWF4wJfd8qY7F9lYQWAmjXMgURWzGKGhVyZkITRPSVSdeNQlEZypM5wZ9YMV8DZ4AsUiC8a/lVGa",
+	"oR8KaX42///QdoEqN+Bv6Be0u6jF7NeQr3FEH3a6hKrtFpahHDbWNXSQAV/v+v1Tm4Y6K1FKVfcYDcTm",
+	"JgNdAo/gTbylhXpURIYWBTDmOtDcom6Eg26V8WDp4FDziFEL6fFyTLaRHsUq1F+i8KwR/83PX/4OeHkh",
+	"tw7eWSMFLgNmfcOr0p5pWCrALzRiyHIuDQjMr4puYY1sN0TAM2ueuB8khIOVSw39g7oJI1rvRE4xq8DG",
+	"/LdgwqZvK/jeFt9fcKVZ8sQGwzfx3cXGt86HBnqrMpr3YANVGKx1rdGK7WwnQW53m2H3VCSgEGPyQpJw",
+	"sxyavvGANKWpYuEa0vB4jloaemG1NGxyHcB0kXC2Ue7yIjLMhRXk+M3JmEiRrtzYU4jdKEEAxt80NfN4",
+	"USR9F9uzNYxkEwiurNhfX17l+4VbgSE+LOmSE0cC5jJNFKGl+FMQShI+s5HO9oAa0LDpK62yrJsiJKw7",
+	"65KonuIStV4/m/WytvgFbNKhktWmqyAJIOtHJFIrpVmGfB2hYQQ2lk5DElEhxSqTC4U/K5kx0AYMVUh4",
+	"AipBU5luX99FZTSvL7NJt9x6/Rw6M5WRQFiW65UNMndWDLFhUpel00LbC1bzVsdGT50WMvMmsHDaOLyX",
+	"7nMzNQDsemK/uFGSg/DA1klrOT+beFaJpPcuLvuZRGsSmR8iELkztDFtWvrwvgWUXR5Sc7aTWiDXEYm+",
+	"iyqsMJRImctJUxezFtnjiiAWShm+FuHYKroVVtWSnVovsNO9kGx450G0rF/q6GbaDQzRP3V32RuXKnRE",
+	"pb7CEoC1s6vuxoft9PCJl9LWyhU+NSlbe86KIfJg+0ATzxGhSMfXIV7Lhds0CL6xPkqFSa2EvuWsrGQB",
+	"nkNIVsUomGWdEGcMfNCTlf2Xd2x29PodAmPNW7p8yZSi4Fv62CnosrxGLRm0LQ7nkm5PGWthqexqs8jC",
+	"vCAQjH25pfSC3LBFbMlaj+b9nIGb1RNYCpQl7UpoWjCarDzATaRMGRWbRaGKSlcjQnSCQiuPDXq4+QpZ",
+	"QNl57BZuQPytYiQOeJcTua9TaIfYk3bBsQauLVdvRzhugdzHXBb6DZ2xbdBDPjDjSherbxSx8abr0LzV",
+	"Hm+zLbMrmHOTEbBc0C2O6i18daNi62beDMSTzADxldQb2QvLNWTTmZFQ3HTEgmsQYsiEgcBKjbgnrZmm",
+	"ofDIpGX8Z7IgeSFnBc1Ul7yeOmutGpOIY9RSFJJISH0BBRMi8q0q5WOuScGmrFBEywchiVwGoPli6sKt",
+	"zB8uNjIyU5yLJS0EFzMzR1LIPGdmWLsnIGCTgtFLI2EXi5SNKwkUzOWplJcEQnHMnCmb6gu50DCCpdra",
+	"JR44pDsXNlQiT2nMzOV4AJu6uGSriHx7yVaq+sjGkZdRXWoul/Z1FPjNjtQlt+uGfNC5TB0aPQjPBcAL",
+	"kPJixczSwL6bFCtSLMQDDJ5fQ1FcfDuG+hvDTAngWv4dwMe6ROdu+xzIntrxAIzoR1bJcepNl5gFLGWR",
+	"mCPP6Mpy0B2UUAnRsm7Omy6AC+C6nT6KtxAisgz2b0D+pFhdFAtRS6TZoN4iW3MhstzGeoHyNK7JtxBK",
+	"C2LDUi5SCKqUmUfvkKYQuMHl5S3vi4HkuZiw0s9p9KnQJc7aGxKWkZpcI+il1VqqEa2SirgKgaoVFSCM",
+	"m93UEM7jwk5TWCc6UpU7MAtbGfnaN5AWcG5GqlzoeS8Igwnk+gVhMF8lBW2xke5GgkPCaDw3ojrXyt1E",
+	"cwGVDUm8E33O6McT/K5vzQXuz3U+a9Yb690RpTwHQziVOX3UPiw5q1zXPEN3XZe8Lz0kIaAKvMgV5KhD",
+	"vGQdCeACnpdxb3goRt9xI9pTBtdq60k37mUZUbAra3rLFACilTkZDM2s2bWiPA0xCWLbdzo1jxleh4FR",
+	"rNo8AahLhSRyaT8XmPZjHlm7IqRdAqmOZc6AC9lE4QuXKBwZXhpdstVFTnnRUArduZZ8wFz4dg19oaHa",
+	"zfo6F8JqG9G4xo/InKUJ5MxZIbliKGNLyAVkcHlEDQyzJVIg+alSYYwetCy41kwQLhxGlGmyzq+Bvoiq",
+	"+o/5l1tjEAZ2EUEYGGxu9XVs1s8hJKY06kZ1r6Bet/k1U7bcS2gQXOG+WKrYXc/FiRkbEHdpaaYnNDlj",
+	"Y5tIeQvKU8fhrdIhILinsjtc2u1KqpvvpLBkYpvcXWwa7LUAYQmJMn4e2jwPXhBZJMhrbw0aS1BuFp1x",
+	"XZuBUTO5t8PCCDMrF3AAjJILw0czKW7wFW32wZzoHV0vu7q6kTCw4ktY8DBbsRU2KPFB3KNnai0dXlZo",
+	"NgPckwuoXnZsG0TA12Ep033DZIsjCoBV+aNqzltv6Zsx8hVb7hg1URaK+91oNS7YoRUH1YaxTrwYizvj",
+	"3pcJs7hj4EKbLbQZt+5tbPM5WOmvBfyWf9h0NTWnOXMZKsiPjMAly+wowsDGgck9lESGYkdjchsZ5Fzs",
+	"LoSgBHd70+Ip0w0H+S2UqMp7rlFbsX4Y1H7MztuYRuVVtoJyEKxLyatagBY5gUGNRC+8mEGYmooELR32",
+	"ZOgi4ZrogvJ2r9/9e6RxgM04tSH2oFIFLNhiKspgVXIsSERjza9YBJlrMRXwkCYZF0YapFoWcAnNhYxc",
+	"hcYoRENPsUgZif5YUINKXLAkOjoXE2kUBEjow8R/YHJAtxF/nMCHE5tjqQo/emO1x7IoFi8KrlenELPs",
+	"0aHHVPF4awSKJ+KZ48Qra5U6Q19c2j3G/T08GB6S//t/Bt39bv8B1k2onJZMJLnk4PxOV2W8Lug1sIxy",
+	"5XOtcxDDjS46aFmeIDSOmVJ2YPTTKMKVWhipUzoXND4ggHQL5YzOZkUZFXTGoICFc2sDxUzl0gNPVb2k",
+	"yoL0Yw3GOMyYpmkwDr6XlZQLN8G+5QQsguVznORS0j1XYzD2ZwveWgGC+I+bnwA5Mm8fp6lcugnNFV+o",
+	"tQoKa5/XpylrKdp3GkSw9nLLyAlL2aa9fA+/NXZS/6DciXvXK7Wz9vbae94bLcu2r7Ys2tHujqPdNx3p",
+	"WmmqLacLCawbzpYm6B2vHnuxLY1vS9DAZ03A+G9eslVteBuCZQnxasscVdxz+bERnELi3bwQvaJmsLri",
+	"1zpkY8EqJJOFRvUMdI0yLA0WZgatowcOJYVg4BOtg6163DI/5Ax7b3tsx3mS0QAFccsyXmRwaaqBYDXH",
+	"b04ULrlmPHWTyGJGhU0UuWg9KDO6/5Y3Q+P0Wm8aTdoQtpApuwlH4Z3NaGnzq7ePgS9tHgQl53bsRodz",
+	"DbcNQBHyZQlHB4qFgiTx+oAlJN1YDbDV37Zob981c9lSHDffgfpAwE4urozsc5EX/IqnDELWgNlUMyxr",
+	"IlVGV2jTAStuxe5gmOYUa3vyFtGCBvbVFkRY5EoXjGY3HWT53pazVDfTPXhn0xBG6zdbfleYb/eAbe+5",
+	"rKSPHRAT6qUcq1AyYPZqvLf3aS6Vvt6jOd+7GuxhEoOT2lAOwOK5YipdjgdFs64t3vPWWbAXsAw37ozr",
+	"+WLSjWW2hzbu+R/2H+vhBDZu6pKx3JkDBt0eoM7rnImT78kTpDw1StEk5Ghe98KpAITdc/FaeAZDIzSb",
+	"00yw+BYEupRZFEco0DjiZKnwBHWtjNA0DQklms5AEOuei3Px3Xe15LXud9+ZNReW9GCqTmTAG5ElNWJP",
+	"Q4jiopH+NnaZbv/vf/1vo8T8wCBUEdE8evP69Iz4Rx1V0n+0ThYivLslvBwCkMid0/PXp2fu9M10ZR1B",
+	"BdE+LCEUFl3VnDDiMk3BD2lkYjWGQoJY2KwsKJEZQDMhF7N5aODmxoRfqcZXzUiCsYQlFpRnRvv97jv4",
+	"wci1+/v7h4D9786ehC4QKuNpyrFWmeErTLi4O/QnqS45EV59G6hfO1UMgZAXLObKbMOoZPSSCTv1Eylc",
+	"CV0b7mSO8hiHtGG9c7lEzcNpJ0WxMrCJnp7RWdQlp0yAMXpC40s42JNp5yXV8TyCQu62QndxLlBm8gP1",
+	"IGCTT4mQ4J9lqWJgNbKGG3BbMSqw/Ni3w/6gKuv2AKtz4XSvpGDenIbPEa7PhRvfGqPcsN/u94beSBYW",
+	"UEHHnENVh8Mp9yhE2PsyJtEnDM9/IhMWYsGekFg/pf3b/HQd+Tdh72oAqvynGL6qv67Kd9FEjaGgeINC",
+	"En2yc8D/Ljwych0ZRI3qV8NXjkbdwYMQK7PBacopcSlTtcUhkYoAWyptEE6kS95YD3/pO3da9wJpkllC",
+	"uWuwX5j/w5nj8+gI6x6ve4HJU7CvWqeoOSSDWbXAwJBMVpaf2wJBtYtthS2QIM3DsvCdO1abeGcvmGWn",
+	"7vLoiiYgCLo2US+Ce2L3h/chRH0ZqK6UR0TDVZvLNMG7ryXhZtaTUl5VIQHTVrguGJi1gNa+yK2T1xbq",
+	"4ILk1NzIOVNM+Y49uyFIosZ7WoajwvUB6NlqJ7U6A7aen2wiysPRaP9hCMQZo/us7wRF70Fv+KhLjl1a",
+	"ey2nHesQDgeHYUWIzU7LSs/mYvpZmUfnQklwutgvRr19w1Xs4Mu5rJcabKvtRaw6nVBNJ1SxWlk0Gs9L",
+	"gupy++2RG8wAxrcecMo87DuyEhwU+vpGbUS0ijwYjAPrNhhNUh4zoZgnJBznZlWdQbe3Jigsl8suhZ+7",
+	"spjt2W/V3ouTJ09fnT6Fb669ghBO3DACGYoP/W4f35E5EzTnwTjY7/a6+0EIdQZB8tnrLlmadi6FXIq9",
+	"35eXqmvTUa/D+m+AFh3qc+QOin9tL+dM8KTjim1SG5puXjOkxNbDVi2P9j7x5BpiQD0B7bd2i1v1yl5r",
+	"Le7rD270Khej8eSzpqsXwV2bDcbeK9iMCSMisIsETdZ/xVTO2nvf860bKDyYrv/4WeDdVKO7Ws0lW3XM",
+	"Lv1FlM8+a+5GweyWKS3IpbPY3ussyGj2rvoe5gYz9pkeSOyfA24ITMRypVc96RQsESApgvMVtNOCUbS3",
+	"AO+cpXJCUz+z07AAiMSMpfJrz4KAgDyBcFvRtRSXT5JgbKN8XnCln5TaZwOQTX9xuiqVHdD+uN1Nvc6q",
+	"Z41uq+vrvG+7JbI3LPqb86tCEgn2UUehrYwLQHDMDyCEUeYhoerSVg+p1zUwwjv4VNSmws0YDb+h5m2r",
+	"32J9xWXNaM9A+xcXjf7QqFU76PW2lEpoK5GQ2zDDtpNz7+3V0/h2r13Q/K61fFs9AdCePYZObkqqq1e/",
+	"/E8r1jPEQ2z7rDzsvXrBQviqv+tX9ZIw5tP9XT/1qjOGwXBwuOt3zRJXgAkW6Xec2Va19T1fQNqcP+m3",
+	"up36g7kclQHcUMfyojpqwQukegpCe2bKC5mEfmrtXGTvUxmJcL3HRNLRZYLm7dhXUzwIg1yqFu5kdSh0",
+	"IirLp9C+UwYngFMscUYMZ4WFxHohl6gLQHQzmjaAh0lhx3K1N46MfmAenQtbf4kpl+dZVj9Wl0a1dHpd",
+	"HLNcWwMWTgeGMkygx5hkuxgoU4who3C7RYLKjWDLc+ESVV1t9vfmhCJnT4rCtZRT2PjxmxNIajXaCGbJ",
+	"mj+NGmvWo1h6ZdQgLeUYLTm+w9xv+2cUHjSaOJsPtZYtZ8Yh1OpFsOQpWxoYWaPTtxrCEKa2iPnxmxO0",
+	"BLiRbBwJFHyFwPZkQylpBJd3sOV6UUBS58JMIJeibJAI3itFlNFkExubrKT7WkuZWvEEwvCUJFMuuJoz",
+	"DNwtFqIKTSzYFXQOoALraeBCNssbT4UN6LL5yeEtsb+tlD8yNKARj2WyuiUvAyt3rcBpmjqRzCvxc31b",
+	"BlblYF+vl4cf9IbtMZZe7rV1/3eD21F3r+b8v4jA4952+a6s2gmfHe6+UlcAKgyG/Z1X2axACV+Pdp+0",
+	"pcIU8LPBrkNUhWT/DflgwzfV4IRPranF4med0MzpZ/BCr2DJxsjj7UVQ2suZ2DgvXGnBGgVhsG8cOhO8",
+	"0rPnYr9HErpSYSU+9nu9ykBohXQS+fVdIrCZThiZ09SofBkXC22+1mwXzctVf/lssVxesSKl+Y6SuZv2",
+	"bpJ59XVrhTELsK9y97+P3H1HsvzvK66js79NZKdrFKONPoVfSPLGTkLU0ChSUJHIzEleEDbnEp5Abitb",
+	"+Sxpre6V68eEub61XkjRkRXAZQpWIsHOBdQ0s3KwL8tZAm0rm1BlOzjPqSB6KWGW8qqSs1rvI4gOn8hk",
+	"tZmEvQUBsxYRfVuYrrevug4/Qwiskc/+LcnntGBqvlbsni1bym83QrfdMB180LnVn71eb3CL9t+7d6u9",
+	"tcjaDG/f3EjGi/H+St7/1uT9jlL3f6LQ28pPfuCQGWAJKfWQ3+u7JtOk1kXvs6XhvU/4jwvrR0E7w7ai",
+	"fn6nOBd9JogUSNaraorr3arIt8Pe4YNxo2dVg+n8Vy/qnou35guo2+zYFtQEAcXfZju6SBWXZL2Fe8D0",
+	"De6xm5ZcbblZ5vHrlfU/qypC/x2vHiIIoaSq0+lOXsjlF5Dows241tKLdMdm7C29Bcu7vbXFYN23tO5a",
+	"+rAjRXFe0g0+zKrSz3qCS2ibni/BRIjWyZW52Ztv9Q/1VKXP1mlLb+Jt3E1VBtAdFFv77fXGPKqvUs9X",
+	"pfav80GdzuXSS6TzYgq+kE670JuzwGyRGuWlskGGo5/C5ksi6+GPVHn13RjY5QQLy1Aua1/kGqv6+Glw",
+	"a46npnsKEhAt9TIQDcuQ0ioPIIHAX+fzDz0/xzmIRUt6aUQgV60UegWaL7zYOJfwB9OBlOU8Ur7Xqz3h",
+	"QJdtxpKjc7Fc98PxsjUzer6cE+BcnIuXFJxopTBaZh7aWEi/TRZCKmcFVKCRoqqAVDmzwFmFgG3kwR2/",
+	"ObFh1/WIE64ITZfgkYOpu+SUac1da+mWJNM5VWEjzgJzS8PdBcXTdZZyV2ePz028KwZePQI9oKa+mu/S",
+	"YCEX20n9VBGoloV1/VM5OyKax5dMk+FBv98tE8y9SJhba+KNLV/Xk1nL6p3/aZy1cvQKLHH4lc3+3b16",
+	"/3r33N/JzWYpUUk+bZjBrhaFqmJlq7Dv95LNqJkI2cSMXzFRxb9BdksZgqh5ZtveG54KDKhykNvsb4hi",
+	"BNPzQrGqxulW39fTq12CDmsltOv6V72Q9qaQPVdFd3e9Krx1FeC2dW1YT72Y72cs6qSWdlu1L60WRZ5x",
+	"kVQVW6EQrksus6WSiZaNxf+U7V+dPVq9KAaXP08OXi1/7eXP45H6fvqP4eyYHb7buq3PDI3cqbx5d/NB",
+	"y8+Nzdy9cPnWVVQ1nFsXMxiNdliL4Yng3SaZBJnMxolumhkU9dqUO5R82TCvndH1y67CKG9aBMRy3cMi",
+	"XllzZQE+Lr/ZSdusQKraQ2Ndt/+qaEb5AEduLZLxd4wyvkHPA2oL8sdGd9kXDAK2tP7WIVRXN4cA20LM",
+	"XyOAv0YAf5b1BSpFNKUxRgub1+ilmN1GFNub2nrwm+SxYoUYTNhHGut0ZcUom1yPQhgXLsGyoEJRW+xi",
+	"wmZUQEZfwTU7gghMGMmIALRQGEgKjdqqz84FZEwaAc4FDyhMmQMnTpf8yFju7hIW+cH0YapcxfExCBuY",
+	"W+IMMWUKpvlkLpfwayrF7FzQmSwDHEK/xK6hNFwsMI+9KKN3l5TD1O41F9plxRiusLwmpDNjAxOYaJub",
+	"iSZVaf4bxE2vX4+WZCYhAqOQGaQzRynVTGlsnGLXA642ATnYZYHJCZtx3wpkeRiejjOgXbJc/yV5JtaB",
+	"V+Z+eosHDKlabJTFMFuWZD5tZ7F+7snATz3ptaSe/EsYFRMNe48LXhZs6Vt7nPb02wfXF8HWU8PS9cHx",
+	"9PTl6ur9L3/S6fPJapJfrXja23+SvcvTs18fv/r5l5fPOsuX2ep1ctp7++jHPH724peD37PRy2Lw8Ywv",
+	"ztSfP4yKN3+8Of4JqFFOC30b/gn4eycWar/cEMzhmjH43Sl8dooGP7ykX5novw0T7e+8UHP8ZwXPMpb8",
+	"rdjvM+h0ckf2C3Udt3Nerw8YFCeG6rXWmG4ZMKovJLIFGDYxZq6xewFUcDesaUwu2YpAsmroCiidi7aK",
+	"Yc16PmFbvpFXPSWsF0Cy1QnACmOza+ZU2ZKX50IuhV+jYNxi6EemXLPz46PKYaH4TFjfRtiWdA/eiTd0",
+	"xpTtTgO6og2pJpOVpSZdUtbzd0HZGU1Y5aapEmq8wiIZptCY/7mGDTAfigtcxOkiYTYST/2XLhYscm4d",
+	"mioJxVwUiZpxo1FYllsvSwb44ZBeemFI8oJfUc3OhfkyBHgY1PFeXT9GmiQdKdQ3RKGLBL1AERNxsQI0",
+	"hP4UXfLUHB1oM2VBlzJqlXBlJDbbQGxzUs1HrLuMBd93FnF2VWY3CjZon6jqwrcJDjjVfQkzRdUQYpek",
+	"WXOXd8mZ7d+YMxtuCpyoIZHv77M4A9do0/oa2Nu+VCuErNX9vz8Nvt7p3D9Vg9pKgtGmFJPuXxry2kf8",
+	"9gkDXB/RfvIwGbDOsB+POsN4f9h5REejzmTSo8N4ekgP4kHgWghgHTtoujthaTAWizT1YHwleczU2FAA",
+	"czkWk5TH1on24fZpXVVTpK12ibJFyFfDxFfDxH2EhWwuIrqpdGRr6dC2oo83FT9di8uzJS1dATvHSg2r",
+	"x3/tJqShxAWUaEsiRb23hkwT9HYscsMF+r1eSYIVXVnxBLr3yCmKRct60wRoO1vrr1NGxJ4Lr7tO2YLi",
+	"krEchT5D8K3KzzWkWVR2Cjklg14PK0AydJC5bltd8kra8areXq6fiq38VWuKVU0Jtca8HmCuK8zYLwtF",
+	"MwnCiG2QSQ3LMf9L+ZSh9+6k1oLmXJQc3DUcKVt1gaEDu9147Tgw7gW750QgfZ0ygb5A9wqdUS6aMR0Y",
+	"Mlhw7T361muc8uCo0eoo4dNpCeOlNZXMWZqYNQvlylyZQWz/3AdVLjLHLHcnQ47rYjPiP6wIG24BhqCI",
+	"6motuuAVdzQlDiB313S1peWTUQAmDBXlMRrO1pWAlqrBGJ1kL++5sLfXhQGVMiiUxbWqQe03pwmAUFxb",
+	"HFckYTnkBkkBXdsyqqOxebFDIujuFAEmsRTVATkl0Q9Pz4grvmjni8KySN6eW6gtQKUw/qv+QQdXFHWJ",
+	"V2ztXBCzh9B2oMgLpkDViGq5NBGoBWAcI17JbagPZl/0ymkaKTpjei4TFWEZPUIiI52z5ML1R8U675EN",
+	"JXOdOGwQ2qqs/J+zLDoixwYmtllyVRmYF4QnitDUsGuAHXbE2gK8JuTw+D1grVPcCIeGHltrI78uVuS5",
+	"+eUb5WZJMi7KeaC9H615Kv2yowq0MCuSQoWq35co+DMDMxT59FKSt6fHqPgZgP++vFRRpayBuZXPBNWG",
+	"qpk7qKCeoBlO5rBXms6iB65ZGtfKv4K4PatJoxXZb8GA1Y9siTg+m2MRPVsGBrQ4EtVLlqOFOqpHVMCm",
+	"vAYPToO3J+awyOdvBvCnMquaosFkGbrxBDb/qpSeWCbM74BYWqi5HpcKQLQe3R6FPjDORbSx4nvbvmq/",
+	"r1sNStA0hQB7LaINdYWjhjmhAWIrNLQuyP7kKJtrg1EDbCu5i7YKG1FYUU0bcQ7sO5VGhdbSFhz+Rp0L",
+	"V3QL7mXrwYYk2lrHOUK/rFl3BaNdCkBHm5Vx1wRpgzL+19e3gCZ+jaxGl86kLMVzSam+nle67l0bQF9J",
+	"o3lue2YHQooL6AFa9qPwmisFr5aPsp8G8dlo9fay/88/Xxx8fJMMn6t/PJw9nh4es3dBGAAmwWjK69jj",
+	"S7gfSm1uwtMUdZNPQUzTdELjS/jqd3pFUXYc05QV+tv+A6NY2YKO5kho6qqH7sUTM6S/zF/yg5+ys/3l",
+	"i8u3yeE/xfNm8Euls+NQsAD7xPwvZUoFd1An690xv0icZwsCvBZVg0EsP4p1TTX+YYOO65GwtovYb5+c",
+	"0l1GuZQt8rwWdK6P3C7nX7Vy+811sg3KfqxB1Tt1rVdQ2fAUI0j9hpJCWlrs57VpSWbMKt3XH8wJ3mor",
+	"O+BI21asaF3biMPc33ofavvwf8BOWaXl1tmYjTi6UJAWBT1TkD8XCyMdF8TMkChi0SMkaoEdN6vrAVZW",
+	"qmkX79BfCu6yVaSd1jYhbpnUPizh4p6WYjaFMh+Gy/fNRIPRyCgfhgYZSlt2l2w7Wtv+0DvZz7m5eC9a",
+	"bEGNZn0tbfa8IMsq9f6rPejfK+z5a1Wif6UJrNGkKFyPnw5rr683Y2oYr85cy9VS2seOy9ZZlRcyWcRA",
+	"JN2jsrrzRotW2Qyq/uCzquCemiHWq9M2dWxv0uZPd5weNa4fzBA3T4+VeGutbb7UjK1braW6fn4txe3j",
+	"79VaEH3puer9xv6qufY+VX/cC0xvjvipzDw7LxhljE7VOfPewNM0b9WRrvnrHa/YWzvMKYxSX0ciYzfp",
+	"nNFUz/+0f/mtdOwTLC3f2e/2/crx9nHboxXN0vqjvU9G7L+2D6GCA0wIFNlCoNWFbIMN0Gdt3lT1PjXd",
+	"sqj+Xkti/S9y4QgrNuKjJJb5qmzfV3a7ceFy0DSEpYotXRxSvWI/tgwCjaXgdGJVn3npVnDx4PU2Emst",
+	"LU+gZYQrKUcoAdMU9ijhaAoeDve7Ro75UDKE5uaeOJPt5rCNms23NOI4dfwbRV7WYjTI1aCyRmZdL1IQ",
+	"dLsNKSs1xwmYsidsJW0Z8tLk3SmTQprhD/UG37XWaTZWBvqRgPnOW1PZUWkjXJwt3DOPbzCLo/HVNigw",
+	"8HHWH7/DJpcCgNQKIbT7tazm2Ot4hNVhMxrPuWiY3MtIGHQcaGp0J9shyCgeV6zg01VzVrisLZOeuhxu",
+	"r5kFXgAjA5IJTamI3eah7MUVV7JQ/tA5GBr+fwAAAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
