@@ -2,12 +2,10 @@ package registry
 
 import (
 	"context"
-	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
-	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/internal/tokens"
 )
 
@@ -27,18 +25,16 @@ var stateEvents = map[oauth.State]string{
 // every permission that the client is granted on the management API. What a
 // client is already changes nothing and leaves no event.
 func (r *Registry) SetClientState(ctx context.Context, ref oauth.ClientRef, to oauth.State, reason string) (oauth.ClientState, error) {
-	c, err := r.store.Client(ctx, ref)
-	if err != nil {
-		return oauth.ClientState{}, err
-	}
-	if err := r.mayWake(ctx, c, to); err != nil {
-		return oauth.ClientState{}, err
-	}
 	var s oauth.ClientState
-	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
+	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
 		c, err := tx.LockClient(ctx, ref)
 		if err != nil {
 			return err
+		}
+		if to == oauth.Active {
+			if err := mayHave(ctx, c.Granted, "is"); err != nil {
+				return err
+			}
 		}
 		if c.IsGlobal() {
 			return globalStaysActive
@@ -61,23 +57,6 @@ func stateDocument(s oauth.ClientState) jsondoc.Object {
 		doc["reason"] = jsondoc.Must(s.Reason)
 	}
 	return doc
-}
-
-// mayWake refuses a caller who lacks something of what a client would be allowed
-// in that state.
-func (r *Registry) mayWake(ctx context.Context, c oauth.Client, to oauth.State) error {
-	caller := oauth.OriginOf(ctx).Caller
-	if to != oauth.Active || caller == nil {
-		return nil
-	}
-	granted, err := r.ManagementGrant(ctx, c)
-	if lacking := rights.Of(granted...).Without(caller.Rights); err == nil && lacking != 0 {
-		err = &oauth.Error{
-			Kind: oauth.Forbidden, Reason: oauth.LacksScope,
-			Detail: "The client is granted permissions that the token lacks: " + strings.Join(lacking.Names(), ", "),
-		}
-	}
-	return err
 }
 
 // ListedClients returns a page of clients, the global one last, as far as every

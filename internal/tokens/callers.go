@@ -92,12 +92,6 @@ func (r *Tokens) managementScopes(ctx context.Context, clientID string) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	return r.ManagementGrant(ctx, c)
-}
-
-// ManagementGrant reads what a client is granted on the management API, whether
-// or not it is active; nil when it has no grant.
-func (r *Tokens) ManagementGrant(ctx context.Context, c oauth.Client) ([]string, error) {
 	_, _, scopes, err := r.authorize(ctx, c, Request{Audience: r.config.Audience})
 	if oauth.KindOf(err) == oauth.Forbidden {
 		return nil, nil
