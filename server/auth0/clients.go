@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -223,8 +222,13 @@ func (h *handler) Auth0ListClientConnections(ctx context.Context, req auth0api.A
 	return auth0api.Auth0ListClientConnections200JSONResponse{Body: auth0api.ListClientConnectionsResponseContent{Connections: []auth0api.ConnectionForList{}}}, nil
 }
 
-// seeing are the permissions that decide what is shown of a client.
-var seeing = rights.Of(slices.Concat(readClient, readCredentials)...)
+// What is shown of a client is decided by seeing, and parts of it by others.
+var (
+	seeingClients     = rights.Of(readClient...)
+	seeingCredentials = rights.Of(readCredentials...)
+	seeingKeys        = rights.Of(readKeys...)
+	seeing            = seeingClients | seeingCredentials | seeingKeys
+)
 
 // look is all that the view of a client depends on besides the client.
 type look struct {
@@ -236,7 +240,7 @@ type look struct {
 // look returns how a caller reads clients.
 func (h *handler) look(ctx context.Context, sel selection) (look, error) {
 	l := look{access: dialect.Caller(ctx).Rights & seeing, sel: sel}
-	if !dialect.Sees(l.access, readCredentials) || !sel.shows("signing_keys") {
+	if !l.access.HasAny(seeingCredentials) || !sel.shows("signing_keys") {
 		return l, nil
 	}
 	tenant, err := h.tenantKeys(ctx)
@@ -261,7 +265,7 @@ func (h *handler) updaterLook(ctx context.Context) (look, error) {
 // depends on all that the caller holds.
 func (l *look) key(caller *oauth.Caller, clientID string) dialect.ViewKey {
 	k := dialect.ViewKey{Dialect: "auth0", Client: clientID, Access: l.access, Fields: l.sel.String()}
-	if dialect.Sees(l.access, readKeys) {
+	if l.access.HasAny(seeingKeys) {
 		k.Access = caller.Rights
 	}
 	return k
@@ -289,7 +293,7 @@ func (h *handler) view(c *oauth.Client, l look) (body jsondoc.Object, shows []oa
 	if body["name"] == nil { // other dialects have clients without a name
 		body["name"] = body["client_id"]
 	}
-	if dialect.Sees(l.access, readClient) {
+	if l.access.HasAny(seeingClients) {
 		body["tenant"] = jsondoc.Must(h.registry.Tenant)
 		global := c.IsGlobal()
 		body["global"] = jsondoc.Must(global)
@@ -297,10 +301,10 @@ func (h *handler) view(c *oauth.Client, l look) (body jsondoc.Object, shows []oa
 			body["callback_url_template"] = json.RawMessage(`false`)
 		}
 	}
-	if dialect.Sees(l.access, readCredentials) && l.sel.shows("signing_keys") {
+	if l.access.HasAny(seeingCredentials) && l.sel.shows("signing_keys") {
 		body["signing_keys"] = l.keys
 	}
-	if dialect.Sees(l.access, readKeys) && l.sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
+	if l.access.HasAny(seeingKeys) && l.sel.shows("client_secret") && c.Document[oauth.SlotsOfAuthentication] == nil {
 		var secret oauth.Secret
 		if secret, shows, err = h.registry.ShowSecret(c); err != nil {
 			return nil, nil, err

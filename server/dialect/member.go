@@ -57,6 +57,8 @@ type Member struct {
 	// Check returns what is wrong with a document after a request has changed the
 	// member, nil for nothing.
 	Check func(doc jsondoc.Object) *Broken
+
+	seeing rights.Set // Read
 }
 
 // Broken is a rule that a value breaks. Rule and Detail are those of an
@@ -91,6 +93,7 @@ func NewTable(prefix string, write []string, members ...Member) *Table {
 		if m.Key == "" {
 			m.Key = prefix + m.Wire
 		}
+		m.seeing = rights.Of(m.Read...)
 		t.byWire[m.Wire] = i
 		if _, twice := t.byKey[m.Key]; !twice && m.Kept <= Unseen {
 			t.byKey[m.Key] = i
@@ -212,7 +215,7 @@ func (t *Table) View(doc jsondoc.Object, access rights.Set) (jsondoc.Object, err
 	wire := make(jsondoc.Object, len(t.members))
 	for i := range t.members {
 		m := &t.members[i]
-		if m.Kept > Shown || !Sees(access, m.Read) {
+		if m.Kept > Shown || len(m.Read) > 0 && !access.HasAny(m.seeing) {
 			continue
 		}
 		raw := doc[m.Key]
@@ -227,12 +230,6 @@ func (t *Table) View(doc jsondoc.Object, access rights.Set) (jsondoc.Object, err
 		}
 	}
 	return wire, nil
-}
-
-// Sees reports whether a caller with those rights has one of scopes; none asks
-// for nothing.
-func Sees(access rights.Set, scopes []string) bool {
-	return len(scopes) == 0 || access.HasAny(rights.Of(scopes...))
 }
 
 // Pick returns the members of an imported record that are not given by the
