@@ -2,17 +2,22 @@ package abuse
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // reserved are identifiers that mean somebody else, or nobody.
 var reserved = []string{
 	".", "..", "system", "anonymous", "operator:root", "registration:x", "x@clients", "https://login.example/realms/ops|2f1c", "a b",
+	"SYSTEM", "Operator:root", "Registration:x", "x@Clients",
 }
 
 // importOne imports a record and returns its result.
@@ -37,6 +42,30 @@ func TestNobodyGetsAReservedIdentifier(t *testing.T) {
 		if _, _, err := s.Registry.Administrator(t.Context(), id, oauth.NewSecret("a secret of some length")); oauth.KindOf(err) != oauth.Invalid {
 			t.Errorf("an administrator is called %q: %v", id, err)
 		}
+	}
+}
+
+// TestReservedIdentifiersAreListed holds the list that migrate prints to the rule
+// for new clients.
+func TestReservedIdentifiersAreListed(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	fine := []string{"...", "systems", "operator", "x@clients.example", "a{b}c~d!e", "https://app.example/client"}
+	var want []string
+	for _, id := range slices.Concat(reserved, fine) {
+		made, _ := newClient(s, nil)
+		if _, err := s.Pool.Exec(t.Context(), "UPDATE clients SET client_id = $1 WHERE client_id = $2", id, made); err != nil {
+			t.Fatal(err)
+		}
+		if oauth.CheckNewClientID(id) != nil {
+			want = append(want, id)
+		}
+	}
+	got, err := postgres.New(s.Pool).ReservedNames(t.Context(), 100)
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" || err != nil || len(want) != len(reserved) {
+		t.Errorf("reserved (-rule +list): %v\n%s", err, diff)
 	}
 }
 

@@ -6,19 +6,20 @@ import (
 )
 
 // CheckNewClientID refuses identifiers that no client can get: those by which
-// paths, subjects of tokens and lines of the audit trail mean something else.
+// paths, subjects of tokens and lines of the audit trail mean something else, or
+// would seem to in other letter case. postgres.ReservedNames finds the same.
 func CheckNewClientID(id string) error {
 	refused := func(detail string) error {
 		return Invalidate(Violation{Member: "client_id", Rule: "pattern", Detail: detail})
 	}
-	switch {
+	switch lower := strings.ToLower(id); {
 	case id == "." || id == "..": // RFC 3986 §5.2.4
 		return refused("must not be . or .., which no path can name")
-	case id == "system" || id == "anonymous":
+	case lower == "system" || lower == "anonymous":
 		return refused("must not be system or anonymous, which the audit trail calls others")
-	case strings.HasPrefix(id, "operator:") || strings.HasPrefix(id, "registration:"):
+	case strings.HasPrefix(lower, "operator:") || strings.HasPrefix(lower, "registration:"):
 		return refused("must not begin with operator: or registration:, as the names of others do")
-	case strings.HasSuffix(id, "@clients"):
+	case strings.HasSuffix(lower, "@clients"):
 		return refused("must not end with @clients, as the subjects of tokens do")
 	case strings.ContainsRune(id, '|') || Visible(id) != id:
 		return refused("must not hold |, blanks or control characters")

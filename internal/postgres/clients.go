@@ -254,7 +254,7 @@ func scanPlacedClient(row pgx.CollectableRow) (PlacedClient, error) {
 // have, up to limit: those made before oauth.CheckNewClientID.
 func (r reader) ReservedNames(ctx context.Context, limit int) ([]string, error) {
 	return all(ctx, r, pgx.RowTo[string], `SELECT client_id FROM clients
-		WHERE client_id IN ('.', '..', 'system', 'anonymous') OR client_id ~ '^(operator|registration):|@clients$|[^!-{}~]'
+		WHERE lower(client_id) IN ('.', '..', 'system', 'anonymous') OR client_id ~* '^(operator|registration):|@clients$|[^!-{}~]'
 		ORDER BY client_id LIMIT $1`, limit)
 }
 
