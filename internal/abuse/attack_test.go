@@ -168,7 +168,13 @@ func TestLongPollsOfOneTokenHarmNobodyElse(t *testing.T) {
 	answers := make(chan int, 100)
 	for range cap(answers) {
 		go func() {
-			answers <- s.Do(token, "GET", "/api/roster/v1/events/feed?after=latest&wait=20", nil, "X-Forwarded-For", attacker).Status
+			for { // what happened just before the end of the feed was asked for may still reach it
+				r := s.Do(token, "GET", "/api/roster/v1/events/feed?after=latest&wait=20", nil, "X-Forwarded-For", attacker)
+				if r.Status != http.StatusOK || len(r.Object()["events"].([]any)) == 0 {
+					answers <- r.Status
+					return
+				}
+			}
 		}()
 	}
 	for i := range cap(answers) - 16 {
