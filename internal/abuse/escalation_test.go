@@ -154,6 +154,44 @@ func TestDefaultGrantsOnTheManagementAPIGiveNothing(t *testing.T) {
 
 // An import takes the rights of what it takes away, too, and cannot change what
 // no change can.
+func TestMovingBetweenKeyAndSecretTakesTheRightOfCredentials(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	const change, credentials = "update:clients", "update:client_credentials"
+	for name, c := range map[string]struct {
+		methods []string
+		steps   []string // methods that the Auth0 dialect sets
+		allowed bool     // with update:clients alone
+	}{
+		"key to secret":               {[]string{"private_key_jwt"}, []string{"client_secret_post"}, false},
+		"key to secret by no method":  {[]string{"private_key_jwt"}, []string{"none", "client_secret_basic"}, false},
+		"assertion by secret to post": {[]string{"client_secret_jwt"}, []string{"client_secret_post"}, false},
+		"one way of secrets to other": {[]string{"client_secret_post"}, []string{"client_secret_basic"}, true},
+		"either to secret":            {[]string{"client_secret_post", "private_key_jwt"}, []string{"client_secret_basic"}, true},
+		"key to none":                 {[]string{"private_key_jwt"}, []string{"none"}, true},
+	} {
+		made := s.Do(s.Admin, "POST", "/api/clients", object{"client": object{
+			"name": "n", "redirect_uris": []string{"https://app.example/cb"}, "identity_provider": object{"id": newProvider(s)},
+			"supported_grant_types": []string{"authorization_code"}, "confidential": true, "token_endpoint_auth_methods": c.methods,
+		}}).Want(201).Object()["data"].(object)["id"].(string)
+		last := len(c.steps) - 1
+		for _, step := range c.steps[:last] {
+			s.Do(s.Token(change), "PATCH", clientPath(made), object{"token_endpoint_auth_method": step}).Want(200)
+		}
+		body, want := object{"token_endpoint_auth_method": c.steps[last]}, 403
+		if c.allowed {
+			want = 200
+		}
+		if r := s.Do(s.Token(change), "PATCH", clientPath(made), body); r.Status != want {
+			t.Errorf("%s with update:clients: %d, want %d: %s", name, r.Status, want, r.Body)
+		}
+		if r := s.Do(s.Token(change, credentials), "PATCH", clientPath(made), body); r.Status != 200 {
+			t.Errorf("%s with update:client_credentials: %d: %s", name, r.Status, r.Body)
+		}
+		s.Do(s.Admin, "PATCH", "/api/clients/"+made, object{"client": object{"token_endpoint_auth_methods": c.methods}}).Want(200)
+	}
+}
+
 func TestImportTakesTheRightsOfWhatItTakesAway(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -112,6 +112,9 @@ func (r *Registry) mayChange(ctx context.Context, c clientChange) error {
 	if c.secret && c.before != nil {
 		takes = append(takes, changingSecrets)
 	}
+	if c.exchangesProof() {
+		takes = append(takes, changingCredentials|everyClient)
+	}
 	if c.credential != 0 {
 		takes = append(takes, c.credential)
 	}
@@ -126,6 +129,31 @@ func (r *Registry) mayChange(ctx context.Context, c clientChange) error {
 var authentication = []string{
 	oauth.SlotsOfAuthentication, "token_endpoint_auth_method", "token_endpoint_auth_signing_alg",
 	oauth.MemberAuthMethods, oauth.MemberAuthMethodThen, oauth.MemberAssertionKey,
+}
+
+// exchangesProof reports whether the change has a client that proves itself by a
+// key do so by its secret, or the other way round.
+func (c *clientChange) exchangesProof() bool {
+	if c.before == nil {
+		return false
+	}
+	secretWas, keyWas := proofs(c.before.Document)
+	secret, key := proofs(c.after.Document)
+	return secret && !secretWas && keyWas || key && !keyWas && secretWas
+}
+
+// proofs returns what a client is registered to prove itself by, or was before
+// another dialect gave it a single method: two changes do not do what one may
+// not.
+func proofs(doc jsondoc.Object) (secret, key bool) {
+	methods, _ := oauth.RegisteredMethods(doc)
+	var listed []string
+	_ = doc.Read(oauth.MemberAuthMethods, &listed) // what cannot be read registers nothing
+	for _, m := range append(methods, listed...) {
+		bySecret := m == oauth.SecretBasic || m == oauth.SecretPost
+		secret, key = secret || bySecret, key || !bySecret
+	}
+	return secret, key
 }
 
 // authenticates reports whether the change is one of what makes the client's
