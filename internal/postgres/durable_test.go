@@ -40,6 +40,12 @@ func TestCommitsAreDurableWhereTheServerWouldNotMakeThemSo(t *testing.T) {
 		{"off", "SELECT 1", batch},
 		{"on", "ALTER DATABASE roster SET synchronous_commit = off", batch},
 		{"on", "ALTER ROLE roster SET synchronous_commit = off", batch},
+		{"off", "SELECT 1", func(s *Store, name string) error {
+			return s.WriteTogether(ctx, func(tx *Tx) error {
+				tx.write("INSERT INTO kept VALUES ($1)", name)
+				return nil
+			})
+		}},
 		{"off", "SELECT 1", func(s *Store, name string) error { // a transaction that asks first
 			return s.Write(ctx, func(tx *Tx) error {
 				_, err := number(ctx, tx)

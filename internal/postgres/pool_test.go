@@ -19,12 +19,12 @@ import (
 )
 
 // open opens a pool of one connection on an address that does not change.
-func open(t *testing.T, address string) *pgxpool.Pool {
+func open(t testing.TB, address string) *pgxpool.Pool {
 	t.Helper()
 	return openWith(t, Options{Connections: 1, Address: func() (string, error) { return address, nil }})
 }
 
-func openWith(t *testing.T, o Options) *pgxpool.Pool {
+func openWith(t testing.TB, o Options) *pgxpool.Pool {
 	t.Helper()
 	pool, err := Open(t.Context(), o)
 	if err != nil {

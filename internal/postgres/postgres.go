@@ -16,7 +16,8 @@ import (
 // Store keeps clients, their credentials and what belongs to them.
 type Store struct {
 	reader
-	pool *pgxpool.Pool
+	pool     *pgxpool.Pool
+	together together
 }
 
 // New returns a Store that borrows pool; the caller closes it.

@@ -13,13 +13,13 @@ import (
 // server is a PostgreSQL of a test's own.
 type server struct {
 	*embedpg.Server
-	t      *testing.T
+	t      testing.TB
 	config embedpg.Config
 }
 
 // startServer starts a server with settings. Its folder is removed with the
 // test.
-func startServer(t *testing.T, settings map[string]string) *server {
+func startServer(t testing.TB, settings map[string]string) *server {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "server")
 	if err != nil {

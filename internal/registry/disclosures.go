@@ -18,12 +18,13 @@ const (
 )
 
 // RecordDisclosures stores an event for every kind of secret that an answer to
-// ctx's request is about to show. If it fails, the answer must not be sent.
+// ctx's request is about to show, and returns when they are durable. If it fails,
+// the answer must not be sent.
 func (r *Registry) RecordDisclosures(ctx context.Context, shows []oauth.Disclosure) error {
 	if len(shows) == 0 {
 		return nil
 	}
-	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+	return r.store.WriteTogether(ctx, func(tx *postgres.Tx) error {
 		r.insertDisclosures(ctx, tx, shows)
 		return nil
 	})

@@ -243,7 +243,7 @@ func (r *Tokens) recordToken(ctx context.Context, action, actor, client, audienc
 	origin := oauth.OriginOf(ctx)
 	origin.Caller = &oauth.Caller{Subject: actor, ClientID: client}
 	ctx = oauth.WithOrigin(ctx, origin)
-	return r.store.Write(ctx, func(tx *postgres.Tx) error {
+	return r.store.WriteTogether(ctx, func(tx *postgres.Tx) error {
 		r.config.Record(ctx, tx, action, "token", t.ID, nil, jsondoc.Object{
 			"audience": jsondoc.Must(audience), "scope": jsondoc.Must(t.Scope), "lifetime": jsondoc.Must(t.ExpiresIn),
 		})
