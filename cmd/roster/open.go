@@ -64,7 +64,11 @@ func openDatabase(ctx context.Context, c Config, log *slog.Logger, serving, exec
 	}
 	if err := db.pool.Ping(ctx); err != nil {
 		db.close()
-		return nil, fmt.Errorf("connecting to the database: %w", postgres.Unconnected(err))
+		err = fmt.Errorf("connecting to the database: %w", postgres.Unconnected(err))
+		if !c.embedded() {
+			err = fmt.Errorf("DATABASE_URL: %w", err)
+		}
+		return nil, err
 	}
 	if !exec {
 		if err := postgres.CheckMode(ctx, db.pool); err != nil {
