@@ -32,6 +32,7 @@ type Reason string
 const (
 	// Invalid
 	BrokenRule       Reason = "broken_rule"       // the Violations say which, or the Detail
+	TooLarge         Reason = "too_large"         // a record that takes more bytes than one may
 	Malformed        Reason = "malformed"         // a value or a request that cannot be read or stored
 	BadQuery         Reason = "bad_query"         // parameters of a list that exclude each other
 	UnknownScope     Reason = "unknown_scope"     // a grant names a scope that its API lacks

@@ -44,6 +44,11 @@ const (
 	MemberAddons        = "auth0:addons"
 	MemberEncryptionKey = "auth0:encryption_key"
 
+	// MemberLoginPage and MemberFormTemplate are HTML, which is measured apart from
+	// the rest of a document: CheckSize.
+	MemberLoginPage    = "auth0:custom_login_page"
+	MemberFormTemplate = "auth0:form_template"
+
 	// MemberAllowedOrigins are the origins that a browser may call from. Auth0's
 	// dialect shows them, and the import of Hydra's clients writes them.
 	MemberAllowedOrigins = "auth0:allowed_origins"

@@ -30,6 +30,9 @@ func (r *Registry) insertAPI(ctx context.Context, tx *postgres.Tx, api oauth.Res
 	if slices.Contains(tokens.Spellings(r.ManagementAudience()), api.Identifier) {
 		return api, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.Reserved, Detail: "The identifier is reserved for the system API."}
 	}
+	if err := oauth.CheckSize(KindResourceServer, nil, api.Document); err != nil {
+		return api, err
+	}
 	if err := oauth.CheckNoPrivateKeys(nil, api.Document); err != nil {
 		return api, err
 	}
@@ -112,6 +115,9 @@ func (r *Registry) UpdateResourceServer(ctx context.Context, edit func(*oauth.Re
 
 // storeAPI stores a locked API whose document was before.
 func (r *Registry) storeAPI(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, api oauth.ResourceServer) (oauth.ResourceServer, error) {
+	if err := oauth.CheckSize(KindResourceServer, before, api.Document); err != nil {
+		return api, err
+	}
 	if err := oauth.CheckNoPrivateKeys(before, api.Document); err != nil {
 		return api, err
 	}
@@ -157,7 +163,9 @@ func (r *Registry) dropGrantScopes(ctx context.Context, tx *postgres.Tx, before 
 		granted := g.Document
 		g.Document = maps.Clone(granted)
 		g.Document["scope"] = jsondoc.Must(kept)
-		r.storeGrant(ctx, tx, granted, g)
+		if _, err := r.storeGrant(ctx, tx, granted, g); err != nil {
+			return err
+		}
 	}
 	return nil
 }

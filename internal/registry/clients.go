@@ -51,6 +51,9 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if err := oauth.CheckNewClientID(c.ClientID); err != nil {
 		return c, err
 	}
+	if err := oauth.CheckSize(KindClient, nil, c.Document); err != nil {
+		return c, err
+	}
 	if err := oauth.CheckNoPrivateKeys(nil, c.Document); err != nil {
 		return c, err
 	}
@@ -215,6 +218,9 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 			return err
 		}
 		if err := c.Validate(); err != nil {
+			return err
+		}
+		if err := oauth.CheckSize(KindClient, before.Document, c.Document); err != nil {
 			return err
 		}
 		if err := oauth.CheckNoPrivateKeys(before.Document, c.Document); err != nil {

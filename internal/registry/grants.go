@@ -32,13 +32,13 @@ func (r *Registry) CreateClientGrant(ctx context.Context, g oauth.ClientGrant) (
 		if err := mayGrant(ctx, api, nil, &g); err != nil {
 			return err
 		}
-		g = r.insertGrant(ctx, tx, c.ID, g)
-		return nil
+		g, err = r.insertGrant(ctx, tx, c.ID, g)
+		return err
 	})
 	return g, err
 }
 
-func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client string, g oauth.ClientGrant) oauth.ClientGrant {
+func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client string, g oauth.ClientGrant) (oauth.ClientGrant, error) {
 	if g.ID == "" {
 		g.ID = "cgr_" + oauth.RandomText(oauth.Alphanumeric, 16)
 	}
@@ -48,7 +48,7 @@ func (r *Registry) insertGrant(ctx context.Context, tx *postgres.Tx, client stri
 	}
 	tx.InsertClientGrant(client, g)
 	r.record(ctx, tx, "client_grant.created", "client_grant", g.ID, nil, g.Document)
-	return g
+	return g, oauth.CheckSize(KindClientGrant, nil, g.Document)
 }
 
 // errUnknownScope refuses a grant of scopes that the management API
@@ -135,18 +135,20 @@ func (r *Registry) UpdateClientGrant(ctx context.Context, id string, edit func(j
 		if err := mayGrant(ctx, api, &before, &g); err != nil {
 			return err
 		}
-		g = r.storeGrant(ctx, tx, before.Document, g)
+		if g, err = r.storeGrant(ctx, tx, before.Document, g); err != nil {
+			return err
+		}
 		return r.keepAdministrator(ctx, tx, &c)
 	})
 	return g, err
 }
 
 // storeGrant stores a grant whose document was before.
-func (r *Registry) storeGrant(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, g oauth.ClientGrant) oauth.ClientGrant {
+func (r *Registry) storeGrant(ctx context.Context, tx *postgres.Tx, before jsondoc.Object, g oauth.ClientGrant) (oauth.ClientGrant, error) {
 	g.Version, g.UpdatedAt = g.Version+1, r.now()
 	tx.UpdateClientGrant(g)
 	r.record(ctx, tx, "client_grant.updated", "client_grant", g.ID, before, g.Document)
-	return g
+	return g, oauth.CheckSize(KindClientGrant, before, g.Document)
 }
 
 // DeleteClientGrant removes a grant.

@@ -26,17 +26,17 @@ func (r *Registry) CreateIdentityProvider(ctx context.Context, p oauth.IdentityP
 	p.CreatedAt = r.now()
 	p.UpdatedAt = p.CreatedAt
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
-		r.insertProvider(ctx, tx, p)
-		return nil
+		return r.insertProvider(ctx, tx, p)
 	})
 	return p, err
 }
 
 // insertProvider stores a new provider, whose document holds no secrets: no door
 // takes a backend.
-func (r *Registry) insertProvider(ctx context.Context, tx *postgres.Tx, p oauth.IdentityProvider) {
+func (r *Registry) insertProvider(ctx context.Context, tx *postgres.Tx, p oauth.IdentityProvider) error {
 	tx.InsertIdentityProvider(p)
 	r.record(ctx, tx, "identity_provider.created", "identity_provider", p.ID, nil, providerDocument(p))
+	return oauth.CheckSize(KindIdentityProvider, nil, p.Document)
 }
 
 // IdentityProviders returns every identity provider in creation order.
@@ -62,17 +62,17 @@ func (r *Registry) UpdateIdentityProvider(ctx context.Context, id string, edit f
 		if err := edit(&p); err != nil {
 			return err
 		}
-		r.storeProvider(ctx, tx, before, p)
-		return nil
+		return r.storeProvider(ctx, tx, before, p)
 	})
 	return p, err
 }
 
 // storeProvider stores p over the locked one that was before.
-func (r *Registry) storeProvider(ctx context.Context, tx *postgres.Tx, before, p oauth.IdentityProvider) {
+func (r *Registry) storeProvider(ctx context.Context, tx *postgres.Tx, before, p oauth.IdentityProvider) error {
 	p.UpdatedAt = r.now()
 	tx.UpdateIdentityProvider(p)
 	r.record(ctx, tx, "identity_provider.updated", "identity_provider", p.ID, providerDocument(before), providerDocument(p))
+	return oauth.CheckSize(KindIdentityProvider, before.Document, p.Document)
 }
 
 // DeleteIdentityProvider removes an identity provider, unless a client uses it.

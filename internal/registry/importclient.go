@@ -406,8 +406,7 @@ func (r *Registry) importedProvider(ctx context.Context, t *importTx, p oauth.Id
 	}
 	p.CreatedAt = r.now()
 	p.UpdatedAt = p.CreatedAt
-	r.insertProvider(ctx, t.Tx, p)
-	return p.ID, nil
+	return p.ID, r.insertProvider(ctx, t.Tx, p)
 }
 
 func equalDocuments(a, b jsondoc.Object) bool {

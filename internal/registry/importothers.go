@@ -92,8 +92,8 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 			if err := mayGrant(ctx, api, nil, &g); err != nil {
 				return Failed, nil, err
 			}
-			r.insertGrant(ctx, t.Tx, c.ID, g)
-			return Created, nil, nil
+			_, err = r.insertGrant(ctx, t.Tx, c.ID, g)
+			return Created, nil, err
 		case err != nil:
 			return Failed, nil, err
 		case equalDocuments(was.Document, g.Document):
@@ -104,7 +104,9 @@ func (r *Registry) ImportOfGrant(g oauth.ClientGrant, takes func(*oauth.Client) 
 		if err := mayGrant(ctx, api, &before, &was); err != nil {
 			return Failed, nil, err
 		}
-		r.storeGrant(ctx, t.Tx, before.Document, was)
+		if _, err := r.storeGrant(ctx, t.Tx, before.Document, was); err != nil {
+			return Failed, nil, err
+		}
 		return Updated, nil, r.keepGrantee(ctx, t.Tx, before)
 	}
 	return one
@@ -158,8 +160,7 @@ func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string, w
 			if p.CreatedAt.IsZero() {
 				p.CreatedAt = p.UpdatedAt
 			}
-			r.insertProvider(ctx, t.Tx, p)
-			return Created, nil, nil
+			return Created, nil, r.insertProvider(ctx, t.Tx, p)
 		}
 		if err != nil {
 			return Failed, nil, err
@@ -170,8 +171,7 @@ func (r *Registry) ImportOfProvider(p oauth.IdentityProvider, rights []string, w
 		if was.Name == is.Name && equalDocuments(was.Document, is.Document) {
 			return Unchanged, nil, nil
 		}
-		r.storeProvider(ctx, t.Tx, was, is)
-		return Updated, nil, nil
+		return Updated, nil, r.storeProvider(ctx, t.Tx, was, is)
 	}
 	return one
 }

@@ -177,8 +177,8 @@ func (r *Registry) AllowEverything(ctx context.Context, clientID string) (change
 		switch {
 		case oauth.KindOf(err) == oauth.NotFound:
 			changed = true
-			r.insertGrant(ctx, tx, c.ID, r.everything(clientID))
-			return nil
+			_, err = r.insertGrant(ctx, tx, c.ID, r.everything(clientID))
+			return err
 		case err != nil || string(g.Document["allow_all_scopes"]) == "true":
 			return err
 		}
@@ -186,8 +186,8 @@ func (r *Registry) AllowEverything(ctx context.Context, clientID string) (change
 		before := g.Document
 		g.Document = maps.Clone(before)
 		g.Document["allow_all_scopes"] = json.RawMessage(`true`)
-		r.storeGrant(ctx, tx, before, g)
-		return nil
+		_, err = r.storeGrant(ctx, tx, before, g)
+		return err
 	})
 	return changed, err
 }
@@ -221,8 +221,8 @@ func (r *Registry) createAdministrator(ctx context.Context, clientID string, sec
 		if c, err = r.createClient(ctx, tx, draft); err != nil {
 			return err
 		}
-		r.insertGrant(ctx, tx, c.ID, r.everything(clientID))
-		return nil
+		_, err = r.insertGrant(ctx, tx, c.ID, r.everything(clientID))
+		return err
 	})
 	return c, err
 }

@@ -69,6 +69,9 @@ func Fail(c *gin.Context, err error) {
 		}
 	case errors.Is(err, errMalformed):
 		body.Errors = about("the requested with given parameters cannot be processed.")
+	case e != nil && e.Reason == oauth.TooLarge:
+		status = http.StatusUnprocessableEntity
+		body.Errors = about(body.Message)
 	case e != nil && len(e.Violations) > 0:
 		status = http.StatusUnprocessableEntity
 		body.Message, body.Errors = "Your request could not be processed.", map[string][]string{}
