@@ -30,6 +30,7 @@ var operations = map[string]operation{
 	"PATCH /api/key-pairs/{id}":                                      {id: "borutaUpdateKeyPair"},
 	"PUT /api/key-pairs/{id}":                                        {id: "borutaReplaceKeyPair"},
 	"POST /api/key-pairs/{id}/rotate":                                {id: "borutaRotateKeyPair"},
+	"GET /api/roster/v1/changes":                                     {id: "rosterListChanges"},
 	"GET /api/roster/v1/clients":                                     {id: "rosterListClients"},
 	"POST /api/roster/v1/clients/{client_id}/end-tokens":             {id: "rosterEndClientTokens"},
 	"GET /api/roster/v1/clients/{client_id}/secrets":                 {id: "rosterListClientSecrets"},

@@ -310,6 +310,8 @@ var callings = map[string]calling{
 	"auth0ListResourceServers/array":           {given: []string{theAPI}, query: "?identifiers=https://invoices.example/&fields=id,identifier,name"},
 	"auth0ListResourceServers/totals":          {given: []string{theAPI}, query: "?fields=id,identifier,name&include_totals=true"},
 	"rosterListClients/page":                   {first: (*world).disable, query: "?state=disabled"},
+	"rosterListChanges/first":                  {},
+	"rosterListChanges/some":                   {first: (*world).changeOnce, query: "?after=" + theCursor},
 	"rosterGetClientState/disabled":            {first: (*world).disable},
 	"rosterListClientSecrets/overlap":          {given: []string{theOldSecret}},
 	"rosterListEvents/page":                    {given: []string{theClient}, first: (*world).changeTwice, query: "?action=client.updated&limit=1"},
@@ -362,6 +364,13 @@ func (w *world) changeTwice() {
 		}
 	}
 	w.t.Fatal("the feed does not go on")
+}
+
+// changeOnce changes the client after a place among changes.
+func (w *world) changeOnce() {
+	w.prepare(theClient)
+	w.made[theCursor] = w.Do(w.Admin, "GET", "/api/roster/v1/changes", nil).Want(http.StatusOK).Object()["next"].(string)
+	w.Do(w.Admin, "PATCH", w.real("/api/v2/clients/"+theClient), map[string]any{"name": "renamed"}).Want(http.StatusOK)
 }
 
 // passEvents waits until the feed's end is behind all that has happened: older

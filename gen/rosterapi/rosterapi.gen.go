@@ -154,6 +154,18 @@ type Problem struct {
 	Type *string `json:"type,omitempty"`
 }
 
+// RosterChanges Which clients have changed.
+type RosterChanges struct {
+	// All Whether anything may have changed, since this was the first request or too much has happened.
+	All bool `json:"all"`
+
+	// Clients OAuth identifiers of clients, each once.
+	Clients []string `json:"clients"`
+
+	// Next Where the next answer starts, for `after`.
+	Next string `json:"next"`
+}
+
 // RosterClientSecret A secret of a client, without its text.
 type RosterClientSecret struct {
 	// CreatedAt When it was made.
@@ -464,6 +476,15 @@ type RosterUnderWay = Problem
 // RosterUnsupportedMediaType A failure outside the dialects (RFC 9457).
 type RosterUnsupportedMediaType = Problem
 
+// RosterListChangesParams defines parameters for RosterListChanges.
+type RosterListChangesParams struct {
+	// After The cursor, `next`, of the answer before. Absent begins now.
+	After *string `form:"after,omitempty" json:"after,omitempty"`
+
+	// Wait How many seconds to wait for changes when there are none.
+	Wait *int `form:"wait,omitempty" json:"wait,omitempty"`
+}
+
 // RosterListClientsParams defines parameters for RosterListClients.
 type RosterListClientsParams struct {
 	// State Only clients in this state.
@@ -575,6 +596,9 @@ type RosterImportRecordsJSONRequestBody = RosterImportRequest
 
 // ServerInterface represents all server handlers.
 type ServerInterface interface {
+	// RosterListChanges Tell which clients have changed
+	// (GET /api/roster/v1/changes)
+	RosterListChanges(c *gin.Context, params RosterListChangesParams)
 	// RosterListClients List clients with their states
 	// (GET /api/roster/v1/clients)
 	RosterListClients(c *gin.Context, params RosterListClientsParams)
@@ -618,6 +642,41 @@ type ServerInterfaceWrapper struct {
 }
 
 type MiddlewareFunc func(c *gin.Context)
+
+// RosterListChanges operation middleware
+func (siw *ServerInterfaceWrapper) RosterListChanges(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RosterListChangesParams
+
+	// ------------- Optional query parameter "after" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "after", c.Request.URL.Query(), &params.After, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter after: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// ------------- Optional query parameter "wait" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", c.Request.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: ""})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter wait: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterListChanges(c, params)
+}
 
 // RosterListClients operation middleware
 func (siw *ServerInterfaceWrapper) RosterListClients(c *gin.Context) {
@@ -1129,6 +1188,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 		ErrorHandler:       errorHandler,
 	}
 
+	router.GET(options.BaseURL+"/api/roster/v1/changes", wrapper.RosterListChanges)
 	router.GET(options.BaseURL+"/api/roster/v1/clients", wrapper.RosterListClients)
 	router.POST(options.BaseURL+"/api/roster/v1/clients/:client_id/end-tokens", wrapper.RosterEndClientTokens)
 	router.GET(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets", wrapper.RosterListClientSecrets)
@@ -1198,6 +1258,146 @@ type RosterUnderWayApplicationProblemPlusJSONResponse struct {
 }
 
 type RosterUnsupportedMediaTypeApplicationProblemPlusJSONResponse Problem
+
+type RosterListChangesRequestObject struct {
+	Params RosterListChangesParams
+}
+
+type RosterListChangesResponseObject interface {
+	VisitRosterListChangesResponse(w http.ResponseWriter) error
+}
+
+type RosterListChanges200ResponseHeaders struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type RosterListChanges200JSONResponse struct {
+	Body    RosterChanges
+	Headers RosterListChanges200ResponseHeaders
+}
+
+func (response RosterListChanges200JSONResponse) VisitRosterListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListChanges400ApplicationProblemPlusJSONResponse struct {
+	RosterInvalidApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListChanges400ApplicationProblemPlusJSONResponse) VisitRosterListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListChanges401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListChanges401ApplicationProblemPlusJSONResponse) VisitRosterListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListChanges403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListChanges403ApplicationProblemPlusJSONResponse) VisitRosterListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListChanges429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterListChanges429ApplicationProblemPlusJSONResponse) VisitRosterListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterListChangesdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterListChangesdefaultApplicationProblemPlusJSONResponse) VisitRosterListChangesResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
 
 type RosterListClientsRequestObject struct {
 	Params RosterListClientsParams
@@ -3028,6 +3228,9 @@ func (response RosterImportRecordsdefaultApplicationProblemPlusJSONResponse) Vis
 
 // StrictServerInterface represents all server handlers.
 type StrictServerInterface interface {
+	// RosterListChanges Tell which clients have changed
+	// (GET /api/roster/v1/changes)
+	RosterListChanges(ctx context.Context, request RosterListChangesRequestObject) (RosterListChangesResponseObject, error)
 	// RosterListClients List clients with their states
 	// (GET /api/roster/v1/clients)
 	RosterListClients(ctx context.Context, request RosterListClientsRequestObject) (RosterListClientsResponseObject, error)
@@ -3118,6 +3321,32 @@ type strictHandler struct {
 	ssi         StrictServerInterface
 	middlewares []StrictMiddlewareFunc
 	options     StrictGinServerOptions
+}
+
+// RosterListChanges operation middleware
+func (sh *strictHandler) RosterListChanges(ctx *gin.Context, params RosterListChangesParams) {
+	var request RosterListChangesRequestObject
+
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterListChanges(ctx, request.(RosterListChangesRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterListChanges")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterListChangesResponseObject); ok {
+		if err := validResponse.VisitRosterListChangesResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
 }
 
 // RosterListClients operation middleware
@@ -3471,201 +3700,208 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context, params RosterImpo
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H37ctu2+uCrYLg706ZLyZIsxbE8v5l10qTxaW6NnZNenDEhEpJQkwBLQFbUjGf2aXbfYx9ln2QH3weQ",
-	"IEXJsuP0nJ7JP21Mkbh8+PDdL5+CWGa5FExoFYw/BewjzfKUwb/fSqVZ8STlTOhTTTUzD9Uiy2ixCsbB",
-	"MYnhJ6LnVJMlVUQtuY7nLCFyOg3C4IqmC/gmnlMxY8kF1cE4GPQGDzv9fmcwOOsdjgf741G/O+qNfg3C",
-	"AMe74EkwDn7K9q/OHq1eFIPLnycHr5a/9vLn8Uh9P/3HcHbMDt8FYVAwqqQIxsGJVkSxuGC4jKlciIRw",
-	"QShJ5eyIaB5fMk2GB/1+NwgDhVsJEq7oJGVJcH0d1vaq7rxP9/lvn267l7hgVO8AIkEzs/YJT1MuZm27",
-	"CYNFnuww1vWHat9Pr5jQzxhLGjsXhJlfQkJFQjJZMKIliWXG/F3DK7hpGmsOJ4K779qVBKH5RRbBOPjH",
-	"5aPk7eDqxfKn0cezPw/E42w//iU/nP+ghtNj9vDd/3QwtJ9c4N87fGm+SJKCKRWMg/7hoNvrDroHBrSA",
-	"fXCodKHnvbE9moxpmlBN4YepZoX5h2Y0C8ZBTldBGGhuHgYzmRokuQ4DOE2DR0EYyDheFMUOR1awPxZM",
-	"WVQYTvvxaNpjnf1Jn3WGycNh55COWKc/OZj24t50QEdmcE2LGdO7oQ6+e6FXOSshH1x/CANzYMFYFwsW",
-	"BoJ9NMMdT09frq7e//InnT6frCb51Yqnvf0n2bs8Pfv18auff3n5rLN8ma1eJ6e9t49+zONnL345+D0b",
-	"vSwGH8/44kz9+cOoePPHm+Ofggb2rF8aADuRU0LtBfpPR5rYwPs6DCZsCpDfFZsGfwts+pIYdArEew2F",
-	"CqmpwQ2yEAkryBLAWKKQch8Zarsj+WQfc14wBe+JRZraQ+j1Dymd9Aedw/2k3zmIR6POIzoadvrTXjKY",
-	"HMSHrN8LwiClSl8slJ0Hvzf0d2GwB87PwCpsW07vUafXP+sdjHu9ca/X7fV6zeVUy95fW3a5yB4bDjuD",
-	"HqWdg6Tf60z2p6POwUHSi/uTAX04Hd60SLXIWaFYYrjeB0DCOaMJK5DfU81e8Ixr+I95kjAVFzy39/O5",
-	"XJKMihWxOKiInnNFYpqmrCAZXZGMXjLDePWcEQsPsuQikUtgvPGcZXBzLHZxodmMFYgIbvK3LKNcGOa2",
-	"eQFyaqbICC0YSdlU32Z0xVq29n7OcNW4WsJEokKzE8ViKRJFFBcxI/3Dg16n14ej7OFR/nrz3EwXq2NH",
-	"KzbsyM2jJVlSrgnSEKKLFRczQmeUi1tM9M7cl/d09XkThoRP8SilmKY81oQrsuR6TqhDAXsSRNGMkegk",
-	"YVkuNRPxqvMjW0UgMZ0LrqoL3CXHE2XQQuo5K5Zcse652L6x6zDIaUEzpi2ePpbFQtPHNL5kIjn5/o35",
-	"cX2nZ3NGJvjON4rwhAnNp5wVIaFkseBGeCP7Dw2bKmhshgaJUaxITBXrwuUEUdgwhrg/HdD9YefR5IB1",
-	"htNRr0MPklFnPx4lvclDesh6hsxyAbRezys5jSeWZPPCCFfIi9f2qnRh8N3sFPeGcujWrSFl/tydHdDh",
-	"dN8wkEe0NzE7O+gcTnuTTm/yaDqMH073p0N2rzs7gdXq1ZtCXvGEFVv3yO3LJLdvf+52R9Ne3KejQefh",
-	"ZNLrDJMB6xwmo0HnET1M9mmfDuL+/R7kj2z1hvLtu7xkK5JT/tmb67NkGh+MBh02fNjvDEcH+x06Opx0",
-	"hocHNNk/TA4PkuReN3cay5xt3Zoyb3zuvh7RfvLQHNWwH486w9jcQzoadSaTHh3G00N6EA/uaV94734o",
-	"6E6Xj8zMi7C9+orjWXHxS37wU3a2v3xx+TY5/Kd4fq8r3I0yvD5e6LkH+/oid5AFWxZcqbW3XHfBYB00",
-	"3b728rU2sBr5+HDy85/7Ly5/ys4Olr/kb5PBP8VzNdyw2HK02y8YlBoQGTYst+SkqMoYRqrmckmoJplU",
-	"IJLAkv5YsGJVrSkF2cqfO2FTukh1MO73emGQ0Y88W2TBeAR/cYF/9cM2jv9DQWN2ipx8yzJTKWbIptFI",
-	"4ni9kd6kYCTlV8z8y5d4jkgPpCDCtdmSFDFzvHtMlnOqYcCE5alcZeYyKLpS4blYznk8N4JCjyxEyhQM",
-	"YKREKaZ8tihY0mT9bVCamY1d2KXUoFXC5+Dg4GGvBqNeK4w8oQSocSuUXtJLpmBHTrCZ0zxnwp2m3f8z",
-	"WZDBkMzlolCV3GMF4BnT3kMq1JIVZCqL6pmh9FQk58JOckSoAGCUs6KcpC1X4IoUbGpkeRS7hoNBCAcG",
-	"lqhYZkyR5ZynDL6Y8kIBqEthy37VO8RZIxAQOyAhRiHBkxISzwNem1PlnQmqBtWhNMS75rG8YGKm58F4",
-	"MBrBobi/K9T1rtdbpuSiMMhbXN0gBRT2VaLgXSAMIZEF4drnLCRnRcyE7jARy4Q1aMdDw/oH9HAyTPoH",
-	"bH//0SNKe/34fhjitXlZ5VIo33D6mCZv6CqVFKxqsRQabBKfAprnKY9Bs93LCzlJWfY/fgdLZt3+qqV8",
-	"ScWqqRWnHI9ZSwk329eJE6YpT4NxMJHJiuwVLJZFosbE3hoiFtmEFYb5cs0yZYbp93pBpSEOzY3SXAPQ",
-	"HtOEvEXMxF1WIPjvBZsG4+C/7VXm4z38Ve29wT3hJ+vnmSNQzNxCErWI5w79u+SV1HOjf8ACwdaaSMG6",
-	"QWWhtarIHUEq2NJspgZRsyZ87uij0nSlWsG6/m5MhZCGpJKCaYMuR2i2YLABrudyoQklQNAMinKZEC6U",
-	"ZjTp1uB+WMG93OT9Ab1lgx5Un1GeLtBkdQegThaqgaRnUpJsgXyg1XZTAdS8WbMpGJ2+/GZsFFJP/bXQ",
-	"GvX2K2gZEsJjRt4JekV5SicpAxJjmEAhaFpf2qnMGOLYEqwTheGNXCiesNYFHgviBiKsKGRBnKmuviDv",
-	"2py495G4kafms3s6y2OxsvR6imfWJcdk9PEj0SxNzYXCvdGJQTtDIGO6QIHaM/T83LG3unOSrNPcVzRr",
-	"8EJr0UnlrNUGUdHBCqEYS84KnmXszsSv+ro6vPeG701lmsqlckYmZTiBIjMp2g8QrdMEjLXWYIUfzekV",
-	"IxPGBClYJq9YQiYMoGWNGrwgdMa65FTTQiMOlhcaiJJ3e/ve8f9gVnI/p23XrlHcAnHAHKLh0+aoiTKr",
-	"X7KCbd+Cd9FlMeFJwsQdTwUUunXyKXNWoKVWMJagUIkrUFYJ3ExOtbxkW74bw57HqZypGrn0CEC1qfuj",
-	"l7iqRDIENOCKdhqtB9ATcUVTflckR0yswzMCTI0se7RvbAKew39h8ZvjcmFNR4bMr2Eu193d2H1oVZWG",
-	"9GElCKM5LDTyaUUmcoFy+voqQbAnMNTYfZwtFHBMJ1yP/koR5JiU1kQHLlBnuIZrpSWZ+Af8I1u9ZUYE",
-	"v+MRF+XH9Stj5HulqdGwjI7QUAQ2HDhXpCGEg4wEGkLLKCAlgw6Aj/FG1c5/MKhg/U7khYyZAkcyeQqm",
-	"t3u8Uuvm4RvXPlkRaq9iyzbKM3ol9TODgXe9hdZb2Diigvki6roLszyXtVcqTB5W0H0lNcFVAkRBEFtH",
-	"C2tZQgKPw9pXb575onzzxgXc05m2gcicGy7EOyGrCJ1J+YIWs7sKmqn7tg4z0HWcQgSvbCKXTvVgH2Pg",
-	"NyDVGNJkCFm/N3w0OnhIJivduCR9j9lYYmSvBzHyK27p/i6K2w/sxcgsVJA+efnYg+cZqoZ2MequtGkt",
-	"pgdQEM0ZhsIb6dXQd3hxJ/F9jN4kqtDoRBXxjA5gI6qTH0/rMWOZTZFyV/cH0g17asjF3lI3zWff3vOc",
-	"etehEaidg7FTOk+3fl53tTaGqLlAdxqm+mJtKOvv3HEY87Ynx78TdKHnsuB/3pkBoo+7hQMiXTeUzr3S",
-	"Kr7jb/btgsWMX1mO8Y/T16/IezYhZ/AbCD2wnhoF7PsMzttN5fxeX1p0bN+D4SKC7zlxwfo8HzNaADea",
-	"s6z9dhjh5fnZ2RtipmVCW3C54aayyKjeebEZV8riRDufAhC1LuQlftpYx44z369IzRWxGzGMorKeGDmg",
-	"cR3fv3/fOa5WzNqN21r622K7aqi+i/wOWL3wPq/jDlh6S835JvvHcfkqCDi6TcSr+c//IpvR2ro2+vjr",
-	"3v0zZ66xCknN5nwf5LY8t9pZqkWey0Kz5CVLOD1b5XcVMTREOW2SMPLU7AzeuUnEcDoOBDtQRfwFmInr",
-	"AsbIv33lZgjshsB27l+8MBcvai4r6gbVRAARN9ra5Tt2JiijCSqeoIKccJqyWCvy7dtnT8jhcHTwwGw1",
-	"L2TOCs0Ryg5i62E4FINMCilmIRD5nMk8hVvduMthwIVRoGK2yW1gr2DS+rGDfdunQLPxBe/b0qlUnlWr",
-	"N58LcG5bJMMw5ClbkqUsEtW6FG3RdZMZrjFkl3yPHsMxicDON56kVFxGLWOXgwdy8juLddCIdD4ttZDm",
-	"0VpDsRe9GXomBAV3YP1c/bi31hAra9TPaAJHajngOEioZh3NgY/W9xAGHzsz2Vl/aN5WmmY5+meu69F0",
-	"m2YHl6YszP9ZckQisUjTqPTSWSu5te61rs58ACZm6xW682r5VtOr06Ba0KUe4Ne6UXdmxLxbY4/Wk8h1",
-	"be+CXWF4wJfd8qY7F9lYQWAmjXMgURWzGKGhVyZkITRPSVSdeNQlEZypM5wZ9YMV8DZ4AsUiC8a/lVGa",
-	"oR8KaX42///QdoEqN+Bv6Be0u6jF7NeQr3FEH3a6hKrtFpahHDbWNXSQAV/v+v1Tm4Y6K1FKVfcYDcTm",
-	"JgNdAo/gTbylhXpURIYWBTDmOtDcom6Eg26V8WDp4FDziFEL6fFyTLaRHsUq1F+i8KwR/83PX/4OeHkh",
-	"tw7eWSMFLgNmfcOr0p5pWCrALzRiyHIuDQjMr4puYY1sN0TAM2ueuB8khIOVSw39g7oJI1rvRE4xq8DG",
-	"/LdgwqZvK/jeFt9fcKVZ8sQGwzfx3cXGt86HBnqrMpr3YANVGKx1rdGK7WwnQW53m2H3VCSgEGPyQpJw",
-	"sxyavvGANKWpYuEa0vB4jloaemG1NGxyHcB0kXC2Ue7yIjLMhRXk+M3JmEiRrtzYU4jdKEEAxt80NfN4",
-	"USR9F9uzNYxkEwiurNhfX17l+4VbgSE+LOmSE0cC5jJNFKGl+FMQShI+s5HO9oAa0LDpK62yrJsiJKw7",
-	"65KonuIStV4/m/WytvgFbNKhktWmqyAJIOtHJFIrpVmGfB2hYQQ2lk5DElEhxSqTC4U/K5kx0AYMVUh4",
-	"AipBU5luX99FZTSvL7NJt9x6/Rw6M5WRQFiW65UNMndWDLFhUpel00LbC1bzVsdGT50WMvMmsHDaOLyX",
-	"7nMzNQDsemK/uFGSg/DA1klrOT+beFaJpPcuLvuZRGsSmR8iELkztDFtWvrwvgWUXR5Sc7aTWiDXEYm+",
-	"iyqsMJRImctJUxezFtnjiiAWShm+FuHYKroVVtWSnVovsNO9kGx450G0rF/q6GbaDQzRP3V32RuXKnRE",
-	"pb7CEoC1s6vuxoft9PCJl9LWyhU+NSlbe86KIfJg+0ATzxGhSMfXIV7Lhds0CL6xPkqFSa2EvuWsrGQB",
-	"nkNIVsUomGWdEGcMfNCTlf2Xd2x29PodAmPNW7p8yZSi4Fv62CnosrxGLRm0LQ7nkm5PGWthqexqs8jC",
-	"vCAQjH25pfSC3LBFbMlaj+b9nIGb1RNYCpQl7UpoWjCarDzATaRMGRWbRaGKSlcjQnSCQiuPDXq4+QpZ",
-	"QNl57BZuQPytYiQOeJcTua9TaIfYk3bBsQauLVdvRzhugdzHXBb6DZ2xbdBDPjDjSherbxSx8abr0LzV",
-	"Hm+zLbMrmHOTEbBc0C2O6i18daNi62beDMSTzADxldQb2QvLNWTTmZFQ3HTEgmsQYsiEgcBKjbgnrZmm",
-	"ofDIpGX8Z7IgeSFnBc1Ul7yeOmutGpOIY9RSFJJISH0BBRMi8q0q5WOuScGmrFBEywchiVwGoPli6sKt",
-	"zB8uNjIyU5yLJS0EFzMzR1LIPGdmWLsnIGCTgtFLI2EXi5SNKwkUzOWplJcEQnHMnCmb6gu50DCCpdra",
-	"JR44pDsXNlQiT2nMzOV4AJu6uGSriHx7yVaq+sjGkZdRXWoul/Z1FPjNjtQlt+uGfNC5TB0aPQjPBcAL",
-	"kPJixczSwL6bFCtSLMQDDJ5fQ1FcfDuG+hvDTAngWv4dwMe6ROdu+xzIntrxAIzoR1bJcepNl5gFLGWR",
-	"mCPP6Mpy0B2UUAnRsm7Omy6AC+C6nT6KtxAisgz2b0D+pFhdFAtRS6TZoN4iW3MhstzGeoHyNK7JtxBK",
-	"C2LDUi5SCKqUmUfvkKYQuMHl5S3vi4HkuZiw0s9p9KnQJc7aGxKWkZpcI+il1VqqEa2SirgKgaoVFSCM",
-	"m93UEM7jwk5TWCc6UpU7MAtbGfnaN5AWcG5GqlzoeS8Igwnk+gVhMF8lBW2xke5GgkPCaDw3ojrXyt1E",
-	"cwGVDUm8E33O6McT/K5vzQXuz3U+a9Yb690RpTwHQziVOX3UPiw5q1zXPEN3XZe8Lz0kIaAKvMgV5KhD",
-	"vGQdCeACnpdxb3goRt9xI9pTBtdq60k37mUZUbAra3rLFACilTkZDM2s2bWiPA0xCWLbdzo1jxleh4FR",
-	"rNo8AahLhSRyaT8XmPZjHlm7IqRdAqmOZc6AC9lE4QuXKBwZXhpdstVFTnnRUArduZZ8wFz4dg19oaHa",
-	"zfo6F8JqG9G4xo/InKUJ5MxZIbliKGNLyAVkcHlEDQyzJVIg+alSYYwetCy41kwQLhxGlGmyzq+Bvoiq",
-	"+o/5l1tjEAZ2EUEYGGxu9XVs1s8hJKY06kZ1r6Bet/k1U7bcS2gQXOG+WKrYXc/FiRkbEHdpaaYnNDlj",
-	"Y5tIeQvKU8fhrdIhILinsjtc2u1KqpvvpLBkYpvcXWwa7LUAYQmJMn4e2jwPXhBZJMhrbw0aS1BuFp1x",
-	"XZuBUTO5t8PCCDMrF3AAjJILw0czKW7wFW32wZzoHV0vu7q6kTCw4ktY8DBbsRU2KPFB3KNnai0dXlZo",
-	"NgPckwuoXnZsG0TA12Ep033DZIsjCoBV+aNqzltv6Zsx8hVb7hg1URaK+91oNS7YoRUH1YaxTrwYizvj",
-	"3pcJs7hj4EKbLbQZt+5tbPM5WOmvBfyWf9h0NTWnOXMZKsiPjMAly+wowsDGgck9lESGYkdjchsZ5Fzs",
-	"LoSgBHd70+Ip0w0H+S2UqMp7rlFbsX4Y1H7MztuYRuVVtoJyEKxLyatagBY5gUGNRC+8mEGYmooELR32",
-	"ZOgi4ZrogvJ2r9/9e6RxgM04tSH2oFIFLNhiKspgVXIsSERjza9YBJlrMRXwkCYZF0YapFoWcAnNhYxc",
-	"hcYoRENPsUgZif5YUINKXLAkOjoXE2kUBEjow8R/YHJAtxF/nMCHE5tjqQo/emO1x7IoFi8KrlenELPs",
-	"0aHHVPF4awSKJ+KZ48Qra5U6Q19c2j3G/T08GB6S//t/Bt39bv8B1k2onJZMJLnk4PxOV2W8Lug1sIxy",
-	"5XOtcxDDjS46aFmeIDSOmVJ2YPTTKMKVWhipUzoXND4ggHQL5YzOZkUZFXTGoICFc2sDxUzl0gNPVb2k",
-	"yoL0Yw3GOMyYpmkwDr6XlZQLN8G+5QQsguVznORS0j1XYzD2ZwveWgGC+I+bnwA5Mm8fp6lcugnNFV+o",
-	"tQoKa5/XpylrKdp3GkSw9nLLyAlL2aa9fA+/NXZS/6DciXvXK7Wz9vbae94bLcu2r7Ys2tHujqPdNx3p",
-	"WmmqLacLCawbzpYm6B2vHnuxLY1vS9DAZ03A+G9eslVteBuCZQnxasscVdxz+bERnELi3bwQvaJmsLri",
-	"1zpkY8EqJJOFRvUMdI0yLA0WZgatowcOJYVg4BOtg6163DI/5Ax7b3tsx3mS0QAFccsyXmRwaaqBYDXH",
-	"b04ULrlmPHWTyGJGhU0UuWg9KDO6/5Y3Q+P0Wm8aTdoQtpApuwlH4Z3NaGnzq7ePgS9tHgQl53bsRodz",
-	"DbcNQBHyZQlHB4qFgiTx+oAlJN1YDbDV37Zob981c9lSHDffgfpAwE4urozsc5EX/IqnDELWgNlUMyxr",
-	"IlVGV2jTAStuxe5gmOYUa3vyFtGCBvbVFkRY5EoXjGY3HWT53pazVDfTPXhn0xBG6zdbfleYb/eAbe+5",
-	"rKSPHRAT6qUcq1AyYPZqvLf3aS6Vvt6jOd+7GuxhEoOT2lAOwOK5YipdjgdFs64t3vPWWbAXsAw37ozr",
-	"+WLSjWW2hzbu+R/2H+vhBDZu6pKx3JkDBt0eoM7rnImT78kTpDw1StEk5Ghe98KpAITdc/FaeAZDIzSb",
-	"00yw+BYEupRZFEco0DjiZKnwBHWtjNA0DQklms5AEOuei3Px3Xe15LXud9+ZNReW9GCqTmTAG5ElNWJP",
-	"Q4jiopH+NnaZbv/vf/1vo8T8wCBUEdE8evP69Iz4Rx1V0n+0ThYivLslvBwCkMid0/PXp2fu9M10ZR1B",
-	"BdE+LCEUFl3VnDDiMk3BD2lkYjWGQoJY2KwsKJEZQDMhF7N5aODmxoRfqcZXzUiCsYQlFpRnRvv97jv4",
-	"wci1+/v7h4D9786ehC4QKuNpyrFWmeErTLi4O/QnqS45EV59G6hfO1UMgZAXLObKbMOoZPSSCTv1Eylc",
-	"CV0b7mSO8hiHtGG9c7lEzcNpJ0WxMrCJnp7RWdQlp0yAMXpC40s42JNp5yXV8TyCQu62QndxLlBm8gP1",
-	"IGCTT4mQ4J9lqWJgNbKGG3BbMSqw/Ni3w/6gKuv2AKtz4XSvpGDenIbPEa7PhRvfGqPcsN/u94beSBYW",
-	"UEHHnENVh8Mp9yhE2PsyJtEnDM9/IhMWYsGekFg/pf3b/HQd+Tdh72oAqvynGL6qv67Kd9FEjaGgeINC",
-	"En2yc8D/Ljwych0ZRI3qV8NXjkbdwYMQK7PBacopcSlTtcUhkYoAWyptEE6kS95YD3/pO3da9wJpkllC",
-	"uWuwX5j/w5nj8+gI6x6ve4HJU7CvWqeoOSSDWbXAwJBMVpaf2wJBtYtthS2QIM3DsvCdO1abeGcvmGWn",
-	"7vLoiiYgCLo2US+Ce2L3h/chRH0ZqK6UR0TDVZvLNMG7ryXhZtaTUl5VIQHTVrguGJi1gNa+yK2T1xbq",
-	"4ILk1NzIOVNM+Y49uyFIosZ7WoajwvUB6NlqJ7U6A7aen2wiysPRaP9hCMQZo/us7wRF70Fv+KhLjl1a",
-	"ey2nHesQDgeHYUWIzU7LSs/mYvpZmUfnQklwutgvRr19w1Xs4Mu5rJcabKvtRaw6nVBNJ1SxWlk0Gs9L",
-	"gupy++2RG8wAxrcecMo87DuyEhwU+vpGbUS0ijwYjAPrNhhNUh4zoZgnJBznZlWdQbe3Jigsl8suhZ+7",
-	"spjt2W/V3ouTJ09fnT6Fb669ghBO3DACGYoP/W4f35E5EzTnwTjY7/a6+0EIdQZB8tnrLlmadi6FXIq9",
-	"35eXqmvTUa/D+m+AFh3qc+QOin9tL+dM8KTjim1SG5puXjOkxNbDVi2P9j7x5BpiQD0B7bd2i1v1yl5r",
-	"Le7rD270Khej8eSzpqsXwV2bDcbeK9iMCSMisIsETdZ/xVTO2nvf860bKDyYrv/4WeDdVKO7Ws0lW3XM",
-	"Lv1FlM8+a+5GweyWKS3IpbPY3ussyGj2rvoe5gYz9pkeSOyfA24ITMRypVc96RQsESApgvMVtNOCUbS3",
-	"AO+cpXJCUz+z07AAiMSMpfJrz4KAgDyBcFvRtRSXT5JgbKN8XnCln5TaZwOQTX9xuiqVHdD+uN1Nvc6q",
-	"Z41uq+vrvG+7JbI3LPqb86tCEgn2UUehrYwLQHDMDyCEUeYhoerSVg+p1zUwwjv4VNSmws0YDb+h5m2r",
-	"32J9xWXNaM9A+xcXjf7QqFU76PW2lEpoK5GQ2zDDtpNz7+3V0/h2r13Q/K61fFs9AdCePYZObkqqq1e/",
-	"/E8r1jPEQ2z7rDzsvXrBQviqv+tX9ZIw5tP9XT/1qjOGwXBwuOt3zRJXgAkW6Xec2Va19T1fQNqcP+m3",
-	"up36g7kclQHcUMfyojpqwQukegpCe2bKC5mEfmrtXGTvUxmJcL3HRNLRZYLm7dhXUzwIg1yqFu5kdSh0",
-	"IirLp9C+UwYngFMscUYMZ4WFxHohl6gLQHQzmjaAh0lhx3K1N46MfmAenQtbf4kpl+dZVj9Wl0a1dHpd",
-	"HLNcWwMWTgeGMkygx5hkuxgoU4who3C7RYLKjWDLc+ESVV1t9vfmhCJnT4rCtZRT2PjxmxNIajXaCGbJ",
-	"mj+NGmvWo1h6ZdQgLeUYLTm+w9xv+2cUHjSaOJsPtZYtZ8Yh1OpFsOQpWxoYWaPTtxrCEKa2iPnxmxO0",
-	"BLiRbBwJFHyFwPZkQylpBJd3sOV6UUBS58JMIJeibJAI3itFlNFkExubrKT7WkuZWvEEwvCUJFMuuJoz",
-	"DNwtFqIKTSzYFXQOoALraeBCNssbT4UN6LL5yeEtsb+tlD8yNKARj2WyuiUvAyt3rcBpmjqRzCvxc31b",
-	"BlblYF+vl4cf9IbtMZZe7rV1/3eD21F3r+b8v4jA4952+a6s2gmfHe6+UlcAKgyG/Z1X2axACV+Pdp+0",
-	"pcIU8LPBrkNUhWT/DflgwzfV4IRPranF4med0MzpZ/BCr2DJxsjj7UVQ2suZ2DgvXGnBGgVhsG8cOhO8",
-	"0rPnYr9HErpSYSU+9nu9ykBohXQS+fVdIrCZThiZ09SofBkXC22+1mwXzctVf/lssVxesSKl+Y6SuZv2",
-	"bpJ59XVrhTELsK9y97+P3H1HsvzvK66js79NZKdrFKONPoVfSPLGTkLU0ChSUJHIzEleEDbnEp5Abitb",
-	"+Sxpre6V68eEub61XkjRkRXAZQpWIsHOBdQ0s3KwL8tZAm0rm1BlOzjPqSB6KWGW8qqSs1rvI4gOn8hk",
-	"tZmEvQUBsxYRfVuYrrevug4/Qwiskc/+LcnntGBqvlbsni1bym83QrfdMB180LnVn71eb3CL9t+7d6u9",
-	"tcjaDG/f3EjGi/H+St7/1uT9jlL3f6LQ28pPfuCQGWAJKfWQ3+u7JtOk1kXvs6XhvU/4jwvrR0E7w7ai",
-	"fn6nOBd9JogUSNaraorr3arIt8Pe4YNxo2dVg+n8Vy/qnou35guo2+zYFtQEAcXfZju6SBWXZL2Fe8D0",
-	"De6xm5ZcbblZ5vHrlfU/qypC/x2vHiIIoaSq0+lOXsjlF5Dows241tKLdMdm7C29Bcu7vbXFYN23tO5a",
-	"+rAjRXFe0g0+zKrSz3qCS2ibni/BRIjWyZW52Ztv9Q/1VKXP1mlLb+Jt3E1VBtAdFFv77fXGPKqvUs9X",
-	"pfav80GdzuXSS6TzYgq+kE670JuzwGyRGuWlskGGo5/C5ksi6+GPVHn13RjY5QQLy1Aua1/kGqv6+Glw",
-	"a46npnsKEhAt9TIQDcuQ0ioPIIHAX+fzDz0/xzmIRUt6aUQgV60UegWaL7zYOJfwB9OBlOU8Ur7Xqz3h",
-	"QJdtxpKjc7Fc98PxsjUzer6cE+BcnIuXFJxopTBaZh7aWEi/TRZCKmcFVKCRoqqAVDmzwFmFgG3kwR2/",
-	"ObFh1/WIE64ITZfgkYOpu+SUac1da+mWJNM5VWEjzgJzS8PdBcXTdZZyV2ePz028KwZePQI9oKa+mu/S",
-	"YCEX20n9VBGoloV1/VM5OyKax5dMk+FBv98tE8y9SJhba+KNLV/Xk1nL6p3/aZy1cvQKLHH4lc3+3b16",
-	"/3r33N/JzWYpUUk+bZjBrhaFqmJlq7Dv95LNqJkI2cSMXzFRxb9BdksZgqh5ZtveG54KDKhykNvsb4hi",
-	"BNPzQrGqxulW39fTq12CDmsltOv6V72Q9qaQPVdFd3e9Krx1FeC2dW1YT72Y72cs6qSWdlu1L60WRZ5x",
-	"kVQVW6EQrksus6WSiZaNxf+U7V+dPVq9KAaXP08OXi1/7eXP45H6fvqP4eyYHb7buq3PDI3cqbx5d/NB",
-	"y8+Nzdy9cPnWVVQ1nFsXMxiNdliL4Yng3SaZBJnMxolumhkU9dqUO5R82TCvndH1y67CKG9aBMRy3cMi",
-	"XllzZQE+Lr/ZSdusQKraQ2Ndt/+qaEb5AEduLZLxd4wyvkHPA2oL8sdGd9kXDAK2tP7WIVRXN4cA20LM",
-	"XyOAv0YAf5b1BSpFNKUxRgub1+ilmN1GFNub2nrwm+SxYoUYTNhHGut0ZcUom1yPQhgXLsGyoEJRW+xi",
-	"wmZUQEZfwTU7gghMGMmIALRQGEgKjdqqz84FZEwaAc4FDyhMmQMnTpf8yFju7hIW+cH0YapcxfExCBuY",
-	"W+IMMWUKpvlkLpfwayrF7FzQmSwDHEK/xK6hNFwsMI+9KKN3l5TD1O41F9plxRiusLwmpDNjAxOYaJub",
-	"iSZVaf4bxE2vX4+WZCYhAqOQGaQzRynVTGlsnGLXA642ATnYZYHJCZtx3wpkeRiejjOgXbJc/yV5JtaB",
-	"V+Z+eosHDKlabJTFMFuWZD5tZ7F+7snATz3ptaSe/EsYFRMNe48LXhZs6Vt7nPb02wfXF8HWU8PS9cHx",
-	"9PTl6ur9L3/S6fPJapJfrXja23+SvcvTs18fv/r5l5fPOsuX2ep1ctp7++jHPH724peD37PRy2Lw8Ywv",
-	"ztSfP4yKN3+8Of4JqFFOC30b/gn4eycWar/cEMzhmjH43Sl8dooGP7ykX5novw0T7e+8UHP8ZwXPMpb8",
-	"rdjvM+h0ckf2C3Udt3Nerw8YFCeG6rXWmG4ZMKovJLIFGDYxZq6xewFUcDesaUwu2YpAsmroCiidi7aK",
-	"Yc16PmFbvpFXPSWsF0Cy1QnACmOza+ZU2ZKX50IuhV+jYNxi6EemXLPz46PKYaH4TFjfRtiWdA/eiTd0",
-	"xpTtTgO6og2pJpOVpSZdUtbzd0HZGU1Y5aapEmq8wiIZptCY/7mGDTAfigtcxOkiYTYST/2XLhYscm4d",
-	"mioJxVwUiZpxo1FYllsvSwb44ZBeemFI8oJfUc3OhfkyBHgY1PFeXT9GmiQdKdQ3RKGLBL1AERNxsQI0",
-	"hP4UXfLUHB1oM2VBlzJqlXBlJDbbQGxzUs1HrLuMBd93FnF2VWY3CjZon6jqwrcJDjjVfQkzRdUQYpek",
-	"WXOXd8mZ7d+YMxtuCpyoIZHv77M4A9do0/oa2Nu+VCuErNX9vz8Nvt7p3D9Vg9pKgtGmFJPuXxry2kf8",
-	"9gkDXB/RfvIwGbDOsB+POsN4f9h5REejzmTSo8N4ekgP4kHgWghgHTtoujthaTAWizT1YHwleczU2FAA",
-	"czkWk5TH1on24fZpXVVTpK12ibJFyFfDxFfDxH2EhWwuIrqpdGRr6dC2oo83FT9di8uzJS1dATvHSg2r",
-	"x3/tJqShxAWUaEsiRb23hkwT9HYscsMF+r1eSYIVXVnxBLr3yCmKRct60wRoO1vrr1NGxJ4Lr7tO2YLi",
-	"krEchT5D8K3KzzWkWVR2Cjklg14PK0AydJC5bltd8kra8areXq6fiq38VWuKVU0Jtca8HmCuK8zYLwtF",
-	"MwnCiG2QSQ3LMf9L+ZSh9+6k1oLmXJQc3DUcKVt1gaEDu9147Tgw7gW750QgfZ0ygb5A9wqdUS6aMR0Y",
-	"Mlhw7T361muc8uCo0eoo4dNpCeOlNZXMWZqYNQvlylyZQWz/3AcGuqXcWl0LSLt22dhgjypztc2isOcW",
-	"IAlKqa7copVNz0WzEwkyeE1XHvo4lbmuJbhWXdg4zBVuHJdzuiCglMaXisykFVcR+yzc+WyuvQJ9es6y",
-	"Ld2mjO4xYaijj9Fmt65/tBQsRnNgU3Z1EUil+AsVea1WUvvNKSEgj9cWxxVJWA5pSVJAw7iM6mhsXuyQ",
-	"CBpLRYDELEVNRE5J9MPTM+LqPtr5orCsz7fn1mlrXykMPat/0MEVRV3i1Xk7F8TsIbTNL/KCKcCWqJbG",
-	"E4FGAnY54lX7htJk9kWvkqcR4DOm5zJREVbwIyQyigFLLlxrViwxH9koNtcExMa/rcqmAznLoiNybGBi",
-	"+zRXRYl5QXiiCE2NpACww2ZcW4DXhBwevwesdWIf4dDQ3mtt5NfFijw3v3yj3CxJxkU5D3QWpDUnqV/x",
-	"VIECaKVhKI71+xJ1DmZghtKmXkry9vQYdU4D8N+Xlyqq9ESw9PKZoNoQVHP9FZQyNMPJHPZK01n0wPVp",
-	"41r5SjNuz15PNGD73R+w8JKtTmduHtTvsxVoQIEkUb1aOhrHo3owB2zK6y3hyII9MYdFPms1gD+VWdWP",
-	"DSbL0IMosO9YpW/FMmF+88XSOM71uNQ9ovXA+sgnjOpcRBuLzbftq/b7usGiBE1T/rDXItpQ0jhqWDIa",
-	"ILbySuuC7E+OsrkOHDXAtpG7qkFHq5wThRXVtMHuIDmk0mjvWtpax9+oc+HqfcG9bD3YkERbS0hH6BI2",
-	"665gtEvt6WizHcD1X9pgB/jrS2tA/8BGQqXLpFKW4rl8WF/FLKMGXAdCXz+keW7bdQdCigtoP1q2wvD6",
-	"OgWvlo+ynwbx2Wj19rL/zz9fHHx8kwyfq388nD2eHh6zd0EYACbBaMprFuQL1x9KRXLC0xTVok9BTNN0",
-	"Yti3+ep3ekVRbB3TlBX62/4Do9PZWpLmSGjqCpfuxRMzpL/MX/KDn7Kz/eWLy7fJ4T/F82bcTWUuwKFg",
-	"AfaJ+V/KlAruoMnWG3N+kRDTFgR4Larehlj5FEuqavzDxjvXg3BtA7PfPjl9vwywKbvzed3vXAu7Xc6/",
-	"6iL3m2uiG5StYIOqbetam6Ky1yoGr/q9LIW0tNhPqdOSzJjV968/mBO81VZ2wJG2rVipvrYRh7m/9T7U",
-	"9uH/gE26SqOxM28bMXihICML2rUgfy4WRjAviJkhUcSiR0jUApt9VtcDDLxU0y7eob8U3GWXSjut7X/c",
-	"Mql9WMLFPS3FbAoVRgyX75uJBqOREdMNDTKUtmxs2Xa0tvOid7Kfc3PxXrSYoRp9Als6/HnxnVXW/1dT",
-	"1L9XxPXXgkj/Sutboz9SuB66HdZeX+8D1bCbnblur6W0j82erZ8sL2SyiIFIukdlYemNxrSyD1X9wWcV",
-	"4D01Q6wXxm3q2N6kzZ/uOD1qXD+YIW6eHosA17rqfKkZW7day7L9/DKO28ffq3U/+tJz1Vud/VVz7X2q",
-	"/rgXmN4cbFSZeXZeMMoYnapp572Bp2neqiNd89c7XrG3dphTGKW+jkTGbtI5o6me/2n/8rv42CdY1b6z",
-	"3+37Revt47ZHK5ql9Ud7n4zYf20fQvEImBAosoVAq/faxjmgu9y8qeotcrplPf+9lpz+X+TCEVbsAUhJ",
-	"LPNV2TmwbLTjIvWgXwlLFVu6EKh6swDsVgQaS8HpxKo+89Kj4ULR6x0s1rppnkC3ClfNjlACpilsj8LR",
-	"BD0c7neNHPOhZAjNzT1xJtvNESOk1eTr1PFvFHlZCw8hV4PKGpl1vSBF0O02ZMvUfDZgQp+wlbQV0EtT",
-	"e6fMR2lGXtR7i9e6ttkwHWiFAuY7b01lM6eNcHG2cM883mInsjEuvCC2N4KBj7P++M09uRQApFYIod2v",
-	"ZTXHXrMlLEyb0XjORcPkXgbhoMNCU6M72eZERvG4YgWfrpqzwmVtmfTUpY97fTTwAhgZkExoSkXsNg8V",
-	"N664koXyh87B0PD/AwAA//8=",
+	"7H3rcuM21uCroLhblXSWkiVZarfl+qrWSTqJZ/qWtjOZTNxlQiQkISYBDgFZrXS5ap9m9z32UfZJtnAO",
+	"QIIUKctud2Yy1X+SNkXicnBw7pcPQSyzXAomtAqmHwL2nmZ5yuDfb6XSrPhmScUCH6hVltFiE0yDUxKn",
+	"nAlNllSRGN5IgjC4oemKmTdpmgbTOU0VCwN8UwXTX4Mfs8Obi2ebF8Xo+u+zo1frfwzyH+KJ+nb+l/Hi",
+	"lB3/FLwLA8HeazPD/Pzl5ubnX36n8x9mm1l+s+Hp4PCb7Kc8vfjH16/+/svL73rrl9nmdXI+ePvsr3n8",
+	"3Ytfjn7LJi+L0fsLvrpQv38/Kd78883pj8Htbej2Aks511Szjv3oJdVkTRVRa67jJUuInM/9ndnNXlGz",
+	"yNFg9LQ3HPZGo4vB8XR0OJ0M+5PB5B+B2/UVT4Lp3dsOg4JRJUUwDc60IorFBcNlzOVKJIQLQkkqFydE",
+	"8/iaaTI+Gg77QRgo3EqQcEVnKUu29qoevM/y1D7cdy9xwajeA0SCZmbtM56mXCzadhMGqzzZY6zbd9W+",
+	"n98wob9jLGnsXBBmfgkJFQnJZMGIliSWGfN3Da/gpmmsOZwI7r5vVxKE5hdZBNPgL9fPkrejmxfrHyfv",
+	"L34/El9nh/Ev+fHyezWen7KnP/1PB0P7yRX+vceX5oskKZhSwTQYHo/6g/6of2RAW11GutLLwdQeTcY0",
+	"Taim8MNcs8L8QzOaBdMgp5sgDDQ3D4OFTA2S3IYBnKbBoyAMZByvimKPIyvYP1dMWVQYz4fxZD5gvcPZ",
+	"kPXGydNx75hOWG84O5oP4sF8RCdmcE2LBdP7oQ6+e6U3OSshH9y+CwNzYMFUFyv2aSnE85vWSwNgJ3JO",
+	"qL1A/+lIExt434bBjM0B8vti0+hPgU2fEoPOgXhvoVAhNTW4QVYiYQVZAxhLFFLuI0Nt9ySf7H3OC6bg",
+	"PbFKU3sIg+ExpbPhqHd8mAx7R/Fk0ntGJ+PecD5IRrOj+JgNB0EYpFTpq5Wy8+D3hv6uDPbA+RlYhW3L",
+	"GTzrDYYXg6PpYDAdDPqDwaC5nGrZh1vLLhc5YONxbzSgtHeUDAe92eF80js6SgbxcDaiT+fjuxapVjkr",
+	"FEsM13sHSLhkNGEFyi5Usxc84xr+Y54kTMUFz+39/EGuSUbFhlgcVEQvuSIxTVNWkIxuSEavmWG8esmI",
+	"hQdZc5HINTDeeMkyuDkWu7jQbMEKRAQ3+VuWUS4Mc+tegJybKTJCC0ZSNtf3GV2xlq39vGS4alwtYSJR",
+	"odmJYrEUiSKKi5iR4fHRoDcYwlEO8Cj/cffcTBebU0crOnbk5tGSrCnXBGkI0cWGiwWhC8rFPSb6ydyX",
+	"n+nm4yYMCZ/jUUoxT3msCVdkzfWSUIcC9iSIohkj0VnCslxqJuJN769sE4HEdCm4qi5wn5zOlEELqZes",
+	"WHPF+pdi98ZuwyCnBc2Ytnj6tSxWmn5N42smkrNv35gft3d6sWRkhu98oQhPmNB8zlkREkpWK26EN3L4",
+	"1LCpgsZmaJAYxYbEVLE+XE4Q6w1jiIfzET0c957NjlhvPJ8MevQomfQO40kymD2lx2xgyCwXQOv1spLT",
+	"eGJJNi+McIW8eGuvShcG381OcW8oh+7cGlLmj93ZER3PDw0DeUYHM7Ozo97xfDDrDWbP5uP46fxwPmaP",
+	"urMzWK3evCnkDU9YsXOP3L5Mcvv2x253Mh/EQzoZ9Z7OZoPeOBmx3nEyGfWe0ePkkA7pKB4+7kH+lW3e",
+	"UL57l9dsQ3LKP3pzQ5bM46PJqMfGT4e98eTosEcnx7Pe+PiIJofHyfFRkjzq5s5jmbOdW1PmjY/d1zM6",
+	"TJ6aoxoP40lvHJt7SCeT3mw2oON4fkyP4tEj7Qvv3fcF3evykYV5EbZXX3G8KK5+yY9+zC4O1y+u3ybH",
+	"fxM/POoK96MMr09XeunBvr7IPWTBlgVXau09110wWAdNd6+9fK0NrEY+Pp79/ffDF9c/ZhdH61/yt8no",
+	"b+IHNe5YbDna/RcMSg2IDB3LLTkpqjKGkaqlXBOqSSYViCSwpH+uWLGp1pSCbOXPnbA5XaU6mA4HgzDI",
+	"6HuerbJgOoG/uMC/hmEbx/++oDE7R06+Y5mpFAtk02gkcbzeSG9SMJLyG2b+5Us8J2QAUhDh2mxJipg5",
+	"3j0l6yXVMGDC8lRuMnMZFN2o8FKslzxeGkFhQFYiZQoGMFKiFHO+WBUsabL+NigtzMau7FJq0Crhc3R0",
+	"9HRQg9GgFUaeUALUuBVKL+k1U7AjJ9gsaZ4z4U7T7v87WZDRmCzlqlCV3GMF4AXT3kMq1JoVZC6L6pmh",
+	"9FQkl8JOckKoAGCUs6KcpC1X4IoUbG5keRS7xqNRCAcGlqhYZkyR9ZKnDL6Y80IBqEthy341OMZZIxAQ",
+	"eyAhRiHBkxISzwNeW1LlnQmqBtWhNMS75rG8YGKhl8F0NJnAobi/K9T1rtdbpuSqMMhb3NwhBRT2VaLg",
+	"XSAMIZEF4drnLCRnRcyE7jERy4Q1aMdTw/pH9Hg2ToZH7PDw2TNKB8P4cRjirXlZ5VIo3wj8NU3e0E0q",
+	"KVjVYik02CQ+BDTPUx6DZnuQF3KWsux//AaWzLotWUv5kopNUytOOR6zlhJutq8TJ0xTngbTYCaTDTko",
+	"WCyLRE2JvTVErLIZKwzz5ZplygwzHAyCSkMcmxuluQagfU0T8hYxE3dZgeC/F2weTIP/dlCZwg/wV3Xw",
+	"BveEn2yfZ45AMXMLSdQqXjr075NXUi+N/gELBFtrIgXrB5WF1qoiDwSpYGuzmRpEzZrwuaOPStONagXr",
+	"9rsxFUIakkoKpg26nKDZgsEGuF7KlSaUAEEzKMplQrhQmtGkX4P7cQX3cpOPB/SWDXpQ/Y7ydIUmqwcA",
+	"dbZSDSS9kJJkK+QDrbabCqDmzZpNwej05TdTo5B66q+F1mRwWEHLkBAeM/KToDeUp3SWMiAxhgkUgqb1",
+	"pZ3LjCGOrcE6URjeyIXiCWtd4KkgbiDCikIWxJnq6gvyrs2Zex+JG3luPnukszwVG0uv53hmfXJKJu/f",
+	"E83S1Fwo3BudGbQzBDKmKxSoPUPP33v2VvfOkm2a+4pmDV5oLTqpXLTaICo6WCEUY8lFwbOMPZj4VV9X",
+	"h/ez4XtzmaZyrZyRSRlOoMhCivYDROs0AWOtNVjhR0t6w8iMMUEKlskblpAZA2hZowYvCF2wPjnXtNCI",
+	"g+WFBqLk3d6hd/zfm5U8zmnbtWsUt0AcMIcIHkRDdZRZ/ZoVbPcWvIsuixlPEiYeeCqg0G2TT5mzAi21",
+	"grEEhUpcgbJKYDc51fKa7fhuCnuepnKhauTSIwDVph6PXuKqEskQ0IAr2mm0HkDPxA1N+UORHDGxDs8I",
+	"MDWy7NG+0QU8h//C4jfH5cKaTgyZ38Jcrvv7sfvQqioN6cNKEEZzWGnk04rM5Arl9O1VgmBPYKip+zhb",
+	"KeCYTrie/JEiyCkprYkOXKDOcHTMa0lm/gH/lW3eMiOCP/CIi/Lj+pUx8r3S1GhYRkdoKAIdB84VaQjh",
+	"ICOBhtAyCkjJoAPgY7xRtfMfjSpY/yTyQsZMgSOZPAfT2yNeqW3z8J1rn20ItVexZRvlGb2S+juDgQ+9",
+	"hdZb2Diigvki6rYLszyXrVcqTB5X0H0lNcFVAkRBENtGCy9ExA1rX7175qvyzTsX8Ehn2gYic264EO+E",
+	"rCJ0IeULWiweKmim7ts6zEDXcQoRvNJFLp3qwd7HwG9AqjGkyRCy4WD8bHL0lMw2unFJhh6zscTIXg9i",
+	"5Ffc0uNdFLcf2IuRWaggQ/Lyaw+eF6ga2sWoh9KmrZgeQEE0ZxgKb6RXQ9/hxb3E9yl6k6hCoxNVxDM6",
+	"gI2oTn48rceMZTZFyl09Hkg79tSQi72lds1n3z7wnHq3oRGonYOxVzpPd35ed7U2hqi5QPcapvpiayjr",
+	"79xzGPO2J8f/JOhKL2XBf38wA0QfdwsHRLpuKJ17pVV8x9/s2wWLGb+xHOMv569fkZ/ZjFzAbyD0wHpq",
+	"FHDoMzhvN5Xze3tp0al9D4aLCL7nxAXr8/ya0QK40ZJl7bfDCC8/XFy8IWZaJrQFlxtuLouM6r0Xm3Gl",
+	"LE608ykAUetCXuKnjXXsOfPjitRcEbsRwygq64mRAxrX8eeff+6dVitm7cZtLf1tsX01VN9F/gCsXnmf",
+	"13EHLL2l5nyX/eO0fBUEHN0m4tX853+QzWhrXZ0+/rp3/8KZa6xCUrM5Pwa5Lc+tdpZqleey0Cx5yRJO",
+	"Lzb5Q0UMDVFOXRJGnpqdwTt3iRhOx4FgB6qIvwAzcV3AmPi3r9wMgd0Q2M7jixfm4kXNZUX9oJoIIOJG",
+	"27p8p84EZTRBxRNUkBNOUxZrRb58+9035Hg8OXpitpoXMmeF5ghlB7HtMByKQSaFFIsQiHzOZJ7CrW7c",
+	"5TDgwihQMetyG9grmLR+7GDf9inQbHzB+7Z0KpVn1erN5wKc2xbJMAx5ztZkLYtEtS5FW3TtMsM1huyT",
+	"b9FjOCUR2Pmms5SK66hl7HLwQM5+Y7H27OhVfGPzCHgpyiu0e9jw7e1jhIj1llAq0NKo2KAtMqOb2jih",
+	"DaYCWmdUwMp5VUYVFSDMgwnZCAjojGP+Sc6kTBkVZkdxFbVdX0rTAa4MFO3bIWE0XqJfLwgDcIe0cIxy",
+	"PloUhui4OMiWXRd4AczvzvsHBhiFiGztOu2nVPmafg28YNY0DeyE77pPEuPzS32yeUmtyd+Lww09Y5AC",
+	"arZ9tH4EY2uwnHXPZDQB+FlZZhokVLOe5iAR1fcZBu97C9nbfmjeVppmOXrabutxkV2zg3NaFub/LDkh",
+	"kVilaVT6W62/w9ppW1dnPgBngfXvPXi1fKcR3enCLRe/HqrZulF3ZsS8WxN0rE+Y69reBbvBQI9Pu+Uu",
+	"6hnZqE8QCxrnQKIq+jRCk71MyEponpKoOvGoTyI4U2cCNYokK+Bt8OmKVQbXxMbbhn5Qq/nZ/P/dXZcM",
+	"PLx2F7XsixryNY5ov0uo2m5hGZRjo5ZDBxkgfNv3T3UNdVGilKruMZr6zU1WNWK2S0pooR5b1K4BNLeo",
+	"O+GgW6V1WDq4Rj1i1EJ6vGyhXaRHsQr116gGacR/8/OnvwNehs+9w7C2SIHLZdre8Ka0TBvhCOAXGoFy",
+	"vZQGBOZXRXcIOWw/RMAza+dFV+VtYVXaVegf1F0Y0Xoncor5IZbhtWBC17cVfO+L7y+40iz5xqY17Mvd",
+	"PVeLVf6By+fgH3QBzdZJSiu2sx+f74bdc5GAaQOFrSThZjk0feMByeYLtslwoG+jP11LwyZbBLhVwlmn",
+	"BO3F1pgLK8jpm7MpkSLduLHnEIVTggDM+Glq5vHigYYuSmtnQFAXCG6sAldfXuXFh1tRyofkzJGApUwT",
+	"RWgp/hSEkoQvbMy6PaAGNGwiUqtW4qYICesv+iSqJytFrdfP5i9tLX4Fm3SoZO0iVbgLkPUTEqmN0ixD",
+	"vo7QMAIbS+chiaiQYpPJlcKflcwY6HWGKiQ8AeWuaRZpX99V5f7YLT279frZkGYqI4GwLNcbmy7g7FGi",
+	"Y1KXb9UtQjs1IKYZI/NCZt4EFk6dw3uJW3dTA8AupwrdKclBoGfrpLXsrS6e5Ssxjysu+zlhWxKZH+wR",
+	"uTO0+omWPrzvAWWXUdac7awWkndCoq+iCisMJVLmctLURR9G9rgiiGpThq9FOLaK7oVVtbS11gvstGgk",
+	"G955EC3rl3oPHQ0Yon/q7rI3LlXoiEp9hSUAa2dX3Y13u+mhp7y3c4UPTcrWnn1kiDxYsdBYd0Io0vFt",
+	"iNeyGrsGwTe2R6kwqZXQt5xVaSmQBaYdYzzTuk6IMwbRBLON/Zd3bHb0+h0Cs9tbun7JlKLgJXzfK+i6",
+	"vEYtudAtoQMl3Z6zNpsIu+kWWZgXzoNRTPeUXpAbtogtWevROFOMJ7AUKEvaldC0YDTZtJtV9jJ0wIgP",
+	"MnNYQNl57BbuQPydYiQO+JATeaxTaIfYN+2CYw1cO67ennDcAbn3uSz0G7pgu6CHfGDBlS42XyhiI4e3",
+	"oXmvPd5nW2ZXMGeXObdc0D2O6i18dadi62buBuJZZoD4SupO9sJyDXmRZiQUNx2x4BqEGDJjILBSI+5J",
+	"a6ZpKDwyaRn/O1mQvJCLgmaqT17Pnd1dTUnEMf4sCkkkpL6C0hcR+VKV8jHXpGBzViii5ZOQRC6X03wx",
+	"d4Fz5g8X5RqZKS7FmhaCi4WZIylknjMzrN0TELBZwei1kbCLVcqmlQQKjo9UymsCQVVmzpTN9ZVcaRjB",
+	"Um3tUkgc0l0KG/SSpzRm5nI8gU1dXbNNRL68ZhtVfWQzAsr4PLWUa/s6CvxmR+qa23VDZu9Spg6NnoSX",
+	"AuAFSHm1YWZpYKlPig0pVuIJpkFsoSguvh1D/Y1hzgtwLf8O4GNdonO/fQ5kT+14AO6QE6vkOPWmT8wC",
+	"1rJInMEdOegeSqiEuGc3510XwIXi3U8fxVsIsXUG+zuQPyk2V8VK1FKiOtRbZGsu2JnbqD1QnqY1+RaC",
+	"okFsWMtVCuGxMvPoHdIUAje4vLzlfTGQvBQzVnqsjT4VuhRoe0PCMuaWawS9tFpLNaJVUhFXIeS4ogKE",
+	"cbObGsJ5XNhpCttER6pyB2ZhGyNf+wbSAs7NSJUrvRwEYTCDrM0gDJabpKAtNtL9SLD1nFAF7gOXm7OU",
+	"a2WDSx9EnzP6/gy/G1pzgftzm8+a9cZ6f0Qpz8EQTnACofZhyVkVhMAzdLz2yc+lhyQEVIEXuYJqAxD5",
+	"WkcCuICXZQQjHorRd9yI9pTBSd560o17WcaG7Mua3jIFgGhlTgZDM2t2rShPQ0yCLIW9Ts1jhrdhYBSr",
+	"Nk8A6lIhiVwC1xUmcJlH1q4ICbRAqmOZM+BCNuX7yqV8R4aXRtdsc5VTXjSUQneuJR8wF75dQ19pqFu0",
+	"vc6VsNpGNK3xI7JkaQLZj1ZIrhjK1BJyAbl4HlEDw2yJFEh+qqQmowetC641E4QLhxFlwrPza6Avoqrj",
+	"ZP4lqnphdhFBGBhsbvV1dOvnENxUGnWjuldQb9v8msl37iU0CFoHL0sVe+i5ODGjA3HXlmZ6QpMzNraJ",
+	"lPegPHUc3ikdAoJ7KrvDpf2upLr7TgpLJnbJ3UXXYK8FCEtIlPHz0Gbs8ILIIkFee2/QWIJyt+iM6+oG",
+	"Rs3k3g4LI8xsXOgIMEouDB/NpLjDV9TtgznTe7pe9nV1I2Fgxaew4GHeaStsUOKDCFbP1Fo6vKzQbAZ4",
+	"JBdQvYDcLoiAr8OLDnlMmOxwRAGwKn9UzXnrLb0bI1+x9Z5RE2XJv9+MVuOCHVpxUHWMdebFWDwY9z5N",
+	"mMUDAxfabKHNDARvY93nYKW/FvBb/mETD9WS5szlGiE/MgKXLPPcCAMbB4YZURIZih1NyX1kkEuxvxCC",
+	"Etz9TYvnTDcc5PdQoirvuUZtxfphUPsxO29jGpVX2QrKQbAtJW9qoXbkDAY1Er3woj9haioStHTYk6Gr",
+	"hGuiC8rbvX6P75HGAbpxqiP2oFIFLNhiKsqwY3IqSERjzW9YBDmIMRXwkCYZF0YapFoWcAnNhYxcrc0o",
+	"RENPsUoZif65ogaVuGBJdHIpZtIoCJCaiSUcgMkB3Ub8cQIfTmyOpSrh6Y3VHsuiWLwquN6cQ/S5R4e+",
+	"porHOyNQPBHPHCdeWavUGfriCihgBOfTo/Ex+b//Z9Q/7A+fYAWMymnJRJJLDs7vdFNGXoNeA8soV77U",
+	"Ogcx3Oiio5blCULjmCllB0Y/jSJcqZWROqVzQeMDAki3Us7obFaUUUEXDEqROLc2UMxUrj3wVHVoqnxW",
+	"P9ZgisNMIbQx+FZWUi7chDJ40OI/FkJykktJ91y1yNifLXhrBQjiP25+AuTIvH2apnJdBmJqaVC1KY5v",
+	"fV6fpgwktO80iGDt5ZaRE5ayrr18C781dlL/oNyJe9crmrT19tZ73hsty7avtiza0e6eo913HelWkbEd",
+	"pwupyB1nSxP0jlePvdiWxrclaOCzJmD8N6/Zpja8DcGyhHizY44qgr382AhOIfFuXoheUTNYXfFrHbKx",
+	"YBWS2Uqjega6RhmWBgszg9bRA4eSQjDwidbBVj1umR+yv723PbbjPMlogIIIdBmvMrg01UCwmtM3ZwqX",
+	"XDOeuklksaDCpvxctR6UGd1/y5uhcXqtN40mbQhbyJTdhaPwTjda2kz53WPgS92DoOTcjt3ocK7htgEo",
+	"Qr4sxulAsVKQ7l8fsISkG6sBtvrbFu3tu2YuW1Tl7jtQHwjYydWNkX2u8oLf8JRByBowm2qGdU2kyugG",
+	"bTpgxa3YHQzTnGJrT94iWtDAvtqCCKtc6YLR7K6DLN/bcZbqbroH73QNYbR+s+WfCvPtAbDtA5df9r4H",
+	"YkK9KGcVSgbMXk0PDj4spdK3BzTnBzejA0xHcVIbygFYBlnMpcvWoWjWtWWY3joL9gqW4cZdcL1czfqx",
+	"zA7Qxr38p/3HdjiBjZu6Zix35oBRfwCo8zpn4uxb8g1SnhqlaBJyNK974VQAwv6leC08g6ERms1pJlhG",
+	"DQJdynyYExRoHHGyVHiGulZGaJqGhBJNFyCI9S/Fpfjqq1oaYv+rr8yaC0t6MOkqMuCNyJoasachRHHR",
+	"SGScupzF//e//rdRYr5nEKqIaB69eX1+QfyjjirpP9omCxHe3RJeDgFI5M7ph9fnF+70zXRlRUgF0T4s",
+	"IRQWXVUPMeIyTcEPaWRiNYWSkFiiriwNkhlAMyFXi2Vo4ObGhF+pxlfNSIKxhCUWlBdG+/3qK/jByLWH",
+	"h4fHgP0/XXwTukCojKcpx6pzhq8w4eLu0J+k+uRMeJWKoBLxXDEEQl6wmCuzDaOS0Wsm7NTfSOGKIdtw",
+	"J3OUpzikDetdyjVqHk47KYqNgU30/IIuoj45ZwKM0TMaX8PBns17L6mOlxGU5Le11otLgTKTH6gHAZt8",
+	"ToQE/yxLFfNbUIDbilGBheS+HA9HVYG+J1hnDad7JQXz5jR8jnB9Kdz4vNbZgnx5OBh7I1lYQC0kcw5V",
+	"RRWn3KMQYe/LlEQfMDz/G5mwEEsvhcT6Ke3f5qfbyL8JBzcjUOU/xPBV/XVVvosmagwFxRsUkuiDnQP+",
+	"d+WRkdvIIGpUvxq+cjTpj56EWGMPTlPOiUt+qy0OiVQE2FJpg3AiffLGevhL37nTuldIk8wSyl2D/cL8",
+	"H84cn0cnWMF62wtMnoN91TpFzSEZzKoFBoZktrH83JZ6ql1sK2yBBGkeliUM3bHaFEp7wSw7dZdHVzQB",
+	"QdC3KZcR3BO7P7wPIerLQHWlPCEartpSpgnefS0JN7OeVVldIQHTVrgtGJi1gNa+yq2T15Zc4YLk1NzI",
+	"JVNM+Y49uyFIh8d7WoajwvUB6Nm6NbWKEbYyo2wiytPJ5PBpCMQZo/us7wRF79Fg/KxPTl2Bglp1Aqwo",
+	"OR4dhxUhNjsta3abi+nn155cCiXB6WK/mAwODVexg6+Xsl40sq1KG7HqdEI1nVHFagXuaLwsCaqr0mCP",
+	"3GAGML7tgFPmYd+JleCgZNsXqhPRKvJgMA6s22A0SXnMhGKekHCam1X1Rv3BlqCwXq/7FH7uy2JxYL9V",
+	"By/Ovnn+6vw5fHPrlfZw4oYRyFB8GPaH+I7MmaA5D6bBYX/QPwxCqBgJks9Bf83StHct5Foc/La+Vn2b",
+	"WHwb1n8DtOhRnyP3UPxrezlngic9VzaV2tB085ohJbayuWp5dPCBJ7cQA+oJaL+2W9yqVw5aq6rfvnOj",
+	"V7kYjScfNV29nPHWbDD2QcEWTBgRgV0laLL+I6Zy1t7Hnm/bQOHBdPvHjwJvV7X1ajXXbNMzu/QXUT77",
+	"qLkbpc9bprQgl85i+6izIKM5uBkeeBkBrT5xP7wOpTGjLZQ1jm3yMog7XrISRFzVspardDwb1Bna+CO0",
+	"13vp0Jeing+NujTDRJ2FJFL0yXMwx64KsFoDZ7GxTH56NpT+s66WsBoPZUCIQnStqoyYhlbUOaZfT0F0",
+	"Lv1bscwyrjVUELTFoVm1MRBvpVJ8lm4g0q/6UMvUfdMnr6QR5sWl0AUVCkPfbSaOlV1DJ/wIW+rTRe+J",
+	"kChJIt/cFFWCPgbkkMiwvQh4KcoyFuKXNj4CODnEbYCcjJkxkEAKTOvMFgxQIBzZIcyMClWgjGWy2GAa",
+	"k62DbctY0FKUqncDsyUZYR0QP2i/kvNLgeGeyBfhcM2kSvM0hboQ4F6BICpIVwTuVmpCZ0kwtQFcL7gq",
+	"A/7D5h3pSlMLSSTYex2FjYQPd1A2hmLGFlwoImwgekshbswc6Kj0/KzNx3Mb7t1zxADaHdzadmCxeSJl",
+	"REfLmsy37RXU/frpo7tKg79rVG0eDQY7ioa0FQuB679dLQSpAkJ8q8EfJp1WneI+WWclZcOd2sio28RB",
+	"vRjE/iVGmt+1p3F46mDfIiSExaZrCsG8rGipTPufVkhrjGjV9lmJfgf1YqLw1XDfr+rlmsynh/t+6lVO",
+	"DYPx6Hjf75rl5+D47R3cc2Zbcdr3ZQJFcx7CX+ueh3fmunrXjKVpgxf6LBWitRbKi4KFZodNwaBKL16w",
+	"jwxNQr4G8QmYoe2q63tmK3BRgAkJorJAmjC8GxwxoFQvUjmjqV/ywTAcSNGIpfLbC4C4gMoi4Xdxj9Is",
+	"vZN7vBbppoQmmIW53U29lL7npm6jzi4s5z6EpHT178PRsPkBAMFpxQAh5G0hoeraFoirl64yvAeCLdSD",
+	"mN3wnszO89z+wX1BPp6x5Tb/YB/eYZHr3ryj/K61Qm+9MoDPPDqz7T+zkc9s5J5sxFDHSpmy1IIXSPXU",
+	"vbjIwYcyRPH2gImkp8vKDffTa5t2gzDIpWrhTta4itFFyvIpdPyUyhlEyyTOu+Hcs1BxR8h1uKW2GB4m",
+	"hR3LlVc7IeulNI8uhS2xyZQrAFE2uFDXRtlxBt84Zrm2ni2cDhRprKyDqrNdDHSisGoQR8stWD0FW18K",
+	"V8HCtd9BHdA5moxy06hFARs/fXMG1S6MxoflM8yfZLaB9SiW3jAVEi3lFJUOP5LO7+xs1GWrSYfuTXR5",
+	"Of8OodZgCkues7WBkfVGfakhPnFu+9Scvjl7Uir6oqpLAQokZLwlHd1CEFzewZbrRcuJuhRmAqNNuh7Y",
+	"ENaiiMopVE6FpCUl3ddaSic7QXy+kmTOBVdLhhk9xUpUOQsFu4HmUFRgoS1cSLe88VzYSG9buCS8J/a3",
+	"dWtChgY04muZbO7Jy2yROq+GfZo6kczTzm7vy8Cq4iy32x2ARoNxe/KFV5TFxgX2g/tRd6+t0L+IwOPe",
+	"9vmuLMwOnx3vv1JX4zMMxsO9V9ksMg5fT/aftKWIKPCz0b5DVL0C/g35YCNopcEJn1sfjMXPOqFZ0o/g",
+	"hV4ls86UpN3V0drrnNkAcFwpWIz8SnHYGhijDLzuApficEASulFhJT4OB4PKc2iFdBL5hd8iMN3NGFnS",
+	"1Kh8GRcrbb7WbB/Ny5WF+2ixXN6wIqX5npK5m/Zhknn1dWsRWQuwz3L3v4/c/UCy/O8rrmMUYJvITrco",
+	"Rht9Cj+R5I3NIqmhUaSgIpGZk7wgnt5lQoPcVnZrdIVuLWFzLTexCEit3WV0YgVwmSbo+7kUUOzUysG+",
+	"LGcJtC15RhVWy4GOEXotYZbyqpKLWntLSBubyWTTTcLegoBZS5W6L0y3O5Tehh8hBNbI5/C+5vqCqeVW",
+	"PyO2bumw0sjpcsP08EHvXn8OBoNRPSPK6/U/6u71T2fDUe/4MBn2juLJpPeMTsa94XyQjGZH8TEbDoJ7",
+	"i6zNvLfuXoFe8tdn8v6nJu8PlLr/E4XeVn7yPYeUQUtIqYf8XmtdmSa1RskfLQ0ffMB/XNkAC7Qz7Kr2",
+	"6zcDdmHpAiIFLmpllrcbkpIvx4PjJ9NGW9IG0/mvQdS/FG/NF9Caw7EtKBYGir8tg1A6bG31lR3cA6Zv",
+	"cI/9tORqy836z5+vrP9Z1fTjz3j1EEEIJVUBb3fyQq4/gUQXduNaS7t5w4MHbDzujQaU9o6S4aA3O5xP",
+	"ekdHySAezkb06byj73x5t3d2ka77lrZdS+/2pCgufKrDh1mVANzOfHWtGNZgIkTr5Mbc7O5b/X09h/mj",
+	"ddrSm3gfd1OVGvwAxdZ+e9uZYP1Z6vms1P5xPqjzpVx7GfZeTMEn0mlXujs9vIxqq3LcofSBn9vuSyLb",
+	"eRFUeYVfmY3kCssYb2tf5BrL/fn58VuOp6Z7CioTWOplIFpGPHoJgokNa0Sff+j5OS5BLFrTayMCuTLm",
+	"0A7afOEFzbtKADAdSFnOI+V7vdozEXXZSTY5uRTrbT8c1y7AEj1fzglwKS7FSwpOtFIYLUsS2CQJvxMq",
+	"QipnBZSmk6IqjVg5s8BZhYBtJMifvjmz+Vj1iJMqOAun7pNzprWtfNdafWJJVdiIs8CiE+H+guL5Nkt5",
+	"qLPH5ybeFQOvHoE2n3NfzXf1MaBIi5P6qSJQRhNbN6VycUI0j6+ZJuOj4bBfVp7xImHurYk3tnxbr3JR",
+	"lvX+T+OslaPXhpx+ZrN/dq/ev94992dys1lKVJJPG2awr0WhKmXdKuw/9+qLZ9RMhGxiwW+YqOLfIO21",
+	"DEHUPGNY18XwVGBAlYO87JLGrOl5pVhV/Hyn7+v5zT5Bh7XeGnX9q95hoytkz5XX31+vCu/dHqBtXR3r",
+	"qVf5/4hFndXqcVQd6qtFke+4SKpS7lAh32Wd2x4KRMvG4n/MDm8unm1eFKPrv8+OXq3/Mch/iCfq2/lf",
+	"xotTdvzTzm19ZGjkXn1P+t0HLT82NnP/jiY7V1E1d2hdzGgy2WMtVaJAJkEms3GiXTODol6bco9acB3z",
+	"2hkxtcUPo7xrERDL9QiLeGXNlQX4uPwuaG2zAqlqD40N0PDpVdMqH+DIrdWz/oxRxnfoeUBtQf7odJd9",
+	"wiBgS+vvHUJ1c3cIsO3Q8DkC+HME8EdZX6CEVFMaY7SwBQ+83PP7iGIHc9sopkseKzaIwYS9p7FON1aM",
+	"slV3UAjjwlVeqLImFZmxBRWQKldwzU4gAhNGMiIALWzGHHRwrT67FFBKwQhwLnjAZsaAE6dP/spY7u4S",
+	"Vv/DuiJUuazVKQgbmFviDDFlbQbzyVKu4ddUisWloAtZBjiEfqqhoTRcrJhL9NqdwenEmB35m51uJppU",
+	"PXv2zpAsU23BmwZ1TqKUaqY0dlSz6wFXm4DiLM2syZLuWx6Gp+MMaNcs139InklbUqVd/B+fU/kvYVRM",
+	"NOw9LnhZsLVv7XHa06/vXMMkW2j10yRg5rTQ9+GfgL8PYqH2y45gDtelyW9b9Tkb89+eiQ73Xqg5/ouC",
+	"ZxlL/lTs9ztogfZA9gsFn3dzXq9BKHQtgLL21phuGTCqLySylZm6GDPX2NYIWrsY1jQl12xDoIpF6Cor",
+	"Xoq2UqLNQn9hW76RV1YtrFdGtGWLwApjs2uWVNla2JdCroVfvGjaYuhHplyz8+OjymGh+EJY30bYVo0H",
+	"vBNv6IIp27YOdEUbUk1mG0tN+qRs9OOCsjOasMpNUyXUeBXHMkyhMf9ztSBgPhQXuIjTVcJsJJ76L12s",
+	"WOTcOjRVEqq8qVrhCAg2iMKyD0tZS8gPh/TSC0OSF/yGanYpzJchwMOgjvfq9jHSJOlJob4gCl0k6AWK",
+	"mIiLDaAhNK6yhTxAmykrvZVRq4QrI7HZzqLdSTXvsSEDdoJ5QBGI3cpsp2Djypu4hjFtggNO9VjCTFF1",
+	"itonadbc5X1yZod35syGXYETNSTy/X0WZ+Aada2vgb3tS7VCyFZDoMfT4NvKU7hGdXOo5+KLSY8vDXl9",
+	"pX79gAGuz+gweZqMWG88jCe9cXw47j2jk0lvNhvQcTw/pkfxKHC9hbDALXTjn7E0mIpVmnowvpE8Zmpq",
+	"KIC5HKtZymPrRHt3/7SuqlviTrtE2Tvss2His2HiMcJCuquLd9WUbq0p3lYN+q6q6FtxebbWtats61ip",
+	"YfX4r/2ENJS4gBLtSKSoN92SaYLejlVuuMBwMChJsKIbK55AKSw5R7FoXe+mBP3oa433yojYS+G13St7",
+	"U0G1LxD6DMG3Kj/XkGZR2SnknIwGAywNzdBB5tpw9skracermn66Rmu2JGitW2Y1JRQh9ZqDunZxU79e",
+	"JM0kCCO2czY1LMf8L+Vzht67s1pvuktRcnDXiazs4QmGDmyD5/XpwrgXbKsXgfR1zgT6At0rdEG5aMZ0",
+	"YMhgwbX36Euvo9qTk0YPxITP5yWM19ZUsmRpYtYslKt/aQaxjfWfQFUxJ7dW1wLSrl02Ntijylxtsyhs",
+	"xglIglKqq8NsZdNL0WxRhgxe042HPk5lrmsJrocndhR1FZ2n5ZwuCCil8bUiC2nFVcQ+C3e+WGqvcq9e",
+	"smxHG0qje8wY6uhTtNlt6x8tnQzQHNiUXV0EUin+Qql+q5XUfnNKCMjjtcVxRRKWQ1qSFNBJNqM6mpoX",
+	"eySCjpMRIDFLURORcxJ9//yCuILQrsZbWBbuPXDrtEUxFYae1T/o4YqiPvEKwF4KYvYQ2iJ6ecEUYEtU",
+	"S+OJQCMBuxzx2oBAzVL7olfi2wjwGdNLmagIS/sSEhnFgCVXrmc79p6JbBSb6w5m4982ZTeinGXRCTk1",
+	"MDFaG0vnVbcCXhCeKEJTIykA7LBL5w7gNSGHx+8Ba5vYRzg09P3cGvl1sSE/mF++UG6WJOOinAdaDtOa",
+	"k9Qvha5AAbTSMFTN/G2NOgczMENpU68leXt+ijqnAfhv62sVVXoiWHr5QlBtCKq5/gpqHJvhZA57peki",
+	"euIauHKtfKUZt2ev57Qs3ejaQmHhJVu21tw8KOxrK9CAAkmiehsVNI5H9WAO2JTXdMqRBXtiDot81moA",
+	"fy6zqlErTJahB1FgQ9JK34plwvyuzKVxnOtpqXtE24H1kU8Y1aWIOrvQtO2r9vu2waIETVP+sNci6uh1",
+	"EDUsGQ0QW3mldUH2J0fZXGuuGmDbyF3VuatVzonCimraYHeQHFJptHctbROEL9SlcPW+4F62HmxIop29",
+	"JSJ0CZt1VzDapylF1G0HcI0ZO+wAf3xpDWgs3EiodJlUylI8lw/rq5hl1IBrTezrhzTPr6wyLKS4gr7k",
+	"ZY8sr+Fj8Gr9LPtxFF9MNm+vh3/7/cXR+zfJ+Af1l6eLr+fHp+ynIAwAk2A05XUR9IXrd6UiOeNpimrR",
+	"hyCmaToz7Nt89Ru9oSi2TmnKCv3l8InR6WyRaXMkNHUVzQ/imRnSX+Yv+dGP2cXh+sX12+T4b+KHZtxN",
+	"ZS7AoWAB9on5X8qUCh6gydY7dn+SENMWBHgtqqbHWBIda61r/MPGO9eDcG1n018/OH2/DLAp2/Z6bXFd",
+	"b9t9zr9qL/ur664flD3ig6qf+1b/wrIJOwav+k2uhbS02E+p05IsmNX3b9+ZE7zXVvbAkbatWKm+thGH",
+	"ub8O3tX24f+A3TtLo7EzbxsxeKUgIwv6uCF/LlZGMC+ImSFRxKJHSNQKu4BX1wMMvFTTPt6hPxTcZftq",
+	"Oy23lobtSe3DEi7uaSlmU6gwYrj80Ew0mkyMmG5okKG0ZcfrtqO1LZm9k/2Ym4v3oqu6aqXytrT+9eI7",
+	"q6z/z6aof6+I688Fkf6V1rdG48RwO3Q7rL2+3SCyWZTWtYEvpX0wczg/WV7IZBUDkXSPyo4Tnca0skFl",
+	"/cFHVeY/N0NsV8xv6tjepM2fHjg9alzfmyHunh67A9Ta7X2qGVu3Wsuy/fgyjrvHP6i1RfzUc9V7oP5R",
+	"cx18qP54FJjeHWxUmXn2XjDKGL2qm/ejgadp3qojXfPXB16xt3aYcxilvo5Exm7SJaOpXv5u//Lb+9kn",
+	"2O6md9gf+t1s7OO2RxuapfVHBx+M2H9rH0LxCJgQKLKFQKv32sY5oLvcvKnqvfP6ZaOfg5ac/l/kyhHW",
+	"0LZyiGW+KVsKlx34ag0cWKrY2oVA1bsIYRtD0FgKTmdW9VmWHg0Xil5vbbXVZvsM2li5anaEEjBNYd80",
+	"jibo8fiwb+SYdyVDaG7uG2ey7Y4YIa0mX6eOf6HIy1p4CLkZVdbIrO8FKYJu15EtU/PZgAl9xjbSVkAv",
+	"Te29Mh+lGXlBa5EotXauNkwH2oSA+c5bU9nlsRMuzhbumcdb7EQ2xoUXxDZNMvBx1h+/6zeXAoDUCiG0",
+	"+7Ws5tTrwoiFaTMaL7lomNzLIBx0WGhqdCfbtdAoHjes4PNNc1a4rC2Tnrv0ca/BFl4AIwOSGU2piN3m",
+	"oeLGDVeyUP7QORga/n8AAAD//w==",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -21,7 +21,10 @@ type Change struct {
 
 // ChangePlace is how far a reader of changes has come. The zero place has seen
 // nothing.
-type ChangePlace struct{ server, snapshot string }
+type ChangePlace struct {
+	Server   string `json:"server"`   // which server and database the snapshot is of
+	Snapshot string `json:"snapshot"` // what was committed by then
+}
 
 var errReadOnly = &oauth.Error{
 	Kind: oauth.Unavailable, Reason: oauth.Busy,
@@ -72,11 +75,11 @@ func (r reader) Changes(ctx context.Context, since ChangePlace, limit int) ([]Ch
 	var next ChangePlace
 	var readOnly bool
 	var snapshot any
-	if since.snapshot != "" {
-		snapshot = since.snapshot
+	if since.Snapshot != "" {
+		snapshot = since.Snapshot
 	}
 	list, err := all(ctx, r, func(row pgx.CollectableRow) (c Change, err error) {
-		err = row.Scan(&next.server, &next.snapshot, &readOnly, &c.Action, &c.Kind, &c.Target, &c.Client)
+		err = row.Scan(&next.Server, &next.Snapshot, &readOnly, &c.Action, &c.Kind, &c.Target, &c.Client)
 		if c.Kind == "client" {
 			c.Client = c.Target
 		}
@@ -89,7 +92,7 @@ func (r reader) Changes(ctx context.Context, since ChangePlace, limit int) ([]Ch
 		return nil, since, oauth.Missing("event_clock")
 	case readOnly:
 		return nil, since, errReadOnly
-	case next.server != since.server || len(list) > limit:
+	case next.Server != since.Server || len(list) > limit:
 		return []Change{{}}, next, nil
 	case list[0] == (Change{}): // the place alone
 		list = nil

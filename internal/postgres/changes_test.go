@@ -138,7 +138,7 @@ func TestChangesOfMoreThanAReaderTakesAreAnything(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.want("restored to another server", "anything")
-	f.place.server = "1 1"
+	f.place.Server = "1 1"
 	f.want("another server", "anything")
 	f.want("read already")
 
@@ -180,7 +180,7 @@ func TestReadingChangesTakesNoWalkThroughTheTrail(t *testing.T) {
 	}
 	commit(t, begun(t, pool, "new"))
 	commit(t, slow)
-	for _, n := range explain(t, pool, changesSince, []any{f.place.snapshot, 100}) {
+	for _, n := range explain(t, pool, changesSince, []any{f.place.Snapshot, 100}) {
 		if n.Type == "Seq Scan" && n.Table == "events" || n.Rows+n.Removed > 10 {
 			t.Errorf("%s of %s reads %v rows", n.Type, n.Table, n.Rows+n.Removed)
 		}

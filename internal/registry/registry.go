@@ -68,6 +68,7 @@ type Registry struct {
 	store          *postgres.Store
 	keys           *seal.Live
 	feed           feedWatch
+	changed        signal // something has changed, here or elsewhere
 	closing        chan struct{}
 	closeOnce      sync.Once
 }
@@ -78,6 +79,7 @@ func New(store *postgres.Store, keys *seal.Keyset, config Config) *Registry {
 	r := &Registry{
 		Config: config, Changes: changefeed.New(time.Now), store: store, keys: seal.NewLive(keys, config.KeysetFile), closing: make(chan struct{}),
 	}
+	r.Changes.Subscribe(func([]postgres.Change) { r.changed.wake() })
 	r.Tokens = tokens.New(store, r.keys, tokens.Config{
 		PublicURL: config.PublicURL, Issuer: config.Issuer(), Audience: config.ManagementAudience(), Tenant: config.Tenant,
 		Issuers: config.Issuers, Now: config.Now, Certificate: config.Management.Certificate, PrivateKey: config.Management.PrivateKey,

@@ -2,6 +2,7 @@ package native
 
 import (
 	"context"
+	"time"
 
 	"github.com/rosterhq/roster/gen/rosterapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -9,7 +10,11 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 )
 
-const clientCursor = "roster clients"
+// Kinds of cursors.
+const (
+	clientCursor = "roster clients"
+	changeCursor = "roster changes"
+)
 
 func (h *handler) RosterListClients(ctx context.Context, req rosterapi.RosterListClientsRequestObject) (rosterapi.RosterListClientsResponseObject, error) {
 	p := req.Params
@@ -45,6 +50,34 @@ func (h *handler) RosterListClients(ctx context.Context, req rosterapi.RosterLis
 		}
 	}
 	return rosterapi.RosterListClients200JSONResponse{Body: body}, nil
+}
+
+func (h *handler) RosterListChanges(ctx context.Context, req rosterapi.RosterListChangesRequestObject) (rosterapi.RosterListChangesResponseObject, error) {
+	var since postgres.ChangePlace
+	if req.Params.After != nil {
+		place, err := readCursor[postgres.ChangePlace](h.registry, changeCursor, *req.Params.After)
+		if err != nil {
+			return nil, err
+		}
+		since = *place
+	}
+	var wait time.Duration
+	if req.Params.Wait != nil {
+		wait = time.Duration(*req.Params.Wait) * time.Second
+	}
+	found, err := h.registry.ClientChanges(ctx, since, wait)
+	if err != nil {
+		return nil, err
+	}
+	next, err := h.registry.SealCursor(changeCursor, jsondoc.Must(found.Next))
+	if err != nil {
+		return nil, err
+	}
+	body := rosterapi.RosterChanges{Clients: found.Clients, All: found.All, Next: next}
+	if found.All || body.Clients == nil {
+		body.Clients = []string{}
+	}
+	return rosterapi.RosterListChanges200JSONResponse{Body: body}, nil
 }
 
 func (h *handler) RosterGetClientState(ctx context.Context, req rosterapi.RosterGetClientStateRequestObject) (rosterapi.RosterGetClientStateResponseObject, error) {

@@ -67,10 +67,11 @@ func (h *handler) RosterListEvents(ctx context.Context, req rosterapi.RosterList
 	return rosterapi.RosterListEvents200JSONResponse{Body: rosterapi.RosterEvents{Events: viewEvents(found), Next: next}}, nil
 }
 
-// Waits reports whether a request may wait for events.
+// Waits reports whether a request may wait for events or changes.
 func Waits(c *gin.Context) bool {
 	wait := c.Query("wait")
-	return c.FullPath() == "/api/roster/v1/events/feed" && wait != "" && wait != "0"
+	path := c.FullPath()
+	return (path == "/api/roster/v1/events/feed" || path == "/api/roster/v1/changes") && wait != "" && wait != "0"
 }
 
 func (h *handler) RosterReadEventFeed(ctx context.Context, req rosterapi.RosterReadEventFeedRequestObject) (rosterapi.RosterReadEventFeedResponseObject, error) {
