@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Starts Roster over TLS on loopback and drives it with published clients.
-# Usage: run.sh [node|deploy|goauth0|terraform|acceptance]...
+# Usage: run.sh [node|deploy|goauth0|terraform|guide|acceptance]...
 # Default: all but acceptance, the provider's own tests, which take some minutes.
 # SDK_ROSTER names a roster binary to use instead of one built from this tree.
 set -euo pipefail
@@ -8,11 +8,11 @@ set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 suites=("$@")
-((${#suites[@]})) || suites=(node deploy goauth0 terraform)
+((${#suites[@]})) || suites=(node deploy goauth0 terraform guide)
 for suite in "${suites[@]}"; do
   case $suite in
-  node | deploy | goauth0 | terraform | acceptance) ;;
-  *) echo "run.sh: no suite $suite: node, deploy, goauth0, terraform or acceptance" >&2; exit 2 ;;
+  node | deploy | goauth0 | terraform | guide | acceptance) ;;
+  *) echo "run.sh: no suite $suite: node, deploy, goauth0, terraform, guide or acceptance" >&2; exit 2 ;;
   esac
 done
 
@@ -86,6 +86,12 @@ prepare_terraform() {
   (cd "$here/terraform" && go test -c -o "$work/terraform.test" . &&
     go build -o "$work/terraform-provider-auth0" github.com/auth0/terraform-provider-auth0)
 }
+prepare_guide() {
+  prepare_node && prepare_deploy && prepare_terraform
+  mkdir -p "$work/guide"
+  block go >"$work/guide/main.go"
+  (cd "$here/goauth0" && go build -o "$work/guide/list" "$work/guide/main.go")
+}
 prepare_acceptance() {
   local package
   has_terraform || return 0
@@ -113,6 +119,25 @@ run_terraform() {
   local out=$work/terraform.out
   has_terraform || { echo "$no_terraform" | tee "$out"; return; }
   (cd "$here/terraform" && SSL_CERT_FILE=$work/cert.pem SDK_PROVIDER_DIR=$work "$work/terraform.test" -test.v) | tee "$out"
+}
+# block prints the blocks of a language of docs/guides/auth0-tools.md.
+block() { awk -v fence="\`\`\`$1" '$0 == fence {on = 1; next} /^```/ {on = 0} on' "$root/docs/guides/auth0-tools.md"; }
+# run_guide runs what docs/guides/auth0-tools.md shows, besides its blocks of sh,
+# which a test of cmd/roster runs.
+run_guide() {
+  local out=$work/guide.out log=$work/guide.log verdict=PASS want=4
+  block hcl >"$work/guide/main.tf"
+  block js >"$work/guide/list.mjs"
+  ln -s "$here/node/node_modules" "$work/guide/node_modules"
+  printf 'provider_installation {\n  dev_overrides { "auth0/auth0" = "%s" }\n  direct {}\n}\n' "$work" >"$work/guide/cli.tfrc"
+  { has_terraform || echo 'terraform() { :; }'; block bash; printf './list\nnode list.mjs\ngrep -r billing tenant\n'; } >"$work/guide/run"
+  has_terraform || want=0
+  (cd "$work/guide" && SSL_CERT_FILE=$work/cert.pem NODE_EXTRA_CA_CERTS=$work/cert.pem TF_CLI_CONFIG_FILE=$work/guide/cli.tfrc \
+    CHECKPOINT_DISABLE=1 TF_INPUT=0 PATH="$here/deploy/node_modules/.bin:$PATH" bash -e -x run) >"$log" 2>&1 || verdict=FAIL
+  # Terraform, both SDKs and the deploy CLI name what was made.
+  [ "$(grep -c 'billing by Terraform' "$log")" -ge $want ] || verdict=FAIL
+  echo "--- $verdict: docs/guides/auth0-tools.md" | tee "$out"
+  [ $verdict = PASS ] || { cat "$log"; return 1; }
 }
 run_acceptance() {
   local out=$work/acceptance.out package status=0
