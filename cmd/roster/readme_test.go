@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -43,14 +44,22 @@ func TestConfigurationTablesEveryVariable(t *testing.T) {
 // the program alone.
 func TestDocumentsNameOnlyVariablesThatExist(t *testing.T) {
 	t.Parallel()
-	known := []string{"TEST_DATABASE_URL", "DATABASE_URL_FILE", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE", "ROSTER_UID", "ROSTER_GID", "ROSTER_URL",
-		"ROSTER_CLIENT_ID", "ROSTER_CLIENT_SECRET", "ROSTER_CLIENT_KEY_FILE", "ROSTER_TOKEN"}
+	name := regexp.MustCompile(`\b(ROSTER_[A-Z_]+|[A-Z_]*DATABASE_URL[A-Z_]*)\b`)
+	known := append(name.FindAllString(pagesOfReference(t)["connection.md"], -1),
+		"TEST_DATABASE_URL", "DATABASE_URL_FILE", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE", "ROSTER_UID", "ROSTER_GID")
 	for _, f := range variables() {
 		known = append(known, f.Tag.Get("env"))
 	}
-	name := regexp.MustCompile(`\b(ROSTER_[A-Z_]+|[A-Z_]*DATABASE_URL[A-Z_]*)\b`)
-	for _, file := range []string{"README.md", "docs/configuration.md", "Dockerfile", "docker-compose.yml", "Makefile", "deploy/compose-secrets", "examples/quickstart.sh"} {
-		text, err := os.ReadFile("../../" + file)
+	files := []string{"../../Dockerfile", "../../docker-compose.yml", "../../Makefile", "../../deploy/compose-secrets", "../../examples/quickstart.sh"}
+	for _, pattern := range []string{"../../*.md", "../../docs/*.md", "../../docs/*/*.md"} {
+		more, err := filepath.Glob(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, more...)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
