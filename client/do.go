@@ -63,18 +63,24 @@ func (c *Client) Do(ctx context.Context, r Request, out any) (*http.Response, er
 	if err != nil || out == nil {
 		return resp, err
 	}
+	_, err = decode(resp, r, out)
+	return resp, err
+}
+
+// decode reads the answer to a request into out and returns its length.
+func decode(resp *http.Response, r Request, out any) (int, error) {
 	text, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return resp, fmt.Errorf("roster: %w", err)
+		return 0, fmt.Errorf("roster: %w", err)
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(text))
 	if len(text) == 0 {
-		return resp, fmt.Errorf("roster: %s %s answers %s with nothing to read", req.Method, r.Path, resp.Status)
+		return 0, fmt.Errorf("roster: %s %s answers %s with nothing to read", resp.Request.Method, r.Path, resp.Status)
 	}
 	if err := json.Unmarshal(text, out); err != nil {
-		return resp, fmt.Errorf("roster: the answer to %s %s: %w", req.Method, r.Path, err)
+		return 0, fmt.Errorf("roster: the answer to %s %s: %w", resp.Request.Method, r.Path, err)
 	}
-	return resp, nil
+	return len(text), nil
 }
 
 // Token returns the access token that calls carry, fetching one if need be, for

@@ -94,6 +94,12 @@
 //		… // read it again
 //	}
 //
+// # Cached reads
+//
+// [Cache] keeps clients and their states in memory, for programs that look them
+// up all the time, and forgets those that change. It says how old an answer may
+// be.
+//
 // # Compatibility
 //
 // The module follows semantic versions of its own, tagged client/v1.2.3. Within

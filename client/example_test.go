@@ -258,6 +258,21 @@ func ExampleError() {
 	}
 }
 
+// A program that looks clients up all the time asks the service about changes
+// only, and sees them in a fraction of a second.
+func ExampleCache() {
+	cache, err := client.NewCache(ctx, api, &client.CacheOptions{MaxStale: 5 * time.Second})
+	check(err)
+	c, err := cache.GetClient(ctx, id)
+	check(err)
+	state, err := cache.GetState(ctx, id)
+	check(err)
+	fmt.Println(c.Name, state.State)
+	if stats := cache.Stats(); stats.Err != nil {
+		fmt.Println("the service does not tell what changes:", stats.Err)
+	}
+}
+
 func ExampleClient_SetState() {
 	_, err := api.SetState(ctx, id, client.StateDisabled, "Its secret was found in a log; ticket 4711.")
 	check(err)
