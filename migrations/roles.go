@@ -18,6 +18,9 @@ var runtimeRights = map[string]string{
 	"token_ends":        "SELECT, INSERT, UPDATE",
 }
 
+// runtimeFunctions are those that serving executes.
+var runtimeFunctions = []string{"roster_trim_events(timestamptz, int)", "roster_trigrams(text)"}
+
 const everyday = "SELECT, INSERT, UPDATE, DELETE"
 
 func rightsOn(table string) string {
@@ -45,7 +48,7 @@ func checkRights(ctx context.Context, db Querier) error {
 			JOIN pg_class c ON relname = split_part(want, ' ', 1) JOIN home ON home.oid = relnamespace
 			WHERE NOT has_table_privilege(c.oid, split_part(want, ' ', 2))
 		UNION SELECT current_user || ' ' || proname FROM pg_proc p JOIN home ON home.oid = pronamespace
-			WHERE proname = 'roster_trim_events' AND NOT has_function_privilege(p.oid, 'EXECUTE')
+			WHERE proname IN ('roster_trim_events', 'roster_trigrams') AND NOT has_function_privilege(p.oid, 'EXECUTE')
 		ORDER BY 1`, strings.Join(wanted, "\n"))
 	if err == nil && len(lacking) > 0 {
 		role, first, _ := strings.Cut(lacking[0], " ")
@@ -71,7 +74,9 @@ func GrantRuntime(ctx context.Context, pool *pgxpool.Pool, role string) error {
 		statements := []string{
 			"REVOKE ALL ON SCHEMA " + in + " FROM " + to,
 			"GRANT USAGE ON SCHEMA " + in + " TO " + to,
-			"GRANT EXECUTE ON FUNCTION " + in + ".roster_trim_events(timestamptz, int) TO " + to,
+		}
+		for _, function := range runtimeFunctions {
+			statements = append(statements, "GRANT EXECUTE ON FUNCTION "+in+"."+function+" TO "+to)
 		}
 		for _, table := range Tables() {
 			name := pgx.Identifier{schema, table}.Sanitize()

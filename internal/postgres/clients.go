@@ -161,6 +161,7 @@ type ClientQuery struct {
 	FirstParty       *bool
 	AppTypes         []string
 	State            oauth.State
+	Name             NameQuery
 	ExternalClientID string
 	AnyOrganization  bool // only clients with a grant that holds for every organization
 	Nothing          bool // no client at all
@@ -187,6 +188,8 @@ func (q ClientQuery) filter() *filter {
 	if q.State.Valid() { // not as an argument: a plan for any state could not use the index on those that are not active
 		f.and("c.state = '" + string(q.State) + "'")
 	}
+	conditions, indexed := q.Name.like(f)
+	f.terms, f.indexed = append(f.terms, conditions...), indexed
 	switch len(q.AppTypes) {
 	case 0:
 	case 1:
@@ -228,19 +231,21 @@ func (r reader) Clients(ctx context.Context, q ClientQuery) ([]PlacedClient, err
 func (q ClientQuery) page() (string, []any) {
 	const order = " ORDER BY c.is_global, c.serial"
 	kinds := q.AppTypes
-	merged := len(kinds) > 1 && q.Offset == 0
+	merged := len(kinds) > 1 && q.Offset == 0 && q.Name == (NameQuery{})
 	if merged {
 		q.AppTypes = nil
 	}
 	f := q.filter()
-	from := "clients c" + f.where() + order
+	places := ""
 	if merged {
 		kind := f.arg(kinds)
 		f.and("c.app_type = kind.name")
-		from = "(SELECT DISTINCT unnest(" + kind + "::text[])) kind (name), LATERAL (SELECT c.is_global, c.serial FROM clients c" +
-			f.where() + order + " LIMIT " + f.arg(q.Limit) + ") c" + order
+		places = "SELECT c.is_global, c.serial FROM (SELECT DISTINCT unnest(" + kind + "::text[])) kind (name), LATERAL (" +
+			q.places(f) + ") c" + order + f.page(q.Limit, 0)
+	} else {
+		places = q.places(f)
 	}
-	return "WITH page AS MATERIALIZED (SELECT c.is_global, c.serial FROM " + from + f.page(q.Limit, q.Offset) + ") SELECT " +
+	return "WITH page AS MATERIALIZED (" + places + ") SELECT " +
 		clientColumns + ", c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial)" + newestSecret + order, f.args
 }
 

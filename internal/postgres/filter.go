@@ -8,8 +8,9 @@ import (
 // filter is what a list selects by: conditions, and the arguments of the whole
 // statement.
 type filter struct {
-	terms []string
-	args  []any
+	terms   []string
+	indexed []string // further terms, which follow from these and which an index serves
+	args    []any
 }
 
 // arg adds an argument and returns its placeholder.

@@ -23,6 +23,7 @@ func (h *handler) RosterListClients(ctx context.Context, req rosterapi.RosterLis
 	if p.State != nil {
 		q.State = oauth.State(*p.State)
 	}
+	q.Name = postgres.NameQuery{Contains: text(p.Name), StartsWith: text(p.NamePrefix)}
 	if p.After != nil {
 		var err error
 		if q.After, err = readCursor[postgres.ListPlace](h.registry, clientCursor, *p.After); err != nil {
