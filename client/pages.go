@@ -10,7 +10,7 @@ import (
 // The largest pages that the API gives.
 const (
 	maxPage      = 100
-	maxEventPage = 500
+	maxEventPage = 500 // of Roster's own lists
 )
 
 // pages yields what is on the pages of a list, whose parameters cursor and size

@@ -189,6 +189,20 @@ func TestAClientIsSwitchedOffAndOn(t *testing.T) {
 	if err != nil || off.State != client.StateDisabled || off.Reason != "ticket 4711" || off.ChangedAt.IsZero() || off.ClientID != id {
 		t.Error(off, err)
 	}
+	for filter, want := range map[client.SearchFilter]bool{
+		{}: true, {State: client.StateDisabled}: true, {State: client.StateActive}: false, {Name: "no such name"}: false,
+	} {
+		found := false
+		for c, err := range api.FindClients(ctx, &filter) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			found = found || c.ID == id
+		}
+		if found != want {
+			t.Errorf("%+v finds it: %v", filter, found)
+		}
+	}
 	if on, err := api.SetState(ctx, id, client.StateActive, ""); err != nil || on.State != client.StateActive {
 		t.Error(on, err)
 	}

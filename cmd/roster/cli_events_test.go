@@ -43,6 +43,10 @@ func TestClientsAreFoundByName(t *testing.T) {
 	if got := c.list("clients", "list", "--name", "bill"); len(got) != 2 {
 		t.Errorf("it lists %v", column(got, "name"))
 	}
+	if got := c.list("clients", "list", "--name-prefix", "BILLING F", "--state", "active"); len(got) != 1 {
+		t.Errorf("it lists %v", column(got, "name"))
+	}
+	c.fails(1, "name", "clients", "list", "--name", "bi")
 	if ids := c.ok("clients", "list", "--name", "shop", "-q"); strings.Count(ids, "\n") != 1 || strings.Contains(ids, " ") {
 		t.Errorf("-q prints %q", ids)
 	}

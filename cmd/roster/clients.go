@@ -61,12 +61,13 @@ func (a *app) clients() *cobra.Command {
 func (a *app) listClients() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "list", Aliases: []string{"ls"}, Short: "List clients, oldest first",
-		Example: "  roster clients list\n  roster clients list --app-type spa --app-type native --limit 20\n  roster clients list -o json | jq -r '.[].name'",
+		Example: "  roster clients list\n  roster clients list --app-type spa --app-type native --limit 20\n  roster clients list --name bill --state active\n  roster clients list -o json | jq -r '.[].name'",
 	}
 	addList(cmd)
 	addShowSecrets(cmd)
 	flags := cmd.Flags()
-	flags.String("name", "", "only clients whose name contains this `TEXT`, in upper or lower case")
+	flags.String("name", "", "only clients whose name contains this `TEXT` of three characters or more, in upper or lower case")
+	flags.String("name-prefix", "", "only clients whose name begins with this `TEXT`, in upper or lower case")
 	flags.StringSlice("app-type", nil, "only clients of this kind; may be repeated")
 	complete(cmd, "app-type", appTypes...)
 	flags.String("state", "", "only clients in this state, with their states: active, disabled, quarantined")
@@ -75,33 +76,23 @@ func (a *app) listClients() *cobra.Command {
 	flags.Bool("global", false, "only the global client; =false: all but that")
 	flags.String("external-client-id", "", "only the client registered under this metadata document's `URL`")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, _ []string) error {
-		if cmd.Flags().Changed("state") {
-			return a.listStates(ctx, cmd, api)
+		for name := range foundBy {
+			if flags.Changed(name) {
+				return a.findClients(ctx, cmd, api)
+			}
 		}
 		hide, query := hidden(cmd)
 		ask(cmd, query, "app-type", "app_type")
 		ask(cmd, query, "global", "is_global")
 		ask(cmd, query, "first-party", "is_first_party")
 		ask(cmd, query, "external-client-id", "external_client_id")
-		name, _ := flags.GetString("name")
 		return a.printList(cmd, "clients", clientColumns, hide, func(cursor string, size int) ([]jsondoc.Object, string, error) {
-			if name != "" {
-				size = largestPage // of which few may match
-			}
 			page, err := fetch[struct {
 				Clients []jsondoc.Object
 				Next    string
 			}](ctx, api, clientsPath, from(query, cursor, size))
-			return withName(page.Clients, name), page.Next, err
+			return page.Clients, page.Next, err
 		})
-	})
-}
-
-// withName returns the objects whose name contains text, in upper or lower case.
-func withName(objects []jsondoc.Object, text string) []jsondoc.Object {
-	text = strings.ToLower(text)
-	return slices.DeleteFunc(objects, func(object jsondoc.Object) bool {
-		return !strings.Contains(strings.ToLower(jsondoc.String(object["name"])), text)
 	})
 }
 

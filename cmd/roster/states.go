@@ -69,15 +69,20 @@ func (a *app) eachClient(ids []string, done string, do func(id string) error) er
 	return nil
 }
 
-// listStates prints the clients in a state.
-func (a *app) listStates(ctx context.Context, cmd *cobra.Command, api *client.Client) error {
-	for _, other := range []string{"name", "app-type", "first-party", "global", "external-client-id", "show-secrets"} {
+// foundBy are the flags, and parameters, of Roster's own list of clients.
+var foundBy = map[string]string{"name": "name", "name-prefix": "name_prefix", "state": "state"}
+
+// findClients prints the clients with a name or in a state.
+func (a *app) findClients(ctx context.Context, cmd *cobra.Command, api *client.Client) error {
+	for _, other := range []string{"app-type", "first-party", "global", "external-client-id", "show-secrets"} {
 		if cmd.Flags().Changed(other) {
-			return misused(cmd, "--state and --%s exclude each other", other)
+			return misused(cmd, "--name, --name-prefix and --state cannot be combined with --%s", other)
 		}
 	}
 	query := url.Values{}
-	ask(cmd, query, "state", "state")
+	for flag, parameter := range foundBy {
+		ask(cmd, query, flag, parameter)
+	}
 	keep := func(jsondoc.Object) {}
 	return a.printList(cmd, "clients", stateColumns, keep, func(cursor string, size int) ([]jsondoc.Object, string, error) {
 		query.Set("limit", strconv.Itoa(size))

@@ -28,5 +28,5 @@ func TestClientsAreSwitchedOffAndOn(t *testing.T) {
 		t.Errorf("listed:\n%s", got)
 	}
 	c.fails(1, "1 of 2 are active, then nobody", "clients", "enable", ids[1], "nobody")
-	c.fails(2, "exclude each other", "clients", "list", "--state", "active", "--global")
+	c.fails(2, "cannot be combined with --global", "clients", "list", "--state", "active", "--global")
 }
