@@ -3,6 +3,7 @@
 package server
 
 import (
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -26,6 +27,7 @@ import (
 	"github.com/rosterhq/roster/server/boruta"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/docs"
+	"github.com/rosterhq/roster/server/hydra"
 	"github.com/rosterhq/roster/server/native"
 	"github.com/rosterhq/roster/server/ops"
 	"github.com/rosterhq/roster/server/problem"
@@ -136,7 +138,32 @@ func Management() (registry.Management, error) {
 	m := auth0.Management(scopes)
 	m.Takes = func(member string) rights.Set { return auth0.Takes(member) | boruta.Takes(member) }
 	m.Fixed = auth0.Fixed
+	m.Class, m.Plain = class, plain
 	return m, err
+}
+
+// class is that of a stored member of a record.
+func class(kind, member string) oauth.Class {
+	c, known := auth0.Class(kind, member)
+	if !known {
+		c, known = boruta.Class(kind, member)
+	}
+	if !known && kind == registry.KindClient {
+		c, _ = hydra.Class(member)
+	}
+	return c
+}
+
+// plain is the part of a stored member that is not secret.
+func plain(kind, member string, raw json.RawMessage) (part json.RawMessage, all bool) {
+	part, all = auth0.Plain(kind, member, raw)
+	if kind == registry.KindClient && all {
+		part, all = boruta.Plain(member, raw)
+	}
+	if kind == registry.KindClient && all {
+		part, all = hydra.Plain(member, raw)
+	}
+	return part, all
 }
 
 // denials has the registry remember what its callers may neither change nor see.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
@@ -65,8 +67,31 @@ func TestBackendsOfEarlierReleasesAreSealed(t *testing.T) {
 			t.Errorf("%s shows it", path)
 		}
 	}
-	if !shown("/api/roster/v1/export?include_secrets=true") {
-		t.Error("an export with secrets leaves it out")
+	const withSecrets = "/api/roster/v1/export?include_secrets=true"
+	var record object
+	for _, r := range s.Do(s.Admin, "GET", withSecrets, nil).Want(200).Object()["records"].([]any) {
+		if one := r.(object); one["id"] == id {
+			record = one
+		}
+	}
+	if diff := cmp.Diff(backend["backend"].(object)["smtp_password"], record["backend"].(object)["smtp_password"]); diff != "" {
+		t.Errorf("an export with secrets (-want +got):\n%s", diff)
+	}
+	// Another Roster takes it back.
+	other := servertest.New(t)
+	for _, outcome := range []string{"created", "unchanged"} {
+		r := other.Do(other.Admin, "POST", "/api/roster/v1/import", object{"format": "roster", "records": []object{record}}).Want(200)
+		if text := string(r.Body); !strings.Contains(text, outcome) || strings.Contains(text, "warnings") {
+			t.Errorf("imported, %s is wanted: %s", outcome, text)
+		}
+	}
+	if !strings.Contains(string(other.Do(other.Admin, "GET", withSecrets, nil).Want(200).Body), canary) {
+		t.Error("an import loses it")
+	}
+	for table, text := range dump(t, other) {
+		if strings.Contains(text, canary) {
+			t.Errorf("imported, it is in table %s", table)
+		}
 	}
 	var told int
 	if err := s.Pool.QueryRow(t.Context(), `SELECT count(*) FROM events WHERE action = 'identity_provider_backend.read' AND target = $1`, id).Scan(&told); err != nil || told != 1 {

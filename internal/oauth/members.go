@@ -87,6 +87,14 @@ const (
 	MemberPublicKey = "public_key"
 )
 
+// HadSecrets are the members of clients and identity providers that 1.0.0 took
+// with whatever they held, and put into events in clear. What is secret now is
+// what no table of members calls anything else.
+var HadSecrets = []string{
+	MemberBackend, MemberAddons, MemberEncryptionKey, MemberMetadata, "boruta:key_pair_type",
+	"auth0:jwt_configuration", "auth0:mobile", "auth0:oidc_logout", SlotTokenVault, "authorization_details", "subject_type_authorization",
+}
+
 // TakesPublicKeys are the members of clients and resource servers that hold
 // public keys or certificates, however deep, and never a private key.
 var TakesPublicKeys = []string{MemberEncryptionKey, MemberAssertionKey, MemberPublicKey, "jwks", MemberTokenEncryption}

@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/rosterhq/roster/internal/oauth"
 )
 
 // SealedColumn is a column whose values depend on the keyset. A value is tied to
@@ -92,27 +94,21 @@ func (s *Store) ReplaceValues(ctx context.Context, c SealedColumn, old, renewed 
 		c.keyType, c.Table, c.key, c.Column), keys, before, after)
 }
 
-// unsealed selects clients whose documents hold one of the members $1.
-const unsealed = ` FROM clients c WHERE EXISTS (SELECT FROM unnest($1::text[]) member WHERE c.document ->> member IS NOT NULL)`
-
-// ClientsHolding returns the ids of up to limit clients whose documents, as they
-// are stored, hold one of members, in order from the one following after on; ""
-// starts. It reads every document.
-func (r reader) ClientsHolding(ctx context.Context, members []string, after string, limit int) ([]string, error) {
-	return all(ctx, r, pgx.RowTo[string], "SELECT c.id::text"+unsealed+" AND c.id > coalesce(nullif($2, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $3", members, after, limit)
+// StoredClients returns up to limit clients as they are stored, with their ids and
+// documents, in order from the one following after on; "" starts.
+func (r reader) StoredClients(ctx context.Context, after string, limit int) ([]oauth.Client, error) {
+	return all(ctx, r, func(row pgx.CollectableRow) (c oauth.Client, err error) {
+		return c, row.Scan(&c.ID, &c.Document)
+	}, `SELECT c.id::text, c.document FROM clients c
+		WHERE c.id > coalesce(nullif($1, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $2`, after, limit)
 }
 
-// ClientsWith is ClientsHolding for clients that hold one of members, or anything
-// that is sealed.
+// ClientsWith returns the ids of up to limit clients that hold one of members, or
+// anything that is sealed, in order from the one following after on; "" starts.
 func (r reader) ClientsWith(ctx context.Context, members []string, after string, limit int) ([]string, error) {
 	return all(ctx, r, pgx.RowTo[string], `SELECT c.id::text FROM clients c
 		WHERE (c.sealed IS NOT NULL OR EXISTS (SELECT FROM unnest($1::text[]) member WHERE c.document ->> member IS NOT NULL))
 			AND c.id > coalesce(nullif($2, ''), '00000000-0000-0000-0000-000000000000')::uuid ORDER BY c.id LIMIT $3`, members, after, limit)
-}
-
-// CountClientsHolding counts all such clients.
-func (r reader) CountClientsHolding(ctx context.Context, members []string) (int, error) {
-	return one(ctx, r, "clients", pgx.RowTo[int], "SELECT count(*)"+unsealed, members)
 }
 
 // KeysetCheck reads the value that proves which keyset the database was

@@ -2,8 +2,10 @@ package registry
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
+	"slices"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -25,6 +27,39 @@ func (r *Registry) ShowBackend(p oauth.IdentityProvider) (backend []byte, shows 
 		return nil, nil, err
 	}
 	return backend, []oauth.Disclosure{{Action: "identity_provider_backend.read", TargetType: KindIdentityProvider, Target: p.ID}}, nil
+}
+
+// ImportingBackend returns one, the import of an identity provider, with what an
+// export with secrets shows of its backend.
+func (r *Registry) ImportingBackend(one Import, backend json.RawMessage) Import {
+	put := one.put
+	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) {
+		outcome, notes, err := put(ctx, t)
+		if err != nil {
+			return outcome, notes, err
+		}
+		p, err := t.LockIdentityProvider(ctx, one.Target)
+		if err != nil {
+			return Failed, nil, err
+		}
+		held, _, err := r.ShowBackend(p)
+		if err != nil || held != nil && sameJSON(held, backend) {
+			return outcome, notes, err
+		}
+		if p.Sealed, err = r.keys.Seal(backend, backendLocation(p.ID)); err != nil {
+			return Failed, nil, err
+		}
+		p.Document, p.UpdatedAt = maps.Clone(p.Document), r.now()
+		delete(p.Document, oauth.MemberBackend)
+		t.UpdateIdentityProvider(p)
+		r.record(ctx, t.Tx, "identity_provider.updated", KindIdentityProvider, p.ID,
+			jsondoc.Object{oauth.MemberBackend: held}, jsondoc.Object{oauth.MemberBackend: backend})
+		if outcome == Unchanged {
+			outcome = Updated
+		}
+		return outcome, notes, nil
+	}
+	return one
 }
 
 // sealBackends seals the backends that 1.0.0 has stored in clear.
@@ -62,7 +97,7 @@ var ErrNotOwner = errors.New("only the owner of the schema may redact events: ru
 // into them, and leaves one that says how many it changed. Only the owner of the
 // schema can: ErrNotOwner.
 func (r *Registry) RedactEvents(ctx context.Context) (redacted int, err error) {
-	members := append([]string{oauth.MemberBackend}, append(KeptSealed, oauth.TakesPublicKeys...)...)
+	members := slices.Concat(oauth.HadSecrets, oauth.TakesPublicKeys)
 	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
 		var after int64
 		for {
@@ -72,7 +107,7 @@ func (r *Registry) RedactEvents(ctx context.Context) (redacted int, err error) {
 			}
 			for _, e := range list {
 				after = e.ID
-				if redact(e.Changes) {
+				if r.redact(e.Event, members) {
 					redacted++
 					tx.RedactEvent(e.ID, e.Changes)
 				}
@@ -95,19 +130,23 @@ func (r *Registry) RedactEvents(ctx context.Context) (redacted int, err error) {
 	return redacted, nil
 }
 
-// redact hides secrets in the changes of an event, and reports whether there were
-// any.
-func redact(diff map[string]oauth.Change) (found bool) {
-	for member, c := range diff {
+// redact hides secrets in the changes of members that an event tells of, and
+// reports whether there were any.
+func (r *Registry) redact(e oauth.Event, members []string) (found bool) {
+	for _, member := range members {
+		c, changed := e.Changes[member]
+		if !changed {
+			continue
+		}
 		was := c
-		if c.Before != nil && isSecret(member, c.Before) {
+		if c.Before != nil && r.isSecret(e.TargetType, member, c.Before) {
 			c.Before = hidden
 		}
-		if c.After != nil && isSecret(member, c.After) {
+		if c.After != nil && r.isSecret(e.TargetType, member, c.After) {
 			c.After = hidden
 		}
 		if string(c.Before) != string(was.Before) || string(c.After) != string(was.After) {
-			diff[member], found = c, true
+			e.Changes[member], found = c, true
 		}
 	}
 	return found

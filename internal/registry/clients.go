@@ -110,7 +110,7 @@ func (r *Registry) createClient(ctx context.Context, tx *postgres.Tx, d oauth.Dr
 	if api != "" {
 		tx.LinkResourceServer(api, c.ID)
 	}
-	diff := changes(nil, c.Document)
+	diff := r.changes(KindClient, nil, c.Document)
 	links.mergeInto(diff)
 	r.recordChanges(ctx, tx, "client.created", "client", c.ClientID, diff)
 	if d.Links != nil {
@@ -255,7 +255,7 @@ func (r *Registry) updateClient(ctx context.Context, tx *postgres.Tx, before oau
 	if err := storeAliases(tx, before, *c); err != nil {
 		return err
 	}
-	diff := changes(before.Document, c.Document)
+	diff := r.changes(KindClient, before.Document, c.Document)
 	links.mergeInto(diff)
 	if !d.NewSecret.IsZero() {
 		if err := r.replaceSecret(ctx, tx, c, d.NewSecret, d.Grace); err != nil {

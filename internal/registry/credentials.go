@@ -140,7 +140,7 @@ func (r *Registry) recordCredential(ctx context.Context, tx *postgres.Tx, action
 			"expires_at": jsondoc.Must(cred.ExpiresAt),
 		}
 	}
-	diff := changes(document(before), document(after))
+	diff := r.changes("", document(before), document(after))
 	diff["client_id"] = oauth.Change{Before: jsondoc.Must(c.ClientID), After: jsondoc.Must(c.ClientID)}
 	r.recordChanges(ctx, tx, action, "credential", cmp.Or(after, before).ID, diff)
 }

@@ -46,7 +46,7 @@ func (r *Registry) insertDisclosures(ctx context.Context, tx *postgres.Tx, shows
 		if len(targets[k]) == 1 {
 			r.record(ctx, tx, k.action, k.targetType, targets[k][0], nil, nil)
 		} else {
-			r.record(ctx, tx, k.action, k.targetType, oauth.SeveralTargets, nil, jsondoc.Object{"targets": jsondoc.Must(targets[k])})
+			r.recordChanges(ctx, tx, k.action, k.targetType, oauth.SeveralTargets, r.changes("", nil, jsondoc.Object{"targets": jsondoc.Must(targets[k])}))
 		}
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"slices"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -31,7 +30,7 @@ func (r *Registry) event(ctx context.Context, action, targetType, target string)
 // record stores in tx that target has changed from one document to another, nil
 // where there is none.
 func (r *Registry) record(ctx context.Context, tx *postgres.Tx, action, kind, target string, before, after jsondoc.Object) {
-	r.recordChanges(ctx, tx, action, kind, target, changes(before, after))
+	r.recordChanges(ctx, tx, action, kind, target, r.changes(kind, before, after))
 }
 
 // recordChanges stores an event of tx. If it changes what tokens allow, this
@@ -59,12 +58,10 @@ var hidden = json.RawMessage(`"[redacted]"`)
 
 // isSecret reports whether a member's value is shown to nobody who only reads
 // events.
-func isSecret(member string, raw json.RawMessage) bool {
-	if slices.Contains(KeptSealed, member) || member == oauth.MemberBackend {
-		return true
-	}
+func (r *Registry) isSecret(kind, member string, raw json.RawMessage) bool {
+	_, plain := r.Plain(kind, member, raw)
 	_, private := oauth.PrivateKeyIn(member, raw) // which an earlier release has taken
-	return private
+	return !plain || private
 }
 
 // maxEventValue is how many bytes of JSON a value in an event has at most.
@@ -80,8 +77,9 @@ func short(value json.RawMessage) json.RawMessage {
 	return jsondoc.Must(map[string]any{"bytes": len(value), "sha256": hex.EncodeToString(sum[:])})
 }
 
-// changes lists the members that differ between two documents.
-func changes(before, after jsondoc.Object) map[string]oauth.Change {
+// changes lists the members that differ between two documents of a kind; "" for
+// words of the registry's own.
+func (r *Registry) changes(kind string, before, after jsondoc.Object) map[string]oauth.Change {
 	diff := map[string]oauth.Change{}
 	note := func(member string, b, a json.RawMessage) {
 		if jsondoc.IsNull(b) { // says no more than an absent one
@@ -93,10 +91,10 @@ func changes(before, after jsondoc.Object) map[string]oauth.Change {
 		if bytes.Equal(b, a) {
 			return
 		}
-		if b != nil && isSecret(member, b) { // the audit trail says that it changed, not how
+		if b != nil && r.isSecret(kind, member, b) { // the audit trail says that it changed, not how
 			b = hidden
 		}
-		if a != nil && isSecret(member, a) {
+		if a != nil && r.isSecret(kind, member, a) {
 			a = hidden
 		}
 		diff[member] = oauth.Change{Before: short(b), After: short(a)}

@@ -11,7 +11,7 @@ import (
 func TestLargeValuesStandInEventsByTheirSizeAndDigest(t *testing.T) {
 	t.Parallel()
 	fits, large := json.RawMessage(`"`+strings.Repeat("a", maxEventValue-2)+`"`), json.RawMessage(`"`+strings.Repeat("a", maxEventValue-1)+`"`)
-	diff := changes(jsondoc.Object{"client_name": fits}, jsondoc.Object{"client_name": large})["client_name"]
+	diff := new(Registry).changes("", jsondoc.Object{"client_name": fits}, jsondoc.Object{"client_name": large})["client_name"]
 	if string(diff.Before) != string(fits) {
 		t.Errorf("a value of %d bytes is %s", len(fits), diff.Before)
 	}
@@ -20,7 +20,7 @@ func TestLargeValuesStandInEventsByTheirSizeAndDigest(t *testing.T) {
 		t.Errorf("a value of %d bytes is %s", len(large), diff.After)
 	}
 	other := json.RawMessage(`"` + strings.Repeat("b", maxEventValue) + `"`)
-	if diff := changes(jsondoc.Object{"client_name": large}, jsondoc.Object{"client_name": other})["client_name"]; string(diff.Before) == string(diff.After) {
+	if diff := new(Registry).changes("", jsondoc.Object{"client_name": large}, jsondoc.Object{"client_name": other})["client_name"]; string(diff.Before) == string(diff.After) {
 		t.Errorf("two large values look the same: %s", diff.After)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"slices"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -12,39 +13,93 @@ import (
 	"github.com/rosterhq/roster/internal/seal"
 )
 
-// KeptSealed are the members of a client's document that may hold keys of other
-// systems. They are stored beside the document, sealed, and the audit trail says
-// only that they changed. Above the registry they are members like others.
-//
-// An add-on's settings are passwords and private keys by design. An encryption
-// key should be a public one, but is any text, and callers need the right to
-// read secrets to see it.
-var KeptSealed = []string{oauth.MemberAddons, oauth.MemberEncryptionKey}
+// documented are the kinds of records whose members callers name.
+var documented = []string{KindClient, KindResourceServer, KindClientGrant, KindIdentityProvider}
+
+// Plain returns what of a member of a record may be known without the right to
+// read secrets, nil for nothing, and whether that is all of it. What is none of a
+// known member's is secret, and so is a member that nobody knows. Members of
+// other kinds of records are the registry's own words.
+func (r *Registry) Plain(kind, member string, raw json.RawMessage) (part json.RawMessage, all bool) {
+	if !slices.Contains(documented, kind) || jsondoc.IsNull(raw) {
+		return raw, true
+	}
+	if r.Management.Class(kind, member) != oauth.ClassSecret {
+		return r.Management.Plain(kind, member, raw)
+	}
+	var value any
+	if json.Unmarshal(raw, &value) == nil && !speaks(value) {
+		return raw, true
+	}
+	return nil, false
+}
+
+// speaks reports whether a value holds a text or a number: no other holds a
+// secret.
+func speaks(value any) bool {
+	switch value := value.(type) {
+	case string:
+		return value != ""
+	case float64:
+		return true
+	case []any:
+		return slices.ContainsFunc(value, speaks)
+	case map[string]any:
+		return slices.ContainsFunc(slices.Collect(maps.Values(value)), speaks)
+	}
+	return false
+}
+
+// WithoutSecrets returns of a record's members what may be known without the
+// right to read secrets.
+func (r *Registry) WithoutSecrets(kind string, doc jsondoc.Object) jsondoc.Object {
+	known := make(jsondoc.Object, len(doc))
+	for name, raw := range doc {
+		if part, _ := r.Plain(kind, name, raw); part != nil {
+			known[name] = part
+		}
+	}
+	return known
+}
+
+// Keep has doc, which may be all that an export without secrets shows of was,
+// hold what such an export leaves out.
+func (r *Registry) Keep(kind string, was, doc jsondoc.Object) {
+	for name, raw := range was {
+		switch part, all := r.Plain(kind, name, raw); {
+		case all:
+		case part == nil && doc[name] == nil, part != nil && doc[name] != nil && sameJSON(part, doc[name]):
+			doc[name] = raw
+		}
+	}
+}
 
 func membersLocation(client string) seal.Location {
 	return seal.Location{Table: "clients", Row: client, Column: "sealed"}
 }
 
-// sealMembers returns c as it is to be stored: with the members of KeptSealed
-// out of its document. A null one, which holds nothing, stays. c remains as it
+// sealMembers returns c as it is to be stored: without the members of its document
+// that hold secrets, which are stored beside it, sealed. Above the registry they
+// are members like others. A null one, which holds nothing, stays. c remains as it
 // is; what was not opened is not replaced.
 func (r *Registry) sealMembers(c oauth.Client) (oauth.Client, error) {
 	if c.Sealed != nil {
 		return c, fmt.Errorf("client %s is stored without its sealed members having been opened", c.ID)
 	}
 	var members jsondoc.Object
-	for _, name := range KeptSealed {
-		if raw := c.Document[name]; raw != nil && !jsondoc.IsNull(raw) {
+	for name, raw := range c.Document {
+		if _, plain := r.Plain(KindClient, name, raw); !plain {
 			if members == nil {
-				members, c.Document = jsondoc.Object{}, maps.Clone(c.Document)
+				members = jsondoc.Object{}
 			}
 			members[name] = raw
-			delete(c.Document, name)
 		}
 	}
 	if members == nil {
 		return c, nil
 	}
+	c.Document = maps.Clone(c.Document)
+	maps.DeleteFunc(c.Document, func(name string, _ json.RawMessage) bool { return members[name] != nil })
 	text, err := json.Marshal(members)
 	if err != nil {
 		return c, fmt.Errorf("encoding sealed members: %w", err)
@@ -86,17 +141,45 @@ func (r *Registry) readClient(ctx context.Context, c *oauth.Client) error {
 	return r.openMembers(c)
 }
 
+// unsealed lists up to a batch of clients whose documents, as they are stored,
+// hold secrets, in order from the one following after on; "" starts. next is
+// where to go on, "" at the end. It reads every document.
+func (r *Registry) unsealed(ctx context.Context, after string) (ids []string, next string, err error) {
+	list, err := r.store.StoredClients(ctx, after, resealBatch)
+	for _, c := range list {
+		for name, raw := range c.Document {
+			if _, plain := r.Plain(KindClient, name, raw); !plain {
+				ids = append(ids, c.ID)
+				break
+			}
+		}
+	}
+	if len(list) == resealBatch {
+		next = list[len(list)-1].ID
+	}
+	return ids, next, err
+}
+
+// countUnsealed counts all such clients.
+func (r *Registry) countUnsealed(ctx context.Context) (n int, err error) {
+	for after := ""; ; {
+		ids, next, err := r.unsealed(ctx, after)
+		if n += len(ids); err != nil || next == "" {
+			return n, err
+		}
+		after = next
+	}
+}
+
 // sealKept seals what a release from before members were sealed has stored in
 // documents, client by client, waiting for whoever changes one. To callers the
 // clients stay as they are, version and time included.
 func (r *Registry) sealKept(ctx context.Context, progress func(int), failed func(error)) (sealed int, err error) {
-	after := ""
-	for {
-		ids, err := r.store.ClientsHolding(ctx, KeptSealed, after, resealBatch)
-		if err != nil || len(ids) == 0 {
+	for after := ""; ; {
+		ids, next, err := r.unsealed(ctx, after)
+		if err != nil {
 			return sealed, err
 		}
-		after = ids[len(ids)-1]
 		for _, id := range ids {
 			var damaged error
 			err := r.store.Write(ctx, func(tx *postgres.Tx) error {
@@ -122,6 +205,11 @@ func (r *Registry) sealKept(ctx context.Context, progress func(int), failed func
 				sealed++
 			}
 		}
-		progress(sealed)
+		if len(ids) > 0 {
+			progress(sealed)
+		}
+		if after = next; next == "" {
+			return sealed, nil
+		}
 	}
 }

@@ -119,8 +119,8 @@ func (r *Registry) prepareSystemAPI(ctx context.Context, tx *postgres.Tx) error 
 		r.record(ctx, tx, "resource_server.created", "resource_server", api.Identifier, nil, doc)
 	case err != nil:
 		return err
-	case api.Identifier != r.ManagementAudience() || len(changes(api.Document, doc)) > 0:
-		diff := changes(api.Document, doc)
+	case api.Identifier != r.ManagementAudience() || len(r.changes(KindResourceServer, api.Document, doc)) > 0:
+		diff := r.changes(KindResourceServer, api.Document, doc)
 		if api.Identifier != r.ManagementAudience() {
 			diff["identifier"] = oauth.Change{Before: jsondoc.Must(api.Identifier), After: jsondoc.Must(r.ManagementAudience())}
 		}

@@ -49,6 +49,9 @@ type Management struct {
 	Takes func(member string) rights.Set                       // permissions of which a change of a client's stored member takes one
 	Fixed func(before, after jsondoc.Object) []oauth.Violation // members that no change may change as after has them
 
+	Class func(kind, member string) oauth.Class                                           // of a stored member of a record
+	Plain func(kind, member string, raw json.RawMessage) (part json.RawMessage, all bool) // what of one that is not ClassSecret is known, and whether that is all
+
 	Certificate func(*x509.Certificate) (json.RawMessage, error) // writes the tenant's certificate as it is kept
 	PrivateKey  func(*rsa.PrivateKey) string                     // writes the key of that certificate
 }

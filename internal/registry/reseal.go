@@ -43,7 +43,7 @@ func (r *Registry) CountStale(ctx context.Context) (Stale, error) {
 			s.MACs += n
 		}
 	}
-	unsealed, err := r.store.CountClientsHolding(ctx, KeptSealed)
+	unsealed, err := r.countUnsealed(ctx)
 	if err != nil {
 		return s, err
 	}

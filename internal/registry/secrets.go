@@ -54,7 +54,7 @@ func (r *Registry) replaceSecret(ctx context.Context, tx *postgres.Tx, c *oauth.
 		tx.RetireSecret(old.ID, now)
 	}
 	tx.InsertSecret(c.ID, s)
-	r.record(ctx, tx, "client.secret_rotated", "client", c.ClientID, was, is)
+	r.recordChanges(ctx, tx, "client.secret_rotated", "client", c.ClientID, r.changes("", was, is))
 	c.Secret = &s
 	noteSecret(ctx, c.ID)
 	return nil
@@ -109,7 +109,7 @@ func (r *Registry) RetireSecret(ctx context.Context, ref oauth.ClientRef, id str
 			return nil
 		}
 		tx.RetireSecret(id, now)
-		r.record(ctx, tx, "client.secret_retired", "client", c.ClientID, jsondoc.Object{"secret_id": jsondoc.Must(id)}, nil)
+		r.recordChanges(ctx, tx, "client.secret_retired", "client", c.ClientID, r.changes("", jsondoc.Object{"secret_id": jsondoc.Must(id)}, nil))
 		return nil
 	})
 }

@@ -45,7 +45,7 @@ func (r *Registry) SetClientState(ctx context.Context, ref oauth.ClientRef, to o
 		before := s
 		s.State, s.Reason, s.ChangedAt = to, reason, new(r.now())
 		tx.SetClientState(c.ID, s)
-		r.record(ctx, tx, stateEvents[to], "client", c.ClientID, stateDocument(before), stateDocument(s))
+		r.recordChanges(ctx, tx, stateEvents[to], "client", c.ClientID, r.changes("", stateDocument(before), stateDocument(s)))
 		return r.keepAdministrator(ctx, tx, &c)
 	})
 	return s, err
@@ -98,7 +98,7 @@ func (r *Registry) EndTokens(ctx context.Context, ref oauth.ClientRef, audience 
 			what["audience"] = jsondoc.Must(audience)
 		}
 		tx.EndTokens(c.ClientID, audience, r.now())
-		r.record(ctx, tx, "client.tokens_ended", "client", c.ClientID, nil, what)
+		r.recordChanges(ctx, tx, "client.tokens_ended", "client", c.ClientID, r.changes("", nil, what))
 		return nil
 	})
 }

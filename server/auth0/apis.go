@@ -16,29 +16,29 @@ import (
 
 // apiFields is the document of a resource server, with what stands beside it.
 var apiFields = dialect.NewTable("", []string{"update:resource_servers"},
-	dialect.Member{Wire: "name"},
-	dialect.Member{Wire: "scopes"},
-	dialect.Member{Wire: "signing_alg"},
-	dialect.Member{Wire: "allow_offline_access"},
-	dialect.Member{Wire: "allow_online_access"},
-	dialect.Member{Wire: "allow_online_access_with_ephemeral_sessions"},
-	dialect.Member{Wire: "token_lifetime"},
-	dialect.Member{Wire: "token_lifetime_for_web"},
-	dialect.Member{Wire: "token_lifetime_for_anonymous_access_tokens"},
-	dialect.Member{Wire: "skip_consent_for_verifiable_first_party_clients"},
-	dialect.Member{Wire: "enforce_policies"},
-	dialect.Member{Wire: "token_dialect"},
-	dialect.Member{Wire: "token_encryption", Set: setTokenEncryption, Get: getTokenEncryption},
-	dialect.Member{Wire: "consent_policy"},
-	dialect.Member{Wire: "authorization_details"},
-	dialect.Member{Wire: "proof_of_possession"},
-	dialect.Member{Wire: "subject_type_authorization", Set: setAuthorization},
-	dialect.Member{Wire: "authorization_policy", Get: getPolicy},
-	dialect.Member{Wire: "identifier", Kept: dialect.Beside},
+	dialect.Member{Wire: "name", Class: public},
+	dialect.Member{Wire: "scopes", Class: internal},
+	dialect.Member{Wire: "signing_alg", Class: internal},
+	dialect.Member{Wire: "allow_offline_access", Class: internal},
+	dialect.Member{Wire: "allow_online_access", Class: internal},
+	dialect.Member{Wire: "allow_online_access_with_ephemeral_sessions", Class: internal},
+	dialect.Member{Wire: "token_lifetime", Class: internal},
+	dialect.Member{Wire: "token_lifetime_for_web", Class: internal},
+	dialect.Member{Wire: "token_lifetime_for_anonymous_access_tokens", Class: internal},
+	dialect.Member{Wire: "skip_consent_for_verifiable_first_party_clients", Class: internal},
+	dialect.Member{Wire: "enforce_policies", Class: internal},
+	dialect.Member{Wire: "token_dialect", Class: internal},
+	dialect.Member{Wire: "token_encryption", Class: internal, Set: setTokenEncryption, Get: getTokenEncryption},
+	dialect.Member{Wire: "consent_policy", Class: internal},
+	dialect.Member{Wire: "authorization_details", Class: internal},
+	dialect.Member{Wire: "proof_of_possession", Class: internal},
+	dialect.Member{Wire: "subject_type_authorization", Class: internal, Set: setAuthorization},
+	dialect.Member{Wire: "authorization_policy", Class: internal, Get: getPolicy},
+	dialect.Member{Wire: "identifier", Class: public, Kept: dialect.Beside},
 	dialect.Member{Wire: "signing_secret", Kept: dialect.Beside},
-	dialect.Member{Wire: "id", Kept: dialect.Given},
-	dialect.Member{Wire: "is_system", Kept: dialect.Given},
-	dialect.Member{Wire: "client_id", Kept: dialect.Given},
+	dialect.Member{Wire: "id", Class: public, Kept: dialect.Given},
+	dialect.Member{Wire: "is_system", Class: internal, Kept: dialect.Given},
+	dialect.Member{Wire: "client_id", Class: internal, Kept: dialect.Given},
 )
 
 // apiDefaults is what a resource server starts from.
@@ -107,6 +107,7 @@ func applyAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
 // changeAPI is applyAPI for a request, which cannot bring scopes that no token
 // could carry.
 func changeAPI(api *oauth.ResourceServer, wire jsondoc.Object) error {
+	describe(wire)
 	before, err := api.Terms()
 	if err != nil {
 		return err

@@ -16,17 +16,17 @@ import (
 
 // grantFields is the document of a grant, with whom it is for.
 var grantFields = dialect.NewTable("", []string{"update:client_grants"},
-	dialect.Member{Wire: "scope"},
-	dialect.Member{Wire: "organization_usage"},
-	dialect.Member{Wire: "allow_any_organization"},
-	dialect.Member{Wire: "authorization_details_types"},
-	dialect.Member{Wire: "allow_all_scopes"},
-	dialect.Member{Wire: "client_id", Kept: dialect.Beside},
-	dialect.Member{Wire: "audience", Kept: dialect.Beside},
-	dialect.Member{Wire: "subject_type", Kept: dialect.Beside},
-	dialect.Member{Wire: "default_for", Kept: dialect.Beside},
-	dialect.Member{Wire: "id", Kept: dialect.Given},
-	dialect.Member{Wire: "is_system", Kept: dialect.Given},
+	dialect.Member{Wire: "scope", Class: internal},
+	dialect.Member{Wire: "organization_usage", Class: internal},
+	dialect.Member{Wire: "allow_any_organization", Class: internal},
+	dialect.Member{Wire: "authorization_details_types", Class: internal},
+	dialect.Member{Wire: "allow_all_scopes", Class: internal},
+	dialect.Member{Wire: "client_id", Class: internal, Kept: dialect.Beside},
+	dialect.Member{Wire: "audience", Class: internal, Kept: dialect.Beside},
+	dialect.Member{Wire: "subject_type", Class: internal, Kept: dialect.Beside},
+	dialect.Member{Wire: "default_for", Class: internal, Kept: dialect.Beside},
+	dialect.Member{Wire: "id", Class: public, Kept: dialect.Given},
+	dialect.Member{Wire: "is_system", Class: internal, Kept: dialect.Given},
 )
 
 func viewGrant(g oauth.ClientGrant) (jsondoc.Object, error) {

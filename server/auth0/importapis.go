@@ -41,6 +41,11 @@ func (im *importer) readAPI(identifier string, record jsondoc.Object) (registry.
 	if wire, notes, err = im.fit("CreateResourceServerRequestContent", wire, notes); err != nil {
 		return registry.Import{}, err
 	}
+	for _, name := range describe(wire) {
+		notes = append(notes, registry.Note{
+			Code: registry.NoteLeftOut, Member: name, Message: "Roster has no place for some members of " + name + ".", Lost: true,
+		})
+	}
 	said := wire["subject_type_authorization"]
 	encryption, key, err := readEncryption(wire[oauth.MemberTokenEncryption])
 	if err != nil {

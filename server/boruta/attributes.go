@@ -58,53 +58,53 @@ var (
 func clientAttributes(config Config) []attribute {
 	most := config.Lifetimes.complete()
 	lifetime := func(wire string, most int64) attribute {
-		return attribute{wire: wire, kind: seconds, start: jsondoc.Must(most), null: initial, check: within(most)}
+		return attribute{wire: wire, class: internal, kind: seconds, start: jsondoc.Must(most), null: initial, check: within(most)}
 	}
 	request := lifetime("authorization_request_ttl", most.AuthorizationRequest)
 	request.null = initialOrKept
 	agent := lifetime("agent_token_ttl", most.AgentToken)
 	agent.hidden = true
 	methods := attribute{
-		wire: "token_endpoint_auth_methods", kind: texts, blank: jsondoc.Must([]string{secretBasic, secretPost}), null: refused,
+		wire: "token_endpoint_auth_methods", class: internal, kind: texts, blank: jsondoc.Must([]string{secretBasic, secretPost}), null: refused,
 		check: eachOf(tokenBadEntry, secretBasic, secretPost, "client_secret_jwt", privateKeyJWT),
 		get:   func(c *oauth.Client) json.RawMessage { return jsondoc.Must(readAuthentication(c.Document).methods) }, set: derived, mixed: true,
 	}
 	return []attribute{
-		{wire: "public_client_id", limit: maxText, get: publicClientID},
-		{wire: "check_public_client_id", kind: flag, blank: no, null: refused},
-		{wire: "name", stored: "client_name", limit: maxText},
-		{wire: "confidential", kind: flag, blank: no, null: refused, set: derived, get: func(c *oauth.Client) json.RawMessage {
+		{wire: "public_client_id", class: public, limit: maxText, get: publicClientID},
+		{wire: "check_public_client_id", class: internal, kind: flag, blank: no, null: refused},
+		{wire: "name", class: public, stored: "client_name", limit: maxText},
+		{wire: "confidential", class: internal, kind: flag, blank: no, null: refused, set: derived, get: func(c *oauth.Client) json.RawMessage {
 			return jsondoc.Must(readAuthentication(c.Document).confidential)
 		}},
-		{wire: "redirect_uris", stored: "redirect_uris", kind: texts, blank: empty, null: refused, check: checkRedirects},
-		{wire: "authorized_resources", kind: texts, blank: empty, null: refused, hidden: true, check: checkURIs(uri.Resource)},
-		{wire: "public_refresh_token", kind: flag, blank: no, null: refused},
-		{wire: "public_revoke", kind: flag, blank: no, null: refused},
-		{wire: "authorize_scope", kind: flag, blank: no},
-		{wire: "enforce_dpop", stored: "dpop_bound_access_tokens", kind: flag, blank: no, set: setNullable("dpop_bound_access_tokens", "enforce_dpop"), get: getNullable("dpop_bound_access_tokens", "enforce_dpop")},
-		{wire: "enforce_tx_code", kind: flag, blank: no, null: refused},
+		{wire: "redirect_uris", class: internal, stored: "redirect_uris", kind: texts, blank: empty, null: refused, check: checkRedirects},
+		{wire: "authorized_resources", class: internal, kind: texts, blank: empty, null: refused, hidden: true, check: checkURIs(uri.Resource)},
+		{wire: "public_refresh_token", class: internal, kind: flag, blank: no, null: refused},
+		{wire: "public_revoke", class: internal, kind: flag, blank: no, null: refused},
+		{wire: "authorize_scope", class: internal, kind: flag, blank: no},
+		{wire: "enforce_dpop", class: internal, stored: "dpop_bound_access_tokens", kind: flag, blank: no, set: setNullable("dpop_bound_access_tokens", "enforce_dpop"), get: getNullable("dpop_bound_access_tokens", "enforce_dpop")},
+		{wire: "enforce_tx_code", class: internal, kind: flag, blank: no, null: refused},
 		lifetime("access_token_ttl", most.AccessToken),
 		agent,
 		lifetime("authorization_code_ttl", most.AuthorizationCode),
 		request,
 		lifetime("refresh_token_ttl", most.RefreshToken),
 		lifetime("id_token_ttl", most.IDToken),
-		{wire: "pkce", kind: flag, blank: no},
-		{wire: "key_pair_type", kind: object, blank: rsa2048, null: refused},
-		{wire: "signatures_adapter", blank: jsondoc.Must(internalSignatures), null: refused},
-		{wire: "supported_grant_types", kind: texts, blank: jsondoc.Must(config.grantTypes()), check: checkGrantTypes, mixed: true, get: readGrantTypes, set: writeGrantTypes},
-		{wire: "id_token_signature_alg", stored: "id_token_signed_response_alg", blank: jsondoc.Must("RS512"), get: readAlg("id_token_signed_response_alg")},
-		{wire: "userinfo_signed_response_alg", stored: "userinfo_signed_response_alg", get: readAlg("userinfo_signed_response_alg")},
-		{wire: "token_endpoint_jwt_auth_alg", stored: "token_endpoint_auth_signing_alg", blank: jsondoc.Must("HS256"), null: refused, check: oneOf("RS256", "RS384", "RS512", "HS256", "HS384", "HS512")},
+		{wire: "pkce", class: internal, kind: flag, blank: no},
+		{wire: "key_pair_type", class: internal, kind: object, blank: rsa2048, null: refused},
+		{wire: "signatures_adapter", class: internal, blank: jsondoc.Must(internalSignatures), null: refused},
+		{wire: "supported_grant_types", class: internal, kind: texts, blank: jsondoc.Must(config.grantTypes()), check: checkGrantTypes, mixed: true, get: readGrantTypes, set: writeGrantTypes},
+		{wire: "id_token_signature_alg", class: internal, stored: "id_token_signed_response_alg", blank: jsondoc.Must("RS512"), get: readAlg("id_token_signed_response_alg")},
+		{wire: "userinfo_signed_response_alg", class: internal, stored: "userinfo_signed_response_alg", get: readAlg("userinfo_signed_response_alg")},
+		{wire: "token_endpoint_jwt_auth_alg", class: internal, stored: "token_endpoint_auth_signing_alg", blank: jsondoc.Must("HS256"), null: refused, check: oneOf("RS256", "RS384", "RS512", "HS256", "HS384", "HS512")},
 		methods,
-		{wire: "jwt_public_key", check: checkPublicKey},
-		{wire: "jwks_uri", stored: "jwks_uri", limit: maxText, hidden: true, check: checkAddress},
-		{wire: "id_token_kid", limit: maxText, hidden: true},
-		{wire: "logo_uri", stored: "logo_uri", limit: maxText, hidden: true, check: checkAddress},
+		{wire: "jwt_public_key", class: public, check: checkPublicKey},
+		{wire: "jwks_uri", class: public, stored: "jwks_uri", limit: maxText, hidden: true, check: checkAddress},
+		{wire: "id_token_kid", class: internal, limit: maxText, hidden: true},
+		{wire: "logo_uri", class: public, stored: "logo_uri", limit: maxText, hidden: true, check: checkAddress},
 		{wire: "metadata", kind: object, blank: json.RawMessage("{}"), null: refused, hidden: true},
-		{wire: "response_mode", blank: jsondoc.Must("direct_post"), check: oneOf("post", "direct_post")},
-		{wire: "trusted_authorities", blank: jsondoc.Must(""), null: notNil, master: true},
-		{wire: "trusted_hosts", kind: texts, blank: empty, null: notNil, master: true},
+		{wire: "response_mode", class: internal, blank: jsondoc.Must("direct_post"), check: oneOf("post", "direct_post")},
+		{wire: "trusted_authorities", class: internal, blank: jsondoc.Must(""), null: notNil, master: true},
+		{wire: "trusted_hosts", class: internal, kind: texts, blank: empty, null: notNil, master: true},
 	}
 }
 

@@ -88,6 +88,7 @@ const (
 // attribute is one member of a record that callers can set.
 type attribute struct {
 	wire  string
+	class oauth.Class // who may come to know it; secret unless it says otherwise
 	kind  kind
 	blank json.RawMessage // what a blank text stands for; nil for null
 	start json.RawMessage // the value of a new record; nil for blank

@@ -13,8 +13,8 @@ import (
 
 var providerAttributes = func() []attribute {
 	list := []attribute{
-		{wire: "name", null: refused, limit: maxText},
-		{wire: "backend_id", null: refused, limit: maxText},
+		{wire: "name", class: public, null: refused, limit: maxText},
+		{wire: "backend_id", class: internal, null: refused, limit: maxText},
 	}
 	for _, one := range []struct {
 		wire  string
@@ -23,7 +23,7 @@ var providerAttributes = func() []attribute {
 		{"check_password", yes}, {"choose_session", yes}, {"totpable", no}, {"enforce_totp", no}, {"webauthnable", no},
 		{"enforce_webauthn", no}, {"registrable", no}, {"user_editable", no}, {"consentable", no}, {"confirmable", no},
 	} {
-		list = append(list, attribute{wire: one.wire, kind: flag, blank: one.blank, null: refused})
+		list = append(list, attribute{wire: one.wire, class: internal, kind: flag, blank: one.blank, null: refused})
 	}
 	return list
 }()

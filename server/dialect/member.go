@@ -39,13 +39,14 @@ const (
 
 // Member is all that a dialect's table says of one member.
 type Member struct {
-	Wire  string   // the dialect's name
-	Key   string   // the registry's name; "" keeps the member unread, as the table's prefix and Wire
-	Kept  Kept     // where, and whether callers send it
-	Stays bool     // an imported record without the member leaves it as it is
-	Merge Merge    // what an update does
-	Read  []string // scopes of which one is needed to see the member; nil for whoever may see the document
-	Write []string // scopes of which one is needed to change the member; nil for whoever may change the document
+	Wire  string      // the dialect's name
+	Key   string      // the registry's name; "" keeps the member unread, as the table's prefix and Wire
+	Class oauth.Class // who may come to know it; secret unless it says otherwise
+	Kept  Kept        // where, and whether callers send it
+	Stays bool        // an imported record without the member leaves it as it is
+	Merge Merge       // what an update does
+	Read  []string    // scopes of which one is needed to see the member; nil for whoever may see the document
+	Write []string    // scopes of which one is needed to change the member; nil for whoever may change the document
 
 	// Set takes the place of Merge, and Get that of a look at Key, where one member
 	// is not simply another. Set changes doc by the wire value, which may be null.
@@ -80,14 +81,15 @@ type Table struct {
 	members []Member
 	byWire  map[string]int
 	byKey   map[string]int
-	write   []string // scopes for members without Write
+	classes map[string]oauth.Class // by key, those included that are not in the document
+	write   []string               // scopes for members without Write
 }
 
 // NewTable returns a table whose unread members are stored under prefix. write
 // are the scopes of which one is needed to change members that do not name
 // theirs.
 func NewTable(prefix string, write []string, members ...Member) *Table {
-	t := &Table{prefix: prefix, members: members, byWire: map[string]int{}, byKey: map[string]int{}, write: write}
+	t := &Table{prefix: prefix, members: members, byWire: map[string]int{}, byKey: map[string]int{}, write: write, classes: map[string]oauth.Class{}}
 	for i := range members {
 		m := &members[i]
 		if m.Key == "" {
@@ -95,6 +97,7 @@ func NewTable(prefix string, write []string, members ...Member) *Table {
 		}
 		m.seeing = rights.Of(m.Read...)
 		t.byWire[m.Wire] = i
+		t.classes[m.Key] = m.Class
 		if _, twice := t.byKey[m.Key]; !twice && m.Kept <= Unseen {
 			t.byKey[m.Key] = i
 		}
@@ -274,6 +277,13 @@ func (t *Table) Scopes(key string) (scopes []string, known bool) {
 		return m.Write, true
 	}
 	return t.write, true
+}
+
+// Class returns who may come to know what is stored under a name of the
+// registry's. known is false for a name that the table does not have.
+func (t *Table) Class(key string) (class oauth.Class, known bool) {
+	class, known = t.classes[key]
+	return class, known
 }
 
 // Readable returns the scopes of which one is needed to see a member; nil for a

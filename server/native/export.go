@@ -120,8 +120,7 @@ func (h *handler) exportProviders(ctx context.Context, at place, limit int, secr
 				beside[oauth.MemberBackend] = json.RawMessage(backend)
 			}
 		}
-		doc := maps.Clone(one.Document)
-		delete(doc, oauth.MemberBackend)
+		doc := h.registry.WithoutSecrets(registry.KindIdentityProvider, one.Document)
 		p.records = append(p.records, record(registry.KindIdentityProvider, doc, beside))
 		p.last.Made = postgres.MadeAt{CreatedAt: one.CreatedAt, ID: one.ID}
 	}
@@ -148,14 +147,17 @@ func (h *handler) exportAPIs(ctx context.Context, at place, limit int, secrets b
 	found, err := h.registry.ExportAPIs(ctx, at.Serial, limit)
 	for _, api := range found {
 		beside := map[string]any{"id": api.ID, "identifier": api.Identifier}
-		if secrets {
+		doc := api.Document
+		if !secrets {
+			doc = h.registry.WithoutSecrets(registry.KindResourceServer, doc)
+		} else {
 			secret, shows, err := h.registry.ShowAPISecret(api.ResourceServer)
 			if err != nil {
 				return p, err
 			}
 			beside["signing_secret"], p.shows = secret.Reveal(), append(p.shows, shows...)
 		}
-		p.records, p.last.Serial = append(p.records, record(registry.KindResourceServer, api.Document, beside)), api.Serial
+		p.records, p.last.Serial = append(p.records, record(registry.KindResourceServer, doc, beside)), api.Serial
 	}
 	return p, err
 }
@@ -180,9 +182,7 @@ func (h *handler) exportClients(ctx context.Context, at place, limit int, secret
 	found, err := h.registry.ExportClients(ctx, after, limit, secrets)
 	for _, c := range found {
 		if !secrets {
-			for _, member := range registry.KeptSealed {
-				delete(c.Document, member)
-			}
+			c.Document = h.registry.WithoutSecrets(registry.KindClient, c.Document)
 		}
 		r, err := viewClient(c)
 		if err != nil {

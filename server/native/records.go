@@ -83,8 +83,15 @@ func (h *handler) importRecord(record jsondoc.Object) registry.Import {
 		one, err = h.readClient(record)
 	case registry.KindKeyPair:
 		one, err = h.readKeyPair(record)
-	case registry.KindScope, registry.KindIdentityProvider:
+	case registry.KindScope:
 		return h.formats["boruta"].Importer(record)
+	case registry.KindIdentityProvider:
+		backend := record[oauth.MemberBackend] // which Boruta's records have too, and nobody takes from there
+		delete(record, oauth.MemberBackend)
+		if one = h.formats["boruta"].Importer(record); one.Err == nil && backend != nil && !jsondoc.IsNull(backend) {
+			one = h.registry.ImportingBackend(one, backend)
+		}
+		return one
 	case registry.KindResourceServer, registry.KindClientGrant:
 		if string(record["system"]) == "true" {
 			record["audience"] = jsondoc.Must(h.registry.ManagementAudience())
@@ -202,8 +209,10 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 				notes = append(notes, note0(registry.NoteLeftOut, "The client has another id here.", "id"))
 			}
 		}
-		maps.DeleteFunc(doc, func(member string, _ json.RawMessage) bool { return !slices.Contains(registry.KeptSealed, member) })
+		held := maps.Clone(doc)
+		clear(doc)
 		maps.Copy(doc, r.Document)
+		h.registry.Keep(registry.KindClient, held, doc)
 		return notes, nil
 	}
 	return h.registry.ImportOfClient(r.ClientImport, dialect.ImportsClients, r.notes), nil
