@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -72,6 +73,43 @@ func TestRolesAreMadeAsDocumented(t *testing.T) {
 			serves(t, env)
 		})
 	}
+}
+
+// TestComposeServesAsAPlainRole runs what deploy/postgres-roles.sh gives to the
+// image of PostgreSQL, then the commands of docker-compose.yml.
+func TestComposeServesAsAPlainRole(t *testing.T) {
+	t.Parallel()
+	script, err := os.ReadFile("../../deploy/postgres-roles.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compose, err := os.ReadFile("../../docker-compose.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(compose), "command: [migrate, --runtime-role, roster_runtime]") {
+		t.Error("docker-compose.yml migrates otherwise")
+	}
+	suffix := strings.ToLower(oauth.RandomText(oauth.Alphanumeric, 20))
+	owner, runtime, database, secrets := "o_"+suffix, "r_"+suffix, "d_"+suffix, t.TempDir()
+	superuser, _ := databaseOf(t, postgrestest.Superuser(t, postgrestest.NewEmptyURL(t, "")))
+	t.Cleanup(func() {
+		sql(t, superuser.String(), "DROP DATABASE IF EXISTS "+database+" WITH (FORCE)", "DROP ROLE IF EXISTS "+owner, "DROP ROLE IF EXISTS "+runtime)
+	})
+	write(t, secrets+"/owner_password", "it's $ecret")
+	write(t, secrets+"/runtime_password", "another")
+	made := strings.NewReplacer("psql ", "psql '"+superuser.String()+"' ", "/run/secrets", secrets, "roster_owner", owner, "roster_runtime", runtime,
+		"DATABASE roster", "DATABASE "+database).Replace(string(script))
+	shellWith(t, made)
+	at := func(role, password string) string {
+		u := *superuser
+		u.User, u.Path = url.UserPassword(role, password), "/"+database
+		return u.String()
+	}
+	env, _ := on(t, at(runtime, "another"))
+	succeed(t, as(env, at(owner, "it's $ecret")), "migrate", "--runtime-role", runtime)
+	succeed(t, env, "bootstrap", "--create-keyset")
+	serves(t, env)
 }
 
 // serves starts a server, waits until it is ready, has it store a client, and
