@@ -105,7 +105,7 @@ func readInTime(c *gin.Context, size int, known bool) ([]byte, error) {
 	}
 	connection := http.NewResponseController(c.Writer)
 	if err := connection.SetReadDeadline(time.Now().Add(bound)); err == nil {
-		defer connection.SetReadDeadline(time.Time{}) //nolint:errcheck // it could be set
+		defer connection.SetReadDeadline(time.Time{}) // it could be set
 	}
 	if c.Request.ContentLength < 0 {
 		return io.ReadAll(c.Request.Body)
