@@ -54,7 +54,7 @@ func (a *app) migrate() *cobra.Command {
 // maxListed is how many clients listReserved lists.
 const maxListed = 100
 
-// listReserved tells of clients whose identifiers no new client can have.
+// listReserved prints clients whose identifiers no new client can have.
 func (a *app) listReserved(ctx context.Context, db *database) error {
 	names, err := postgres.New(db.pool).ReservedNames(ctx, maxListed+1)
 	if err != nil || len(names) == 0 {

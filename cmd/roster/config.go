@@ -260,7 +260,7 @@ func redact(value, secret string) string {
 
 // expand sets each of names from the file that NAME_FILE names, which is how
 // container engines hand secrets over. Its error names every mistake, and what
-// could be read is returned beside it.
+// could be read is returned next to it.
 func expand(environ []string, names ...string) ([]string, error) {
 	vars := env.ToMap(environ)
 	var mistakes []error

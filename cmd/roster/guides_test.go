@@ -11,7 +11,7 @@ import (
 )
 
 // TestGuidesWork runs every block of sh of docs/guides/, one guide after the
-// other from top to bottom, beside a Roster of its own. A block of Go is there as
+// other from top to bottom, next to a Roster of its own. A block of Go is there as
 // verify.go.
 func TestGuidesWork(t *testing.T) {
 	t.Parallel()

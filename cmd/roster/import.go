@@ -70,7 +70,7 @@ type importOptions struct {
 	skip         int
 }
 
-// file takes over the records of f. Auth0's tools write the kinds of records in
+// file imports the records of f. Auth0's tools write the kinds of records in
 // any order, so each has a pass of its own where the file can be read again.
 func (im *importing) file(ctx context.Context, f *os.File) error {
 	info, err := f.Stat()

@@ -71,7 +71,7 @@ func readRecords(r io.Reader, format string) iter.Seq2[record, error] {
 	}
 }
 
-// isRecord reports whether a line is an object that is no container.
+// isRecord reports whether a line is an object other than a container.
 func isRecord(line []byte) bool {
 	var members jsondoc.Object
 	if json.Unmarshal(line, &members) != nil || members == nil {
@@ -90,7 +90,7 @@ func names(members jsondoc.Object) bool {
 	return members["client_id"] != nil || members["id"] != nil || members["name"] != nil || members["kind"] != nil
 }
 
-// readLines reads JSON lines, of which the first is line.
+// readLines reads JSON lines; line is the first of them.
 func readLines(in *bufio.Reader, line []byte, give func([]byte, string) bool) error {
 	for {
 		problem := ""

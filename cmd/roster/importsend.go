@@ -50,7 +50,7 @@ type batch struct {
 	bytes   int
 }
 
-// pass takes over the records of one kind, "" for all.
+// pass imports the records of one kind, "" for all.
 func (im *importing) pass(ctx context.Context, r io.Reader, only string) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -143,7 +143,7 @@ func (im *importing) fill(ctx context.Context, r io.Reader, only string, hand fu
 	return hand(b, true)
 }
 
-// outcome is what the server tells of a record.
+// outcome is what the server reports about a record.
 type outcome struct {
 	Target, Outcome string
 	Error           *remark
@@ -152,7 +152,7 @@ type outcome struct {
 
 type remark struct{ Code, Message, Member string }
 
-// send takes over one batch. What keeps a batch from being read is found by
+// send imports one batch. What keeps a batch from being read is found by
 // sending its records one by one.
 func (im *importing) send(ctx context.Context, b batch) error {
 	results, err := im.call(ctx, b.records)

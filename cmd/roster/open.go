@@ -127,7 +127,7 @@ func (db *database) up(ctx context.Context) error {
 }
 
 // schema returns the version that the database is at, 0 if it was never
-// migrated, and what keeps it from being of use to this program.
+// migrated, and what keeps this program from using it.
 func (db *database) schema(ctx context.Context) (version int64, err error) {
 	version, err = migrations.Check(ctx, db.pool)
 	return version, postgres.Unconnected(err)
@@ -197,7 +197,7 @@ func prepareRegistry(ctx context.Context, c Config, db *database, create bool, l
 	if err != nil {
 		return nil, err
 	}
-	if c.PublicURL == "" { // a command beside the server: as the server left it
+	if c.PublicURL == "" { // a command next to the server: as the server left it
 		identifier, err := store.SystemIdentifier(ctx)
 		if err != nil && oauth.KindOf(err) != oauth.NotFound {
 			return nil, err

@@ -118,7 +118,7 @@ func (p *printer) close() error {
 	return err
 }
 
-// details are the columns of a table about one object: a line a member.
+// details are the columns of a table about one object: a line per member.
 var details = []column{{head: "MEMBER", member: "member"}, {head: "VALUE", member: "value", flexible: true}}
 
 // first are the members that such a table begins with.

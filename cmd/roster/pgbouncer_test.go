@@ -163,7 +163,7 @@ func TestPgBouncerModesThatCannotWorkAreRefused(t *testing.T) {
 		sql(t, m.URL, "DROP DATABASE app WITH (FORCE)", "CREATE DATABASE app OWNER app")
 		succeed(t, env, "migrate")
 		succeed(t, env, "keys", "create", keyset)
-		s := serve(t, administered(env)) // beside which others start
+		s := serve(t, administered(env)) // next to which others start
 		for range 3 {
 			for _, mode := range []string{"", "cache_statement", "describe_exec"} {
 				env := as(env, b.address(mode))

@@ -228,7 +228,7 @@ func TestStartTellsWhichRightsAreLacking(t *testing.T) {
 	serves(t, env)
 }
 
-// TestDatabaseIsSharedAsDocumented gives Roster a schema of its own beside a
+// TestDatabaseIsSharedAsDocumented gives Roster a schema of its own next to a
 // program whose tables have the same names.
 func TestDatabaseIsSharedAsDocumented(t *testing.T) {
 	t.Parallel()

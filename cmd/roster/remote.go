@@ -53,7 +53,7 @@ Proxies are those of HTTPS_PROXY and HTTP_PROXY; SSL_CERT_FILE names a file of c
 
 Exit codes: 0 done, 1 failed, 2 the command line is wrong and nothing was done.`
 
-// urlFile is where a Roster that makes its own administrator says, beside
+// urlFile is where a Roster that makes its own administrator says, next to
 // adminFile, where it can be reached while it runs.
 const urlFile = "url"
 

@@ -209,7 +209,7 @@ func moment(member json.RawMessage) string {
 	return at.UTC().Format(toTheMinute)
 }
 
-// momentOrNever is moment for what never happens, or has not yet, where there is none.
+// momentOrNever is moment for times that may be missing, because nothing has happened yet or ever will.
 func momentOrNever(member json.RawMessage) string {
 	return cmp.Or(moment(member), "never")
 }

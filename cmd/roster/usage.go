@@ -65,7 +65,7 @@ func checkArguments(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// checkName refuses a subcommand that there is none of; cobra would show help
+// checkName refuses a subcommand that does not exist; cobra would show help
 // and succeed.
 func checkName(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
