@@ -130,7 +130,7 @@ func (r *Registry) RedactEvents(ctx context.Context) (redacted int, err error) {
 	return redacted, nil
 }
 
-// redact hides secrets in the changes of members that an event tells of, and
+// redact hides secrets in the changes that an event holds, and
 // reports whether there were any.
 func (r *Registry) redact(e oauth.Event, members []string) (found bool) {
 	for _, member := range members {

@@ -16,7 +16,7 @@ func (r *Registry) NewCredential(req oauth.CredentialRequest) (oauth.Credential,
 	return oauth.NewCredential("cred_"+oauth.RandomText(oauth.Base58, 22), "", req, r.now())
 }
 
-// checkCredentials holds all credentials of one client against the rules that
+// checkCredentials checks all credentials of one client against the rules that
 // concern several of them. The database has the one on keys too, but may find a
 // kid, which is made of the key by default, taken before the key.
 func checkCredentials(list []oauth.Credential) error {

@@ -138,7 +138,7 @@ func (r *Registry) keepAudit(ctx context.Context) error {
 	return errors.Join(r.store.ForgetSecrets(ctx, now, now.Add(-deadSecretLife)), r.trimEvents(ctx))
 }
 
-// ForgetExpired removes what is of no use any more.
+// ForgetExpired removes what is no longer needed.
 func (r *Registry) ForgetExpired(ctx context.Context) error {
 	return errors.Join(r.keepAudit(ctx), r.store.TrimAssertions(ctx, r.now()), r.store.TrimSpared(ctx, r.now()),
 		r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))

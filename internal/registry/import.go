@@ -21,18 +21,18 @@ const (
 	KindKeyPair          = "key_pair"
 )
 
-// Import is a record to take over, as a dialect reads it.
+// Import is a record to import, as a dialect reads it.
 type Import struct {
 	Kind, Target string
 	Rights       []string // scopes that the caller needs whatever the record changes, all of them
 	Warnings     []Note
-	Err          error // why it cannot be taken over
+	Err          error // why it cannot be imported
 
 	clientID, id string                                                    // of the client that it is about, by one of them
-	put          func(context.Context, *importTx) (Outcome, []Note, error) // nil: there is nothing to take over
+	put          func(context.Context, *importTx) (Outcome, []Note, error) // nil: there is nothing to import
 }
 
-// Note tells of a part of a record that was not imported as it is.
+// Note reports a part of a record that was not imported as it is.
 type Note struct {
 	Code    string // NoteNoSecret, …
 	Message string // for people; never a secret
@@ -71,7 +71,7 @@ const (
 	Created   Outcome = "created"
 	Updated   Outcome = "updated"
 	Unchanged Outcome = "unchanged" // held already
-	Skipped   Outcome = "skipped"   // none to take over, as a note tells
+	Skipped   Outcome = "skipped"   // not meant for an import; a note says why
 	Failed    Outcome = "failed"
 )
 
@@ -102,7 +102,7 @@ func (m ImportMode) lost(notes []Note) error {
 	return oauth.Invalidate(lost...)
 }
 
-// importTx is a transaction that takes over records.
+// importTx is a transaction that imports records.
 type importTx struct {
 	*postgres.Tx
 	clients map[string]*importedClient // those that exist, by client_id and by uuid
@@ -115,7 +115,7 @@ type importTx struct {
 // deleted.
 //
 // A dry run writes nothing. What a record refers to may be missing then. A strict
-// import fails a record of which something would be lost.
+// import fails a record if something of it would be lost.
 //
 // Unavailable: some of the records were imported; import all of them again.
 func (r *Registry) Import(ctx context.Context, list []Import, how ImportMode) ([]ImportResult, error) {
@@ -169,7 +169,7 @@ func (one *Import) permitted(ctx context.Context) error {
 	return permit(ctx, takes...)
 }
 
-// importAll takes over the records that todo numbers in one transaction. An
+// importAll imports the records that todo numbers in one transaction. An
 // error undoes all of them.
 func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, results []ImportResult, how ImportMode) error {
 	write := r.store.Write

@@ -18,7 +18,7 @@ import (
 
 // ClientImport is what a record says of a client.
 type ClientImport struct {
-	ID       string // uuid; "" for one that is made up
+	ID       string // uuid; "" for one that is generated
 	ClientID string // what it is found by, unless ByID
 	ByID     bool
 	Made     time.Time   // zero: now
@@ -274,7 +274,7 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 }
 
 // importedCredentials returns those credentials that the client does not have,
-// but for those that it cannot have beside its others, and puts the ids of those
+// except those that it cannot have in addition to its others, and puts the ids of those
 // that it has into doc. It stores new ends of credentials, which is Updated.
 func (r *Registry) importedCredentials(ctx context.Context, t *importTx, w ClientImport, was *importedClient, doc jsondoc.Object) (fresh []oauth.Credential, outcome Outcome, notes []Note, err error) {
 	outcome = Unchanged

@@ -219,12 +219,12 @@ func (r *Registry) ImportOfKeyPair(k oauth.KeyPair, private oauth.Secret, rights
 	return one
 }
 
-// Skip returns the import of a record that is none to take over.
+// Skip returns the import of a record that should not be imported.
 func Skip(kind, target, why string) Import {
 	return Import{Kind: kind, Target: target, Warnings: []Note{{Code: NoteSkipped, Message: why}}}
 }
 
-// Unfit returns the import of a record that cannot be taken over.
+// Unfit returns the import of a record that cannot be imported.
 func Unfit(kind, target string, err error) Import {
 	return Import{Kind: kind, Target: target, Err: err}
 }

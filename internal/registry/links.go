@@ -17,7 +17,7 @@ func clientKeyLocation(client string) seal.Location {
 	return seal.Location{Table: "client_keys", Row: client, Column: "sealed"}
 }
 
-// linkChanges are what a draft changes beside its document, ready to be stored
+// linkChanges are what a draft changes next to its document, ready to be stored
 // once the client is.
 type linkChanges struct {
 	is       oauth.Links // what the client is tied to then

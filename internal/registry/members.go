@@ -17,7 +17,7 @@ import (
 var documented = []string{KindClient, KindResourceServer, KindClientGrant, KindIdentityProvider}
 
 // Plain returns what of a member of a record may be known without the right to
-// read secrets, nil for nothing, and whether that is all of it. What is none of a
+// read secrets, nil for nothing, and whether that is all of it. What is not a
 // known member's is secret, and so is a member that nobody knows. Members of
 // other kinds of records are the registry's own words.
 func (r *Registry) Plain(kind, member string, raw json.RawMessage) (part json.RawMessage, all bool) {
@@ -79,7 +79,7 @@ func membersLocation(client string) seal.Location {
 }
 
 // sealMembers returns c as it is to be stored: without the members of its document
-// that hold secrets, which are stored beside it, sealed. Above the registry they
+// that hold secrets, which are stored next to it, sealed. Above the registry they
 // are members like others. A null one, which holds nothing, stays. c remains as it
 // is; what was not opened is not replaced.
 func (r *Registry) sealMembers(c oauth.Client) (oauth.Client, error) {

@@ -13,7 +13,7 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 )
 
-// Bounds on starting beside other instances.
+// Bounds on starting while other instances start.
 const (
 	prepareTries = 20
 	preparePause = 100 * time.Millisecond
@@ -145,7 +145,7 @@ func (r *Registry) prepareGlobalClient(ctx context.Context, tx *postgres.Tx) err
 
 // Administrator makes a client with every scope of the management API and
 // returns it with its secret. A client with that identifier is left as it is
-// (created is false then). An empty clientID or secret is made up.
+// (created is false then). An empty clientID or secret is generated.
 func (r *Registry) Administrator(ctx context.Context, clientID string, secret oauth.Secret) (c oauth.Client, created bool, err error) {
 	if clientID == "" {
 		clientID = oauth.RandomText(oauth.Alphanumeric, 32)

@@ -33,7 +33,7 @@ type Config struct {
 	KeysetFile    string           // read again when it changes; "": the keyset stays as it is
 	Now           func() time.Time // time.Now outside tests
 
-	SecretGrace    time.Duration // how long a superseded secret lives on, unless the rotation says it
+	SecretGrace    time.Duration // how long a superseded secret stays valid, unless the rotation says it
 	EventRetention time.Duration // how long events are kept; 0 for ever
 
 	ManagementTokenTTL time.Duration // how long tokens for the management API live; 0 for what Management says
@@ -46,7 +46,7 @@ type Management struct {
 	API    jsondoc.Object // members of the resource server that stands for the API
 	Global jsondoc.Object // members that the client which stands for all applications starts from
 
-	Takes func(member string) rights.Set                       // permissions of which a change of a client's stored member takes one
+	Takes func(member string) rights.Set                       // permissions one of which a change of a client's stored member takes
 	Fixed func(before, after jsondoc.Object) []oauth.Violation // members that no change may change as after has them
 
 	Class func(kind, member string) oauth.Class                                           // of a stored member of a record

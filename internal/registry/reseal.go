@@ -15,7 +15,7 @@ const (
 	resealTries = 25
 )
 
-// RefreshKeyset takes over the keyset file if it has changed, and reports
+// RefreshKeyset loads the keyset file if it has changed, and reports
 // whether the keyset is another one now. On an error it stays as it is.
 func (r *Registry) RefreshKeyset() (changed bool, err error) { return r.keys.Refresh() }
 
@@ -72,7 +72,7 @@ func prefix(keys *seal.Keyset, c postgres.SealedColumn) []byte {
 }
 
 // Reseal seals what an older release has left unsealed, and renews everything
-// that is not under the primary keys, in small batches beside others who read
+// that is not under the primary keys, in small batches while others read
 // and write. What changes in the meantime is left to whoever changes it. A MAC
 // whose secret is not kept cannot be renewed here; it is when the secret is
 // presented.

@@ -157,7 +157,7 @@ func proofs(doc jsondoc.Object) (secret, key bool) {
 }
 
 // authenticates reports whether the change is one of what makes the client's
-// authentication succeed, or of whether it is good for tokens.
+// authentication succeed, or of whether it gets tokens.
 func (c *clientChange) authenticates() bool {
 	machine := func(one *oauth.Client) bool {
 		meta, err := one.Metadata()

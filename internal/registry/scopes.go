@@ -14,7 +14,7 @@ func scopeDocument(s oauth.Scope) jsondoc.Object {
 	return jsondoc.Object{"id": jsondoc.Must(s.ID), "name": jsondoc.Must(s.Name), "label": jsondoc.Must(s.Label), "public": jsondoc.Must(s.Public)}
 }
 
-// CreateScope registers a scope. An empty ID is made up.
+// CreateScope registers a scope. An empty ID is generated.
 func (r *Registry) CreateScope(ctx context.Context, s oauth.Scope) (oauth.Scope, error) {
 	if s.ID == "" {
 		s.ID = uuid.NewString()

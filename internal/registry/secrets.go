@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// MaxSecretGrace bounds how long a superseded secret lives on.
+	// MaxSecretGrace bounds how long a superseded secret stays valid.
 	MaxSecretGrace = 90 * 24 * time.Hour
 
 	// deadSecretLife is how long a secret is listed after its end.
@@ -18,8 +18,8 @@ const (
 )
 
 // replaceSecret makes secret the newest one of a locked client, in c and in
-// store. The newest one until now lives on for grace, nil for as long as the
-// deployment says; all others end at once, so that never more than
+// store. The newest one until now stays valid for grace, nil for as long as the
+// deployment says; all others are revoked at once, so that never more than
 // tokens.MaxLiveSecrets are good.
 func (r *Registry) replaceSecret(ctx context.Context, tx *postgres.Tx, c *oauth.Client, secret oauth.Secret, grace *time.Duration) error {
 	s, err := r.sealSecret(secret)
@@ -69,7 +69,7 @@ func (r *Registry) RotateSecret(ctx context.Context, ref oauth.ClientRef, secret
 }
 
 // Secrets lists a client's secrets, newest first, those of the last weeks that
-// are no longer good included.
+// are no longer valid included.
 func (r *Registry) Secrets(ctx context.Context, ref oauth.ClientRef) ([]oauth.ClientSecret, error) {
 	c, err := r.store.Client(ctx, ref)
 	if err != nil {
