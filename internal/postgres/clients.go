@@ -88,7 +88,7 @@ func (t *Tx) LockLinkedClient(ctx context.Context, ref oauth.ClientRef) (oauth.C
 
 func (t *Tx) lockClient(ctx context.Context, ref oauth.ClientRef, more ...question) (oauth.Client, error) {
 	where, arg := match(ref)
-	// A statement that waits for a lock goes on to read the rows beside the locked
+	// A statement that waits for a lock goes on to read the rows next to the locked
 	// one as they were before: the newest secret must be read by another.
 	var locked []string
 	var found []oauth.Client

@@ -124,7 +124,7 @@ func passes(err *pgconn.PgError) string {
 	return passing[err.Code[:min(2, len(err.Code))]]
 }
 
-// endsSession reports whether the session that got err from the server is good
+// endsSession reports whether the session that got err from the server is usable
 // for nothing more: the server ends it, takes no changes in it, or knows other
 // statements than the client does.
 func endsSession(err *pgconn.PgError) bool {
@@ -142,7 +142,7 @@ func fatal(err *pgconn.PgError) bool {
 // lost reports whether err says that there is no connection to the database: it
 // could not be made, or the server or the network has ended it, or it did not
 // answer in time. pgErr is what the server said, nil if nothing. A caller that
-// gave up is no such case.
+// gave up does not count.
 func lost(err error, pgErr *pgconn.PgError) bool {
 	if errors.Is(err, context.Canceled) {
 		return false

@@ -30,7 +30,7 @@ func (r reader) EventsAbout(ctx context.Context, members []string, after int64, 
 	return all(ctx, r, scanEvent, "SELECT "+eventColumns+" FROM events WHERE id > $2 AND changes::jsonb ?| $1 ORDER BY id LIMIT $3", members, after, limit)
 }
 
-// RedactEvent puts changes in the place of those that an event tells of. Only the
+// RedactEvent puts changes in place of those that an event holds. Only the
 // owner of the schema may.
 func (t *Tx) RedactEvent(id int64, changes map[string]oauth.Change) {
 	t.write(`SELECT set_config('roster.redacting', 'on', true)`)

@@ -52,7 +52,7 @@ func (t *Tx) LockSystemResourceServer(ctx context.Context) (oauth.ResourceServer
 }
 
 // APIsLike lists the identifiers of other APIs that are identifier but for case
-// and for what is no visible ASCII character.
+// and for anything but visible ASCII characters.
 func (t *Tx) APIsLike(ctx context.Context, identifier string) ([]string, error) {
 	const like = `lower(regexp_replace(%s, '[^!-~]', '', 'g') COLLATE "C")`
 	return all(ctx, t, pgx.RowTo[string], `SELECT identifier FROM resource_servers WHERE identifier <> $1
