@@ -95,7 +95,7 @@ func TestKeptAnswersAreSealed(t *testing.T) {
 }
 
 // TestPostsDoNotWaitForKeysThatWaitForThem: a POST under a key holds a database
-// connection, and whoever reads the token keys anew needs one.
+// connection, and whoever reads the token keys again needs one.
 func TestPostsDoNotWaitForKeysThatWaitForThem(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -33,7 +33,7 @@ import (
 	"github.com/rosterhq/roster/server/problem"
 )
 
-// Config is what the server needs beside the registry.
+// Config is what the server needs besides the registry.
 type Config struct {
 	Log            *slog.Logger
 	Ready          ops.Check
@@ -91,7 +91,7 @@ func New(reg *registry.Registry, config Config) (http.Handler, error) {
 		list[i].Mount(engine, reg)
 	}
 	// The jitter keeps an observer of compressed sizes from guessing what an
-	// answer holds beside what the observer put there.
+	// answer holds besides what the observer put there.
 	compress, err := gzhttp.NewWrapper(gzhttp.MinSize(1024), gzhttp.SuffixETag(auth0.GzipSuffix), gzhttp.RandomJitter(32, 0, false))
 	if err != nil {
 		return nil, err

@@ -101,7 +101,7 @@ var elsewhere = map[string]func(*source) []string{
 	"server/dialect/member.go: Detail of Violation":     func(*source) []string { return nil }, // of a Broken
 	"server/dialect/member.go: Rule of Violation":       func(*source) []string { return nil },
 	"server/spec/predicate.go: Rule of Violation":       func(*source) []string { return nil }, // a keyword
-	"internal/postgres/errors.go: Detail of Error":      func(*source) []string { return nil }, // one of two sentences beside it
+	"internal/postgres/errors.go: Detail of Error":      func(*source) []string { return nil }, // one of two sentences next to it
 	"server/token/token.go: Detail of Error":            func(*source) []string { return nil }, // a sentence of package jsondoc
 }
 

@@ -74,7 +74,7 @@ func newPlaces(n int) *pool {
 	return &pool{most: n, strangers: max(1, n*3/4), each: max(1, n/10), client: max(1, n/4)}
 }
 
-// Waits of long polls are no places: they cost next to nothing.
+// Long polls that wait take no place: they cost next to nothing.
 const (
 	maxPolls      = 1000
 	pollsOfClient = 16

@@ -14,7 +14,7 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// apiFields is the document of a resource server, with what stands beside it.
+// apiFields is the document of a resource server, and what is kept besides it.
 var apiFields = dialect.NewTable("", []string{"update:resource_servers"},
 	dialect.Member{Wire: "name", Class: public},
 	dialect.Member{Wire: "scopes", Class: internal},

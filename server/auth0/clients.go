@@ -233,7 +233,7 @@ var (
 // look is all that the view of a client depends on besides the client.
 type look struct {
 	access rights.Set      // of those that decide what is shown
-	sel    selection       // what is kept beside the document is looked up only if it wants that
+	sel    selection       // what is kept next to the document is looked up only if it wants that
 	keys   json.RawMessage // signing_keys
 }
 

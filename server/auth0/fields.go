@@ -200,7 +200,7 @@ func setJWTConfiguration(doc jsondoc.Object, wire json.RawMessage) error {
 func getJWTConfiguration(doc jsondoc.Object) (json.RawMessage, error) {
 	stored, alg := doc["auth0:jwt_configuration"], doc[signedResponseAlg]
 	if !slices.Contains([]string{"HS256", "RS256", "RS512", "PS256"}, jsondoc.String(alg)) {
-		return stored, nil // an algorithm the dialect has no word for
+		return stored, nil // an algorithm the dialect has no name for
 	}
 	return jsondoc.MergeKeys(stored, jsondoc.Must(jsondoc.Object{"alg": alg}))
 }
@@ -282,7 +282,7 @@ func checkMetadataKey(key string) error {
 	return nil
 }
 
-// setProviders takes sign-in providers, of which null removes one; without any
+// setProviders takes sign-in providers, where null removes one; without any
 // the member goes.
 func setProviders(canonical string, merge dialect.Merge) func(jsondoc.Object, json.RawMessage) error {
 	return func(doc jsondoc.Object, wire json.RawMessage) error {

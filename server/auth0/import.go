@@ -82,7 +82,7 @@ func (im *importer) readClient(id string, record jsondoc.Object) (registry.Impor
 	return im.registry.ImportOfClient(w, dialect.ImportsClients, notes), nil
 }
 
-// fit holds a record against the schema of the request that would make it, and
+// fit validates a record against the schema of the request that would make it, and
 // leaves out of it what does not fit.
 func (im *importer) fit(schema string, wire jsondoc.Object, notes []registry.Note) (jsondoc.Object, []registry.Note, error) {
 	wire, pruned, err := im.description.Prune(schema, wire)
@@ -170,7 +170,7 @@ func (im *importer) takeCredentials(wire jsondoc.Object, w *registry.ClientImpor
 	return notes
 }
 
-// takeSlot returns a slot with the ids of its credentials, nil if it is none;
+// takeSlot returns a slot with the ids of its credentials, nil if it is not one;
 // holds reports whether there are any.
 func (im *importer) takeSlot(name, place string, raw json.RawMessage, w *registry.ClientImport) (slot json.RawMessage, holds bool, notes []registry.Note) {
 	var members jsondoc.Object

@@ -119,7 +119,7 @@ func refreshTokens(doc jsondoc.Object) (t refreshTokenTerms) {
 }
 
 // beyond returns a function that reports whether a member of a document is a
-// text, or holds a text or a name, that is none of allowed.
+// text, or holds a text or a name, that is not in allowed.
 func beyond(member string, allowed ...string) func(jsondoc.Object) bool {
 	return func(doc jsondoc.Object) bool {
 		var value any
@@ -148,11 +148,11 @@ func newBlankScope(scopes, before []string) bool {
 	})
 }
 
-// wordGrantTypes are the grant types that are no addresses, as those of
+// wordGrantTypes are the grant types that are not URIs, as those of
 // extensions are (RFC 6749 §4.5).
 var wordGrantTypes = []string{"authorization_code", "implicit", "refresh_token", "client_credentials", "password"}
 
-// checkGrantTypes refuses words that are no grant types. Those that a client has
+// checkGrantTypes refuses words that are not grant types. Those that a client has
 // already, from another dialect, may stay.
 func checkGrantTypes(raw, had json.RawMessage) error {
 	var names, old, unknown []string

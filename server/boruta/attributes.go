@@ -54,7 +54,7 @@ var (
 )
 
 // clientAttributes lists what callers can set of a client and the registry
-// keeps in its document. What is kept beside it has handlers of its own.
+// keeps in its document. Whatever is kept besides it has handlers of its own.
 func clientAttributes(config Config) []attribute {
 	most := config.Lifetimes.complete()
 	lifetime := func(wire string, most int64) attribute {

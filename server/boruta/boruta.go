@@ -54,7 +54,7 @@ func (c *Config) grantTypes() []string {
 
 var description = spec.Once(borutaapi.GetSpec, nil)
 
-// New returns the dialect. Identifiers in config that are no uuids are an error.
+// New returns the dialect. Identifiers in config that are not UUIDs are an error.
 func New(reg *registry.Registry, views *dialect.Views, config Config) (dialect.Dialect, error) {
 	h, err := newHandler(reg, config)
 	if err != nil {

@@ -122,9 +122,9 @@ func (a *attribute) initialValue() json.RawMessage {
 	return orNull(a.blank)
 }
 
-// cast holds what was sent against the attributes. before are the values now,
+// cast checks what was sent against the attributes. before are the values now,
 // all of them. change are the new values of those that differ: a value that
-// equals the current one is no change, and is not checked. A create keeps the
+// equals the current one changes nothing, and is not checked. A create keeps the
 // order that was sent.
 func cast(attributes []attribute, sent, before jsondoc.Object, creating bool, broken *refusal) (change jsondoc.Object) {
 	change = jsondoc.Object{}

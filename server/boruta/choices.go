@@ -37,7 +37,7 @@ func readID(text string) (string, bool) {
 }
 
 // chosenScopes reads authorized_scopes. Leaving it out chooses none. Items that
-// name nothing are dropped; an item that is no object fails the whole request.
+// name nothing are dropped; an item that is not an object fails the whole request.
 func chosenScopes(raw json.RawMessage, broken *refusal) ([]oauth.ScopeChoice, error) {
 	choices := []oauth.ScopeChoice{}
 	var list []json.RawMessage
@@ -82,7 +82,7 @@ func chosenKeyPair(raw json.RawMessage) (string, error) {
 	return parseID(jsondoc.String(raw))
 }
 
-// chosenProvider reads identity_provider: the id in it, "" for no word about
+// chosenProvider reads identity_provider: the id in it, "" if the request does not mention
 // it. current is the client's own, "" for none.
 func chosenProvider(raw json.RawMessage, creating bool, current, otherwise string) (string, error) {
 	refused := func(token string) (string, error) { return "", refuse("identity_provider_id", token) }

@@ -93,13 +93,13 @@ func missingProvider(err error) error {
 type request struct {
 	change   jsondoc.Object // attributes
 	id       string         // of a new client; "" to make one up
-	secret   oauth.Secret   // zero for no word about it
+	secret   oauth.Secret   // zero if the request does not mention it
 	scopes   []oauth.ScopeChoice
-	keyPair  string // "" for no word about it
-	provider string // "" for no word about it
+	keyPair  string // "" if the request does not mention it
+	provider string // "" if the request does not mention it
 }
 
-// parse holds a request against a client's values. What is wrong with the
+// parse validates a request against a client's values. What is wrong with the
 // client's own attributes hides what is wrong with its identity provider.
 func (h *handler) parse(sent, before jsondoc.Object, creating bool) (request, refusal, error) {
 	var r request

@@ -170,7 +170,7 @@ func TestProtectedClientIsConfigured(t *testing.T) {
 }
 
 // A caller that deletes its own client can do nothing any more: the panel's
-// button is beside those of all others.
+// button is next to those of all others.
 func TestCallersOwnClientIsReadOnly(t *testing.T) {
 	t.Parallel()
 	a := start(t)

@@ -20,7 +20,7 @@ var (
 	errMalformed = &problem.Error{Status: http.StatusBadRequest, Text: "The requested with given parameters cannot be processed."}
 )
 
-// refusals are failures that the dialect tells of as what is wrong with a member.
+// refusals are failures that the dialect reports as violations of a member.
 var refusals = map[oauth.Reason]struct{ member, token string }{
 	oauth.IDTaken:       {"id", tokenTaken},
 	oauth.NameTaken:     {"name", tokenTaken},
@@ -92,7 +92,7 @@ func Fail(c *gin.Context, err error) {
 	c.Data(status, "application/json; charset=utf-8", spec.OrderOf("BorutaError").AppendValue(nil, jsondoc.Must(body)))
 }
 
-// asMember tells of a failure as one of a member, if the dialect does so.
+// asMember reports a failure as a violation of a member, if the dialect does so.
 func asMember(err error) error {
 	if told, ok := refusals[oauth.ReasonOf(err)]; ok {
 		return refuse(told.member, told.token)

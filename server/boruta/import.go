@@ -200,7 +200,7 @@ func (r *importing) readProvider(raw json.RawMessage) {
 	}
 }
 
-// providerDefaults are what a provider has of which nothing but a name is known.
+// providerDefaults are the members of a provider of which only the name is known.
 func providerDefaults() jsondoc.Object {
 	values := initialValues(providerAttributes)
 	values["backend_id"] = backend["id"]

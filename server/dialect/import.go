@@ -18,8 +18,8 @@ var ImportsClients = []string{"create:clients", "update:clients"}
 // Importer reads a record of the product that a dialect is modelled on.
 type Importer func(record jsondoc.Object) registry.Import
 
-// Checker holds a member of a stored document against the rules of a dialect.
-// known is false for one that the dialect has no word for.
+// Checker checks a member of a stored document against the rules of a dialect.
+// known is false for one that the dialect has no name for.
 type Checker func(doc jsondoc.Object, member string) (known bool, err error)
 
 // Checker returns the Checker that asks fits of members that the table has.

@@ -45,8 +45,8 @@ type Member struct {
 	Kept  Kept        // where, and whether callers send it
 	Stays bool        // an imported record without the member leaves it as it is
 	Merge Merge       // what an update does
-	Read  []string    // scopes of which one is needed to see the member; nil for whoever may see the document
-	Write []string    // scopes of which one is needed to change the member; nil for whoever may change the document
+	Read  []string    // scopes one of which is needed to see the member; nil for whoever may see the document
+	Write []string    // scopes one of which is needed to change the member; nil for whoever may change the document
 
 	// Set takes the place of Merge, and Get that of a look at Key, where one member
 	// is not simply another. Set changes doc by the wire value, which may be null.
@@ -75,7 +75,7 @@ func (m *Member) violation(b *Broken) oauth.Violation {
 	return oauth.Violation{Member: m.Key + b.Below, Rule: b.Rule, Detail: b.Detail}
 }
 
-// Table is a dialect's document, one Member a line.
+// Table is a dialect's document, one Member per line.
 type Table struct {
 	prefix  string
 	members []Member
@@ -86,7 +86,7 @@ type Table struct {
 }
 
 // NewTable returns a table whose unread members are stored under prefix. write
-// are the scopes of which one is needed to change members that do not name
+// are the scopes one of which is needed to change members that do not name
 // theirs.
 func NewTable(prefix string, write []string, members ...Member) *Table {
 	t := &Table{prefix: prefix, members: members, byWire: map[string]int{}, byKey: map[string]int{}, write: write, classes: map[string]oauth.Class{}}
@@ -135,7 +135,7 @@ func (t *Table) ByKey(key string) *Member {
 
 // Apply changes doc by a request's members: a create starts from the dialect's
 // defaults, an update from the stored document. Null removes a member. Members
-// that callers cannot send are violations, and those beside the document are
+// that callers cannot send are violations, and those next to the document are
 // passed over.
 func (t *Table) Apply(doc, wire jsondoc.Object) error { return t.apply(doc, wire, Sent) }
 
@@ -266,7 +266,7 @@ func (t *Table) Take(doc, wire jsondoc.Object) error {
 	return nil
 }
 
-// Scopes returns those of which one is needed to change a stored member. known is
+// Scopes returns those one of which is needed to change a stored member. known is
 // false for one that the dialect does not have.
 func (t *Table) Scopes(key string) (scopes []string, known bool) {
 	m := t.ByKey(key)
@@ -286,7 +286,7 @@ func (t *Table) Class(key string) (class oauth.Class, known bool) {
 	return class, known
 }
 
-// Readable returns the scopes of which one is needed to see a member; nil for a
+// Readable returns the scopes one of which is needed to see a member; nil for a
 // member that everybody sees or that the table does not name.
 func (t *Table) Readable(name string) []string {
 	if m := t.ByWire(name); m != nil {

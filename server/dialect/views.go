@@ -63,7 +63,7 @@ type remembered struct {
 	size int
 }
 
-// NewViews returns Views of at most limit bytes that forget what feed tells of;
+// NewViews returns Views of at most limit bytes that forget what feed reports as changed;
 // nil for none.
 func NewViews(feed *changefeed.Feed, now func() time.Time, limit int) *Views {
 	if limit <= 0 {

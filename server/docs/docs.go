@@ -140,7 +140,7 @@ func expand(text []byte) ([]byte, error) {
 	return io.ReadAll(z)
 }
 
-// public lets scripts of every site read the specification, which is no secret,
+// public lets scripts of every site read the specification, which is not secret,
 // and see by its ETag whether it has changed.
 func public(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")

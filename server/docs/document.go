@@ -107,7 +107,7 @@ var methods = []string{"get", "put", "post", "delete", "options", "head", "patch
 // everyones is the tag that each part has: a caller of any dialect needs a token.
 const everyones = "oauth"
 
-// tags lists the names of a specification's tags, each of which has a part.
+// tags lists the names of a specification's tags, each of which has a document of its own.
 func tags(whole *yaml.Node) []string {
 	var names []string
 	for _, tag := range member(whole, "tags").Content {

@@ -11,7 +11,7 @@ func to31(whole *yaml.Node) *yaml.Node {
 	return doc
 }
 
-// described converts the schemas below what is none itself.
+// described converts the schemas below something that is not a schema.
 func described(n *yaml.Node) {
 	if n.Kind == yaml.SequenceNode {
 		for _, child := range n.Content {
@@ -21,7 +21,7 @@ func described(n *yaml.Node) {
 	}
 	for i := 0; i+1 < len(n.Content) && n.Kind == yaml.MappingNode; i += 2 {
 		switch name, value := n.Content[i].Value, n.Content[i+1]; name {
-		case "example", "examples": // are no descriptions
+		case "example", "examples": // hold data, not schemas
 		case "schema":
 			schema31(value)
 		case "schemas":

@@ -142,7 +142,7 @@ func (r *reading) takeKeys(reg *registry.Registry, jwks json.RawMessage) {
 	r.fresh[oauth.SlotsOfAuthentication] = jsondoc.Must(jsondoc.Object{oauth.SlotPrivateKeyJWT: jsondoc.Must(map[string]any{"credentials": ids})})
 }
 
-// newCredential makes a credential of a public key, beside those that the client
+// newCredential makes a credential of a public key, next to those that the client
 // has. usual is the alg of a key that names none. note says why the key has
 // another kid, and why, why it can be no credential.
 func newCredential(reg *registry.Registry, raw json.RawMessage, usual string, have []oauth.Credential) (cred oauth.Credential, note, why string) {

@@ -24,7 +24,7 @@ type place struct {
 }
 
 // stages are the kinds of records in the order in which they must come back.
-// Each returns at most limit records behind a place, and the place of the last.
+// Each returns at most limit records after a place, and the place of the last.
 var stages = []func(h *handler, ctx context.Context, at place, limit int, secrets bool) (part, error){
 	(*handler).exportKeyPairs, (*handler).exportScopes, (*handler).exportProviders, (*handler).exportAPIs, (*handler).exportClients, (*handler).exportGrants,
 }

@@ -103,7 +103,7 @@ func await(t *testing.T, s *servertest.Server, after string, n int) part {
 	return p
 }
 
-// isCursor tells the member that is sealed anew each time.
+// isCursor tells the member that is sealed again each time.
 func isCursor(p cmp.Path) bool { return p.String() == "Next" }
 
 func TestFeedShowsEveryEventOnce(t *testing.T) {

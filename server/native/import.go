@@ -34,7 +34,7 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 		return nil, err
 	}
 	if slices.ContainsFunc(results, func(r registry.ImportResult) bool { return oauth.KindOf(r.Err) == oauth.Forbidden }) {
-		h.registry.Denied(ctx, "POST /api/roster/v1/import") // of which the answer's status does not tell
+		h.registry.Denied(ctx, "POST /api/roster/v1/import") // the answer is 200, so the denial is recorded here
 	}
 	body := rosterapi.RosterImportResults{Results: make([]rosterapi.RosterImportResult, len(results))}
 	for i, r := range results {

@@ -333,7 +333,7 @@ func (h *handler) readCredential(c credentialRecord) (oauth.Credential, error) {
 	return cred, nil
 }
 
-// readLinks reads what Boruta's dialect keeps beside the document.
+// readLinks reads what Boruta's dialect keeps next to the document.
 func (r *reading) readLinks() {
 	scopes := []oauth.Scope{}
 	for i, s := range r.AuthorizedScopes {

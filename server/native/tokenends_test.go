@@ -95,7 +95,7 @@ func TestWhatTakesNothingAwayEndsNoToken(t *testing.T) {
 }
 
 // A tool that rotates its own secret goes on with the token it has; what was
-// issued beside it ends.
+// issued next to it ends.
 func TestTheTokenThatRotatesItsOwnSecretIsSpared(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -64,7 +64,7 @@ func Status(err error) int {
 const CallerGone = 499
 
 // Answering returns the HTTP status of the answer to c that err ends in, and
-// does what goes with it in every dialect: what the caller is not told of a 500,
+// logs it and sets headers, in every dialect: what the caller is not told of a 500,
 // or of what cannot be done now, is logged, and a failure that passes says when
 // to come back.
 func Answering(c *gin.Context, err error) int {

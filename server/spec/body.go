@@ -61,7 +61,7 @@ func parse(body []byte) (jsondoc.Text, error) {
 	return text, err
 }
 
-// respell writes body anew where it has a spelling of its own: an integer as a
+// respell rewrites body where it has a spelling of its own: an integer as a
 // fraction or with an exponent, characters escaped that need not be, or the other
 // way round. The same document gives the same bytes. Of a document, whose text
 // nobody reads, it writes the members.

@@ -132,7 +132,7 @@ func (c *compiler) add(o *Order, n *yaml.Node) {
 	}
 }
 
-// leavesOut reports whether a member of that rank is none of a closed object's.
+// leavesOut reports whether a member of that rank is not among a closed object's.
 func (o *Order) leavesOut(rank int) bool {
 	return o != nil && o.closed && !o.open && rank == math.MaxInt
 }

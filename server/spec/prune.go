@@ -19,7 +19,7 @@ type Pruned struct {
 
 // Prune takes out of object what does not fit a schema of the components: the
 // smallest part each, until the rest fits. The error is the Mismatches of an
-// object of which no part can be taken out to mend it.
+// object that no removal of a part can mend.
 func (d *Description) Prune(schema string, object jsondoc.Object) (jsondoc.Object, []Pruned, error) {
 	value, err := Decode(jsondoc.Must(object))
 	if err != nil {

@@ -187,7 +187,7 @@ func unreadableText(in, name string, values ...string) Mismatches {
 
 // CheckBody reads the request's body, checks it and leaves it to be read again
 // as JSON; a document is left to WithDocument. A form, where the description has
-// one, stands for the JSON object that it describes. The error is a *BodyError for what is no JSON, else
+// one, stands for the JSON object that it describes. The error is a *BodyError if it is not JSON, else
 // Mismatches.
 func (o *Operation) CheckBody(c *gin.Context) error {
 	if o.route.Operation.RequestBody == nil {

@@ -150,7 +150,7 @@ func parse(c *gin.Context) (tokens.Request, error) {
 	return req, nil
 }
 
-// basic reads client_secret_basic (RFC 6749 §2.3.1). A client_id beside it must
+// basic reads client_secret_basic (RFC 6749 §2.3.1). A client_id next to it must
 // be the same one.
 func basic(c *gin.Context, req *tokens.Request) error {
 	headers := c.Request.Header.Values("Authorization")
