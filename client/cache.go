@@ -85,7 +85,7 @@ type entry struct {
 	etag  ETag
 	size  int
 	read  time.Time // it was true then
-	epoch int       // of changes, all of which since read are known; 0: they are not
+	epoch int       // of changes: all changes since read are known; 0: they are not
 }
 
 // load is a request under way.

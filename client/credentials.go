@@ -89,7 +89,7 @@ func credentialsPath(clientID string, ids ...string) string {
 
 // RegisterKey puts a public key into a client's pool. The client authenticates
 // with it once [Client.UseKeys] says so. The service takes RSA keys of 2048 to
-// 8192 bits. [ErrBadRequest]: the key is of no use to it, or the pool has it
+// 8192 bits. [ErrBadRequest]: the service cannot use the key, or the pool has it
 // already, or four others. A private key is refused before anything is sent.
 func (c *Client) RegisterKey(ctx context.Context, clientID string, key crypto.PublicKey, o *CredentialOptions) (*Credential, error) {
 	body, err := keyBody(key, copied(o))

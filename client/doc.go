@@ -42,7 +42,7 @@
 //
 // [Client.Clients], [Client.Credentials], [Client.Secrets], [Client.Grants],
 // [Client.APIs], [Client.Events] and [Client.Export] are iterators over as many
-// pages as there are, of which one is kept at a time. [Client.EventFeed] follows
+// pages as there are, and keeps one at a time. [Client.EventFeed] follows
 // the audit trail for as long as its context lives.
 //
 // # Errors
@@ -72,7 +72,7 @@
 //     key with the first answer; while the first try is still at work it answers
 //     409 with Retry-After, which is waited for as well. The price is a sealed
 //     copy of the answer, which the service keeps for a day; with
-//     Config.Attempts of 1 there is nothing to gain, and no key is made up.
+//     Config.Attempts of 1 there is nothing to gain, and no key is generated.
 //   - GET, PUT and DELETE may be repeated by their definition (RFC 9110 §9.2.2).
 //     A DELETE that meets 404 when it is repeated succeeds, with status 204: it
 //     is gone, by this call or another.

@@ -171,7 +171,7 @@ func (c *call) send(ctx context.Context, token string) (*http.Response, error) {
 		return nil, newError(resp, body)
 	}
 	body, err := io.ReadAll(resp.Body)
-	if err != nil { // half an answer is none
+	if err != nil { // half an answer is no answer
 		return nil, &url.Error{Op: req.Method[:1] + strings.ToLower(req.Method[1:]), URL: req.URL.Redacted(), Err: err}
 	}
 	if len(body) > 0 && !c.op.notJSON && !strings.Contains(resp.Header.Get("Content-Type"), "json") {

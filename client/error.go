@@ -56,7 +56,7 @@ func (e *Error) Is(target error) bool {
 	return ok && e.StatusCode == int(status)
 }
 
-// What errors.Is tells of an [*Error], by its status.
+// Errors for [errors.Is], by the status of an [*Error].
 const (
 	ErrBadRequest         = statusError(http.StatusBadRequest)          // a rule is broken: Message names it
 	ErrUnauthorized       = statusError(http.StatusUnauthorized)        // no token, a bad one, or wrong credentials

@@ -65,7 +65,7 @@ func (c *Client) Events(ctx context.Context, filter *EventFilter) iter.Seq2[Even
 // EventPart is a part of the feed.
 type EventPart struct {
 	Events []Event `json:"events"`
-	// Next is the FeedOptions.After that goes on behind this part, in another
+	// Next is the FeedOptions.After that continues after this part, in another
 	// process too.
 	Next string `json:"next"`
 	// More reports whether there are further events already.
@@ -106,7 +106,7 @@ type ImportOptions struct {
 	Format string
 	// DryRun tells what would become of the records and does nothing.
 	DryRun bool
-	// Strict fails a record of which a part cannot be imported, in place of
+	// Strict fails a record if a part of it cannot be imported, in place of
 	// leaving the part out.
 	Strict bool
 }

@@ -23,7 +23,7 @@ import (
 
 // assertionLifetime is short, as an assertion is used at once, and long enough
 // for clocks that differ by two minutes. There is no iat, which the service
-// would hold against a clock that is ahead.
+// would refuse if the clock is ahead.
 const assertionLifetime = 2 * time.Minute
 
 // assertions signs the JWTs by which a client authenticates (RFC 7523 §3, OIDC
@@ -97,7 +97,7 @@ func readKey(path string) (crypto.Signer, error) {
 		case block == nil:
 			return nil, errors.New("no private key in PEM was found")
 		case !strings.HasSuffix(block.Type, "PRIVATE KEY"):
-			continue // a certificate or public key beside it
+			continue // a certificate or public key next to it
 		case block.Type == "ENCRYPTED PRIVATE KEY" || block.Headers["DEK-Info"] != "":
 			return nil, errors.New("the key is encrypted: decrypt it, or give a crypto.Signer as Key")
 		}

@@ -102,7 +102,7 @@ func end(span trace.Span, status, tries int, requestID string, err error) {
 	}
 }
 
-// explain finds in err what a span tells of it.
+// explain returns what a span says about err.
 func explain(err error) (status int, requestID, kind string) {
 	e, answered := errors.AsType[*Error](err)
 	failed, sent := errors.AsType[*url.Error](err)
