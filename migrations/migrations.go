@@ -120,7 +120,7 @@ func Up(ctx context.Context, pool *pgxpool.Pool) error {
 }
 
 // apply runs fn in a transaction that holds the lock. A transaction that reads
-// anew for each statement sees what others did while it waited.
+// again for each statement sees what others did while it waited.
 func apply(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error {
 	return pgx.BeginTxFunc(ctx, pool, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		_, err := tx.Exec(ctx, fmt.Sprintf(`SET LOCAL synchronous_commit = on;
@@ -133,7 +133,7 @@ func apply(ctx context.Context, pool *pgxpool.Pool, fn func(pgx.Tx) error) error
 	})
 }
 
-// prepare makes the table of migrations. It takes over what 1.0.0 noted and
+// prepare makes the table of migrations. It copies what 1.0.0 noted and
 // leaves that as it is: a server of 1.0.0 goes by it.
 func prepare(ctx context.Context, tx pgx.Tx, s state) error {
 	if s.own {

@@ -18,7 +18,7 @@ import (
 var schema string
 
 // have selects what is in the current schema and in working order: an index that
-// was built to its end, a constraint that all rows were held against, a trigger
+// was built to its end, a constraint that all rows were checked against, a trigger
 // that fires.
 const have = `
 	WITH home AS (SELECT oid FROM pg_namespace WHERE nspname = current_schema()),
