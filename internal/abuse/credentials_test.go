@@ -183,7 +183,7 @@ func TestT19(t *testing.T) {
 }
 
 // At the cap of four credentials all are replaced, two at a time, while tokens
-// are asked for: there is always a key that is good.
+// are asked for: there is always a key that is valid.
 func TestT20(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -276,7 +276,7 @@ func TestT29(t *testing.T) {
 // Connections that die at any moment of a rotation: whatever was acknowledged is
 // there, one secret is always good, the cap holds. That a killed process loses
 // nothing that it acknowledged is tested with the whole program in cmd/roster.
-// There is no older version yet to serve beside.
+// There is no older version yet to serve next to.
 func TestT30(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -5,7 +5,7 @@
 //
 // Limit and Roster take turns within a run, so that what else the machine does
 // falls on both alike. of-limit is the figure to read: 1 is as fast as the
-// limit, 0.5 takes twice as long. The times beside it are the medians of one
+// limit, 0.5 takes twice as long. The times next to it are the medians of one
 // request after the other, the caller's own work included.
 package bench
 
@@ -143,7 +143,7 @@ func answer(c *gin.Context, status int, body []byte, err error) {
 	c.Data(status, "application/json", body)
 }
 
-// request is what to send, made anew for every turn.
+// request is what to send, made again for every turn.
 type request func() (method, url, contentType, body string)
 
 // compare sends both in turns and reports the medians and their ratio.

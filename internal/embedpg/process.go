@@ -22,7 +22,7 @@ type process struct {
 	log     *serverLog
 	done    chan struct{}
 	err     error       // set before done is closed
-	stopped atomic.Bool // by us, so that its end is no fault
+	stopped atomic.Bool // by us, so its end is not a fault
 }
 
 // patience bounds the waits for a server that was killed: to be gone, and for

@@ -86,7 +86,7 @@ func pick(keys []verifier, kid string, alg jose.SignatureAlgorithm) []verifier {
 	return fits
 }
 
-// verifierOf reads a JWK (RFC 7517 §4). A key of no use for checking signatures
+// verifierOf reads a JWK (RFC 7517 §4). A key that cannot check signatures
 // has no algorithms.
 func verifierOf(jwk json.RawMessage) verifier {
 	var k jose.JSONWebKey
@@ -120,7 +120,7 @@ func (i *Issuer) usable() []verifier {
 	return i.cache.keys
 }
 
-// fetch gets the keys anew if that is due, or because of a token whose key is
+// fetch fetches the keys again if that is due, or because of a token whose key is
 // unknown, which counts once a minute. Callers at the same time share one fetch
 // and wait for it; it goes on when ctx ends.
 func (i *Issuer) fetch(ctx context.Context, unknown bool) {
@@ -186,7 +186,7 @@ func (i *Issuer) store(began time.Time, keys []verifier, err error) {
 func jitter(d time.Duration) time.Duration { return d - rand.N(d/4) }
 
 // download follows the issuer's metadata (OpenID Connect Discovery 1.0 §4) to
-// its keys. Keys of no use for checking signatures are left out.
+// its keys. Keys that cannot check signatures are left out.
 func (i *Issuer) download(ctx context.Context) ([]verifier, error) {
 	var metadata struct {
 		Issuer  string `json:"issuer"`

@@ -22,7 +22,7 @@ func TestHalfCharactersAreRefused(t *testing.T) {
 	}
 }
 
-// texts are sound and unsound in every way that is told apart.
+// texts are sound and unsound in every way that is distinguished.
 var texts = []string{
 	`{"a":[1,-2.5e3,true,null,"x\n"],"b":{}}`, `{"a":1,"a":2}`, `{"a":1,"\u0061":2}`, `"\u0000"`, "\"\x00\"", "\"\xff\"", `"\ud800"`, `"\ud83d\ude00"`,
 	`{}{}`, `[`, ``, ` 1 `, `1e999`, `-`, strings.Repeat("[", 64) + strings.Repeat("]", 64), strings.Repeat("[", 65) + strings.Repeat("]", 65),

@@ -265,7 +265,7 @@ func (c *assertionClaims) check(audiences []string, now time.Time) error {
 }
 
 // verifyInVain takes as long as verifying with a real key of that size.
-// The modulus is no product of two primes, so nobody has such a key, and the
+// The modulus is not the product of two primes, so nobody has such a key, and the
 // outcome counts for nothing.
 func (a *Assertion) verifyInVain() {
 	size := min(max(len(a.jws.Signatures[0].Signature), minSigningKeyBits/8), maxKeyBits/8)

@@ -21,7 +21,7 @@ const (
 const AuthMethodKeys = "credentials"
 
 // AuthMethodNow returns how a document says that its client authenticates:
-// a method of RFC 7591 §2, AuthMethodKeys, or "" for no word about it.
+// a method of RFC 7591 §2, AuthMethodKeys, or "" if the request does not mention it.
 func AuthMethodNow(doc jsondoc.Object) string {
 	if doc[SlotsOfAuthentication] != nil {
 		return AuthMethodKeys

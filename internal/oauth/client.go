@@ -15,7 +15,7 @@ type Client struct {
 	ID        string         // uuid, the registry's own key
 	ClientID  string         // what the client calls itself at the token endpoint
 	Document  jsondoc.Object // members under RFC 7591 §2 names, plus each dialect's own under its prefix
-	Sealed    []byte         // members that are stored sealed, beside the document; nil for none, and once they are in Document
+	Sealed    []byte         // members that are stored sealed, next to the document; nil for none, and once they are in Document
 	Version   int64          // starts at 1, up by 1 with every stored change
 	CreatedAt time.Time      // UTC, microseconds: what Postgres keeps
 	UpdatedAt time.Time
@@ -24,7 +24,7 @@ type Client struct {
 	Secret    *ClientSecret // the newest one; nil when the client has none, or when it is not for the caller
 }
 
-// ClientSecret is a shared secret as it is kept: sealed, beside a MAC to check
+// ClientSecret is a shared secret as it is kept: sealed, next to a MAC to check
 // it by.
 type ClientSecret struct {
 	ID         string // uuid
@@ -35,8 +35,8 @@ type ClientSecret struct {
 	LastUsedAt *time.Time
 }
 
-// Status is "current" for the newest secret, "superseded" for one that is good
-// until it expires, "ended" for one that is no longer good.
+// Status is "current" for the newest secret, "superseded" for one that is valid
+// until it expires, "ended" for one that is no longer valid.
 func (s *ClientSecret) Status(now time.Time) string {
 	switch {
 	case s.ExpiresAt == nil:
@@ -62,13 +62,13 @@ func (r ClientRef) Check(c *Client) error {
 	return nil
 }
 
-// Draft is a client as a caller wants it to be, with what is kept beside its
+// Draft is a client as a caller wants it to be, with what is kept besides its
 // document.
 type Draft struct {
 	*Client
 	NewSecret   Secret         // replaces the current one; zero keeps it
 	Credentials []Credential   // to register along with the change
-	Grace       *time.Duration // how long the secret that NewSecret supersedes lives on; nil: as the deployment says
+	Grace       *time.Duration // how long the secret that NewSecret supersedes stays valid; nil: as the deployment says
 
 	Scopes           *[]ScopeChoice // replaces what the client is authorized for; nil keeps it
 	IdentityProvider string         // id of the new one; "" keeps what the client has

@@ -263,7 +263,7 @@ func (c *Credential) expire(at *time.Time) {
 
 // SetExpiry changes when the credential stops counting; nil is never, and a past
 // time is now. It binds the registry alone: a certificate still ends when it says.
-// Invalid: at is no time of the years 1 to 9999.
+// Invalid: at is not in the years 1 to 9999.
 func (c *Credential) SetExpiry(at *time.Time, now time.Time) error {
 	if at != nil && !representable(*at) {
 		return &Error{Kind: Invalid, Reason: BrokenRule, Detail: "the credential breaks the registry's rules", Violations: []Violation{

@@ -62,7 +62,7 @@ func pack(private crypto.PrivateKey, public crypto.PublicKey) (NewKey, error) {
 }
 
 // PublicKeyPEM writes a public key as Boruta does: RSA as PKCS #1 under RSA
-// PUBLIC KEY, other keys as SPKI under PUBLIC KEY, an empty line behind it.
+// PUBLIC KEY, other keys as SPKI under PUBLIC KEY, followed by an empty line.
 func PublicKeyPEM(key crypto.PublicKey) (string, error) {
 	block := pem.Block{Type: "PUBLIC KEY"}
 	if k, ok := key.(*rsa.PublicKey); ok {

@@ -40,7 +40,7 @@ type KeyPair struct {
 	UpdatedAt time.Time
 }
 
-// Links are what a client is tied to beside its document.
+// Links are what a client is tied to besides its document.
 type Links struct {
 	Scopes           []Scope          // in the order of the choice; no labels
 	IdentityProvider IdentityProvider // ID and Name; zero for none

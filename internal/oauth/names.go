@@ -5,7 +5,7 @@ import (
 	"unicode"
 )
 
-// CheckNewClientID refuses identifiers that no client can get: those by which
+// CheckNewClientID refuses identifiers that no client can get: those that
 // paths, subjects of tokens and lines of the audit trail mean something else, or
 // would seem to in other letter case. postgres.ReservedNames finds the same.
 func CheckNewClientID(id string) error {

@@ -327,7 +327,7 @@ func TestSubjectDN(t *testing.T) {
 }
 
 // FuzzPEM checks that no text causes a panic, and that what is accepted means
-// the same when its key or certificate is written out anew.
+// the same when its key or certificate is written out again.
 func FuzzPEM(f *testing.F) {
 	key := &signingKey().PublicKey
 	f.Add(spkiPEM(f, key))

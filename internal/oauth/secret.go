@@ -10,7 +10,7 @@ import (
 
 // Secret is a text that must not be shown. Every way of printing it, JSON and
 // slog included, gives "[redacted]"; Reveal is the only way to the text. The
-// zero Secret is no secret at all.
+// zero Secret means that there is no secret.
 type Secret struct {
 	text *string // a pointer, because fmt prints unexported fields without asking their methods
 }

@@ -29,7 +29,7 @@ type ClientState struct {
 type TokenEnds struct {
 	Generation int64            // that tokens carry which are issued now
 	NotBefore  time.Time        // of the last deed; zero for none
-	Spared     map[string]int64 // by jti, tokens that live on up to that generation
+	Spared     map[string]int64 // by jti, tokens that stay valid up to that generation
 }
 
 // IssuedToken is what TokenEnds asks of a token.

@@ -56,7 +56,7 @@ func TokenLifetime(client jsondoc.Object, api int) (int, error) {
 		shortest = min(shortest, seconds)
 	}
 	if raw := client[MemberClientLifespan]; raw != nil && !jsondoc.IsNull(raw) && string(raw) != `""` {
-		d, err := time.ParseDuration(jsondoc.String(raw)) // of what is no text, ""
+		d, err := time.ParseDuration(jsondoc.String(raw)) // "" if it is not a string
 		if err != nil || d < time.Second {
 			return 0, &Error{
 				Kind: Invalid, Reason: InvalidRequest, Detail: "The client's client_credentials_grant_access_token_lifespan is no lifetime of a token.",

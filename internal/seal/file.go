@@ -73,15 +73,15 @@ func Create(path string, kek tink.AEAD) (*Keyset, error) {
 
 // Save replaces the contents of the keyset file at path, encrypted if k has a
 // key-encryption key. A crash leaves the old contents or the new, whole, and at
-// worst a file .keyset-* beside them. The file keeps its owner and mode, or
+// worst a file .keyset-* next to them. The file keeps its owner and mode, or
 // Save fails; where there was none, its mode is 0600. A symbolic link is
 // followed.
 //
 // Losing a key loses what it sealed, so Save refuses to replace a file that
 // lists a key which neither k nor a keyset k descends from has ever had:
 // another database's, or one that someone else rotated in the meantime. It
-// refuses a file that is no keyset too. Two calls at the same instant are not
-// told apart: hold [Lock] from loading to saving.
+// also refuses a file that is not a keyset. Two calls at the same instant are not
+// distinguished: hold [Lock] from loading to saving.
 func (k *Keyset) Save(path string) error {
 	if target, err := filepath.EvalSymlinks(path); err == nil {
 		path = target
@@ -144,7 +144,7 @@ func (k *Keyset) mayReplace(path string) error {
 	return nil
 }
 
-// write puts the encoded keyset into a file beside path, on disk, and then in
+// write puts the encoded keyset into a file next to path, on disk, and then in
 // its place, with the owner and mode of what is there now.
 func (k *Keyset) write(path string, place func(from, to string) error) error {
 	text, err := k.Encode()

@@ -44,7 +44,7 @@ func NewLive(k *Keyset, path string) *Live {
 // Current returns the keyset in use now; do not keep it.
 func (l *Live) Current() *Keyset { return l.state.Load().keys }
 
-// Refresh reads the file anew if it was changed since it was read, and reports
+// Refresh reads the file again if it was changed since it was read, and reports
 // whether the keyset is another one now. A file that is missing, damaged or not
 // descended from the keyset in use is an error, and the keyset stays.
 func (l *Live) Refresh() (changed bool, err error) {

@@ -104,7 +104,7 @@ func (l Location) String() string {
 	return fmt.Sprintf("%q/%q/%q", l.Table, l.Row, l.Column)
 }
 
-// MAC returns the tag under the primary key by which secret can be checked
+// MAC returns the tag, under the primary key, that secret can be checked by
 // without opening anything: [TagSize] bytes, the same for the same secret and
 // location until the next rotation. It is fast, hence only as strong as secret
 // is hard to guess for one who has the MAC key. Like a sealed value it is tied
@@ -128,13 +128,13 @@ func (k *Keyset) VerifyMAC(tag, secret []byte, loc Location) bool {
 // bind puts the location before secret; its own encoding says where it ends.
 func (l Location) bind(secret []byte) []byte { return append(l.associatedData(), secret...) }
 
-// Stale tells whether sealed should be sealed anew because it is under a key
+// Stale reports whether sealed should be sealed again because it is under a key
 // older than the primary one, or one that the keyset lacks. It looks at the
 // prefix only: true for anything else than a sealed value too. What another
 // process has sealed under a key that is yet to be promoted here is not stale.
 func (k *Keyset) Stale(sealed []byte) bool { return stale(k.aeadKeys, sealed) }
 
-// StaleMAC tells whether tag should be computed anew, as [Keyset.Stale] does. A
+// StaleMAC reports whether tag should be computed again, as [Keyset.Stale] does. A
 // tag can be renewed whenever the secret is at hand: from the sealed value or,
 // where none is kept, when a caller presents it.
 func (k *Keyset) StaleMAC(tag []byte) bool { return stale(k.macKeys, tag) }

@@ -57,7 +57,7 @@ type Options struct {
 
 	Follow bool // read the changes of other instances, so that what is shown may come from memory
 
-	Unchecked bool // do not hold the answers against openapi.yaml: the test is another project's, or takes times
+	Unchecked bool // do not validate the answers against openapi.yaml: the test is another project's, or takes times
 }
 
 // New starts a service over a database of its own. It ends with the test.

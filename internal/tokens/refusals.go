@@ -18,7 +18,7 @@ type refusal struct {
 	address string
 }
 
-// maxRefusals bounds how many refusals are told apart between two flushes: each
+// maxRefusals bounds how many refusals are kept apart between two flushes: each
 // is one event, however often it was repeated.
 const maxRefusals = 256
 
@@ -35,7 +35,7 @@ type refusedTimes struct {
 	times int
 }
 
-// note counts a refusal whose event is e. When too many are told apart already,
+// note counts a refusal whose event is e. When too many are kept apart already,
 // only the reason is kept.
 func (l *refusals) note(f refusal, e oauth.Event, times int) {
 	l.mu.Lock()

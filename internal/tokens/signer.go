@@ -28,7 +28,7 @@ const (
 	unknownKeyWait = 5 * time.Second        // between reloads for a kid nobody knows
 )
 
-// cached keeps a value that is read anew when it is older than asked for.
+// cached keeps a value that is read again when it is older than asked for.
 type cached[T any] struct {
 	mu      sync.Mutex // not held while loading: loading takes a connection, and who waits may have the last one
 	loaded  time.Time  // zero: never
@@ -111,7 +111,7 @@ func (r *Tokens) tokenKeys(ctx context.Context, maxAge time.Duration) (tokenKeys
 		if len(stored) == 0 {
 			return keys, oauth.Missing("issuer_key")
 		}
-		signer := stored[0] // also where the clock is behind that of whoever made it
+		signer := stored[0] // even if this clock is behind that of the instance that made it
 		for _, k := range stored {
 			var jwk jose.JSONWebKey
 			if err := json.Unmarshal(k.Public, &jwk); err != nil {

@@ -22,7 +22,7 @@ import (
 // Request asks for an access token with the client_credentials grant
 // (RFC 6749 §4.4). The client proves itself by Secret or by Assertion.
 type Request struct {
-	ClientID  string // may be empty beside an assertion
+	ClientID  string // may be empty if there is an assertion
 	Secret    oauth.Secret
 	Method    string // how Secret was sent: oauth.SecretBasic or SecretPost; "" for neither
 	Assertion string // JWT of RFC 7523; excludes Secret
@@ -176,7 +176,7 @@ const (
 )
 
 // mint signs a token for an API (RFC 9068 §2.2, with the claims that Auth0's
-// clients look for beside them).
+// clients also look for).
 //
 // grantType is how the token came about: clientGrant or operatorGrant. A client's
 // token carries its generation in its jti, see oauth.TokenEnds.
@@ -281,7 +281,7 @@ func (r *Tokens) authenticate(ctx context.Context, req Request) (postgres.Authen
 	return auth, errWrongSecret
 }
 
-// noSecret is checked against where there is no secret to check against. It is
+// noSecret stands in for the secret of a client that has none. It is
 // never under a key that the keyset lacks, which would be faster to refuse.
 func (r *Tokens) noSecret() oauth.ClientSecret {
 	if s := r.decoy.Load(); s != nil && !r.keys.StaleMAC(s.MAC) {

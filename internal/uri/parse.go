@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// forbiddenSchemes run or embed what stands behind them in the page or
+// forbiddenSchemes run or embed what follows them in the page or
 // application that follows the URI, or reach into the user's machine.
 var forbiddenSchemes = []string{
 	"about", "blob", "data", "feed", "file", "filesystem", "intent", "jar",
@@ -16,7 +16,7 @@ var forbiddenSchemes = []string{
 }
 
 // special are the schemes to which the WHATWG URL Standard §3.1 gives a host
-// whatever stands behind the colon: https:/evil.example and https:evil.example
+// whatever stands after the colon: https:/evil.example and https:evil.example
 // are https://evil.example to a browser.
 var special = []string{"ftp", "http", "https", "ws", "wss"}
 

@@ -9,11 +9,11 @@
 // Accepted by none, whatever the format:
 //   - more than MaxLength bytes; bytes outside printable ASCII (international
 //     host names come in punycode, the rest percent-encoded); any of
-//     "<>\^`| and braces that are no placeholder;
+//     "<>\^`| and braces that are not a placeholder;
 //   - percent signs that start no escape, and escaped control characters;
 //   - schemes that run or embed content (javascript, data, vbscript, blob,
 //     file, …) in any case;
-//   - dot segments in the path, also as %2e, with ";" behind them or between
+//   - dot segments in the path, also as %2e, with ";" after them or between
 //     escaped slashes, since parsers disagree on what they leave;
 //   - ports that are empty, 0, over 65535 or zero-padded;
 //   - host names with an empty label, a trailing dot or an escape, and those
@@ -43,7 +43,7 @@ type rules struct {
 	fragment       bool
 	wildcard       bool // one * in the left-most label of an http or https host
 	placeholders   placeholderSet
-	placeholderAny bool // placeholders also behind the host
+	placeholderAny bool // placeholders also after the host
 }
 
 var (
@@ -58,13 +58,13 @@ var (
 //
 // An http or https host may hold one * in its left-most label, also with text
 // around it (https://*.example.com, https://pr-*-web.example.com), if two more
-// labels or "localhost" follow. A * behind the host stands for itself. Instead
+// labels or "localhost" follow. A * after the host stands for itself. Instead
 // of the wildcard, {organization_name} may be the whole left-most label, and
 // {organization.metadata.public_…} or {custom_domain.metadata.public_…} any
 // label or the whole host.
 //
 // Refused although RFC 3986 allows it: userinfo, and schemes without a slash
-// behind the colon (urn:ietf:wg:oauth:2.0:oob), the shape of every scheme that
+// after the colon (urn:ietf:wg:oauth:2.0:oob), the shape of every scheme that
 // runs its content.
 func CallbackURL(s string) error {
 	return check(s, rules{wildcard: true, placeholders: hostPlaceholders})
@@ -100,7 +100,7 @@ func AbsoluteHTTPSURIOrEmpty(s string) error {
 // AbsoluteHTTPSURIWithPlaceholdersOrEmpty checks the format Auth0 calls
 // absolute-https-uri-with-placeholders-or-empty, that of initiate_login_uri and
 // of back-channel logout URLs: as AbsoluteHTTPSURIOrEmpty, with the
-// placeholders of CallbackURL in the host and anywhere behind it.
+// placeholders of CallbackURL in the host and anywhere after it.
 func AbsoluteHTTPSURIWithPlaceholdersOrEmpty(s string) error {
 	if s == "" {
 		return nil
@@ -117,7 +117,7 @@ func URL(s string) error {
 // LoginTemplateURL checks Auth0's format ec-initiate-login-uri-template-url,
 // that of express_configuration.initiate_login_uri_template: https without
 // fragment, where {organization_name}, {organization_id} and {connection_name}
-// may stand behind the host, and {organization_name} as its left-most label.
+// may stand after the host, and {organization_name} as its left-most label.
 func LoginTemplateURL(s string) error {
 	return check(s, rules{schemes: httpsOnly, placeholders: templatePlaceholders, placeholderAny: true})
 }
@@ -125,7 +125,7 @@ func LoginTemplateURL(s string) error {
 // RedirectWithAuthority checks a redirect URI by Boruta's rule: a scheme, an
 // authority ("//", which may be empty: openid4vp://), no fragment. It takes
 // spaces inside path and query, and one userinfo, because Boruta does. * and **
-// behind the host are Boruta's wildcards for a path; a * in the host obeys
+// after the host are Boruta's wildcards for a path; a * in the host obeys
 // CallbackURL's rule.
 //
 // Boruta also takes, and this refuses: schemes that run content

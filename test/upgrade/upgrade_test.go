@@ -35,7 +35,7 @@ func TestOldFirst(t *testing.T) {
 	load.stop()
 
 	contains(t, "after the upgrade", before, d.documents(t, second, kept))
-	for _, secret := range kept.secrets { // the newest, and the one that lives on for a while
+	for _, secret := range kept.secrets { // the newest, and the one that stays valid for a while
 		if status, body := second.token(kept.id, secret); status != http.StatusOK {
 			t.Errorf("a secret of before the upgrade: %d %s", status, body)
 		}
