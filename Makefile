@@ -25,7 +25,7 @@ build: ## Build bin/roster, static
 
 .PHONY: test
 test: ## Run every test, with the race detector, over a PostgreSQL started for the run
-	@go run ./internal/postgrestest/run sh -ec '\
+	@GORACE=atexit_sleep_ms=0 go run ./internal/postgrestest/run sh -ec '\
 		go test -race -shuffle=on -timeout 30m $(TESTFLAGS) $(PACKAGES); \
 		for module in $(MODULES); do (cd $$module; go test -race -shuffle=on -timeout 30m $(TESTFLAGS) ./...); done'
 
@@ -108,8 +108,11 @@ fuzz: ## Run each fuzz test for FUZZTIME (2m)
 	@.ci/fuzz $(FUZZTIME)
 
 .PHONY: fuzz-short
-fuzz-short: ## Run each fuzz test for 5 seconds, as CI does
+fuzz-short: ## Run each fuzz test for 5 seconds, and the properties of requests more often than make test does
 	@.ci/fuzz 5s
+	@go run ./internal/postgrestest/run go test -count=1 -timeout 30m -rapid.checks=200 \
+		-run 'TestAnyChangesFollowTheMergeRules|TestDialectsKeepWhatTheOtherOwns|TestNoCallerComesToControlMoreThanItHas' \
+		./server/auth0 ./server/boruta ./internal/registry
 
 .PHONY: bench
 bench: ## Run the benchmarks; of-limit compares requests with the least that a service must do

@@ -28,7 +28,12 @@ var leaks = map[string]*regexp.Regexp{
 // leaksIn returns what text seems to give away, without giving it away again.
 func leaksIn(text string) []string {
 	var found []string
+	all, likely := text, likelyLines(text)
 	for name, form := range leaks {
+		text := all
+		if prefix, _ := form.LiteralPrefix(); prefix == "" { // which is slow to look for
+			text = likely
+		}
 		for _, m := range form.FindAllStringSubmatchIndex(text, -1) {
 			value := text[m[0]:m[1]]
 			if len(m) > 2 {
@@ -41,6 +46,33 @@ func leaksIn(text string) []string {
 		}
 	}
 	return found
+}
+
+// likelyLines empties the lines of text which neither have twenty characters of
+// a secret in a row nor come before one that has.
+func likelyLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		if !mayHoldSecret(lines[i]) && (i+1 == len(lines) || !mayHoldSecret(lines[i+1])) {
+			lines[i] = ""
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+func mayHoldSecret(line string) bool {
+	n := 0
+	for _, c := range []byte(line) {
+		if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '+' || c == '/' || c == '_' || c == '-' {
+			n++
+		} else {
+			n = 0
+		}
+		if n == 20 {
+			return true
+		}
+	}
+	return false
 }
 
 // entropy is Shannon's, in bits a character: some 4.5 and more for 40 random

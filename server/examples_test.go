@@ -12,6 +12,8 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // exchange is what the document shows of one call: a request and its answer.
@@ -165,7 +167,7 @@ type operation struct {
 func operations(t *testing.T) []operation {
 	t.Helper()
 	var all []operation
-	paths := published(t).Paths.Map()
+	paths := servertest.Spec(t).Paths.Map()
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		for method, op := range paths[path].Operations() {
 			all = append(all, operation{op, op.OperationID, method, path, append(slices.Clone(paths[path].Parameters), op.Parameters...)})

@@ -11,14 +11,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/go-jose/go-jose/v4"
 
-	"github.com/rosterhq/roster"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 )
@@ -159,18 +156,6 @@ func (w *world) shown(text string) string {
 	}
 	return strings.NewReplacer(pairs...).Replace(text)
 }
-
-// published is the document.
-func published(t testing.TB) *openapi3.T {
-	t.Helper()
-	doc, err := parsed()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return doc
-}
-
-var parsed = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(roster.OpenAPI) })
 
 // comparison finds the differences between an example and an answer.
 type comparison struct {

@@ -33,7 +33,7 @@ func TestRefusalsReadAsTheirExamplesSay(t *testing.T) {
 	for _, op := range operations(t) {
 		ops[op.ID] = op
 	}
-	components := published(t).Components.Responses
+	components := servertest.Spec(t).Components.Responses
 	for _, component := range slices.Sorted(maps.Keys(components)) {
 		for _, content := range components[component].Value.Content {
 			for name, e := range content.Examples {

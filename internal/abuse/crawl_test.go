@@ -14,7 +14,7 @@ import (
 
 	"github.com/getkin/kin-openapi/openapi3"
 
-	"github.com/rosterhq/roster"
+	"github.com/rosterhq/roster/internal/servertest"
 )
 
 // operation is one of openapi.yaml.
@@ -30,10 +30,7 @@ func (o operation) String() string { return o.method + " " + o.path }
 // those that delete last, and a whole client last of all.
 func operations(t testing.TB) []operation {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromData(roster.OpenAPI)
-	if err != nil {
-		t.Fatal(err)
-	}
+	doc := servertest.Spec(t)
 	var all []operation
 	for path, item := range doc.Paths.Map() {
 		for method, op := range item.Operations() {

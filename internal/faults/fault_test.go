@@ -215,7 +215,7 @@ func duplicates(there map[string][]string) (names int) {
 
 func TestFaultsNeverDuplicateClients(t *testing.T) {
 	t.Parallel()
-	const n = 1000
+	const n = 500
 	p := &faulty{faults: faults}
 	told, there := createThroughFaults(t, n, p, client.Config{Attempts: 20, Backoff: 5 * time.Millisecond}, nil)
 	if got := duplicates(there); got != 0 {

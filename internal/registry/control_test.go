@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"flag"
 	"net/url"
 	"regexp"
 	"slices"
@@ -282,6 +283,10 @@ func (w *world) run(attempts []attempt) (way string, gained rights.Set) {
 func try(t testing.TB, s *servertest.Server, has, granted rights.Set, attempts []attempt) (way string, gained rights.Set) {
 	return newWorld(t, s, has, rights.All, granted, 0).run(attempts)
 }
+
+// Fewer tries than rapid's hundred unless -rapid.checks says otherwise: each takes
+// some requests.
+func init() { _ = flag.Set("rapid.checks", "50") }
 
 // After whatever a caller does, through whatever door, no client that it can
 // authenticate as holds a permission of the management API that the caller lacks.

@@ -295,5 +295,15 @@ func (b *LogBuffer) String() string {
 	return b.text.String()
 }
 
+// Spec returns the published document, which nobody may change.
+func Spec(t testing.TB) *openapi3.T {
+	t.Helper()
+	doc, err := loadSpec()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return doc
+}
+
 // loadSpec reads the published document once.
 var loadSpec = sync.OnceValues(func() (*openapi3.T, error) { return openapi3.NewLoader().LoadFromData(roster.OpenAPI) })

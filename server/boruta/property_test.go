@@ -1,6 +1,7 @@
 package boruta_test
 
 import (
+	stdflag "flag"
 	"maps"
 	"net/http"
 	"slices"
@@ -143,6 +144,10 @@ func asSet(member string, value any) any {
 	}
 	return slices.SortedFunc(slices.Values(list), func(x, y any) int { return strings.Compare(x.(string), y.(string)) })
 }
+
+// Fewer tries than rapid's hundred unless -rapid.checks says otherwise: each takes
+// some requests.
+func init() { _ = stdflag.Set("rapid.checks", "30") }
 
 // Documents are made in one dialect and changed through both in turn. What only
 // one dialect knows, the other neither loses nor alters; what both know, both
