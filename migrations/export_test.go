@@ -12,6 +12,8 @@ import (
 var (
 	Schema  = schema
 	Missing = missing
+
+	RuntimeFunctions = runtimeFunctions
 )
 
 // Have returns what a database has of what schema.txt can name, in its order.

@@ -209,6 +209,30 @@ func TestMigrationsOfTheFirstReleaseAreTakenOver(t *testing.T) {
 	}
 }
 
+// TestClientsDeletedBeforeLeaveTombstones deletes as a release does that knows
+// nothing of them, before and after migrating.
+func TestClientsDeletedBeforeLeaveTombstones(t *testing.T) {
+	t.Parallel()
+	pool := postgrestest.New(t)
+	down(t, pool, 12)
+	for _, id := range []string{"gone", "made again", "there"} {
+		execute(t, pool, fmt.Sprintf(`INSERT INTO clients (id, client_id, document, created_at, updated_at)
+			VALUES (gen_random_uuid(), '%s', '{}', now(), now())`, id))
+	}
+	const remove = `DELETE FROM clients WHERE client_id = '%s'; INSERT INTO events (occurred_at, actor, action, target_type, target)
+		VALUES (now(), 'who', 'client.deleted', 'client', '%[1]s')`
+	execute(t, pool, fmt.Sprintf(remove, "there"))
+	execute(t, pool, "INSERT INTO clients (id, client_id, document, created_at, updated_at) VALUES (gen_random_uuid(), 'there', '{}', now(), now())")
+	execute(t, pool, fmt.Sprintf(remove, "gone"))
+	execute(t, pool, fmt.Sprintf(`UPDATE clients SET client_id = 'gone' WHERE client_id = 'made again';`+remove, "gone")) // a second time
+	up(t, pool)
+	execute(t, pool, fmt.Sprintf(remove, "there"))
+	want := []string{"gone who false", "there who true"}
+	if diff := cmp.Diff(want, rows(t, pool, `SELECT concat_ws(' ', client_id, deleted_by, CASE WHEN held IS NULL THEN 'false' ELSE 'true' END) FROM tombstones ORDER BY 1`)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // TestTrimmingEndsWithTheFunction looks at the rest of a transaction that has
 // trimmed events.
 func TestTrimmingEndsWithTheFunction(t *testing.T) {

@@ -16,10 +16,15 @@ var runtimeRights = map[string]string{
 	"event_clock":       "SELECT, UPDATE (shift)",
 	"roster_migrations": "SELECT",
 	"token_ends":        "SELECT, INSERT, UPDATE",
+	"tombstones":        "SELECT, UPDATE (sealed, sealed_key)", // to reseal them; the rest is for runtimeFunctions
+	"tombstone_secrets": "SELECT, UPDATE (sealed, mac)",
 }
 
 // runtimeFunctions are those that serving executes.
-var runtimeFunctions = []string{"roster_trim_events(timestamptz, int)", "roster_trigrams(text)"}
+var runtimeFunctions = []string{
+	"roster_trim_events(timestamptz, int)", "roster_trigrams(text)",
+	"roster_restore_client(bigint)", "roster_reuse_client_id(text)", "roster_clear_tombstones(timestamptz)",
+}
 
 const everyday = "SELECT, INSERT, UPDATE, DELETE"
 
@@ -35,9 +40,14 @@ func rightsOn(table string) string {
 // lost them.
 func checkRights(ctx context.Context, db Querier) error {
 	var wanted []string
+	var functions []string
+	for _, signature := range runtimeFunctions {
+		name, _, _ := strings.Cut(signature, "(")
+		functions = append(functions, name)
+	}
 	for _, table := range Tables() {
 		for right := range strings.SplitSeq(rightsOn(table), ", ") {
-			if !strings.Contains(right, "(") { // that is of a column
+			if !strings.ContainsAny(right, "()") { // those are of columns
 				wanted = append(wanted, table+" "+right)
 			}
 		}
@@ -48,8 +58,8 @@ func checkRights(ctx context.Context, db Querier) error {
 			JOIN pg_class c ON relname = split_part(want, ' ', 1) JOIN home ON home.oid = relnamespace
 			WHERE NOT has_table_privilege(c.oid, split_part(want, ' ', 2))
 		UNION SELECT current_user || ' ' || proname FROM pg_proc p JOIN home ON home.oid = pronamespace
-			WHERE proname IN ('roster_trim_events', 'roster_trigrams') AND NOT has_function_privilege(p.oid, 'EXECUTE')
-		ORDER BY 1`, strings.Join(wanted, "\n"))
+			WHERE proname = ANY (string_to_array($2, ' ')) AND NOT has_function_privilege(p.oid, 'EXECUTE')
+		ORDER BY 1`, strings.Join(wanted, "\n"), strings.Join(functions, " "))
 	if err == nil && len(lacking) > 0 {
 		role, first, _ := strings.Cut(lacking[0], " ")
 		err = fmt.Errorf("the role %s lacks rights on %s (%d such): "+
@@ -59,7 +69,7 @@ func checkRights(ctx context.Context, db Querier) error {
 }
 
 // GrantRuntime gives role what serving takes and nothing else: it cannot alter
-// the schema, nor change or remove events. Call it as the schema's owner, after
+// the schema, nor change or remove events and tombstones. Call it as the schema's owner, after
 // every migration. A role that has more by other ways is refused.
 func GrantRuntime(ctx context.Context, pool *pgxpool.Pool, role string) error {
 	return pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
@@ -75,8 +85,8 @@ func GrantRuntime(ctx context.Context, pool *pgxpool.Pool, role string) error {
 			"REVOKE ALL ON SCHEMA " + in + " FROM " + to,
 			"GRANT USAGE ON SCHEMA " + in + " TO " + to,
 		}
-		for _, function := range runtimeFunctions {
-			statements = append(statements, "GRANT EXECUTE ON FUNCTION "+in+"."+function+" TO "+to)
+		for _, signature := range runtimeFunctions {
+			statements = append(statements, "GRANT EXECUTE ON FUNCTION "+in+"."+signature+" TO "+to)
 		}
 		for _, table := range Tables() {
 			name := pgx.Identifier{schema, table}.Sanitize()

@@ -109,8 +109,12 @@ func TestRightsThatServingLacksAreNoticed(t *testing.T) {
 	own := postgrestest.NewURL(t)
 	owner, serving := postgrestest.Open(t, own), postgrestest.Open(t, postgrestest.Runtime(t, own))
 	role := serving.Config().ConnConfig.User
-	for _, what := range append(migrations.Tables(), "FUNCTION roster_trim_events") {
-		execute(t, owner, "REVOKE ALL ON "+what+" FROM "+role)
+	things := migrations.Tables()
+	for _, signature := range migrations.RuntimeFunctions {
+		things = append(things, "FUNCTION "+signature)
+	}
+	for _, what := range things {
+		execute(t, owner, "REVOKE ALL ON "+what+" FROM PUBLIC, "+role)
 		_, err := migrations.Check(t.Context(), serving)
 		if err == nil || !strings.Contains(err.Error(), "roster migrate --runtime-role") {
 			t.Errorf("without rights on %s: %v", what, err)

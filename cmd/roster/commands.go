@@ -96,6 +96,7 @@ func (a *app) bootstrap() *cobra.Command {
 		Use: "bootstrap", GroupID: emergencies, Short: "Create an administrator and print its credentials once",
 		Long: "Create a client that may do everything, and print its client_id and secret.\n\n" +
 			"With ROSTER_BOOTSTRAP_CLIENT_ID and ROSTER_BOOTSTRAP_CLIENT_SECRET it is created with those, unless it exists.\n" +
+			"One that was deleted comes back with the secrets, keys and grants that it had, for 30 days; after that it is created.\n" +
 			"With --all-scopes one that exists gets every scope: those too that this release and later ones add.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := a.load()
@@ -107,12 +108,12 @@ func (a *app) bootstrap() *cobra.Command {
 				if admin.ID == "" {
 					admin.ID, admin.Secret = oauth.RandomText(oauth.Alphanumeric, 32), oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64))
 				}
-				_, fresh, err := reg.Administrator(cmd.Context(), admin.ID, admin.Secret)
+				_, did, err := reg.Administrator(cmd.Context(), admin.ID, admin.Secret)
 				if err != nil {
 					return err
 				}
 				widened := false
-				if allScopes && !fresh {
+				if allScopes && did != registry.Made {
 					if widened, err = reg.AllowEverything(cmd.Context(), admin.ID); err != nil {
 						return err
 					}
@@ -120,8 +121,10 @@ func (a *app) bootstrap() *cobra.Command {
 				switch {
 				case c.AdminID == "":
 					fmt.Fprintf(a.stdout, "client_id      %s\nclient_secret  %s\n", admin.ID, admin.Secret.Reveal())
-				case fresh:
+				case did == registry.Made:
 					fmt.Fprintf(a.stdout, "Made the administrator %s.\n", admin.ID)
+				case did == registry.Restored:
+					fmt.Fprintf(a.stdout, "The administrator %s is back, with the secrets and keys that it had.\n", admin.ID)
 				case widened:
 					fmt.Fprintf(a.stdout, "The administrator %s has every scope now.\n", admin.ID)
 				default:

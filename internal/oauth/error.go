@@ -55,6 +55,7 @@ const (
 
 	// Conflict
 	IDTaken             Reason = "id_taken"
+	IDOfDeleted         Reason = "id_of_deleted" // the client that has it can be restored
 	NameTaken           Reason = "name_taken"
 	Duplicate           Reason = "duplicate"            // a record that is there already
 	DuplicateCredential Reason = "duplicate_credential" // of the same client: by its id or kid
@@ -173,6 +174,13 @@ func Missing(resource string) error {
 		reason = NoRecord
 	}
 	return &Error{Kind: NotFound, Reason: reason, Resource: resource, Detail: "no such " + resource}
+}
+
+// ErrDeleted refuses the identifier of a deleted client to another one.
+var ErrDeleted = &Error{
+	Kind: Conflict, Reason: IDOfDeleted,
+	Detail: "The client with this identifier was deleted. POST /api/roster/v1/clients/{client_id}/restore (roster clients restore) " +
+		"brings it back within 30 days; roster import --restore registers the identifier anew.",
 }
 
 // KindOf returns the Kind of the first Error in err's tree, else Internal.

@@ -19,6 +19,7 @@ import (
 var constraints = map[string]oauth.Error{
 	"clients_client_id_key":              {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The client identifier is taken."},
 	"clients_pkey":                       {Kind: oauth.Conflict, Reason: oauth.IDTaken, Detail: "The client identifier is taken."},
+	"tombstones":                         *oauth.ErrDeleted,
 	"clients_one_global_idx":             {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "There is a global client already."},
 	"client_aliases_pkey":                {Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "Another client exists with the same alias."},
 	"assertions_seen_client_fkey":        {Kind: oauth.Unauthenticated, Reason: oauth.InvalidClient, Detail: "The client was deleted just now."},
@@ -92,7 +93,11 @@ func translate(err error) error {
 	if !ok {
 		return fmt.Errorf("database: %w", err)
 	}
-	if e, ok := constraints[pgErr.ConstraintName]; ok {
+	name := pgErr.ConstraintName
+	if pgErr.TableName == "tombstones" { // an older release goes by the constraint
+		name = pgErr.TableName
+	}
+	if e, ok := constraints[name]; ok {
 		e.Err = err
 		return &e
 	}

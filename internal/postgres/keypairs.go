@@ -59,11 +59,14 @@ func (t *Tx) UnsetDefaultKeyPair(now time.Time) {
 // DeleteKeyPair removes a shared key pair; clients that use it keep it.
 func (t *Tx) DeleteKeyPair(id string, now time.Time) {
 	t.write(`UPDATE key_pairs SET retired_at = $2, is_default = false WHERE id = $1`, id, now)
-	t.write(`DELETE FROM key_pairs WHERE id = $1 AND NOT EXISTS (SELECT FROM client_keys WHERE key_pair = $1)`, id)
+	t.write(`DELETE FROM key_pairs WHERE id = $1 AND NOT EXISTS (SELECT FROM client_keys WHERE key_pair = $1)
+		AND NOT EXISTS (SELECT FROM tombstones WHERE key_pair = $1)`, id)
 }
 
-// TrimKeyPairs removes deleted key pairs that no client uses any more.
+// TrimKeyPairs removes deleted key pairs that no client uses any more, nor would
+// if it were restored.
 func (s *Store) TrimKeyPairs(ctx context.Context) error {
-	_, err := s.exec(ctx, `DELETE FROM key_pairs k WHERE retired_at IS NOT NULL AND NOT EXISTS (SELECT FROM client_keys c WHERE c.key_pair = k.id)`)
+	_, err := s.exec(ctx, `DELETE FROM key_pairs k WHERE retired_at IS NOT NULL
+		AND NOT EXISTS (SELECT FROM client_keys c WHERE c.key_pair = k.id) AND NOT EXISTS (SELECT FROM tombstones t WHERE t.key_pair = k.id)`)
 	return err
 }

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -10,24 +11,38 @@ import (
 )
 
 // SealedColumn is a column whose values depend on the keyset. A value is tied to
-// Table, its row's key as text, and Column.
+// Table, its row's key as text, and Column; or to those of Home.
 type SealedColumn struct {
 	Table, Column string
+	Home          HomeColumn // where values of deleted clients go back to; zero for those at home
 
 	// Source is the column with the sealed secret that Column is the MAC of;
 	// "" where Column is sealed itself.
 	Source string
 
 	key, keyType string // expression that tells rows apart, unindexed only where they are few
+	homeKey      string // the key that the row has in Home; "" for the same
 	live         string // condition for values that still matter; "" for all
 }
+
+// HomeColumn is a column that values of others are tied to.
+type HomeColumn struct{ Table, Column string }
+
+// Place returns what values of c are tied to.
+func (c SealedColumn) Place() HomeColumn { return cmp.Or(c.Home, HomeColumn{c.Table, c.Column}) }
+
+const liveSecret = "mac <> '' AND (expires_at IS NULL OR expires_at > now())"
 
 // SealedColumns are all columns of the schema that depend on the keyset, but
 // for the one of keyset_check.
 var SealedColumns = []SealedColumn{
 	{Table: "client_secrets", Column: "sealed", key: "id", keyType: "uuid"},
 	{Table: "client_secrets", Column: "mac", Source: "sealed", key: "id", keyType: "uuid",
-		live: "mac <> '' AND (expires_at IS NULL OR expires_at > now())"},
+		live: liveSecret},
+	{Table: "tombstone_secrets", Column: "sealed", key: "id", keyType: "uuid", Home: HomeColumn{"client_secrets", "sealed"}},
+	{Table: "tombstone_secrets", Column: "mac", Source: "sealed", key: "id", keyType: "uuid", live: liveSecret, Home: HomeColumn{"client_secrets", "mac"}},
+	{Table: "tombstones", Column: "sealed", key: "number", keyType: "bigint", homeKey: "client", Home: HomeColumn{"clients", "sealed"}},
+	{Table: "tombstones", Column: "sealed_key", key: "number", keyType: "bigint", homeKey: "client", Home: HomeColumn{"client_keys", "sealed"}},
 	{Table: "clients", Column: "sealed", key: "id", keyType: "uuid"},
 	{Table: "identity_providers", Column: "sealed", key: "id", keyType: "uuid"},
 	{Table: "client_keys", Column: "sealed", key: "client", keyType: "uuid"},
@@ -42,6 +57,7 @@ type SealedValue struct {
 	Key    string // of its row
 	Value  []byte
 	Source []byte // nil where the column has none, or the row keeps none
+	Row    string // the key that Value is tied to
 }
 
 // where selects values that do not start with $1.
@@ -67,7 +83,8 @@ func (r reader) ValuesNotUnder(ctx context.Context, c SealedColumn, prefix []byt
 		where += " AND " + c.key + " > $3::text::" + c.keyType
 		args = append(args, after)
 	}
-	return all(ctx, r, pgx.RowToStructByPos[SealedValue], fmt.Sprintf("SELECT %s::text, %s, %s FROM %s%s ORDER BY %[1]s LIMIT $2", c.key, c.Column, source, c.Table, where), args...)
+	return all(ctx, r, pgx.RowToStructByPos[SealedValue], fmt.Sprintf("SELECT %s::text, %s, %s, %s::text FROM %s%s ORDER BY %[1]s LIMIT $2",
+		c.key, c.Column, source, cmp.Or(c.homeKey, c.key), c.Table, where), args...)
 }
 
 // CountValuesNotUnder counts the values of c that do not start with prefix.

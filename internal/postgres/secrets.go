@@ -73,6 +73,7 @@ func (t *Tx) RetireSecret(id string, now time.Time) {
 func (s *Store) ForgetSecrets(ctx context.Context, now, longAgo time.Time) error {
 	return s.Write(ctx, func(tx *Tx) error {
 		tx.write(`UPDATE client_secrets SET sealed = NULL, mac = '' WHERE expires_at < $1 AND mac <> ''`, now)
+		tx.write(`UPDATE tombstone_secrets SET sealed = NULL, mac = '' WHERE expires_at < $1 AND mac <> ''`, now)
 		tx.write(`DELETE FROM client_secrets WHERE expires_at < $1`, longAgo)
 		return nil
 	})

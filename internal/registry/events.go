@@ -140,6 +140,6 @@ func (r *Registry) keepAudit(ctx context.Context) error {
 
 // ForgetExpired removes what is no longer needed.
 func (r *Registry) ForgetExpired(ctx context.Context) error {
-	return errors.Join(r.keepAudit(ctx), r.store.TrimAssertions(ctx, r.now()), r.store.TrimSpared(ctx, r.now()),
+	return errors.Join(r.keepAudit(ctx), r.store.ClearTombstones(ctx, r.now().Add(-RestoreWindow)), r.store.TrimAssertions(ctx, r.now()), r.store.TrimSpared(ctx, r.now()),
 		r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))
 }

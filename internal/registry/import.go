@@ -86,7 +86,10 @@ type ImportResult struct {
 var ErrSkip = errors.New("the client stays as it is")
 
 // ImportMode says how records are imported.
-type ImportMode struct{ Dry, Strict bool }
+type ImportMode struct {
+	Dry, Strict bool
+	Restore     bool // register identifiers of deleted clients anew
+}
 
 // lost returns the error of a strict import for what notes say.
 func (m ImportMode) lost(notes []Note) error {
@@ -105,9 +108,11 @@ func (m ImportMode) lost(notes []Note) error {
 // importTx is a transaction that imports records.
 type importTx struct {
 	*postgres.Tx
-	clients map[string]*importedClient // those that exist, by client_id and by uuid
-	seen    map[string]bool            // identifiers of clients that were written in this transaction
+	clients map[string]*importedClient    // those that exist, by client_id and by uuid
+	stones  map[string]postgres.Tombstone // of those that were deleted, by client_id
+	seen    map[string]bool               // identifiers of clients that were written in this transaction
 	dry     bool
+	restore bool
 }
 
 // Import makes the registry hold what records say, in their order, and tells
@@ -177,7 +182,7 @@ func (r *Registry) importAll(ctx context.Context, list []Import, todo []int, res
 		write = r.store.Try
 	}
 	return write(ctx, func(tx *postgres.Tx) error {
-		t := &importTx{Tx: tx, clients: map[string]*importedClient{}, seen: map[string]bool{}, dry: how.Dry}
+		t := &importTx{Tx: tx, clients: map[string]*importedClient{}, stones: map[string]postgres.Tombstone{}, seen: map[string]bool{}, dry: how.Dry, restore: how.Restore}
 		if err := r.readImported(ctx, t, list, todo); err != nil {
 			return err
 		}

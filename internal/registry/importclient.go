@@ -94,7 +94,18 @@ func (r *Registry) readImported(ctx context.Context, t *importTx, list []Import,
 			ids = append(ids, list[i].id)
 		}
 	}
-	return r.readClients(ctx, t, clientIDs, ids)
+	if err := r.readClients(ctx, t, clientIDs, ids); err != nil {
+		return err
+	}
+	missing := slices.DeleteFunc(append(clientIDs, ids...), func(id string) bool { return t.clients[id] != nil })
+	if len(missing) == 0 {
+		return nil
+	}
+	stones, err := t.LockTombstones(ctx, missing...)
+	for _, s := range stones {
+		t.stones[s.ClientID] = s
+	}
+	return err
 }
 
 func (r *Registry) readClients(ctx context.Context, t *importTx, clientIDs, ids []string) error {
@@ -159,6 +170,14 @@ func (r *Registry) putClient(ctx context.Context, t *importTx, w ClientImport) (
 		}
 	}
 	if was == nil {
+		if stone, deleted := t.stones[key]; deleted {
+			if !t.restore {
+				return Failed, nil, oauth.ErrDeleted
+			}
+			if err := r.reuseClientID(ctx, t.Tx, stone); err != nil {
+				return Failed, nil, err
+			}
+		}
 		notes, err := r.createImported(ctx, t, w)
 		return Created, notes, err
 	}

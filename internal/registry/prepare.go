@@ -143,10 +143,20 @@ func (r *Registry) prepareGlobalClient(ctx context.Context, tx *postgres.Tx) err
 	return err
 }
 
-// Administrator makes a client with every scope of the management API and
-// returns it with its secret. A client with that identifier is left as it is
-// (created is false then). An empty clientID or secret is generated.
-func (r *Registry) Administrator(ctx context.Context, clientID string, secret oauth.Secret) (c oauth.Client, created bool, err error) {
+// Administration is what Administrator has done.
+type Administration int
+
+// A client with the identifier was there, was made, or was brought back.
+const (
+	Found Administration = iota
+	Made
+	Restored
+)
+
+// Administrator makes a client with every scope of the management API. A client
+// with that identifier is left as it is, and one that was deleted comes back as
+// it was, for as long as that can be done. An empty clientID or secret is generated.
+func (r *Registry) Administrator(ctx context.Context, clientID string, secret oauth.Secret) (c oauth.Client, did Administration, err error) {
 	if clientID == "" {
 		clientID = oauth.RandomText(oauth.Alphanumeric, 32)
 	}
@@ -154,14 +164,30 @@ func (r *Registry) Administrator(ctx context.Context, clientID string, secret oa
 		secret = oauth.NewSecret(oauth.RandomText(oauth.URLSafe, 64))
 	}
 	err = settle(ctx, func() error {
+		did = Found
 		if c, err = r.Client(ctx, oauth.ClientRef{ClientID: clientID}); oauth.KindOf(err) != oauth.NotFound {
 			return err
 		}
-		c, err = r.createAdministrator(ctx, clientID, secret)
-		created = err == nil
-		return err
+		return r.store.Write(ctx, func(tx *postgres.Tx) error {
+			stones, err := tx.LockTombstones(ctx, clientID)
+			switch {
+			case err != nil:
+				return err
+			case len(stones) > 0 && r.restorable(stones[0]):
+				did = Restored
+				c, err = r.restoreClient(ctx, tx, stones[0])
+				return err
+			case len(stones) > 0:
+				if err := r.reuseClientID(ctx, tx, stones[0]); err != nil {
+					return err
+				}
+			}
+			did = Made
+			c, err = r.createAdministrator(ctx, tx, clientID, secret)
+			return err
+		})
 	})
-	return c, created, err
+	return c, did, err
 }
 
 // AllowEverything gives a client every permission of the management API, those
@@ -206,7 +232,7 @@ func (r *Registry) IgnoredGrants(ctx context.Context) ([]postgres.PlacedGrant, e
 	return r.store.ClientGrants(ctx, postgres.GrantQuery{Audience: r.ManagementAudience(), DefaultFor: "third_party_clients", Limit: 100})
 }
 
-func (r *Registry) createAdministrator(ctx context.Context, clientID string, secret oauth.Secret) (c oauth.Client, err error) {
+func (r *Registry) createAdministrator(ctx context.Context, tx *postgres.Tx, clientID string, secret oauth.Secret) (oauth.Client, error) {
 	draft := oauth.Draft{
 		Client: &oauth.Client{ID: uuid.NewString(), ClientID: clientID, Document: jsondoc.Object{
 			"client_name":                jsondoc.Must("Roster administrator"),
@@ -217,12 +243,9 @@ func (r *Registry) createAdministrator(ctx context.Context, clientID string, sec
 		}},
 		NewSecret: secret,
 	}
-	err = r.store.Write(ctx, func(tx *postgres.Tx) error {
-		if c, err = r.createClient(ctx, tx, draft); err != nil {
-			return err
-		}
+	c, err := r.createClient(ctx, tx, draft)
+	if err == nil {
 		_, err = r.insertGrant(ctx, tx, c.ID, r.everything(clientID))
-		return err
-	})
+	}
 	return c, err
 }

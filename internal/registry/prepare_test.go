@@ -49,8 +49,8 @@ func TestInstancesMayStartAtOnce(t *testing.T) {
 				if err := r.Prepare(t.Context()); err != nil {
 					return false, err
 				}
-				_, created, err := r.Administrator(t.Context(), "automation", oauth.NewSecret("a-secret-of-the-operators"))
-				return created, err
+				_, did, err := r.Administrator(t.Context(), "automation", oauth.NewSecret("a-secret-of-the-operators"))
+				return did == registry.Made, err
 			}, &made) {
 				if err != nil {
 					t.Errorf("instance %d: %v", i, err)

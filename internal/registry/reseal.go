@@ -179,7 +179,8 @@ func (c *column) pass(ctx context.Context, progress func(int)) (busy int, err er
 
 // renew returns v under the primary key, nil when it need not be.
 func (c *column) renew(v postgres.SealedValue) ([]byte, error) {
-	place := seal.Location{Table: c.Table, Row: v.Key, Column: c.Column}
+	home := c.Place()
+	place := seal.Location{Table: home.Table, Row: v.Row, Column: home.Column}
 	if c.Source == "" {
 		if !c.keys.Stale(v.Value) {
 			return nil, nil
@@ -193,7 +194,7 @@ func (c *column) renew(v postgres.SealedValue) ([]byte, error) {
 	if !c.keys.StaleMAC(v.Value) {
 		return nil, nil
 	}
-	secret, err := c.keys.Open(v.Source, seal.Location{Table: c.Table, Row: v.Key, Column: c.Source})
+	secret, err := c.keys.Open(v.Source, seal.Location{Table: home.Table, Row: v.Row, Column: c.Source})
 	if err != nil {
 		return nil, err
 	}
