@@ -243,7 +243,7 @@ func (c *Client) UpdateClient(ctx context.Context, clientID string, in ClientInp
 }
 
 // DeleteClient deletes a client with its credentials, secrets and grants. One
-// that does not exist counts as deleted.
+// that does not exist counts as deleted. [Client.RestoreClient] brings it back.
 func (c *Client) DeleteClient(ctx context.Context, clientID string, o *ChangeOptions) error {
 	_, err := c.Do(ctx, Request{Method: http.MethodDelete, Path: Path(clientsPath, clientID), Header: o.header()}, nil)
 	return err

@@ -277,3 +277,8 @@ func ExampleClient_SetState() {
 	_, err := api.SetState(ctx, id, client.StateDisabled, "Its secret was found in a log; ticket 4711.")
 	check(err)
 }
+
+func ExampleClient_RestoreClient() {
+	check(api.DeleteClient(ctx, id, nil))
+	check(api.RestoreClient(ctx, id))
+}

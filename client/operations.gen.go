@@ -33,6 +33,7 @@ var operations = map[string]operation{
 	"GET /api/roster/v1/changes":                                     {id: "rosterListChanges"},
 	"GET /api/roster/v1/clients":                                     {id: "rosterListClients"},
 	"POST /api/roster/v1/clients/{client_id}/end-tokens":             {id: "rosterEndClientTokens"},
+	"POST /api/roster/v1/clients/{client_id}/restore":                {id: "rosterRestoreClient"},
 	"GET /api/roster/v1/clients/{client_id}/secrets":                 {id: "rosterListClientSecrets"},
 	"POST /api/roster/v1/clients/{client_id}/secrets":                {id: "rosterRotateClientSecret"},
 	"DELETE /api/roster/v1/clients/{client_id}/secrets/{secret_id}":  {id: "rosterRetireClientSecret"},

@@ -37,3 +37,13 @@ func (c *Client) SetState(ctx context.Context, clientID, state, reason string) (
 		Method: http.MethodPut, Path: Path(nativePath, clientID, "state"), Body: map[string]string{"state": state, "reason": reason},
 	})
 }
+
+// RestoreClient brings a deleted client back, for 30 days after its deletion,
+// with its secrets, credentials and grants, and in the state it was in. Tokens
+// from before stay refused.
+//
+// ErrConflict: it was not deleted, or longer ago. ErrNotFound: there never was one.
+func (c *Client) RestoreClient(ctx context.Context, clientID string) error {
+	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: Path(nativePath, clientID, "restore")}, nil)
+	return err
+}

@@ -298,6 +298,7 @@ var callings = map[string]calling{
 	"rosterListChanges/first":                  {},
 	"rosterListChanges/some":                   {first: (*world).changeOnce, query: "?after=" + theCursor},
 	"rosterGetClientState/disabled":            {first: (*world).disable},
+	"rosterRestoreClient/restored":             {first: (*world).remove},
 	"rosterListClientSecrets/overlap":          {given: []string{theOldSecret}},
 	"rosterListEvents/page":                    {given: []string{theClient}, first: (*world).changeTwice, query: "?action=client.updated&limit=1"},
 	"rosterReadEventFeed/part":                 {first: (*world).changeTwice, query: "?limit=1&after=" + theCursor},
@@ -319,6 +320,11 @@ var callings = map[string]calling{
 
 // disable switches the client off.
 func (w *world) disable() { w.ask("rosterSetClientState", "disabled").Want(http.StatusOK) }
+
+// remove deletes the client.
+func (w *world) remove() {
+	w.Do(w.Admin, "DELETE", w.real("/api/v2/clients/"+theClient), nil).Want(http.StatusNoContent)
+}
 
 // addMetadata gives the client the metadata that an example changes.
 func (w *world) addMetadata() {

@@ -91,6 +91,7 @@ var refusals = map[string]refusal{
 	"RosterNotFound/client":           {op: "rosterListClientSecrets", status: "404", path: names{"client_id": "nobody"}},
 	"RosterNotFound/secret":           {op: "rosterRetireClientSecret", status: "404", path: names{"secret_id": "019aab12-93d1-7c55-8a54-1f0d2b7c9e10"}},
 	"RosterConflict/newest":           {op: "rosterRetireClientSecret", status: "409", path: names{"secret_id": "NEWEST"}, first: (*world).findNewest},
+	"RosterNotRestored/there":         {op: "rosterRestoreClient", status: "409"},
 	"RosterUnderWay/underWay":         {op: "rosterRotateClientSecret", status: "409", header: once, first: (*world).holdKey},
 	"RosterKeyReused/reused":          {op: "rosterRotateClientSecret", status: "422", header: once, first: (*world).useKey},
 	"RosterFeedTrimmed/trimmed":       {op: "rosterReadEventFeed", status: "410", query: "?after=" + theCursor, options: short, first: (*world).trim},

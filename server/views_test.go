@@ -87,8 +87,10 @@ func TestAnswersFromMemoryAreThoseOfTheDatabase(t *testing.T) {
 		}},
 		{"deletion", func(s *servertest.Server, _ int) servertest.Response {
 			s.Do(s.Admin, "DELETE", there, nil).Want(204)
-			panel["id"] = uuid
-			return s.Do(s.Admin, "POST", "/api/clients", object{"client": panel})
+			var grants []struct{ ID string }
+			s.Do(s.Admin, "POST", "/api/roster/v1/clients/"+uuid+"/restore", nil).Want(200)
+			s.Do(s.Admin, "GET", "/api/v2/client-grants?client_id="+uuid, nil).Want(200).Decode(&grants)
+			return s.Do(s.Admin, "DELETE", "/api/v2/client-grants/"+grants[0].ID, nil)
 		}},
 	}
 	hold := func(s *servertest.Server, which, change string) {

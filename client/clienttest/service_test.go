@@ -207,6 +207,15 @@ func TestClientAgainstTheService(t *testing.T) {
 	if e, ok := errors.AsType[*client.Error](err); !ok || !errors.Is(err, client.ErrNotFound) || e.Code != "inexistent_client" || e.RequestID == "" {
 		t.Errorf("reading it after its end: %+v", err)
 	}
+	if err := api.RestoreClient(t.Context(), created.ID); err != nil {
+		t.Errorf("restoring it: %v", err)
+	}
+	if err := api.RestoreClient(t.Context(), created.ID); !errors.Is(err, client.ErrConflict) {
+		t.Errorf("restoring it again: %v", err)
+	}
+	if _, err = api.GetClient(t.Context(), created.ID, nil); err != nil {
+		t.Errorf("reading it then: %v", err)
+	}
 
 	t.Run("wrong secret", func(t *testing.T) {
 		t.Parallel()

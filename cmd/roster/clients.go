@@ -53,7 +53,7 @@ func (a *app) clients() *cobra.Command {
 			"See `roster help connection` for how Roster is found. Secrets are printed only with --show-secrets.",
 	}
 	cmd.AddCommand(a.listClients(), a.getClient(), a.createClient(), a.updateClient(), a.rotateSecret(), a.clientToken(),
-		a.disableClients(), a.enableClients(), a.deleteClients())
+		a.disableClients(), a.enableClients(), a.deleteClients(), a.restoreClients())
 	cmd.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return cmd
 }

@@ -107,7 +107,7 @@ func (a *app) deleteClients() *cobra.Command {
 		Use: "delete CLIENT_ID...", Aliases: []string{"rm"}, Short: "Delete clients with their credentials, secrets and grants",
 		ValidArgsFunction: inOrder(true, a.offerClients()),
 		Long: "Delete clients with their credentials, secrets and grants. If one of them does not exist, " +
-			"nothing is deleted, unless --ignore-not-found is given.",
+			"nothing is deleted, unless --ignore-not-found is given. `roster clients restore` brings them back within 30 days.",
 		Example: "  roster clients delete GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr\n" +
 			"  roster clients delete --yes $(roster clients list --name test- -q)",
 	}

@@ -38,6 +38,7 @@ func (a *app) importRecords() *cobra.Command {
 	}
 	flags := cmd.Flags()
 	flags.BoolVar(&o.dry, "dry-run", false, "tell what would happen and do nothing")
+	flags.BoolVar(&o.restore, "restore", false, "register clients anew whose client_id is that of a deleted one")
 	flags.IntVar(&o.skip, "skip", 0, "leave out the first `N` records, of an import that was interrupted")
 	flags.BoolVar(&o.strict, "strict", false, "fail a record of which a part cannot be imported, instead of leaving the part out")
 	flags.BoolVar(&o.warnings, "warnings", false, "tell of each record all that was not imported of it, not only what somebody must look at")
@@ -66,6 +67,7 @@ func (a *app) importRecords() *cobra.Command {
 type importOptions struct {
 	format, name string
 	dry, strict  bool
+	restore      bool
 	warnings     bool
 	skip         int
 }

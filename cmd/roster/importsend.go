@@ -186,6 +186,9 @@ func (im *importing) call(ctx context.Context, records []record) ([]outcome, err
 	if im.strict { // which older servers do not know
 		body.WriteString(`"strict":true,`)
 	}
+	if im.restore {
+		body.WriteString(`"restore":true,`)
+	}
 	body.WriteString(`"records":[`)
 	for i, r := range records {
 		if i > 0 {

@@ -54,6 +54,21 @@ func (a *app) setsState(cmd *cobra.Command, to oauth.State) *cobra.Command {
 	})
 }
 
+func (a *app) restoreClients() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "restore CLIENT_ID...", Short: "Bring deleted clients back",
+		Long: "Bring deleted clients back, for 30 days after they were deleted, with their secrets, credentials and grants, and in the\n" +
+			"state they were in. Tokens from before stay refused. `roster events list --action client.deleted` tells which there are.",
+		Example: "  roster clients restore GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr",
+	}
+	return a.online(cmd, func(ctx context.Context, api *client.Client, ids []string) error {
+		return a.eachClient(ids, "restored", func(id string) error {
+			_, err := send[jsondoc.Object](ctx, api, http.MethodPost, client.Path(rosterPath, "clients", id, "restore"), nil)
+			return err
+		})
+	})
+}
+
 // eachClient does something to clients, one after another, and says of each what
 // it is now.
 func (a *app) eachClient(ids []string, done string, do func(id string) error) error {

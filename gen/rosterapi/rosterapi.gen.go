@@ -317,6 +317,11 @@ type RosterImportRequest struct {
 	// Records The records, each as its source shows it.
 	Records []RosterRecord `json:"records"`
 
+	// Restore Whether clients may have the `client_id` of one that was deleted. Without it, such a record fails with the code
+	// `conflict`. With it, it becomes a new client, and tokens of the deleted one stay refused; it takes every permission
+	// of the management API that the deleted one was granted. The deleted client cannot be restored then.
+	Restore *bool `json:"restore,omitempty"`
+
 	// Strict Whether a record fails of which a part cannot be imported. Without it, the part is left out with a warning. The
 	// other records are imported either way.
 	Strict *bool `json:"strict,omitempty"`
@@ -461,6 +466,9 @@ type RosterKeyReused = Problem
 // RosterNotFound A failure outside the dialects (RFC 9457).
 type RosterNotFound = Problem
 
+// RosterNotRestored A failure outside the dialects (RFC 9457).
+type RosterNotRestored = Problem
+
 // RosterPayloadTooLarge A failure outside the dialects (RFC 9457).
 type RosterPayloadTooLarge = Problem
 
@@ -505,6 +513,14 @@ type RosterListClientsParams struct {
 
 // RosterEndClientTokensParams defines parameters for RosterEndClientTokens.
 type RosterEndClientTokensParams struct {
+	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
+	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
+	// `Retry-After`, which no other 409 has.
+	IdempotencyKey *IdempotencyKeyParam `json:"Idempotency-Key,omitempty"`
+}
+
+// RosterRestoreClientParams defines parameters for RosterRestoreClient.
+type RosterRestoreClientParams struct {
 	// IdempotencyKey Makes the request happen at most once. For 24 hours the same caller gets the same answer for the same key and
 	// request; another request under the key is refused with 422, one that comes while the first is under way with 409 and
 	// `Retry-After`, which no other 409 has.
@@ -611,6 +627,9 @@ type ServerInterface interface {
 	// RosterEndClientTokens End the tokens that a client has
 	// (POST /api/roster/v1/clients/{client_id}/end-tokens)
 	RosterEndClientTokens(c *gin.Context, clientID ClientIDParam, params RosterEndClientTokensParams)
+	// RosterRestoreClient Bring a deleted client back
+	// (POST /api/roster/v1/clients/{client_id}/restore)
+	RosterRestoreClient(c *gin.Context, clientID ClientIDParam, params RosterRestoreClientParams)
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(c *gin.Context, clientID ClientIDParam)
@@ -790,6 +809,55 @@ func (siw *ServerInterfaceWrapper) RosterEndClientTokens(c *gin.Context) {
 	}
 
 	siw.Handler.RosterEndClientTokens(c, clientID, params)
+}
+
+// RosterRestoreClient operation middleware
+func (siw *ServerInterfaceWrapper) RosterRestoreClient(c *gin.Context) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "client_id" -------------
+	var clientID ClientIDParam
+
+	err = runtime.BindStyledParameterWithOptions("simple", "client_id", c.Param("client_id"), &clientID, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: true})
+	if err != nil {
+		siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter client_id: %w", err), http.StatusBadRequest)
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RosterRestoreClientParams
+
+	headers := c.Request.Header
+
+	// ------------- Optional header parameter "Idempotency-Key" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Idempotency-Key")]; found {
+		var IdempotencyKey IdempotencyKeyParam
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandler(c, fmt.Errorf("Expected one value for Idempotency-Key, got %d", n), http.StatusBadRequest)
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Idempotency-Key", valueList[0], &IdempotencyKey, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandler(c, fmt.Errorf("Invalid format for parameter Idempotency-Key: %w", err), http.StatusBadRequest)
+			return
+		}
+
+		params.IdempotencyKey = &IdempotencyKey
+
+	}
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		middleware(c)
+		if c.IsAborted() {
+			return
+		}
+	}
+
+	siw.Handler.RosterRestoreClient(c, clientID, params)
 }
 
 // RosterListClientSecrets operation middleware
@@ -1213,6 +1281,7 @@ func RegisterHandlersWithOptions(router gin.IRouter, si ServerInterface, options
 	router.GET(options.BaseURL+"/api/roster/v1/changes", wrapper.RosterListChanges)
 	router.GET(options.BaseURL+"/api/roster/v1/clients", wrapper.RosterListClients)
 	router.POST(options.BaseURL+"/api/roster/v1/clients/:client_id/end-tokens", wrapper.RosterEndClientTokens)
+	router.POST(options.BaseURL+"/api/roster/v1/clients/:client_id/restore", wrapper.RosterRestoreClient)
 	router.GET(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets", wrapper.RosterListClientSecrets)
 	router.POST(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets", wrapper.RosterRotateClientSecret)
 	router.DELETE(options.BaseURL+"/api/roster/v1/clients/:client_id/secrets/:secret_id", wrapper.RosterRetireClientSecret)
@@ -1246,6 +1315,15 @@ type RosterInvalidApplicationProblemPlusJSONResponse Problem
 type RosterKeyReusedApplicationProblemPlusJSONResponse Problem
 
 type RosterNotFoundApplicationProblemPlusJSONResponse Problem
+
+type RosterNotRestoredResponseHeaders struct {
+	RetryAfter *int
+}
+type RosterNotRestoredApplicationProblemPlusJSONResponse struct {
+	Body Problem
+
+	Headers RosterNotRestoredResponseHeaders
+}
 
 type RosterPayloadTooLargeApplicationProblemPlusJSONResponse Problem
 
@@ -1748,6 +1826,198 @@ type RosterEndClientTokensdefaultApplicationProblemPlusJSONResponse struct {
 }
 
 func (response RosterEndClientTokensdefaultApplicationProblemPlusJSONResponse) VisitRosterEndClientTokensResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.XRequestID != nil {
+		w.Header().Set("X-Request-Id", fmt.Sprint(*response.Headers.XRequestID))
+	}
+	w.WriteHeader(response.StatusCode)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClientRequestObject struct {
+	ClientID ClientIDParam `json:"client_id"`
+	Params   RosterRestoreClientParams
+}
+
+type RosterRestoreClientResponseObject interface {
+	VisitRosterRestoreClientResponse(w http.ResponseWriter) error
+}
+
+type RosterRestoreClient200ResponseHeaders struct {
+	XRateLimitLimit     *int
+	XRateLimitRemaining *int
+	XRateLimitReset     *int
+}
+
+type RosterRestoreClient200JSONResponse struct {
+	Body    RosterListedClient
+	Headers RosterRestoreClient200ResponseHeaders
+}
+
+func (response RosterRestoreClient200JSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(200)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClient400ApplicationProblemPlusJSONResponse struct {
+	RosterBadPayloadApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRestoreClient400ApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(400)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClient401ApplicationProblemPlusJSONResponse struct {
+	RosterUnauthorizedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRestoreClient401ApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.WWWAuthenticate != nil {
+		w.Header().Set("WWW-Authenticate", fmt.Sprint(*response.Headers.WWWAuthenticate))
+	}
+	w.WriteHeader(401)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClient403ApplicationProblemPlusJSONResponse struct {
+	RosterForbiddenApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRestoreClient403ApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(403)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClient404ApplicationProblemPlusJSONResponse struct {
+	RosterNotFoundApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRestoreClient404ApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(404)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClient409ApplicationProblemPlusJSONResponse struct {
+	RosterNotRestoredApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRestoreClient409ApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	w.WriteHeader(409)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClient422ApplicationProblemPlusJSONResponse struct {
+	RosterKeyReusedApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRestoreClient422ApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(422)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClient429ApplicationProblemPlusJSONResponse struct {
+	RosterTooManyRequestsApplicationProblemPlusJSONResponse
+}
+
+func (response RosterRestoreClient429ApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
+
+	var buf bytes.Buffer
+	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
+		return err
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	if response.Headers.RetryAfter != nil {
+		w.Header().Set("Retry-After", fmt.Sprint(*response.Headers.RetryAfter))
+	}
+	if response.Headers.XRateLimitLimit != nil {
+		w.Header().Set("X-RateLimit-Limit", fmt.Sprint(*response.Headers.XRateLimitLimit))
+	}
+	if response.Headers.XRateLimitRemaining != nil {
+		w.Header().Set("X-RateLimit-Remaining", fmt.Sprint(*response.Headers.XRateLimitRemaining))
+	}
+	if response.Headers.XRateLimitReset != nil {
+		w.Header().Set("X-RateLimit-Reset", fmt.Sprint(*response.Headers.XRateLimitReset))
+	}
+	w.WriteHeader(429)
+	_, err := buf.WriteTo(w)
+	return err
+}
+
+type RosterRestoreClientdefaultApplicationProblemPlusJSONResponse struct {
+	Body       Problem
+	Headers    RosterFailureResponseHeaders
+	StatusCode int
+}
+
+func (response RosterRestoreClientdefaultApplicationProblemPlusJSONResponse) VisitRosterRestoreClientResponse(w http.ResponseWriter) error {
 
 	var buf bytes.Buffer
 	if err := json.NewEncoder(&buf).Encode(response.Body); err != nil {
@@ -3259,6 +3529,9 @@ type StrictServerInterface interface {
 	// RosterEndClientTokens End the tokens that a client has
 	// (POST /api/roster/v1/clients/{client_id}/end-tokens)
 	RosterEndClientTokens(ctx context.Context, request RosterEndClientTokensRequestObject) (RosterEndClientTokensResponseObject, error)
+	// RosterRestoreClient Bring a deleted client back
+	// (POST /api/roster/v1/clients/{client_id}/restore)
+	RosterRestoreClient(ctx context.Context, request RosterRestoreClientRequestObject) (RosterRestoreClientResponseObject, error)
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(ctx context.Context, request RosterListClientSecretsRequestObject) (RosterListClientSecretsResponseObject, error)
@@ -3438,6 +3711,33 @@ func (sh *strictHandler) RosterEndClientTokens(ctx *gin.Context, clientID Client
 		sh.options.HandlerErrorFunc(ctx, err)
 	} else if validResponse, ok := response.(RosterEndClientTokensResponseObject); ok {
 		if err := validResponse.VisitRosterEndClientTokensResponse(ctx.Writer); err != nil {
+			sh.options.ResponseErrorHandlerFunc(ctx, err)
+		}
+	} else if response != nil {
+		sh.options.ResponseErrorHandlerFunc(ctx, fmt.Errorf("unexpected response type: %T", response))
+	}
+}
+
+// RosterRestoreClient operation middleware
+func (sh *strictHandler) RosterRestoreClient(ctx *gin.Context, clientID ClientIDParam, params RosterRestoreClientParams) {
+	var request RosterRestoreClientRequestObject
+
+	request.ClientID = clientID
+	request.Params = params
+
+	handler := func(ctx *gin.Context, request interface{}) (interface{}, error) {
+		return sh.ssi.RosterRestoreClient(ctx, request.(RosterRestoreClientRequestObject))
+	}
+	for _, middleware := range sh.middlewares {
+		handler = middleware(handler, "RosterRestoreClient")
+	}
+
+	response, err := handler(ctx, request)
+
+	if err != nil {
+		sh.options.HandlerErrorFunc(ctx, err)
+	} else if validResponse, ok := response.(RosterRestoreClientResponseObject); ok {
+		if err := validResponse.VisitRosterRestoreClientResponse(ctx.Writer); err != nil {
 			sh.options.ResponseErrorHandlerFunc(ctx, err)
 		}
 	} else if response != nil {
@@ -3722,211 +4022,219 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context, params RosterImpo
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7H3rcuM29ueroLhblXSWkiVZarfl+letk3QSz/QtbWcymbjLhEhIQkwCHAKyWuly1T7N7nvso+yTbOEc",
-	"gAQpUpbd7sxkqr8kbYrEHef8zv1DEMssl4IJrYLph4C9p1meMvj3W6k0K75ZUrHAB2qVZbTYBNPglMQp",
-	"Z0KTJVUkhjeSIAxuaLpi5k2apsF0TlPFwgDfVMH01+DH7PDm4tnmRTG6/vvs6NX6H4P8h3iivp3/Zbw4",
-	"Zcc/Be/CQLD32vQwP3+5ufn5l9/p/IfZZpbfbHg6OPwm+ylPL/7x9au///Lyu976ZbZ5nZwP3j77ax5/",
-	"9+KXo9+yycti9P6Cry7U799Pijf/fHP6Y3B7G7q5wFDONdWsYz56STVZU0XUmut4yRIi53N/ZnayV9QM",
-	"cjQYPe0Nh73R6GJwPB0dTifD/mQw+UfgZn3Fk2B697TDoGBUSRFMgzOtiGJxwXAYc7kSCeGCUJLKxQnR",
-	"PL5mmoyPhsN+EAYKpxIkXNFZypKtuaoHz7PctQ/3nUtcMKr3WCJBMzP2GU9TLhZtswmDVZ7s0dbtu2re",
-	"z2+Y0N8xljRmLggzv4SEioRksmBESxLLjPmzhldw0jTWHHYEZ9+3IwlC84ssgmnwl+tnydvRzYv1j5P3",
-	"F78fia+zw/iX/Hj5vRrPT9nTn/6nW0P7yRX+vceX5oskKZhSwTQYHo/6g/6of2SWtrqMdKWXg6ndmoxp",
-	"mlBN4Ye5ZoX5h2Y0C6ZBTjdBGGhuHgYLmZpDchsGsJvmHAVhION4VRR7bFnB/rliyh6F8XwYT+YD1juc",
-	"DVlvnDwd947phPWGs6P5IB7MR3RiGte0WDC939HBd6/0Jmflyge378LAbFgw1cWKfVoK8fym9dLAshM5",
-	"J9ReoP/0QxOb9b4Ngxmbw8rve5pGf4rT9ClP0DkQ760jVEhNzdkgK5GwgqxhGcsjpNxHhtruST7Z+5wX",
-	"TMF7YpWmdhMGw2NKZ8NR7/gwGfaO4smk94xOxr3hfJCMZkfxMRsOgjBIqdJXK2X7we8N/V2Z0wP7Z9Yq",
-	"bBvO4FlvMLwYHE0Hg+lg0B8MBs3hVMM+3Bp2OcgBG497owGlvaNkOOjNDueT3tFRMoiHsxF9Oh/fNUi1",
-	"ylmhWGK43js4hEtGE1YgdqGaveAZ1/Af8yRhKi54bu/nD3JNMio2xJ5BRfSSKxLTNGUFyeiGZPSaGcar",
-	"l4zY9SBrLhK5BsYbL1kGN8eeLi40W7ACD4Lr/C3LKBeGuXUPQM5NFxmhBSMpm+v7tK5Yy9R+XjIcNY6W",
-	"MJGo0MxEsViKRBHFRczI8Pho0BsMYSsHuJX/uLtvpovNqaMVHTNy/WhJ1pRrgjSE6GLDxYLQBeXiHh39",
-	"ZO7Lz3TzcR2GhM9xK6WYpzzWhCuy5npJqDsCdieIohkj0VnCslxqJuJN769sEwFiuhRcVRe4T05nyhwL",
-	"qZesWHPF+pdi98RuwyCnBc2Ytuf0a1msNP2axtdMJGffvjE/bs/0YsnIDN/5QhGeMKH5nLMiJJSsVtyA",
-	"N3L41LCpgsamaUCMYkNiqlgfLifAesMY4uF8RA/HvWezI9YbzyeDHj1KJr3DeJIMZk/pMRsYMssF0Hq9",
-	"rHAaTyzJ5oUBV8iLt+aqdGHOu5kpzg1x6M6pIWX+2Jkd0fH80DCQZ3QwMzM76h3PB7PeYPZsPo6fzg/n",
-	"Y/aoMzuD0erNm0Le8IQVO+fI7cskt29/7HQn80E8pJNR7+lsNuiNkxHrHSeTUe8ZPU4O6ZCO4uHjbuRf",
-	"2eYN5btnec02JKf8oyc3ZMk8PpqMemz8dNgbT44Oe3RyPOuNj49ocnicHB8lyaNO7jyWOds5NWXe+Nh5",
-	"PaPD5KnZqvEwnvTGsbmHdDLpzWYDOo7nx/QoHj3SvPDefV/QvS4fWZgXYXr1EceL4uqX/OjH7OJw/eL6",
-	"bXL8N/HDo45wP8rw+nSll97a1we5BxZsGXAl1t5z3AWDcdB099jL19qW1eDj49nffz98cf1jdnG0/iV/",
-	"m4z+Jn5Q447Blq3df8Ag1ABk6BhuyUlRlDGMVC3lmlBNMqkAksCQ/rlixaYaUwrYyu87YXO6SnUwHQ4G",
-	"YZDR9zxbZcF0An9xgX8NwzaO/31BY3aOnHzHMFMpFsimUUnieL1Bb1IwkvIbZv7lI54TMgAURLg2U5Ii",
-	"Zo53T8l6STU0mLA8lZvMXAZFNyq8FOslj5cGKAzISqRMQQMGJUox54tVwZIm629bpYWZ2JUdSm21yvU5",
-	"Ojp6Oqit0aB1jTxQAtS4dZVe0mumYEYO2CxpnjPhdtPO/ztZkNGYLOWqUBXusQB4wbT3kAq1ZgWZy6J6",
-	"Zig9FcmlsJ2cECpgMcpeESdpyxW4IgWbGyyPsGs8GoWwYaCJimXGFFkvecrgizkvFCx1CbbsV4Nj7DUC",
-	"gNgDhBiFBHdKSNwPeG1JlbcnKBpUm9KAd81tecHEQi+D6WgygU1xf1dH17teb5mSq8Ic3uLmDhRQ2FeJ",
-	"gneBMIREFoRrn7OQnBUxE7rHRCwT1qAdTw3rH9Hj2TgZHrHDw2fPKB0M48dhiLfmZZVLoXwl8Nc0eUM3",
-	"qaSgVYul0KCT+BDQPE95DJLtQV7IWcqy//EbaDLrumQt5UsqNk2pOOW4zVpKuNm+TJwwTXkaTIOZTDbk",
-	"oGCxLBI1JfbWELHKZqwwzJdrlinTzHAwCCoJcWxulOYaFu1rmpC3eDJxltUS/PeCzYNp8N8OKlX4Af6q",
-	"Dt7gnPCT7f3McVFM30IStYqX7vj3ySupl0b+gAGCrjWRgvWDSkNrRZEHLqlgazOZ2oqaMeFzRx+VphvV",
-	"uqzb78ZUCGlIKimYNsflBNUWDCbA9VKuNKEECJo5olwmhAulGU36tXU/rta9nOTjLXrLBL1V/Y7ydIUq",
-	"qwcs6mylGof0QkqSrZAPtOpuqgU1b9Z0CkamL7+ZGoHUE3/tak0Gh9VqGRLCY0Z+EvSG8pTOUgYkxjCB",
-	"QtC0PrRzmTE8Y2vQThSGN3KheMJaB3gqiGuIsKKQBXGquvqAvGtz5t5H4kaem88eaS9PxcbS6znuWZ+c",
-	"ksn790SzNDUXCudGZ+bYGQIZ0xUCak/R8/eevdW9s2Sb5r6iWYMXWo1OKhetOoiKDlYHirHkouBZxh5M",
-	"/Kqvq8372fC9uUxTuVZOyaQMJ1BkIUX7BqJ2moCy1iqs8KMlvWFkxpggBcvkDUvIjMFqWaUGLwhdsD45",
-	"17TQeAbLCw1Eybu9Q2/7vzcjeZzdtmPXCLcADphNBAuioTrKjH7NCrZ7Ct5Fl8WMJwkTD9wVEOi2yafM",
-	"WYGaWsFYgqASR6CsENhNTrW8Zju+m8Kcp6lcqBq59AhANanHo5c4qkQyXGg4K9pJtN6CnokbmvKHHnI8",
-	"ifX1jOCkRpY92je6Fs+df2HPN8fhwphODJnfOrlc9/dj96EVVRrowyIIIzmsNPJpRWZyhTh9e5QA7Ak0",
-	"NXUfZysFHNOB68kfCUFOSalNdMsF4gxHw7yWZOZv8F/Z5i0zEPyBW1yUH9evjMH3SlMjYRkZoSEIdGw4",
-	"V6QBwgEjgYTQ0gqgZJAB8DHeqNr+j0bVWv8k8kLGTIEhmTwH1dsjXqlt9fCdY59tCLVXsWUa5R69kvo7",
-	"cwIfeguttbCxRQXzIeq2CbPcl61XqpM8rlb3ldQERwkrCkBs+1h4LiKuWfvq3T1flW/eOYBH2tO2JTL7",
-	"hgPxdsgKQhdSvqDF4qFAM3Xf1tcMZB0nEMErXeTSiR7sfQz8BlCNIU2GkA0H42eTo6dkttGNSzL0mI0l",
-	"RvZ6EINfcUqPd1HcfGAuBrNQQYbk5dfeel6gaGgHox5Km7Z8euAIojrDUHiDXg19hxf3gu9TtCZRhUon",
-	"qoindAAdUZ38eFKPactMipSzerwl7ZhTAxd7Q+3qz7594Bn1bkMDqJ2BsVcaT3d+Xje1NpqomUD3aqb6",
-	"Yqspa+/csxnztofjfxJ0pZey4L8/mAGijbuFAyJdN5TOvdIK3/E3+3bBYsZvLMf4y/nrV+RnNiMX8BuA",
-	"HhhPjQIOfQbnzaYyfm8PLTq170FzEcH3HFywNs+vGS2AGy1Z1n47DHj54eLiDTHdMqHtcrnm5rLIqN57",
-	"sBlXyp6Jdj4FS9Q6kJf4aWMce/b8uJCaK2InYhhFpT0xOKBxHX/++efeaTVi1q7c1tKfFttXQvVN5A84",
-	"1Svv8/rZAU1vKTnfpf84LV8FgKPbIF7Nfv4H6Yy2xtVp469b9y+cusYKJDWd82OQ23LfanupVnkuC82S",
-	"lyzh9GKTPxRiaPBy6kIYeWpmBu/cBTGcjAPODlQRfwCm4zrAmPi3r5wMgdkQmM7jwwtz8aLmsKJ+UHUE",
-	"K+Ja27p8p04FZSRBxRMUkBNOUxZrRb58+9035Hg8OXpippoXMmeF5rjKbsW23XAoOpkUUixCIPI5k3kK",
-	"t7pxl8OACyNAxazLbGCvYNL6sVv7tk+BZuML3relUancq1ZrPhdg3LaHDN2Q52xN1rJIVOtQtD2uXWq4",
-	"RpN98i1aDKckAj3fdJZScR21tF02HsjZbyzWnh698m9sbgEvobxCvYd1397eRvBYb3GlAimNig3qIjO6",
-	"qbUTWmcqoHVGBKyMV6VXUQFgHlTIBiCgMY75OzmTMmVUmBnFldd2fShNA7gyq2jfDgmj8RLtekEYgDmk",
-	"hWOU/dGiMETH+UG2zLrAC2B+d9Y/UMAoPMhWr9O+S5Wt6dfAc2ZN08B2+K57J9E/v5Qnm5fUqvw9P9zQ",
-	"UwYpoGbbW+t7MLY6y1nzTEYTWD+LZaZBQjXraQ6IqD7PMHjfW8je9kPzttI0y9HSdlv3i+zqHYzTsjD/",
-	"Z8kJicQqTaPS3mrtHVZP2zo68wEYC6x978Gj5TuV6E4Wbrn4dVfN1om6PSPm3RrQsTZhrmtzF+wGHT0+",
-	"7ZS7qGdkvT4BFjT2gUSV92mEKnuZkJXQPCVRteNRn0Swp04FagRJVsDbYNMVqwyuifW3DX2nVvOz+f+7",
-	"uy4ZWHjtLGrRF7XD19ii/S6haruFpVOO9VoO3coA4du+f6qrqYvySKnqHqOq39xkVSNmu1BCC/XYonaN",
-	"RXODunMddCtah6GDadQjRi2kx4sW2kV6FKuO/hrFII3n3/z86e+AF+FzbzesLVLgYpm2J7wpNdMGHMH6",
-	"hQZQrpfSLIH5VdEdIIftdxBwz9p50VV5W1gVdhX6G3XXiWi9EznF+BDL8FpOQte31fre97y/4Eqz5Bsb",
-	"1rAvd/dMLVb4By6fg33QOTRbIymt2M5+fL577Z6LBFQbCLaShJvh0PSNt0g2XrANw4G8jfZ0LQ2bbAFw",
-	"q4SzTgTt+daYCyvI6ZuzKZEi3bi25+CFUy4BqPHT1PTj+QMNnZfWToegriW4sQJcfXiVFR9uRYkPyZkj",
-	"AUuZJorQEv4UhJKEL6zPut2gxmrYQKRWqcR1ERLWX/RJVA9Wilqvn41f2hr8CibpjpLVi1TuLkDWT0ik",
-	"NkqzDPk6roYBbCydhySiQopNJlcKf1YyYyDXGaqQ8ASEu6ZapH18V5X5Yzd6duP1oyFNVwaBsCzXGxsu",
-	"4PRRoqNTF2/VDaGdGBDTjJF5ITOvA7tOnc17gVt3UwM4XU4UuhPJgaNna6e16K0unuULMY8Ll/2YsC1E",
-	"5jt7RG4PrXyipb/e91hlF1HW7O2s5pJ3QqKvoupUGEqkzOWkqfM+jOx2ReDVpgxfi7BtFd3rVNXC1lov",
-	"sJOikWx4+0G0rF/qPWQ0YIj+rrvL3rhUoSMq9RGWC1jbu+puvNtNDz3hvZ0rfGhStvboI0PkQYuFyroT",
-	"QpGOb694LaqxqxF8Y7uV6iS1EvqWvSo1BbLAsGP0Z1rXCXHGwJtgtrH/8rbNtl6/Q6B2e0vXL5lSFKyE",
-	"73sFXZfXqCUWusV1oKTbc9amE2E33ZCFee486MV0T/SC3LAFtmStW+NUMR5gKRBL2pHQtGA02bSrVfZS",
-	"dECLD1Jz2IWy/dgp3HHwd8JIbPAhO/JYu9C+Yt+0A8facu24enuu446Ve5/LQr+hC7Zr9ZAPLLjSxeYL",
-	"Razn8PZq3muO95mWmRX02aXOLQd0j616C1/dKdi6nrsX8Swzi/hK6k72wnINcZGmJYSbjlhwDSCGzBgA",
-	"VmrgnrRqmobAI5OW9r+TBckLuShopvrk9dzp3dWURBz9z6KQRELqK0h9EZEvVYmPuSYFm7NCES2fhCRy",
-	"sZzmi7lznDN/OC/XyHRxKda0EFwsTB9JIfOcmWbtnICAzQpGrw3CLlYpm1YIFAwfqZTXBJyqTJ8pm+sr",
-	"udLQgqXa2oWQuEN3KazTS57SmJnL8QQmdXXNNhH58pptVPWRjQgo/fPUUq7t6wj4zYzUNbfjhsjepUzd",
-	"MXoSXgpYLziUVxtmhgaa+qTYkGIlnmAYxNYRxcG3n1B/YhjzAlzLvwP4WJfHud/eB7Kn9nMA5pATK+Q4",
-	"8aZPzADWskicwh056B5CqAS/Z9fnXRfAueLdTx7FWwi+deb0dxz+pNhcFStRC4nqEG+RrTlnZ2699kB4",
-	"mtbwLThFA2xYy1UK7rEy8+gd0hQCN7i8vOV9MSt5KWastFgbeSp0IdD2hoSlzy3XuPTSSi1Vi1ZIxbMK",
-	"LscVFSCMm9nUDpzHhZ2ksE10pCpnYAa2MfjaV5AWsG8GVa70chCEwQyiNoMwWG6SgrboSPcjwdZyQhWY",
-	"D1xszlKulXUufRB9zuj7M/xuaNUF7s9tPmvGG+v9D0q5D4ZwghEIpQ9LzionBJ6h4bVPfi4tJCEcFXiR",
-	"K8g2AJ6v9UMAF/Cy9GDETTHyjmvR7jIYyVt3unEvS9+QfVnTW6ZgIVqZkzmhmVW7VpSnAZMgSmGvXfOY",
-	"4W0YGMGqzRKAslRIIhfAdYUBXOaR1StCAC2Q6ljmDLiQDfm+ciHfkeGl0TXbXOWUFw2h0O1ryQfMhW+X",
-	"0Fca8hZtj3MlrLQRTWv8iCxZmkD0owXJFUOZWkIuIBbPI2qgmC0PBZKfKqjJyEHrgmvNBOHCnYgy4NnZ",
-	"NdAWUeVxMv8SVb4wO4ggDMxpbrV1dMvn4NxUKnWjulVQb+v8msF37iVUCFoDL0sVe+i+OJjRcXDXlmZ6",
-	"oMkpG9sg5T0oT/0M70SHcMA9kd2dpf2upLr7TgpLJnbh7qKrsdcCwBISZfw8tBE7vCCySJDX3ntpLEG5",
-	"GzrjuLoXo6Zyb18LA2Y2znUEGCUXho9mUtxhK+q2wZzpPU0v+5q6kTCw4lNo8DDutHVtEPGBB6unai0N",
-	"XhY0mwYeyQRUTyC3a0XA1uF5hzzmmuwwRMFiVfaomvHWG3r3iXzF1nt6TZQp/34zUo1zdmg9g6qjrTPP",
-	"x+LBZ+/TuFk80HGhTRfajEDwJta9Dxb9tSy/5R828FAtac5crBHyIwO4ZBnnRhjoONDNiJLIUOxoSu6D",
-	"QS7F/iAEEdz9VYvnTDcM5PcQoirruUZpxdphUPoxM29jGpVV2QLlINhGyZuaqx05g0YNohee9yd0TUWC",
-	"mg67M3SVcE10QXm71e/xLdLYQPeZ6vA9qEQBu2wxFaXbMTkVJKKx5jcsghjEmAp4SJOMC4MGqZYFXEJz",
-	"ISOXazMKUdFTrFJGon+uqDlKXLAkOrkUM2kEBAjNxBQOwOSAbuP5cYAPOzbbUqXw9Npq92VRLF4VXG/O",
-	"wfvco0NfU8XjnR4oHsQz24lX1gp1hr64BArowfn0aHxM/u//GfUP+8MnmAGjMloykeSSg/E73ZSe1yDX",
-	"wDDKkS+1zgGGG1l01DI8QWgcM6Vsw2inUYQrtTKoUzoTND4gcOhWyimdzYgyKuiCQSoSZ9YGipnKtbc8",
-	"VR6aKp7V9zWYYjNTcG0MvpUVyoWbUDoP2vOPiZAccinpnssWGfu9BW8tgCD+4+YnQI7M26dpKtelI6aW",
-	"5qg24fjW5/VuSkdC+06DCNZebmk5YSnrmsu38FtjJvUPypm4d72kSVtvb73nvdEybPtqy6Ad7e452n3X",
-	"lm4lGduxuxCK3LG3NEHrePXY821pfFsuDXzWXBj/zWu2qTVvXbAsId7s6KPyYC8/NsApJN7NC9Eqahqr",
-	"C36tTTYGrEIyW2kUz0DWKN3SYGCm0frxwKakEAxsovVlqx639A/R397bHttxlmRUQIEHuoxXGVyaqiEY",
-	"zembM4VDrilPXSeyWFBhQ36uWjfKtO6/5fXQ2L3Wm0aTtgNbyJTddUbhne5jaSPld7eBL3U3gsi5/XSj",
-	"wbl2ts2C4sqXyTjdUqwUhPvXGyxX0rXVWLb62/bY23dNXzapyt13oN4QsJOrG4N9rvKC3/CUgcsaMJuq",
-	"h3UNUmV0gzod0OJW7A6aaXaxNSdvEC3HwL7achBWudIFo9ldG1m+t2Mv1d10D97pasJI/WbKPxXm2wNg",
-	"2wcuvux9D2BCPSln5UoGzF5NDw4+LKXStwc05wc3owMMR3GoDXEApkEWc+midSiqdW0aprdOg72CYbh2",
-	"F1wvV7N+LLMD1HEv/2n/se1OYP2mrhnLnTpg1B/A0XmdM3H2LfkGKU+NUjQJOarXPXcqWML+pXgtPIWh",
-	"Ac1mNxNMowaOLmU8zAkCGkecLBWeoayVEZqmIaFE0wUAsf6luBRffVULQ+x/9ZUZc2FJDwZdRWZ5I7Km",
-	"BvY0QBQXjUDGqYtZ/H//638bIeZ7Bq6KeMyjN6/PL4i/1VGF/qNtshDh3S3Xyx0AErl9+uH1+YXbfdNd",
-	"mRFSgbcPSwiFQVfZQwxcpinYIQ0mVlNICYkp6srUIJlZaCbkarEMzbq5NuFXqvFV05JgLGGJXcoLI/1+",
-	"9RX8YHDt4eHhMZz+ny6+CZ0jVMbTlGPWOcNXmHB+d2hPUn1yJrxMRZCJeK4YLkJesJgrMw0jktFrJmzX",
-	"30jhkiFbdyezlafYpHXrXco1Sh5OOimKjVmb6PkFXUR9cs4EKKNnNL6GjT2b915SHS8jSMlvc60XlwIx",
-	"k++oBw6bfE6EBPssSxXzS1CA2YpRgYnkvhwPR1WCvieYZw27eyUF8/o0fI5wfSlc+7xW2YJ8eTgYey3Z",
-	"tYBcSGYfqowqTrhHEGHvy5REH9A9/xuZsBBTL4XE2int3+an28i/CQc3IxDlP8TwVf11Vb6LKmp0BcUb",
-	"FJLog+0D/nflkZHbyBzUqH41fOFo0h89CTHHHuymnBMX/FYbHBKpCE5LJQ3CjvTJG2vhL23nTupeIU0y",
-	"QyhnDfoL83/Yc3wenWAG620rMHkO+lVrFDWbZE5WzTEwJLON5ec21VPtYluwBQjSPCxTGLpttSGU9oJZ",
-	"duouj65oAi5B34ZcRnBP7PzwPoQoLwPVlfKEaLhqS5kmePe1JNz0elZFdYUEVFvhNjAwYwGpfZVbI69N",
-	"ucIFyam5kUummPINe3ZCEA6P97R0R4XrA6tn89bUMkbYzIyyeVCeTiaHT0MgzujdZ20nCL1Hg/GzPjl1",
-	"CQpq2Qkwo+R4dBxWhNjMtMzZbS6mH197cimUBKOL/WIyODRcxTa+Xsp60si2LG3EitMJ1XRGFasluKPx",
-	"siSoLkuD3XJzMoDxbTucMu/0nVgEBynbvlCdB60iD+bEgXYblCYpj5lQzAMJp7kZVW/UH2wBhfV63afw",
-	"c18WiwP7rTp4cfbN81fnz+GbWy+1h4MbBpAhfBj2h/iOzJmgOQ+mwWF/0D8MQsgYCcjnoL9madq7FnIt",
-	"Dn5bX6u+DSy+Deu/wbHoUZ8j9xD+tb2cM8GTnkubSq1runnNkBKb2Vy1PDr4wJNb8AH1ANqv7Rq36pWD",
-	"1qzqt+9c61UsRuPJR3VXT2e81Ru0fVCwBRMGIrCrBFXWf0RXTtv72P1tKyi8Nd3+8aOWtyvbejWaa7bp",
-	"mVn6gyiffVTfjdTnLV3aJZdOY/uovSCjObgZHngRAa02cd+9DtGYkRbKHMc2eBngjhesBB5XtajlKhzP",
-	"OnWG1v8I9fVeOPSlqMdDoyzNMFBnIYkUffIc1LGrArTWwFmsL5Mfng2p/6ypJazaQwwIXoiuVJWBaahF",
-	"nWP49RSgc2nfimWWca0hg6BNDs2qiQG8lUrxWboBT7/qQy1T902fvJIGzItLoQsqFLq+20gci11DB36E",
-	"TfXpvPdESJQkka9uiiqgjw45JDJsLwJeiljGrvil9Y8ATg5+G4CTMTIGAkiBaZ3ZhAEKwJFtwvSoUATK",
-	"WCaLDYYx2TzYNo0FLaFUvRqYTckI4wD/QfuVnF8KdPdEvgibazpVmqcp5IUA8wo4UUG4InC3UhI6S4Kp",
-	"deB6wVXp8B8270hXmFpIIsHe6yhsBHy4jbI+FDO24EIRYR3RWxJxY+RAR6bnZ202nttw75ojZqHdxq1t",
-	"BRYbJ1J6dLSMyXzbnkHdz58+uis1+LtG1ubRYLAjaUhbshC4/tvZQpAq4IpvFfjDoNOqUtwnq6ykrLtT",
-	"Gxl1kzioJ4PYP8VI87v2MA5PHOzbAwlusemagjMvK1oy0/6nJdIa47Fq+6w8fgf1ZKLw1XDfr+rpmsyn",
-	"h/t+6mVODYPx6Hjf75rp52D77R3cs2ebcdq3ZQJFcxbCX+uWh3fmunrXjKVpgxf6LBW8tRbK84KFYodN",
-	"YFCFFy/YR7omIV8D/wSM0HbZ9T21FZgoQIUEXlmAJgzvBkMMCNWLVM5o6qd8MAwHQjRiqfzyAgAXUFgk",
-	"XAF3Q88NDLKjBdSn5IKs8twaelO5tu6GhKb8GqPI57QgNgVLKmOalh4VpfxnxBEjHmsNorZpabZBZc2l",
-	"QFI3Ggy8Si5O3VA+8fOcYgDrHdyuVKPv5HavRbqpkBB4g4B6AvTIhq2BwtW53lSlAKramW3MxTkXtVY2",
-	"aAQyH+7B/LpGaVlvlfVre6Bfc8j/0jXKq7xgc/5+38EO7ztYsAxwe6DrI/M8FdpG5zyz7sNLSm+PfUAN",
-	"1r+Ae+AUI3BJEN6Yg31tcwTWs5cZ+AH+NupBeGd4T7zjGe//4NIwH49tchuCsg98sPf13vCh/K41SXM9",
-	"OYSPHzoTLnxGEp+RxD2RhGE4FX221IIXSPXUvYDEwYfSS/X2gImkp8vkHfdTbTRVR2GQS9UCUKx+HR3M",
-	"lIUqaPsr5XNwmEqcgctZ6CHpkpDrcEtyNfxdCtuWy7B3YjiXeXQpbJZVplwOkLLGibo28q7T+ccxy7U1",
-	"bmJ3oEvB5EqoPbGDgWIkVhLmqLwHxbdg60vhkpi4CkyoBnC2RiPfNtKRwMRP35xBwhMDizCDivnT4pZM",
-	"sfSGqZBoKacod/rOlH5xbyILp0wJ3Zto9XQmPkKtzhyGPGdrs0bWIPmlBnZvYY8Z1JNS1yOq1CSgQ4Cg",
-	"x6SjYAwul7ex5XhReaYuhelArkVZBh08mxRROYXkuRC3pqT7Wkvp4DOEaChJ5lxwtWQY1FWsRBW2UrAb",
-	"qA9GBeZaw4F0Q7jnwjr729w14T1Pf1vBLmRoQCO+lsnmnrzM5in0yhikqUPlnoB+e18GVuXnud0uAjUa",
-	"jNvjb7y8PNY1tB/cj7p7laX+RQQe57bPd2VufvjseP+RujSvYTAe7j3KZp55+Hqyf6cteWSBn432baIq",
-	"F/FvyAcbfksNTvjcmuHs+awTmiX9CF7oJbPrjErbnSCvPdWdjQHAkYLS0E8WiNWh0dHEKzBxKQ4HJKEb",
-	"FVbwcTgYVMZjC9JJ5Of+i0B7O2NkSVMj9WdcrLT5WrN9hFmXGfCjYbm8YUVK8z2Ruev2Yci8+ro1j7Bd",
-	"sM+4+98Hdz+QLP/7wnV0BG2D7HSLYrTRp/ATIW+sF0oNjSIFFYnMHPKCkAoXDA+4rSzY6XIdW8Lmqq5i",
-	"HphaxdPoxAJwmSZo/rsUkO/W4mAfy1kCbbPeUYUJk6BoiF5L6KW8quSiVuEUIgdnMtl0k7C3ADBr0XL3",
-	"XdPtIrW34UeAwBr5HN7XYlMwtdwqacXWLUV2GmF9rpkePujd68/BYDCqB8VNg9Fg9LQ3HPZGo4vB8XR0",
-	"OJ0M+5PB5B8BxuUFg+ExpbPhqHd8mAx7R/Fk0ntGJ+PecD5IRrOj+JgNB8G9IWsz9LG7XKQX//eZvP+p",
-	"yfsDUfd/Iuht5Sffc4gatYSUeoffq64s06RWK/uj0fDBB/zHlfWxQT3DroTPfj1oF5kgwFnkopZpe7sm",
-	"LflyPDh+Mm1Upm0wnf8aRP1L8dZ8AdVZHNuCfHEg+NtMGKXN3ibg2cE9oPsG99hPSq6m3EwB/vnK+p9V",
-	"dV/+jFcPDwihpMrh7nZeyPUnQHRh91mD0Ni6ncvw4AEbj3ujAaW9o2Q46M0O55Pe0VEyiIezEX06H7dX",
-	"EC/v9s5C4nXb0rZp6d2eFMV50HWYsasskNvBz64axxpUhKid3Jib3X2rv6+HsX+0TFtaE+9jbqqiwx8g",
-	"2Npvbztj7D+jns9C7R9ngzpfyrWXZMFzK/lEMu1Kd2cIKB0bqzQHkP3CT2/gI5Ht0BiqvNy/zDrzhaWb",
-	"v9Uvco0ZH/0UCVuGp6Z5CpJTWOplVrR0evViRBPr2Yo2/9Czc1wCLFrTawOBXCZ7qAhuvvDiJlwyCOgO",
-	"UJazSPlWr/ZgVF0WE05OLsV62w7HtfOxRcuXMwJcikvxkoIRrQSjZVYKGyfjF8PFlcpZAdkJpaiyY1bG",
-	"LDBW4cI2ciScvjmzIXl1p6PKPw+77pNzprVNftiagGRJVdjws8C8I+H+QPF8m6U81NjjcxPvioFVj0Cl",
-	"17kv5rsUKZCnx6F+qghkUsXqXalcnBDN42umyfhoOOyXyYc8T5h7S+KNKd/WE52Umd3/0zhrZei1Xsef",
-	"2eyf3ar3rzfP/ZnMbJYSleTTuhnsq1Gospm3gv3nXor5jJqOkE0s+A0Tlf8bRD6XXqiaZwxT+xieCgyo",
-	"MpCXhfKYVT2vFKvy3++0fT2/2cePs1ZepS5/1YusdLnsuQoL+8tV4b0rRLSNq2M89UIPHzGos1pKlnWJ",
-	"K6pBke+4SKps/lAkwSUesGU0iJaNwf+YHd5cPNu8KEbXf58dvVr/Y5D/EE/Ut/O/jBen7PinndP6SNfI",
-	"vUrf9Ls3Wn6sb+b+RW12jqKq79HuezuZ7DGWKlYkk4DJrJ9oV88gqNe63CMdYEe/tkeMbvLdKO8aBPhy",
-	"PcIgXll1ZQE2Lr8QXluvQKraXWMDVHx6CdXKB9hyawK1P6OX8R1yHlBbwB+d5rJP6ARsaf29Xahu7nYB",
-	"tkU6PnsAf/YA/ijtC2QRa6IxCJVpph+4DxQ7mNtaQV14rNjgCSbsPY11urEwyiZeQhDGhUu+UQXOKjJj",
-	"CyogWrLgmp2ABya0ZCAALWzQJBTxrT67FJBNwwA45zxgg6PAiNMnf2Usd3cJE0BiahmqXODyFMAGhhc5",
-	"RUyZnsN8spRr+DWVYnEp6EKWDg6hH21qKA0XK+Zi/XYH8ToYsyOEt9PMRJOqbNPeQbJltDVY0yDVTZRS",
-	"zZTGonp2PGBqE5Cfpxk4W9J9y8Nwd5wC7Zrl+g+JM2mLq7WD/+PDav8ljIqJhr7HOS8Ltva1PU56+vWd",
-	"q5llc+1+mhjcnBb6PvwTzu+DWKj9ssOZwxXq8iuXfQ7I/bdnosO9B2q2/6LgWcaSPxX7/Q6q4D2Q/ULO",
-	"792c16sRC4UroLKBVaZbBoziC4lscq4uxsw1VraC6j6GNU3JNdsQSGQSuuSal6Itm2wz12PYFm/kZdYL",
-	"68kxbeYq0MLY6JolVTYd+qWQa+Hnr5q2KPqRKdf0/PioMlgovhDWthG2JWQC68QbumDKVi4EWdG6VJPZ",
-	"xlKTPilrPTmn7IwmrDLTVAE1XtK5DENozP9cOhDoD+ECF3G6Spj1xFP/pYsVi5xZh6ZKQqI/VcsdAs4G",
-	"UViW4inTSfnukF54YUjygt9QzS6F+TKE9TBHx3t1extpkvSkUF8QhSYStAJFTMTFBo4h1C6zuVxAmimT",
-	"/ZVeq4Qrg9hscdnuoJr3WJMDiwE9IA/IbmG2E9i4DDeuZlAbcMCuHgvMFFWxsH2CZs1d3idmdnhnzGzY",
-	"5ThRO0S+vc+eGbhGXeNrnN72oVoQslUT6vEk+LYMJa5W4RxS+vgw6fHRkFda7NcP6OD6jA6Tp8mI9cbD",
-	"eNIbx4fj3jM6mfRmswEdx/NjehSPAldeCnMcB2GQ0hlLg6lYpam3xjeSx0xNDQUwl2M1S3lsjWjv7h/W",
-	"VRXM3KmXKMvHfVZMfFZMPIZbSHeC+a604q1p5dsSgt+VGH/LL8+mO3fJjR0rNawe/7UfSEPEBZRoRyBF",
-	"ve6aTBO0dqxywwWGg0FJghXdWHgC2dDkHGHRul5Qi0PaFL/2YukReym8yotleTJI+AagzxB8K/JzDWEW",
-	"lZ5CziHTCWQHZ2ggc5VY++SVtO1VdV9drT2bFbZWMLXqEvLQevVhXcXAqZ8ylGYSwIgtnk4NyzH/S/mc",
-	"ofXurFae8FKUHNwVoyvLuIKiAysheqXa0O8FKytGgL7OmUBboHuFLigXTZ8OdBksuPYefekV1Xty0iiD",
-	"mfD5vFzjtVWVLFmamDEL5VKgmkbQ7Bc9gcRyDrdW1wLCrl00NuijylhtMyisxwqHBFGqS8VtsemlaFap",
-	"Qwav6cY7Pk5krksJrowrFpV1Sb2nZZ/OCSil8bUiC2nhKp4+u+58sdRe8ma9ZNmOSqRG9pgxlNGnqLPb",
-	"lj9ailmgOrCJXZ0HUgl/oVqDlUpqvzkhBPB4bXBckYTlEJYkBRQTzqiOpubFHomg6GgEh5ilKInIOYm+",
-	"f35BXE5wl+YvLHM3H7hx2ryoCl3P6h/0cERRn3g5gC8FMXMIbR7FvGAKTktUC+OJQCIBvRzxKsFA2lr7",
-	"opfl3QD4jOmlTFSE2Z0JiYxgwJIrV7Yfyw9F1ovNFYiz/m+bsiBVzrLohJyaNbEpkKqCFbwgPFGEpgYp",
-	"wNphodYdi9dcOdx+b7G2iX2ETUPp162WXxcb8oP55QvlekkyLsp+oOo0rRlJ/Wz4CgRAi4Yhcepva5Q5",
-	"mFkzRJt6Lcnb81OUOc2C/7a+VlElJ4Kmly8E1YagmuuvIM21aU7mMFeaLqInroYv18oXmnF69npOy+yd",
-	"rjIY5t6ymYvNzYPczjYDDQiQJKpX0kHleFR35oBJeXXHHFmwO+ZOkc9azcKfy6yq1QudZWhBFFiTtpK3",
-	"YpkwvzB3qRznelrKHtG2Y33kE0Z1KaLOQkRt86r9vq2wKJemiT/stYg6yl1EDU1GY4ktXmkdkP3JUTZX",
-	"na22sG3krire1opzorCimtbZHZBDKo30rqWtg/GFuhQu5Rvcy9aNDUm0s7xIhCZhM+5qjfapSxJ16wFc",
-	"bc4OPcAfn1oDaks3AipdJJWyFM/Fw/oiZuk14KpT+/IhzfMrKwwLKa6gNH1ZJs2r+Rm8Wj/LfhzFF5PN",
-	"2+vh335/cfT+TTL+Qf3l6eLr+fEp+ykIAzhJ0JryCkn64PpdKUi61HC34Ycgpmk6M+zbfPUbvaEIW6c0",
-	"ZYX+cvjEyHQ2z7jZEpq6pPYH8cw06Q/zl/zox+zicP3i+m1y/DfxQ9PvplIXYFMwAC/VW8qUCh4gydaL",
-	"tn8SF9OWA/BaVHWvMSs+ptvX+If1d6474dritr9+cPJ+6WBTVm72KiO78sb77H9VYfjXD1ju3hyqqlKl",
-	"K+m/VcKyrMOPzqt+nXMhLS32Q+q0JAtm5f3bd2YH7zWVPc5I21Qsqq9NxJ3cXwfvavPwf8ACrqXS2Km3",
-	"DQxeKYjIglJ+yJ+LlQHmBTE9JIrY4xEStcJC8NX1AAUv1bSPd+gPXe6ygrntlltNw3an9mG5Lu5pCbMp",
-	"ZBgxXH5oOhpNJl6Cy6roedvW2qrc3s5+zM3Fe9GVYLcSeVuqP3v+nVXU/2dV1L+Xx/XnhEj/Su1bo3Zm",
-	"uO26HdZe364R2sxLTK8ZajAc2gc1h7OT5YVMVjEQSfeoLDrSqUwra5TWH3xUcYZz08R20YSmjO112vzp",
-	"gd2jxPW9aeLu7rFARK3i4qfqsXWqtSjbj0/juLv9g1plzE/dV70M7h/V18GH6o9HWdO7nY0qNc/eA0aM",
-	"0asKuj/a8jTVW/VD1/z1gVfsrW3mHFqpjyORset0yWiql7/bv/wKj/YJVjzqHfaHfkEj+7jt0YZmaf3R",
-	"wQcD+2/tQ0geAR0CRbYr0Gq9tn4OaC43b6p6+cR+WevpoCWm/xe5coQ1tNU8YplvyqrSZRHGWg0Pliq2",
-	"di5Q9UJSWMkSJJaC05kVfZalRcO5oterm21VWj+DSmYumx2hBFRTWDqPowp6PD7sGxzzrmQIzcl941S2",
-	"3R4jpFXl68TxLxR5WXMPITejShuZ9T0nRZDtOqJlajYbUKHP2EbaJPilqr1XxqM0PS9ozROlVtHXuulA",
-	"pRhQ33ljKgt9dq6L04V76vEWPZH1ceEFsXWzzPo47Y9f+J1LAYvUukKo92sZzalXiBMT02Y0XnLRULmX",
-	"TjhosNDUyE62cKURPG5YweebZq9wWVs6PXfh416NNbwABgOSGU2piN3kIePGDVeyUH7TOSga/n8AAAD/",
-	"/w==",
+	"7L37cttG9iD8Kl34vqrEWZAiKdKy6PpVrexxEs34FkuZTBK5hCbQJBEB3Rx0UzTjUtU+ze577KPsk2z1",
+	"OaeBBghSlCxnJrP+J7FAoC+nT5/75WMQq3yhpJBGB+OPgfjA80Um4N/vlDaieD7ncoYP9DLPebEOxsEJ",
+	"i7NUSMPmXLMY3kiCMLjm2VLYN3mWBeMpz7QIA3xTB+Nfgx/yw+vzJ+uXxeDqH5Oj16tfeovv45H+y/Sv",
+	"w9mJOP4xeB8GUnwwdobp2av19U8//86n30/Wk8X1Os16h8/zHxfZ+S/PXv/j51ffdlav8vWb5Kz37snf",
+	"FvG3L38++i0fvSoGH87T5bn+/btR8fafb09+CG5uQrcXWMqZ4UZs2Y+Zc8NWXDO9Sk08FwlT06m/M9rs",
+	"JbeLHPQGjzv9fmcwOO8djweH41G/O+qNfgncri/TJBjfvu0wKATXSgbj4NRopkVcCFzGVC1lwlLJOMvU",
+	"7CkzaXwlDBse9fvdIAw0biVIUs0nmUg29qrvvc/y1D7edS9xIbjZA0SS53btkzTLUjlr200YLBfJHmPd",
+	"vK/2/eJaSPOtEElj55IJ+0vIuExYrgrBjGKxyoW/a3gFN81jk8KJ4O67tJIgtL+oIhgHf716krwbXL9c",
+	"/TD6cP77kXyWH8Y/L47n3+nh9EQ8/vG/OxjSJ5f49x5f2i+SpBBaB+Ogfzzo9rqD7pEFbXUZ+dLMe2M6",
+	"mlwYnnDD4YepEYX9hxE8D8bBgq+DMDCpfRjMVGaR5CYM4DQtHgVhoOJ4WRR7HFkh/rkUmlBhOO3Ho2lP",
+	"dA4nfdEZJo+HnWM+Ep3+5Gjai3vTAR/ZwQ0vZsLshzr47qVZL0QJ+eDmfRjYAwvGpliKz0shXly3XhoA",
+	"O1NTxukC/acjTWzhfRMGEzEFyO+LTYM/BTZ9Tgw6A+K9gUKFMtziBlvKRBRsBWAsUUi7jyy13ZN8ig+L",
+	"tBAa3pPLLKND6PWPOZ/0B53jw6TfOYpHo84TPhp2+tNeMpgcxcei3wvCIOPaXC41zYPfW/q7tNgD52dh",
+	"FbYtp/ek0+uf947Gvd641+v2er3mcqplH24su1xkTwyHnUGP885R0u91JofTUefoKOnF/cmAP54Ob1uk",
+	"Xi5EoUViud57QMK54IkoUHbhRrxM89TAf+yTROi4SBd0P79XK5ZzuWaEg5qZeapZzLNMFCzna5bzK2EZ",
+	"r5kLRvBgq1QmagWMN56LHG4OYVcqjZiJAhHBTf5O5DyVlrltX4Ca2ilyxgvBMjE1dxldi5at/TQXuGpc",
+	"LRMy0aHdiRaxkolmOpWxYP3jo16n14ej7OFR/nL73MIU6xNHK7bsyM1jFFvx1DCkIcwU61TOGJ/xVN5h",
+	"oh/tffmJrz9twpClUzxKJadZGhuWarZKzZxxhwJ0EkzzXLDoNBH5Qhkh43Xnb2IdgcR0IVNdXeAuO5lo",
+	"ixbKzEWxSrXoXsjdG7sJgwUveC4M4ekzVSwNf8bjKyGT07+8tT9u7vR8LtgE3/lKszQR0qTTVBQh42y5",
+	"TK3wxg4fWzZV8NgODRKjXLOYa9GFywlivWUMcX864IfDzpPJkegMp6Nehx8lo85hPEp6k8f8WPQsmU0l",
+	"0Hozr+S0NCGSnRZWuEJevLFXbQqL73anuDeUQ3duDSnzp+7siA+nh5aBPOG9id3ZUed42pt0epMn02H8",
+	"eHo4HYoH3dkprNas3xbqOk1EsXOPKb3MFvT2p253NO3FfT4adB5PJr3OMBmIznEyGnSe8OPkkPf5IO4/",
+	"7EH+Tazf8nT3Lq/Emi14+smb64tkGh+NBh0xfNzvDEdHhx0+Op50hsdHPDk8To6PkuRBN3cWq4XYuTVt",
+	"3/jUfT3h/eSxPaphPx51hrG9h3w06kwmPT6Mp8f8KB480L7w3n1X8L0uH5vZF2F79RXHs+Ly58XRD/n5",
+	"4erl1bvk+O/y+wdd4X6U4c3J0sw92NcXuYcs2LLgSq2947oLAevg2e61l6+1gdXKx8eTf/x++PLqh/z8",
+	"aPXz4l0y+Lv8Xg+3LLYc7e4LBqUGRIYtyy05KaoylpHquVoxbliuNIgksKR/LkWxrtaUgWzlz52IKV9m",
+	"Jhj3e70wyPmHNF/mwXgEf6US/+qHbRz/u4LH4gw5+Y5lZkrOkE2jkcTxeiu9KSlYll4L+y9f4nnKeiAF",
+	"sdTYLSkZC8e7x2w15wYGTMQiU+vcXgbN1zq8kKt5Gs+toNBjS5kJDQNYKVHJaTpbFiJpsv42KM3sxi5p",
+	"KTVolfA5Ojp63KvBqNcKI08oAWrcCqVX/Epo2JETbOZ8sRDSnSbt/1tVsMGQzdWy0JXcQwLwTBjvIZd6",
+	"JQo2VUX1zFJ6LpMLSZM8ZVwCMMpZUU4yxBVSzQoxtbI8il3DwSCEAwNLVKxyodlqnmYCvpimhQZQl8IW",
+	"fdU7xlkjEBA7ICFGIcOTkgrPA16bc+2dCaoG1aE0xLvmsbwUcmbmwXgwGsGhuL8r1PWu1zuh1bKwyFtc",
+	"3yIFFPQq0/AuEIaQqYKlxucsbCGKWEjTETJWiWjQjseW9Q/48WSY9I/E4eGTJ5z3+vHDMMQb+7JeKKl9",
+	"I/Aznrzl60xxsKrFShqwSXwM+GKRpTFotgeLQk0ykf+338CSWbclG6VecbluasVZisdslIKb7evEiTA8",
+	"zYJxMFHJmh0UIlZFoseMbg2Ty3wiCst8UyNybYfp93pBpSEO7Y0yqQGgPeMJe4eYibusQPD/F2IajIP/",
+	"76AyhR/gr/rgLe4JP9k8zwUCxc4tFdPLeO7Qv8teKzO3+gcsEGytiZKiG1QWWlJF7glSKVZ2MzWI2jXh",
+	"c0cfteFr3QrWzXdjLqWyJJUVwlh0eYpmCwEbSM1cLQ3jDAiaRdFUJSyV2giedGtwP67gXm7y4YDeskEP",
+	"qt/yNFuiyeoeQJ0sdQNJz5Vi+RL5QKvtpgKofbNmU7A6ffnN2CqknvpL0Br1DitoWRKSxoL9KPk1TzM+",
+	"yQSQGMsECsmz+tLOVC4Qx1ZgnSgsb0ylThPRusATydxATBSFKpgz1dUX5F2bU/c+Ejf2wn72QGd5ItdE",
+	"r6d4Zl12wkYfPjAjssxeKNwbn1i0swQy5ksUqD1Dzz86dKs7p8kmzX3N8wYvJItOpmatNoiKDlYIJURy",
+	"XqR5Lu5N/Kqvq8P7yfK9qcoytdLOyKQtJ9BspmT7AaJ1moGxlgxW+NGcXws2EUKyQuTqWiRsIgBaZNRI",
+	"C8ZnosvODC8M4mB5oYEoebe37x3/d3YlD3PatHaD4haIA/YQwYNoqY62q1+JQuzegnfRVTFJk0TIe54K",
+	"KHSb5FMtRIGWWilEgkIlrkCTEridnBp1JXZ8N4Y9jzM10zVy6RGAalMPRy9xVYkSCGjAFeM0Wg+gp/Ka",
+	"Z+l9kRwxsQ7PCDA1IvZIb2wDnsN/Sfid4nJhTU8tmd/A3NR092P3IakqDemDJAirOSwN8mnNJmqJcvrm",
+	"KkGwZzDU2H2cLzVwTCdcj/5IEeSEldZEBy5QZ1J0zBvFJv4B/02s3wkrgt/ziIvy4/qVsfK9NtxqWFZH",
+	"aCgCWw481awhhIOMBBpCyyggJYMOgI/xRtXOfzCoYP2jXBQqFhocyewFmN4e8EptmodvXftkzThdxZZt",
+	"lGf0WplvLQbe9xaSt7BxRIXwRdRNF2Z5LhuvVJg8rKD7WhmGqwSIgiC2iRZeiIgbll69febL8s1bF/BA",
+	"Z9oGIntuuJD6Cb0T2qji/vKAna0Or1PUEOwNTkQmTD2cpk4ncWmN1/9IAZxW4KsLCA9A9MqhAni+w6VS",
+	"0++/rqn0jxpinvfbtsXT2wctriNPmiM19lypl7yY3VdNyNy3dYwHTdWps/DKtkN0iqP4EIO0ADKpZSyW",
+	"DfV7wyejo8dssjYNEtf3RAViJUTcmNU+cEsPd9BuP7AXK3Fyyfrs1TPvNpyjYk+L0fflLBsRWYBnaIyy",
+	"/NnqHpY7w4t7KV9j9AVyjSZDrpmHQ2DhqzMP78rYseymWLmrB7w77Xt6CHS3h/KPTuke7pSu752f1x3l",
+	"jSFqDuy9hqm+2BiKvNV7DmPf9u7tj5IvzVwV6e/3JrsYodAivyBXtnzKvdKqfOFv9HYhYpFeE7//69mb",
+	"1+wnMWHn8BuIrLCeGlHu++KJt5sqdGFzadEJvQfDRQzfc8IeeayfCV6ALDEXefvtsKLn9+fnb5mdVkhD",
+	"4HLDTVWRc7P3YvNUa8KJdikDQNS6kFf4aWMde878sApRqhltxHKtiplZKa5xHX/66afOSbVi0e6aMMrf",
+	"ltjXvuAHONwDq5fe53XcAa5b2j1us16dNNl2i4Bei374gwSOk3uJE1127oxtpE7WxIvPJV38KPVysVCF",
+	"EckrkaT8fL24r4hhIEZtm4SxyOzO4J3bRAynoUKoCtfMX4CduC5gjPzbV26GwW4YbOfhxQt78aLmsqJu",
+	"UE0EEHGjbVy+E2dAtHq8ThM0byQpz0RsNPv63bfP2fFwdARC5aJQC1GYFKHsILYZRMUxRKhQchYCkV8I",
+	"tcjgVjfuchik0qq/sdjm9KErmLR+7GDf9inQbHzB+7Z0CZZn1RqLkUoITSAkwyDyqVixlSoS3boUQ+i6",
+	"zYjaGLLL/oL+3jGLwEo7nmRcXkUtY5eDB2rym4iN5wWpolObR5CWiphGqxUF328eI+QbtATCgY7N5Rot",
+	"yTlf18YJKRQOaJ3VpyrXYxkTVoAwDw4AKyCgK1X4JzlRKhNc2h3FVcx9fSnN8AVtoUhvh0zweI5e2SAM",
+	"wJnVwjHK+XhRWKLjolhbdl3gBbC/O98tmM80IjJZ5dpPqfIU/hp4ochZFtCE77efJGZXlNaA5iUlh40X",
+	"RR16pjwN1GzzaP3409ZQR3Ku5TwB+JEsMw4SbkTHpCAR1fcZBh86M9XZfGjf1obnC/ST3tSjWrfNDqEF",
+	"qrD/F8lTFslllkWlt5y8VWRlb12d/QBcPeSdvfdq050uEGfJaLn49UDb1o26M2P23ZqgQx791NT2LsU1",
+	"hul83i1vo54RxeyCWNA4BxZVscMROlxUwpbSpBmLqhOPuiyCM3UGbKtIigLeBo+8XOZwTShaOvRDku3P",
+	"9v/vb7tk4J+nXdRyZ2rI1zii/S6hbruFZUgVxZyHDjJA+Dbvn9421HmJUrq6x+iosTdZ14jZLimhhXps",
+	"ULsG0NyiboWDaZXWYeng2PaIUQvp8XK9dpEeLSrUX6EaZBD/7c+f/w54+Vl3DqLbIAUuE21zw+vSr2CF",
+	"I4BfaAXK1VxZENhfNd8h5Ij9EAHPrJ0XXZa3RVRJc6F/ULdhROudWHDM7iGG14IJ276t4HtXfH+ZaiOS",
+	"55SUsi939xxlpPwDl1+Ad9eFo5OLm1dsZz8+vx12L2QCpg0UtpIktcvh2VsPSJTt2SbDgb6N0RBGWTbZ",
+	"IsAtk1RslaC9yCh7YSU7eXs6Zkpmazf2FGKoShCAEybL7DxeNFffxdjtDOfaBoJrUuDqy6tiMOBWlPIh",
+	"O3UkYK6yRDNeij8F4yxJZ5RxQAfUgAalkbVqJW6KkInurMuieqpZ1Hr9KPtsY/FL2KRDJbKLVMFKQNaf",
+	"skivtRE58nWEhhXYRDYNWcSlkutcLTX+rFUuQK+zVCFJE1DummaR9vVdVs6r3dKzW6+fy2qnshKIyBdm",
+	"Tckezh4lt0zqsuW2i9BODYh5Lti0ULk3Qep8MFuG99LubqcGgF1OFbpVkoMw3dZJa7l323iWr8Q8rLjs",
+	"Z/RtSGR+qE7kzpD0E6N8eN8Byi4fsDnbaS2g8imLvokqrLCUSNvLyTMXOxrRcUUQk6gtX4twbB3dCatq",
+	"SYetF9hp0Ug2vPNgRtUv9R46GjBE/9TdZW9cqtARlfoKSwDWzq66G+9300NPeW/nCh+blK09d8wSebBi",
+	"obHuKeNIxzchXstJ3TYIvrE5SoVJrYS+5axKS4EqMGkco9FWdUKcC4gFmazpX96x0ej1OwRmt3d89Upo",
+	"zcFL+KFT8FV5jVoy2VsCP0q6PRVtNhFxvV1kEV4wFsag3VF6QW7YIrbkrUfjTDGewFKgLEkr4VkheLJu",
+	"N6vsZeiAEe9l5iBA0Ty0hVsQf6cYiQPe50Qe6hTaIfa8XXCsgWvH1dsTjjsg92GhCvOWz8Qu6CEfmKXa",
+	"FOuvNKO4701o3mmPd9mW3RXMuc2cWy7oDkf1Dr66VbF1M28H4mlugfhama3sRSwMBGHYkVDcdMQiNSDE",
+	"sIkAgZVbcU+Rmaah8KikZfxvVcEWhZoVPNdd9mbq7O56zKIUowejkEVSmUsoXBKxr3UpH6eGFWIqCs2M",
+	"ehSyyGXi2i+mLuzR/uFilCM7xYVc8UKmcmbnSAq1WAg7LO0JCNikEPzKStjFMhPjSgIFx0em1BWDkDg7",
+	"Zyam5lItDYxAVNu4BCCHdBeSQpYWGY+FvRyPYFOXV2Idsa+vxFpXH1E+RxldqedqRa+jwG93pK9SWjfk",
+	"Zc9V5tDoUXghAV6AlJdrYZcGlvqkWLNiKR9hEssGiuLi2zHU3xhmLAHX8u8APjYlOnfb50D21I4H4A55",
+	"SkqOU2+6zC5gpYrEGdyRg+6hhCqIWndz3nYBXCDl3fRRvIUQGWmxfwvyJ8X6sljKWkLbFvUW2ZoLVU8p",
+	"5hKUp3FNvoWQdhAbVmqZQXCzyj16hzSFwQ0uL295XywkL+RElB5rq0+FLoGdbkhYRkynBkGvSGupRiQl",
+	"FXEVAsYrKsBEandTQziPCztNYZPoKF3uwC5sbeVr30BawLlZqXJp5r0gDCaQcxuEwXydFLzFRrofCSbP",
+	"CdfgPnCZVXO10hQafC/6nPMPp/hdn8wF7s9NPkuBb/tjinNnla4oe/pRadyKyCRQ1Wdy4X3sp9JTEmKI",
+	"YnmmlgjryjtuL9KFrMgrfgrfQW0EzLXjTIpV6YbhMnGWFMJImhcWow1fu+y9p3YQAymG9uKv2UIUgJRK",
+	"Xkj6NueSzwRkUp68Pa1opT+m3RvkHNu9nXs/bg0uBJzfhpwWcWKz/zk0gKempAYSX6lmT3P0gNcPwIB/",
+	"vQAiankKBJDXbyPs6qIMBMbbYRVPNyJdN4hWaN1Vg0CWQTr7ygjvhAZAtEoJllTkZP+uWEBDXoVkn72u",
+	"jyeV3ISB1XDbXDKo1IYscnmQl5gHaR/RHQCcAJ4Zq4UAcYAqJ1y6ygmRFWqiK7G+XPC0aGjn7lxLhmwp",
+	"b7upZGmg/NfmOpeS1L5oXBMM2FxkCSQRk7ZScfYxcVQJl9fjLmAhL5EC+UCVG2hvwapIjRGSpdJhRFk3",
+	"wDmY0ClUlUOz/5JV2T1aRBAGFptbnU7bDSXnmwSocs+aTeNrM4fVvYSWWfK0i0yL+56Lk/e2IK6Le/ak",
+	"V2f1bZPt78AC6ji8U0wHBPdsJw6X9ruS+vY7KYlM7FKAim2DvZEgtSJ3xM9DSnxLC6aKBIWeO4OGCMrt",
+	"Ogyuazswar6Pdlggc6EYHpBYUmkFmlzJW5x2251hp2ZPH9i+MQdIGETxOUypmL7dChsUvSGU2LN5l55H",
+	"0l7sAA/ki6vXYdwFEXA6eWE6DwmTHR5BAFblGKx50b2lb8fI12K1Z/hKKZn9ZtVLF3XSioN6y1inXrDL",
+	"vXHv88S73DOCpM0o3Uzk8Ta2/RxIDG8BP/EPyt/Vc74QLmUP+ZEVuFSZLsoEGJtQyOYsshQ7GrO7yCAX",
+	"cn8hBCW4u9t4z4RpRCrcQZutwhgMqo0kO6MaanfexjQq9z4JykGwKSWvazGP7BQGtaqV9MJwYWqrOoDJ",
+	"iU6GLxOrIRQ8bXe/PnxoAA6wHae2BIFUqkClcpTx3+xEsojHJr0WEegrMZfwkCd5Kq00yI0q4BLaCxm5",
+	"krWRS4FaZoJF/1xyi0qpFEn09EJOlFUQIMMZK6EAkwO6jfjjBD6c2B5LVQnXG6s9qEiLeFmkZn0GaQAe",
+	"HXrGdRrvDAXyRDx7nHhlSbu29MXVIcFQ2sdHw2P2v//XoHvY7T/CQjKV91jIZKFSiELI1mUIPOg1sIxy",
+	"5XNjFiCG86WZD1qWJxmPY6E1DYwOM81SrZdW6lQuFgAfgFpaLLWz/jf0UBdfABQzUysPPFU5pyot3A/6",
+	"GOMwY4gxDf6iKikXbkIZxUn4j/XEnORS0j1XdDX2ZwvekQDB/MfNT4Ac2bdPskytShOCURZVm+L4xuf1",
+	"acqITnqnQQRrL7eMjEp6+17+Ar81dlL/oNyJe9erPbbx9sZ73hsty6ZXWxbtaHfH0e7bjnSjVt+O04WM",
+	"/i1nyxM0yFSPvSCjxrclaOCzJmD8N6/EujY8xcIRIV7vmKNKJSg/toJTyLybF6J72g5WV/xah2wsWIds",
+	"sjSonoGuUcYHwsLsoHX0wKGUlAKc03WwVY9b5ociCt7bHttxLn20BILhScXLHC5NNRCs5uTtqcYl16zY",
+	"bhJVzLik3KvL1oOyo/tveTM0Tq/1pvGkDWELlYnbcBTe2Y6WVHBi9xj40vZBUHJux270/Ndw2wIUIV/W",
+	"tHWgWGqomlEfsISkG6sBtvrbhPb0rp2LahPdfgfqAwE7uby2ss/lokiv00xA7CAwm2qGVU2kyvkabTpg",
+	"Tq/YHQzTnGJjT94iWtCAXm1BhOVCm0Lw/LaDLN/bcZb6droH72wbwmr9dss/FvbbA2DbBy7R70MHxIR6",
+	"bdsqpg+YvR4fHHycK21uDvgiPbgeHGBekJPaUA7AauJyqlzaFEezLlUze+dcCUtYhht3lpr5ctKNVX6A",
+	"zob5P+kfm3EdFMB2JcTCmQMG3R6gzpuFkKd/Yc+R8tQoRZOQo5/Di2sDEHYv5BvpGQyt0GxPM8FqhBBx",
+	"VCYmPUWBxhEnosIT1LVyxrMsZJwZPgNBrHshL+Q339TyQbvffGPXXBDpwey3yII3YituxZ6GEJXKRkbp",
+	"2CWP/p//8T+tEvOdgJhRRPPo7Zuzc+YfdVRJ/9EmWYjw7pbwcgjAIndO3785O3enb6crC6tqCLsSCeOw",
+	"6KoIjxWXeQYOYSsT6zFUVsVKj2WFndwCWki1nM1DCzc3JvzKDb5qR5JCJCIhUJ5b7febb+AHK9ceHh4e",
+	"A/b/eP48dBFpeZplKRZvtHxFSBcAiY493WWn0iv4BQW9p1ogEBaFiFNtt2FVMn4F/gs79XMlXU1xijuz",
+	"R3mCQ1J89VytUPNw2klRrC1sohfnfBZ12ZmQYIye8PgKDvZ02nnFTTyPoLMFtSwoLiTKTH7EJETOplMm",
+	"FTjKRaaF38kF/IeCS6zH+PWwP6jqXD7CcoU43WslhTen5XMsNRfSjZ/WGsSwrw97Q28kggWUFLPnUBUm",
+	"cso9ChF0X8Ys+oh5Es9VIkKsYBYychjT3/anm8i/CQfXA1DlP8bwVf11Xb6LJmqMycUbFLLoI80B/7v0",
+	"yMhNZBE1ql8NXzkadQePQixVCaeppsxlIdYWh0QqAmyptEE4kS57S6EWZRCD07qXSJPsEspdg/3C/h/O",
+	"HJ9HT7EQ/KY7nr0A+yp5p+0hWcyqRWiGbLImfk4V02oXm4QtkCDtw7ISqDtWymWlC0bs1F0eU9EEBEGX",
+	"cl8jci7C/vA+hKgvA9VV6ikzcNXmKkvw7hvFUjvraZVeFzIwbYWbgoFdC2jtywV526lyUSrZgtsbORda",
+	"aN+xRxuCugR4T8u4YLg+AD0q/1Qr3UEFTlUTUR6PRoePQyDOGGZJvhMUvQe94ZMuO3GVImplIrAw63Bw",
+	"HFaE2O60LH1vL6af6Pz0QmoFThf6YtQ7tFyFBl/NVb32aluxQ0bqdMINn3Atar5ZHs9LgurKZdCRW8wA",
+	"xrcZ+Ss87HtKEhxUPvxKb0W0ijxYjAPrNhhNsjQWUgtPSDhZ2FV1Bt3ehqCwWq26HH7uqmJ2QN/qg5en",
+	"z1+8PnsB39x4NVacuGEFMhQf+t0+vqMWQvJFGoyDw26vexiEUHgVJJ+D7kpkWedKqpU8+G11pbuU4X0T",
+	"1n8DtOhwnyN3UPxre3khZJp0XPVhTjkC9jVLSqhBgG55dPAxTW4gGNcT0H5tt7hVrxy0Nie4ee9Gr5Ji",
+	"Gk8+abp6VfCN2WDsg0LMhLQigrhM0GT9R0zlrL0PPd+mgcKD6eaPnwTebU0LqtVciXXH7tJfRPnsk+Zu",
+	"dBBomZJArpzF9kFnQUZzcN0/8FIzWn3ifpwjSmNWWyhLhVPoDog7XtYYhLHU0servEiKrg0pEAzt9V5e",
+	"+oWsJ6ajLi0wY2qmmJJd9gLMscsCrNbAWSiozM+Thwqa5GoJq/HK0Jui7PhmxTS0ok4xD34MonPp34pV",
+	"nqfGQCFOqrEuqo2BeKu0TifZGkIuqw+Nytw3XfZaWWFeXkhTcKkxB4FSokh2DZ3wI6lirgujlCHTikW+",
+	"uSmqBH0Ka4os24uAl6IsQxC/oPgI4OQQtwFyMqYoQSYvMK1TqtyAEVk0hJ1RowqUi1wVa8wno3LyVE+E",
+	"l6JUvakeVTaFdUAgJ32lphcS426RL8Lh2km1SbMMCnSAewWi2SBvFLhbqQmdJsGYIuleprrMvAibd2Rb",
+	"vmDIIik+mChsZN64g6IYiomYpVIzSRkBLfXsMYVjS8H0J20+nptw79Y9FtDu4FbUyIgSdsqIjpY12W/b",
+	"GxH4bQgGt1XYf98ofj7o9XZUb2mr2gLXf7NsC1IFhPhGn0zM/q0aLn62BmWawp3ayKjbxEG9Ksf+tV6a",
+	"37Xn03jqYJcQEuKTsxWHqGpRtBR4/k+raDZEtGr7rES/g3pNXviqv+9X9bpZ9tPDfT/1ChCHwXBwvO93",
+	"zTqAcPx0B/ecmQq3+75MoGjOQ/hr3fPw3l5X75qJLGvwQp+lQrTWTHvhyNAztCkYVHneM/GJoUnI1yA+",
+	"AVPlXZMKz2wFLgowIUFUFkgTlneDIwaU6lmmJjzza29YhgO5MrHSfpcOEBdQWWSpBu6GkRuY7cgLaPOa",
+	"SrZcLMjRm6kVhRsynqVXmM4/5QWjWjiZinlWRlSU+p9VR6x6bAyo2nakyRqNNRcSSd2g1/MaIjlzQ/nE",
+	"LxeMmcS3cLvSjL6T272R2bqShCAaBMwTYEe2bA0Mri70puqoUbWgbWMuLriotUFII6P8cA/mt22VxHqr",
+	"8mubC32WQiGebau8XBRimn7Yd7H9uy4WPAMpIXR9ZV6kQtvqXGTWXXhJGe2xj1CDbWTgHjjDCFwSFG8s",
+	"Yl9RscZ6GTkrfkC8jb6XvNO/o7zjOe//4A5Lny7bLCgXaB/xge7rncWH8rvWWuf1Kh2+/LC18sUXSeKL",
+	"JHFHScIynIo+E7VIC6R6+k6CxMHHMkr15kDIpGPKKip3M200TUdhsFC6RUAh+zoGmLkUHfT9lfo5BEwl",
+	"zsHlPPRQ/UqqVbihuVr+riSN5UodPrWcyz66kFTuVmiXQlS2CtJXVt91Nv84FgtDzk2cDmwpWOUKrSe0",
+	"GOjpQ5pwisZ7MHxLsbqQrpqMa2SGZgDna7T6baMuDGz85O0pVJ6xYhGWsrF/ktySa5FdCx0yo9QY9U4/",
+	"mNLvkc9U4YwpoXsTvZ7Oxcc42cxhyVOxsjAih+TXBtg9iT12UY9KW4+sasSADQGyT5MtfZcQXN7BlutF",
+	"45m+kHYCtZJuTIxs0kwvuEumAvsKfW2UcuIzpGhoxaapTPVcYHZdsZRV2kohrqHNHpdY9A4Xsl2EeyEp",
+	"2J+KCIV3xP62vnfI0IBGPFPJ+o68jApGet1AssxJ5Z6CfnNXBlYVSrrZ7KU26A3b82+8AkkUGtoN7kbd",
+	"vQZt/yICj3vb57uyxQV8drz/Sl293TAY9vdeZbPgP3w92n/SloK+wM8G+w5RdV35N+SDjbilBid8QW44",
+	"ws86oZnzT+CFXuLs52GE36qCHfZYAoxkShWrkHKDcj2xorqudgPW4dL2OnYlLf3Y6MqdjPGMYTP67UJi",
+	"7Bpp/tKLkqekjVR22bkHzBVmqzl+XPUu91NuuxCmGLqglio006wvZOkV8gZ0xn5aQS64BCdxosC2Dmnh",
+	"sF/aZJdhUwQHLy+dHX3gfrmtCzmheq1+J+RGA04Xygewot6pZU6blQuQM0MKDaz764gwIsKwkFOXZAw+",
+	"F5dnZRdFuc/O5G5fGrNoa5B1VM+L8n4JL2TUFmjd+MI/0mbGc1liwctmdkpIPQl6O2+kXjLPXZmmh+KM",
+	"n6TqFV6Dm1qTmlRXl8Q3ZHtZd/t0Y/aTnIJBb/C40+93eoPz3pNxfzTu9bq9Xu+XSg2u7DOULFJlSPiJ",
+	"aeVIg955fzjuHY4HR91Rf/BLcGc+Xq/OuLMNTqrhMn1RNv/fEkf8NlD/QQJBI3ekIRA8AxLMm8UaLP7f",
+	"XxbwKgxvzVDfXbW4vf4w5QOi1AIORL+CMzyioFOvZ9uFJC4YVqakfq9XBZKRwY5FfkHmCDy5E8HmPJsy",
+	"zvJULo392oh9DNuuXPMn0211LYqML/a00rlp72elq75upY4EsC9k8d/HBndPmvjva7rDpJA28x3foBht",
+	"9Cn8TMoHtuDHEjsFl4nKnRUG0itdhSKw4dSq/XiF6jOwsCiJxfnA9nNJ0RLRU5JEVZZgKNCFhCYEZBPz",
+	"7TpEoakUMddYxRI6uZmVglnKq8r8biVURWCikvUO4RWMTbXM+bvC9Du7szPcGME1fCixt3/X6I1C6PlG",
+	"l1ixaulb2Ujxd8N08EHnTn/2er3BNqF4MDjvHY8Hh+NRvzvqjX4JMEc/6PWPOZ/0B53jw6TfOYpHo84T",
+	"Php2+tNeMpgcxcei37u72Nssg7C9A7tXC+ALef9Tk/d7WuD+Ew1grfzkuxQqSBAh5R7yu6B5S8WzhJKS",
+	"kGp/sjR88BH/cUnxtihx7+rCgV4DLCzgshQlBI6e19qf1ML3DbQ0/HrYO340dgmVKTkL6kznv3pR90K+",
+	"s19AyzzHtqCILzgBqCpWGb9HZqRdpg87fYN77Gcxr7bc7Mvy5cr6n1XN+P6MVw8RhHFWNdZxJy/V6jNI",
+	"dOF2XIMyGfWYF8uDe2I47Ax6nHeOkn6vMzmcjjpHR0kv7k8G/PF06AI7FtzMvXAYd7cDv5QJBoJuizPZ",
+	"DDN5vydFcdH0W0LaqtLcm4VQXIu0FbgL0VO5tjd7+63+rl7S5pN12jKy6C6hJ1WlmHsotvTtzdZ6O1+k",
+	"ni9K7R8Xj3I2VyvPleSFmH4mnXZptlcLKpMcqpJHUAnLL3XkSyKbabJcew0ZBAX2h2XKH/kaU4NluP1y",
+	"SRtBKM1QFShURdTLQrRMgPHqRSSU5YLxf6EX83ABYtGKX1kRyLUXmqcaC+15OZSuMBRMB1KWi07xI2Da",
+	"C1M4j9GcJ08v5GozJqfuAywBCV6xV/wK7a90FmWFKsqZpYAQmL3dV2VqfovbXFaW4NUDkKtYfZy6y86E",
+	"MVSRurUY2ZzrsBFziTXIwv0FxbNNlnLfwA+fm3hXDCJ8GLTfn/pqviuXBjX7nNTPNYPy9thSNVOzp8yk",
+	"8ZUwbHjU73c9N1U525018caWb+pFz8p2O/9pnLUK+qIMpC9s9s/uUvvXh+r8mUJuiBKV5JNCDve1KFQt",
+	"ZlqF/Rde35+c24mQTczSayGrWHioglJmpJg0F1jmz/JUYEBVsFzZvViQ6XmpRdWUaKfv68X1PjkdtZ53",
+	"df2r3vluW/i+a3u1v14V3rltV9u6tqyn3n3rExZ1WivPtirlimpR7NtUJlWLJehc5YoQUW8zZlRj8XtE",
+	"b2zf1iemSezVj7C7/aDVp+Zp7N9pcOcqqqZr7Xk4o9Eea6nyRnMFMhnljGybGRT12pR7lAbeMi/NiIFz",
+	"fkrFbYuAuO4HWMRrMlcW4OPyuxO3zQqkqj1NJkDDp1dctXyAI7cWU/0zZhzdoucBtQX548GixO6QEES0",
+	"/s7h1Ne3pwNR57Qv2UBfsoE+yfoCFUWb0hikzTZLEd1FFDuYUgPHbfJYsUYMZuIDj022JjGKYndRCEul",
+	"K8RVFdHQbCJmXELlhCI14ilkY8BIVgTgBRVQSC2Trz67kFBZywpwLniAEqXBidNlfxNi4e4SFoPGMnNc",
+	"uyImYxA2MNXYGWLKUl32k7lawa+ZkrMLyWeqDHAI/coTltKkcilc3v/ugh5OjNlRzmOrm4knVS/NvQtm",
+	"lJVXwJsGZe+ijBuhDXY6pvWAq01Crb5mEY2S7hMPw9NxBrQrsTB/SM5pW40NWvwfX2LjX8KohGzYe1wi",
+	"kxQr39rjtKdf37tGplR3//PU41jwwtyFfwL+3ouF0pdbgjlc91S/neyX4hz/9ky0v/dC7fGfF2mei+RP",
+	"xX6/hdbE92S/0P9jN+f1GvdDEytMT0FjOjFgVF9YRIU6tzHm1GC70TK3ZsyuxJpBUTOXuRNeyLbK8s26",
+	"z2Fb7rGft1IvlE1VLMEKQ5m2c66pNcqFVCvp17Ictxj6kSnX7Pz4qHJY6HQmybcRthVnBO/EWz4TmtpJ",
+	"g65IIdVssiZq0mVlA04XlJ3zRFRumiq51itAm2M6rf2fKw0G86G4kMo4WyaCIvH0f5liKSLn1uGZVlD0",
+	"V9fqiEGwQRSWbfnK0pJ+OKRXaiBkiyK95kZcSEz8svCAZKTq1c1j5EnSUVJ/xTS6SNALFAkZF2tAQ2go",
+	"S3XdQJspC/+WUass1VZio47/2xNsP2B/LmwMeI+aYLuV2a2Cjat25/oHtgkOONVDCTNF1cF1nwIa9i7v",
+	"Uz+jf2v9jHBb4EQNiXx/H+EMXKNt62tgb/tSSQjZ6A/5cBp8W7Uy10B6CuX9fDHp4aUhr9/rrx8xwPUJ",
+	"7yePk4HoDPvxqDOMD4edJ3w06kwmPT6Mp8f8KB4ErtUk9jsIwiDjE5EFY7nMMg/G1yqNhR5bCmAvx3KS",
+	"pTE50d7fPcW76mK+0y5R9vT9Ypj4Yph4iLCQ7c1mtrUYaW0x09Yc5LYmORtxedT6xDU6cKzUsnr8135C",
+	"GkpcQIl2JFLUe7CqLEFvx3JhuUC/1ytJsOZrEk+gMqqaoli0qjfXhITnWkPsMiL2QnrtsMtWpVD8FYQ+",
+	"S/BJ5Yc+zMqzU6gpVD2DTiECHWSuPX6XvVY0XtWM3/XdpQrxtS721ZRQk95r2u+6B4/98uE8VyCMgGsn",
+	"ZNyyHPu/LJ0K9N6d1loVX8iSg7vGtGVvfTB0YFdkr20rxr1gl+UIpK8zIdEX6F7hM57KZkwHhgwWqfEe",
+	"fe012H30tNGbPEmn0xLGKzKVzEWW2DVL7cqh20HQ7Rc9giKzTm6trgWUYHGVWcAeVdZtsYvCJvmAJCil",
+	"urYcJJteyGbHWmTwhq899HEqc11LcL31sdO/a/AxLud0QUAZj680mykSVxH7CO7pbG68Rg5mLvId7eGt",
+	"7jERqKOP0Wa3qX+0NLZCc2BTdnURSKX4C52bSCup/eaUEJDHa4tLNUvEAtKSlGQRQiga2xc7LIJO8BEg",
+	"schQE1FTFn334py5/iCu5G9Y9nE4cOukGukaQ8/qH3Qoi7/LvH4AF5LZPYSU2r8ohAZsiWppPBFoJGCX",
+	"Y15XOChhTy96HV+sAJ8LM1eJjrD6A2ORVQxEcknxSZfYijCiKDbXLJbi39Zlc8qFyKOn7MTChMohVs2r",
+	"0oKliWY8s5ICwA675+8AXhNyePwesDaJfYRDQz/+jZHfFGv2vf3lK+1mSfJUlvN02ZupV5IB0MDrjKNB",
+	"ASRpGIqo/7ZCnUNYmKG0aVaKvTs7QZ3TAvy31ZWOKj0RLL3pTHJjCaq9/hpaXtjh1AL2yrNZ9Iga3IPZ",
+	"22ORuD26nuOykrfrEop1OKmLgb150OeBqtGBAtkoMYFHzqJ6MAdsyutB6sgCnZjDIp+1WsCfqVyUPAwm",
+	"y9GDKLE/fb23P9wlFFmi0jiemnGpe0SbgfVRrVbJRuGLWr2MzX3Vft80WJSgacofdC2iLa2vooYlg20p",
+	"x9GyIPrJUTbXqbUG2DZyVzVybZVzorCimhTsDpJDpqz2bhT1xPpKX0hX/hXuZevBhiza2WosQpewXXcF",
+	"o316lEXb7QCuT/cWO8AfX2bLkrRmQqXLpNJE8Vw+rK9illEDOEJdP+SLxSUpw1LJS6ujF2VBEL8SyevV",
+	"k/yHQXw+Wr+76v/995dHH94mw+/1Xx/Pnk2PT8SPQRgAJsFo2msq7QvX7zfKkNyEH4OYZ9nEsm/71W/8",
+	"mqPYOuaZKMzX/UdWp6OeI/ZIeOYa3BzEEzukv8yfF0c/5OeHq5dX75Ljv8vvm3E3lbkAh4IFeGVfM6F1",
+	"cA9N1mELnO7nCTFtQYA3UpRSLHbIwdY7Bv+geOd6EC41uv/1o9P3ywAb13l/7NJnq7b8e50/yb84uCWv",
+	"gFRV12oU2coZ/R+wrzMFrxJFBFSWimixn1JnFJsJ0vdv3tsTvNNW9sCRtq2QVF/biMPcX3vva/vwf8Bm",
+	"7qXR2Jm3rRi81JCRBW19kT8XSyuYF8zOkGhG6BFSqSbNqusBBl5ueBfv0B8KbuiIheibkFkILA2bk9LD",
+	"Ei7uaSlmc6gwYrl83040GI28YtfBTbjjaC0/r5/sp9xcvBfbiu1XKi+owUhCGx4MklRc764vpqh/q4jr",
+	"L8UR/41qIYWbodth7fXNfuHNHgX8SqAFw0n7YOZwfrJFoZJlDETSPSobkG01ppX9yusPPqlR05kdYrOB",
+	"UlPH9iZt/nTP6VHj+s4Ocfv02Cyq1n35c83YutValu2nV7LcPf5BrUv2556r3hL/j5rr4GP1x4PA9PZg",
+	"o8rMs/eCUcbouMovDwiepnmrjnTNX+95xd7RMGcwSn0diYrdpHPBMzP/nf7yuz3TE+x+2Dns9v3mhvS4",
+	"7dGa51n90cFHK/bf0EMoHgETAkUmCLR6rynOAd3l9k1db6XcLfs+HrTk9P+slo6whtTZK1aLNeV2eA2Z",
+	"a/28RKbFyoVA1ZtKYldr0FiKlE9I9ZmXHg0Xil7vdBo0ZbZT6GrqqtkxzsA0hW10UzRBD4eHXSvHvC8Z",
+	"QnNzz53JdnvECGs1+Tp1/CvNXtXCQ9j1oLJG5l0vSBF0uy3ZMjWfDZjQJ2KtqCFOaWrvlPkozcgLXotE",
+	"qXX3d1VkZULmO29NZdPvrXBxtnDPPN5iJ6IYl7Rg1EPTwsdZfxiYP+3WsEe1BVIrhNDu17KaE68pN5bC",
+	"zXk8T2XD5F4G4aDDwnCrO1ETa6t4XIsina6bs8JlbZn0zKWPe/1W8QJYGZBNeMZl7DYPFTeuU60K7Q+9",
+	"AEPD/w0AAP//",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,

@@ -158,9 +158,10 @@ func plaintexts(t *testing.T, s *servertest.Server, k *seal.Keyset) map[seal.Loc
 			t.Errorf("%s.%s is empty: nothing of it was tried", c.Table, c.Column)
 		}
 		for _, v := range values {
-			place := seal.Location{Table: c.Table, Row: v.Key, Column: c.Column}
+			home := c.Place()
+			place := seal.Location{Table: home.Table, Row: v.Row, Column: home.Column}
 			if c.Source != "" {
-				secret, err := k.Open(v.Source, seal.Location{Table: c.Table, Row: v.Key, Column: c.Source})
+				secret, err := k.Open(v.Source, seal.Location{Table: home.Table, Row: v.Row, Column: c.Source})
 				if err != nil || !k.VerifyMAC(v.Value, secret, place) {
 					t.Errorf("%s is not the MAC of its secret, %v", place, err)
 				}
@@ -188,6 +189,10 @@ func TestEveryColumnOutlivesItsKeys(t *testing.T) {
 	if _, err := s.Pool.Exec(t.Context(), `UPDATE identity_providers SET document = (document::jsonb || '{"backend":{"smtp_password":"x"}}')::json`); err != nil {
 		t.Fatal(err)
 	}
+	deleted := holder(s, "key of a system of a deleted client")
+	s.Do(s.Admin, "DELETE", "/api/v2/clients/"+deleted, nil).Want(http.StatusNoContent)
+	own := s.Do(s.Admin, "POST", "/api/clients", object{"client": object{"identity_provider": object{"id": provider}}}).Want(http.StatusCreated).Object()["data"].(object)["id"].(string)
+	s.Do(s.Admin, "DELETE", "/api/clients/"+own, nil).Want(http.StatusNoContent)
 	mustReseal(t, s.Registry)
 	repeated := func() []byte {
 		return s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "once"}, "Idempotency-Key", "k").Want(http.StatusCreated).Body
@@ -210,6 +215,10 @@ func TestEveryColumnOutlivesItsKeys(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, plaintexts(t, s, k)); diff != "" {
 		t.Errorf("sealed values (-before +after):\n%s", diff)
+	}
+	s.Do(s.Admin, "POST", "/api/roster/v1/clients/"+deleted+"/restore", nil).Want(http.StatusOK)
+	if got := keyShown(s, deleted); got != "key of a system of a deleted client" {
+		t.Errorf("the add-on's key of the restored client is %q", got)
 	}
 	if got := keyShown(s, id); got != "key of another system" {
 		t.Errorf("the add-on's key is %q", got)

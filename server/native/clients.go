@@ -45,10 +45,7 @@ func (h *handler) RosterListClients(ctx context.Context, req rosterapi.RosterLis
 	}
 	body.Clients = make([]rosterapi.RosterListedClient, len(found))
 	for i, c := range found {
-		body.Clients[i] = rosterapi.RosterListedClient{
-			ClientID: c.ClientID, Name: c.Name, State: rosterapi.RosterState(c.State),
-			CreatedAt: timestamp(c.CreatedAt), UpdatedAt: timestamp(c.UpdatedAt),
-		}
+		body.Clients[i] = viewListed(c)
 	}
 	return rosterapi.RosterListClients200JSONResponse{Body: body}, nil
 }
@@ -79,6 +76,24 @@ func (h *handler) RosterListChanges(ctx context.Context, req rosterapi.RosterLis
 		body.Clients = []string{}
 	}
 	return rosterapi.RosterListChanges200JSONResponse{Body: body}, nil
+}
+
+func viewListed(c postgres.ListedClient) rosterapi.RosterListedClient {
+	return rosterapi.RosterListedClient{
+		ClientID: c.ClientID, Name: c.Name, State: rosterapi.RosterState(c.State),
+		CreatedAt: timestamp(c.CreatedAt), UpdatedAt: timestamp(c.UpdatedAt),
+	}
+}
+
+func (h *handler) RosterRestoreClient(ctx context.Context, req rosterapi.RosterRestoreClientRequestObject) (rosterapi.RosterRestoreClientResponseObject, error) {
+	c, err := h.registry.RestoreClient(ctx, req.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	listed := postgres.ListedClient{
+		ClientID: c.ClientID, Name: jsondoc.String(c.Document["client_name"]), State: c.State, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt,
+	}
+	return rosterapi.RosterRestoreClient200JSONResponse{Body: viewListed(listed)}, nil
 }
 
 func (h *handler) RosterGetClientState(ctx context.Context, req rosterapi.RosterGetClientStateRequestObject) (rosterapi.RosterGetClientStateResponseObject, error) {

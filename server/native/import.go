@@ -29,6 +29,7 @@ func (h *handler) RosterImportRecords(ctx context.Context, req rosterapi.RosterI
 	}
 	results, err := h.registry.Import(ctx, list, registry.ImportMode{
 		Dry: req.Body.DryRun != nil && *req.Body.DryRun, Strict: req.Body.Strict != nil && *req.Body.Strict,
+		Restore: req.Body.Restore != nil && *req.Body.Restore,
 	})
 	if err != nil {
 		return nil, err
