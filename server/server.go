@@ -218,11 +218,16 @@ func observe(log *slog.Logger) gin.HandlerFunc {
 }
 
 // recoverPanic turns a panic into a 500 that says nothing of the inside. What
-// panicked is logged by its type and place: its text may hold a secret.
+// panicked is logged by its type and place: its text may hold a secret. An answer
+// that cannot be finished ends with its connection.
 func recoverPanic(log *slog.Logger, fail failure) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		defer func() {
-			if p := recover(); p != nil {
+			switch p := recover(); p {
+			case nil:
+			case http.ErrAbortHandler:
+				panic(p)
+			default:
 				log.ErrorContext(c, "panic", "type", fmt.Sprintf("%T", p), "request_id", oauth.OriginOf(c.Request.Context()).RequestID, "stack", string(debug.Stack()))
 				fail(c, fmt.Errorf("panic of type %T", p))
 			}

@@ -218,11 +218,11 @@ type PlacedClient struct {
 	Place ListPlace
 }
 
-// Clients returns a page of clients. The page's places are found on thin
-// indexes first; documents are read for the page alone.
-func (r reader) Clients(ctx context.Context, q ClientQuery) ([]PlacedClient, error) {
+// Clients returns a page of clients, or its first chunk. The page's places are
+// found on thin indexes first; documents are read for the page alone.
+func (r reader) Clients(ctx context.Context, q ClientQuery) (list []PlacedClient, more bool, err error) {
 	sql, args := q.page()
-	return all(ctx, r, scanPlacedClient, sql, args...)
+	return chunk(ctx, r, scanPlacedClient, sql, args...)
 }
 
 // page returns the query of Clients. One kind of application is looked up on an

@@ -87,9 +87,9 @@ type ListedAt struct {
 	ID         int64     `json:"i"`
 }
 
-// Events returns a page of events. One that is about several targets is found
+// Events returns a page of events, or its first chunk. One that is about several targets is found
 // by each of them.
-func (r reader) Events(ctx context.Context, q EventQuery) ([]PlacedEvent, error) {
+func (r reader) Events(ctx context.Context, q EventQuery) (list []PlacedEvent, more bool, err error) {
 	var f filter
 	for _, one := range []struct{ column, value string }{
 		{"action", q.Action}, {"target_type", q.TargetType}, {"actor", q.Actor}, {"actor_client", q.ActorClient},
@@ -117,7 +117,7 @@ func (r reader) Events(ctx context.Context, q EventQuery) ([]PlacedEvent, error)
 		f.and("occurred_at " + compare + "= " + at)
 		f.and("(occurred_at, id) " + compare + " (" + at + ", " + f.arg(q.After.ID) + ")")
 	}
-	return all(ctx, r, scanEvent, "SELECT "+eventColumns+" FROM events"+f.where()+" ORDER BY occurred_at"+order+", id"+order+f.page(q.Limit, 0), f.args...)
+	return chunk(ctx, r, scanEvent, "SELECT "+eventColumns+" FROM events"+f.where()+" ORDER BY occurred_at"+order+", id"+order+f.page(q.Limit, 0), f.args...)
 }
 
 // settled holds for events before which no other can appear any more:
@@ -128,8 +128,8 @@ const settled = `transaction < (pg_snapshot_xmin(pg_current_snapshot())::text::b
 // EventFeed returns what follows a place in the feed, at most limit events.
 // Once returned after some place, an event is returned after it always, and
 // none ever appears in between, unless it is trimmed.
-func (r reader) EventFeed(ctx context.Context, after FeedPlace, limit int) ([]PlacedEvent, error) {
-	return all(ctx, r, scanEvent, "SELECT "+eventColumns+` FROM events
+func (r reader) EventFeed(ctx context.Context, after FeedPlace, limit int) (list []PlacedEvent, more bool, err error) {
+	return chunk(ctx, r, scanEvent, "SELECT "+eventColumns+` FROM events
 		WHERE (transaction, id) > ($1::text::xid8, $2) AND `+settled+" ORDER BY transaction, id LIMIT $3",
 		fmt.Sprint(after.Transaction), after.ID, limit)
 }

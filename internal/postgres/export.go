@@ -27,34 +27,25 @@ func (p MadeAt) args(limit int) []any {
 const madeAfter = " (created_at, id) > ($1, $2::uuid) ORDER BY created_at, id LIMIT $3"
 
 // KeyPairsAfter returns the shared key pairs that were made after a place.
-func (r reader) KeyPairsAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.KeyPair, error) {
-	return all(ctx, r, scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE retired_at IS NULL AND"+madeAfter, after.args(limit)...)
+func (r reader) KeyPairsAfter(ctx context.Context, after MadeAt, limit int) (list []oauth.KeyPair, more bool, err error) {
+	return chunk(ctx, r, scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE retired_at IS NULL AND"+madeAfter, after.args(limit)...)
 }
 
 // ScopesAfter returns the scopes that were made after a place.
-func (r reader) ScopesAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.Scope, error) {
-	return all(ctx, r, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE"+madeAfter, after.args(limit)...)
+func (r reader) ScopesAfter(ctx context.Context, after MadeAt, limit int) (list []oauth.Scope, more bool, err error) {
+	return chunk(ctx, r, scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE"+madeAfter, after.args(limit)...)
 }
 
 // IdentityProvidersAfter returns the identity providers that were made after a
 // place.
-func (r reader) IdentityProvidersAfter(ctx context.Context, after MadeAt, limit int) ([]oauth.IdentityProvider, error) {
-	return all(ctx, r, scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE"+madeAfter, after.args(limit)...)
-}
-
-// PlacedAPI is a resource server and its place in lists.
-type PlacedAPI struct {
-	oauth.ResourceServer
-	Serial int64
+func (r reader) IdentityProvidersAfter(ctx context.Context, after MadeAt, limit int) (list []oauth.IdentityProvider, more bool, err error) {
+	return chunk(ctx, r, scanIdentityProvider, "SELECT "+identityProviderColumns+" FROM identity_providers WHERE"+madeAfter, after.args(limit)...)
 }
 
 // ResourceServersAfter returns APIs, all but Roster's own, that come after a
 // place in lists.
-func (r reader) ResourceServersAfter(ctx context.Context, after int64, limit int) ([]PlacedAPI, error) {
-	return all(ctx, r, func(row pgx.CollectableRow) (p PlacedAPI, err error) {
-		err = scanAPIInto(row, &p.ResourceServer, &p.Serial)
-		return p, err
-	}, "SELECT "+apiColumns+", r.serial"+apiTables+" WHERE r.serial > $1 AND NOT r.is_system ORDER BY r.serial LIMIT $2", after, limit)
+func (r reader) ResourceServersAfter(ctx context.Context, after int64, limit int) (list []PlacedAPI, more bool, err error) {
+	return chunk(ctx, r, scanPlacedAPI, "SELECT "+apiColumns+", r.serial"+apiTables+" WHERE r.serial > $1 AND NOT r.is_system ORDER BY r.serial LIMIT $2", after, limit)
 }
 
 // ClientKey is the key that a client signs with.

@@ -108,11 +108,11 @@ func (q GrantQuery) filter() *filter {
 	return f
 }
 
-// ClientGrants returns a page of grants. As with clients, documents are read for
-// the page alone.
-func (r reader) ClientGrants(ctx context.Context, q GrantQuery) ([]PlacedGrant, error) {
+// ClientGrants returns a page of grants, or its first chunk. As with clients,
+// documents are read for the page alone.
+func (r reader) ClientGrants(ctx context.Context, q GrantQuery) (list []PlacedGrant, more bool, err error) {
 	sql, args := q.page()
-	return all(ctx, r, func(row pgx.CollectableRow) (PlacedGrant, error) {
+	return chunk(ctx, r, func(row pgx.CollectableRow) (PlacedGrant, error) {
 		var p PlacedGrant
 		err := scanGrantInto(row, &p.ClientGrant, &p.Serial)
 		return p, err

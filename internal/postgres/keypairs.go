@@ -17,11 +17,6 @@ func scanKeyPair(row pgx.CollectableRow) (oauth.KeyPair, error) {
 	return k, err
 }
 
-// KeyPairs returns the shared key pairs in creation order.
-func (r reader) KeyPairs(ctx context.Context) ([]oauth.KeyPair, error) {
-	return all(ctx, r, scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE retired_at IS NULL ORDER BY created_at, id")
-}
-
 // KeyPair reads one shared key pair.
 func (r reader) KeyPair(ctx context.Context, id string) (oauth.KeyPair, error) {
 	return one(ctx, r, "key_pair", scanKeyPair, "SELECT "+keyPairColumns+" FROM key_pairs WHERE id = $1 AND retired_at IS NULL", id)

@@ -84,6 +84,40 @@ func (s *Store) ask(ctx context.Context, questions ...question) error {
 	return translate(s.pool.SendBatch(ctx, &b).Close())
 }
 
+// chunkBytes is how much of a list is read at a time: rows that have it together,
+// or one that has more. All that is held of a list follows from it.
+const chunkBytes = 1 << 20
+
+// chunk reads rows until chunkBytes. more reports whether there are others, which
+// the caller reads from the place of the last one on.
+func chunk[T any](ctx context.Context, q querier, scan pgx.RowToFunc[T], sql string, args ...any) (list []T, more bool, err error) {
+	read := func(found pgx.Rows) error {
+		list, more = nil, false
+		n := 0
+		if m := found.TypeMap(); m != nil {
+			scanUTC(m)
+		}
+		for found.Next() {
+			for _, value := range found.RawValues() {
+				n += len(value)
+			}
+			if more = n > chunkBytes && len(list) > 0; more {
+				found.Close() // reads the rest without keeping it
+				break
+			}
+			one, err := scan(found)
+			if err != nil {
+				found.Close()
+				return err
+			}
+			list = append(list, one)
+		}
+		return found.Err()
+	}
+	err = q.ask(ctx, question{sql, sendable(args), read})
+	return list, more, err
+}
+
 // one reads a single row; no row is the NotFound error of resource.
 func one[T any](ctx context.Context, q querier, resource string, scan pgx.RowToFunc[T], sql string, args ...any) (T, error) {
 	list, err := all(ctx, q, scan, sql, args...)

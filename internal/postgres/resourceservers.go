@@ -82,13 +82,25 @@ func (t *Tx) DeleteResourceServer(id string) {
 	t.write(`DELETE FROM resource_servers WHERE id = $1`, id)
 }
 
-// ResourceServers returns a page of APIs in creation order; identifiers, when
-// given, selects.
-func (r reader) ResourceServers(ctx context.Context, identifiers []string, limit, offset int) ([]oauth.ResourceServer, error) {
-	return all(ctx, r, scanAPI, `WITH page AS MATERIALIZED (
-			SELECT r.serial FROM resource_servers r WHERE $1::text[] IS NULL OR r.identifier = ANY ($1) ORDER BY r.serial LIMIT $2 OFFSET $3)
-		SELECT `+apiColumns+` FROM page JOIN resource_servers r USING (serial) LEFT JOIN clients c ON c.id = r.client ORDER BY r.serial`,
-		identifiers, limit, offset)
+// PlacedAPI is a resource server and its place in lists.
+type PlacedAPI struct {
+	oauth.ResourceServer
+	Serial int64
+}
+
+func scanPlacedAPI(row pgx.CollectableRow) (p PlacedAPI, err error) {
+	err = scanAPIInto(row, &p.ResourceServer, &p.Serial)
+	return p, err
+}
+
+// ResourceServers returns a page of APIs in creation order, or its first chunk,
+// from the place after on; identifiers, when given, selects.
+func (r reader) ResourceServers(ctx context.Context, identifiers []string, after int64, limit, offset int) (list []PlacedAPI, more bool, err error) {
+	return chunk(ctx, r, scanPlacedAPI, `WITH page AS MATERIALIZED (
+			SELECT r.serial FROM resource_servers r WHERE r.serial > $1 AND ($2::text[] IS NULL OR r.identifier = ANY ($2))
+			ORDER BY r.serial LIMIT $3 OFFSET $4)
+		SELECT `+apiColumns+`, r.serial FROM page JOIN resource_servers r USING (serial) LEFT JOIN clients c ON c.id = r.client ORDER BY r.serial`,
+		after, identifiers, limit, offset)
 }
 
 // CountResourceServers counts what ResourceServers selects.

@@ -16,11 +16,6 @@ func scanScope(row pgx.CollectableRow) (oauth.Scope, error) {
 	return s, err
 }
 
-// Scopes returns every scope in creation order.
-func (r reader) Scopes(ctx context.Context) ([]oauth.Scope, error) {
-	return all(ctx, r, scanScope, "SELECT "+scopeColumns+" FROM scopes ORDER BY created_at, id")
-}
-
 // Scope reads one scope.
 func (r reader) Scope(ctx context.Context, id string) (oauth.Scope, error) {
 	return one(ctx, r, "scope", scanScope, "SELECT "+scopeColumns+" FROM scopes WHERE id = $1", id)

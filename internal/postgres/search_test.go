@@ -44,7 +44,7 @@ func TestClientsAreFoundByNameOnAnIndex(t *testing.T) {
 			}
 			var got []string
 			for q.Limit = limit; ; {
-				page, err := s.ListedClients(t.Context(), q)
+				page, _, err := s.ListedClients(t.Context(), q)
 				if err != nil {
 					t.Fatal(err)
 				}

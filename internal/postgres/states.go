@@ -46,9 +46,9 @@ type ListedClient struct {
 
 // ListedClients returns a page of clients as Clients does, without their
 // documents.
-func (r reader) ListedClients(ctx context.Context, q ClientQuery) ([]ListedClient, error) {
+func (r reader) ListedClients(ctx context.Context, q ClientQuery) (list []ListedClient, more bool, err error) {
 	sql, args := q.listed()
-	return all(ctx, r, func(row pgx.CollectableRow) (c ListedClient, err error) {
+	return chunk(ctx, r, func(row pgx.CollectableRow) (c ListedClient, err error) {
 		return c, row.Scan(&c.ClientID, &c.Name, &c.State, &c.CreatedAt, &c.UpdatedAt, &c.Place.Global, &c.Place.Serial)
 	}, sql, args...)
 }

@@ -31,7 +31,7 @@ func (r *Registry) keepAdministrator(ctx context.Context, tx *postgres.Tx, was *
 	}
 	q := postgres.GrantQuery{Audience: r.ManagementAudience(), Limit: 100}
 	for {
-		page, err := tx.ClientGrants(ctx, q)
+		page, more, err := tx.ClientGrants(ctx, q)
 		if err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (r *Registry) keepAdministrator(ctx context.Context, tx *postgres.Tx, was *
 				return err
 			}
 		}
-		if len(page) < q.Limit {
+		if len(page) < q.Limit && !more {
 			return errLastAdministrator
 		}
 	}

@@ -76,9 +76,9 @@ func (r *Registry) ResourceServer(ctx context.Context, names ...string) (oauth.R
 	return r.store.ResourceServer(ctx, names...)
 }
 
-// ResourceServers returns a page of APIs in creation order.
-func (r *Registry) ResourceServers(ctx context.Context, identifiers []string, limit, offset int) ([]oauth.ResourceServer, error) {
-	return r.store.ResourceServers(ctx, identifiers, limit, offset)
+// ResourceServers returns a page of APIs in creation order, as Clients does.
+func (r *Registry) ResourceServers(ctx context.Context, identifiers []string, after int64, limit, offset int) (list []postgres.PlacedAPI, more bool, err error) {
+	return r.store.ResourceServers(ctx, identifiers, after, limit, offset)
 }
 
 // CountResourceServers counts all that ResourceServers selects.

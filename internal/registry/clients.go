@@ -146,15 +146,16 @@ func (r *Registry) Client(ctx context.Context, ref oauth.ClientRef) (oauth.Clien
 	return c, err
 }
 
-// Clients returns a page of clients in creation order, the global one last.
-func (r *Registry) Clients(ctx context.Context, q postgres.ClientQuery) ([]postgres.PlacedClient, error) {
-	list, err := r.store.Clients(ctx, q)
+// Clients returns a page of clients in creation order, the global one last, or as
+// much of it as is read at a time; more tells that the page has others.
+func (r *Registry) Clients(ctx context.Context, q postgres.ClientQuery) (list []postgres.PlacedClient, more bool, err error) {
+	list, more, err = r.store.Clients(ctx, q)
 	for i := range list {
 		if err := r.readClient(ctx, &list[i].Client); err != nil {
-			return nil, err
+			return nil, false, err
 		}
 	}
-	return list, err
+	return list, more, err
 }
 
 // CountClients counts all that q selects, whatever its page.

@@ -110,8 +110,8 @@ func (r *Registry) changes(kind string, before, after jsondoc.Object) map[string
 	return diff
 }
 
-// Events returns a page of the audit trail, in order of time.
-func (r *Registry) Events(ctx context.Context, q postgres.EventQuery) ([]postgres.PlacedEvent, error) {
+// Events returns a page of the audit trail, in order of time, as Clients does.
+func (r *Registry) Events(ctx context.Context, q postgres.EventQuery) (list []postgres.PlacedEvent, more bool, err error) {
 	return r.store.Events(ctx, q)
 }
 

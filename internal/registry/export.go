@@ -20,10 +20,10 @@ type ExportedClient struct {
 
 // ExportClients returns a page of clients, all but the global one, with their
 // secrets if asked for.
-func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace, limit int, secrets bool) ([]ExportedClient, error) {
-	page, err := r.Clients(ctx, postgres.ClientQuery{Global: new(false), After: after, Limit: limit})
+func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace, limit int, secrets bool) (list []ExportedClient, more bool, err error) {
+	page, more, err := r.Clients(ctx, postgres.ClientQuery{Global: new(false), After: after, Limit: limit})
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	ids := make([]string, len(page))
 	for i := range page {
@@ -31,21 +31,21 @@ func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace,
 	}
 	credentials, err := r.store.CredentialsOf(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	links, err := r.store.Links(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	live, err := r.store.LiveSecretsOf(ctx, ids, r.now())
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	keys, err := r.store.ClientKeys(ctx, ids)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	list := make([]ExportedClient, len(page))
+	list = make([]ExportedClient, len(page))
 	for i, p := range page {
 		c := ExportedClient{PlacedClient: p, Credentials: credentials[p.ID], Links: links[p.ID]}
 		key := keys[p.ID]
@@ -60,12 +60,12 @@ func (r *Registry) ExportClients(ctx context.Context, after *postgres.ListPlace,
 				delete(live, p.ID)
 			}
 			if err := r.openExported(&c, live[p.ID], key); err != nil {
-				return nil, err
+				return nil, false, err
 			}
 		}
 		list[i] = c
 	}
-	return list, nil
+	return list, more, nil
 }
 
 func (r *Registry) openExported(c *ExportedClient, live []oauth.ClientSecret, key postgres.ClientKey) error {
@@ -97,22 +97,22 @@ func (r *Registry) openExported(c *ExportedClient, live []oauth.ClientSecret, ke
 	return nil
 }
 
-// ExportKeyPairs returns a page of the shared key pairs.
-func (r *Registry) ExportKeyPairs(ctx context.Context, after postgres.MadeAt, limit int) ([]oauth.KeyPair, error) {
+// KeyPairsAfter returns a page of the shared key pairs in creation order, as Clients does.
+func (r *Registry) KeyPairsAfter(ctx context.Context, after postgres.MadeAt, limit int) (list []oauth.KeyPair, more bool, err error) {
 	return r.store.KeyPairsAfter(ctx, after, limit)
 }
 
-// ExportScopes returns a page of the scopes.
-func (r *Registry) ExportScopes(ctx context.Context, after postgres.MadeAt, limit int) ([]oauth.Scope, error) {
+// ScopesAfter returns a page of the scopes in creation order, as Clients does.
+func (r *Registry) ScopesAfter(ctx context.Context, after postgres.MadeAt, limit int) (list []oauth.Scope, more bool, err error) {
 	return r.store.ScopesAfter(ctx, after, limit)
 }
 
-// ExportProviders returns a page of the identity providers.
-func (r *Registry) ExportProviders(ctx context.Context, after postgres.MadeAt, limit int) ([]oauth.IdentityProvider, error) {
+// IdentityProvidersAfter returns a page of the identity providers in creation order, as Clients does.
+func (r *Registry) IdentityProvidersAfter(ctx context.Context, after postgres.MadeAt, limit int) (list []oauth.IdentityProvider, more bool, err error) {
 	return r.store.IdentityProvidersAfter(ctx, after, limit)
 }
 
 // ExportAPIs returns a page of the resource servers, all but Roster's own.
-func (r *Registry) ExportAPIs(ctx context.Context, after int64, limit int) ([]postgres.PlacedAPI, error) {
+func (r *Registry) ExportAPIs(ctx context.Context, after int64, limit int) (list []postgres.PlacedAPI, more bool, err error) {
 	return r.store.ResourceServersAfter(ctx, after, limit)
 }

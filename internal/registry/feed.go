@@ -24,7 +24,7 @@ type FeedPage struct {
 	More   bool               // it has events already
 }
 
-// EventFeed returns at most limit events that follow a place in the feed, nil
+// EventFeed returns at most limit events, or as many as are read at a time, that follow a place in the feed, nil
 // for its beginning. Where there are none yet, it waits for some for as long as
 // wait says, or until the registry closes. The feed shows an event once every
 // transaction older than the event's own has ended.
@@ -48,9 +48,9 @@ func (r *Registry) EventFeed(ctx context.Context, after *postgres.FeedPlace, lim
 	defer patience.Stop()
 	for {
 		moved := r.feed.moved()
-		events, err := r.store.EventFeed(ctx, start, limit+1)
+		events, more, err := r.store.EventFeed(ctx, start, limit+1)
 		if n := min(limit, len(events)); err != nil || n > 0 {
-			page := FeedPage{Events: events[:n], More: n < len(events)}
+			page := FeedPage{Events: events[:n], More: more || n < len(events)}
 			if n > 0 {
 				page.Next = events[n-1].Place
 			}

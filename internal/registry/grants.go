@@ -91,8 +91,8 @@ func (r *Registry) ClientGrant(ctx context.Context, id string) (oauth.ClientGran
 	return r.store.ClientGrant(ctx, id)
 }
 
-// ClientGrants returns a page of grants in creation order.
-func (r *Registry) ClientGrants(ctx context.Context, q postgres.GrantQuery) ([]postgres.PlacedGrant, error) {
+// ClientGrants returns a page of grants in creation order, as Clients does.
+func (r *Registry) ClientGrants(ctx context.Context, q postgres.GrantQuery) (list []postgres.PlacedGrant, more bool, err error) {
 	return r.store.ClientGrants(ctx, q)
 }
 

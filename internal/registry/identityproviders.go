@@ -39,11 +39,6 @@ func (r *Registry) insertProvider(ctx context.Context, tx *postgres.Tx, p oauth.
 	return oauth.CheckSize(KindIdentityProvider, nil, p.Document)
 }
 
-// IdentityProviders returns every identity provider in creation order.
-func (r *Registry) IdentityProviders(ctx context.Context) ([]oauth.IdentityProvider, error) {
-	return r.store.IdentityProviders(ctx)
-}
-
 // IdentityProvider returns one identity provider.
 func (r *Registry) IdentityProvider(ctx context.Context, id string) (oauth.IdentityProvider, error) {
 	return r.store.IdentityProvider(ctx, id)

@@ -92,11 +92,6 @@ func (r *Registry) makeDefaultKeyPair(ctx context.Context, tx *postgres.Tx) (oau
 	return k, nil
 }
 
-// KeyPairs returns the shared key pairs in creation order.
-func (r *Registry) KeyPairs(ctx context.Context) ([]oauth.KeyPair, error) {
-	return r.store.KeyPairs(ctx)
-}
-
 // KeyPair returns one shared key pair.
 func (r *Registry) KeyPair(ctx context.Context, id string) (oauth.KeyPair, error) {
 	return r.store.KeyPair(ctx, id)

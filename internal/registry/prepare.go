@@ -229,7 +229,8 @@ func (r *Registry) everything(clientID string) oauth.ClientGrant {
 // IgnoredGrants returns the default grants on the management API, which an
 // earlier release may have stored and which give nothing.
 func (r *Registry) IgnoredGrants(ctx context.Context) ([]postgres.PlacedGrant, error) {
-	return r.store.ClientGrants(ctx, postgres.GrantQuery{Audience: r.ManagementAudience(), DefaultFor: "third_party_clients", Limit: 100})
+	list, _, err := r.store.ClientGrants(ctx, postgres.GrantQuery{Audience: r.ManagementAudience(), DefaultFor: "third_party_clients", Limit: 100})
+	return list, err
 }
 
 func (r *Registry) createAdministrator(ctx context.Context, tx *postgres.Tx, clientID string, secret oauth.Secret) (oauth.Client, error) {

@@ -28,17 +28,18 @@ func (r *Registry) RemovePrivateKeys(ctx context.Context, removed func(kind, tar
 		}
 		after = ids[len(ids)-1]
 	}
-	for offset := 0; ; offset += resealBatch {
-		apis, err := r.store.ResourceServers(ctx, nil, resealBatch, offset)
+	for at := int64(0); ; {
+		apis, more, err := r.store.ResourceServers(ctx, nil, at, resealBatch, 0)
 		if err != nil {
 			return err
 		}
 		for _, api := range apis {
+			at = api.Serial
 			if err := r.removeFromAPI(ctx, api.ID, removed); err != nil && oauth.KindOf(err) != oauth.NotFound {
 				return err
 			}
 		}
-		if len(apis) < resealBatch {
+		if len(apis) < resealBatch && !more {
 			return nil
 		}
 	}

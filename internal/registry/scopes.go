@@ -33,9 +33,6 @@ func (r *Registry) insertScope(ctx context.Context, tx *postgres.Tx, s oauth.Sco
 	r.record(ctx, tx, "scope.created", "scope", s.Name, nil, scopeDocument(s))
 }
 
-// Scopes returns every scope in creation order.
-func (r *Registry) Scopes(ctx context.Context) ([]oauth.Scope, error) { return r.store.Scopes(ctx) }
-
 // Scope returns one scope.
 func (r *Registry) Scope(ctx context.Context, id string) (oauth.Scope, error) {
 	return r.store.Scope(ctx, id)

@@ -60,8 +60,8 @@ func stateDocument(s oauth.ClientState) jsondoc.Object {
 }
 
 // ListedClients returns a page of clients, the global one last, as far as every
-// dialect has it in common.
-func (r *Registry) ListedClients(ctx context.Context, q postgres.ClientQuery) ([]postgres.ListedClient, error) {
+// dialect has it in common, as Clients does.
+func (r *Registry) ListedClients(ctx context.Context, q postgres.ClientQuery) (list []postgres.ListedClient, more bool, err error) {
 	return r.store.ListedClients(ctx, q)
 }
 

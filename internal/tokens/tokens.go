@@ -97,11 +97,11 @@ func (r *Tokens) issue(ctx context.Context, auth postgres.Authentication, req Re
 // management API, if it has a grant on it and on nothing else. Generic OAuth
 // helpers send no audience.
 func (r *Tokens) onlyAudience(ctx context.Context, c oauth.Client) (string, error) {
-	grants, err := r.store.ClientGrants(ctx, postgres.GrantQuery{ClientID: c.ClientID, Limit: 2})
+	grants, more, err := r.store.ClientGrants(ctx, postgres.GrantQuery{ClientID: c.ClientID, Limit: 2})
 	if err != nil {
 		return "", err
 	}
-	if len(grants) == 1 && grants[0].Audience == r.config.Audience {
+	if len(grants) == 1 && !more && grants[0].Audience == r.config.Audience {
 		return r.config.Audience, nil
 	}
 	return "", tokenError(oauth.Invalid, oauth.InvalidRequest,

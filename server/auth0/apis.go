@@ -10,6 +10,7 @@ import (
 	"github.com/rosterhq/roster/gen/auth0api"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/rights"
 	"github.com/rosterhq/roster/server/dialect"
 )
@@ -179,20 +180,25 @@ func (h *handler) Auth0ListResourceServers(ctx context.Context, req auth0api.Aut
 	p := newPaging(req.Params.Page, req.Params.PerPage, nil, nil, req.Params.IncludeTotals)
 	identifiers := req.Params.Identifiers
 	sel := newUnscopedSelection(req.Params.Fields, req.Params.IncludeFields)
-	found, err := h.registry.ResourceServers(ctx, identifiers, p.limit, p.offset())
-	if err != nil {
-		return nil, err
-	}
-	list := make([]jsondoc.Object, len(found))
-	var all []oauth.Disclosure
-	for i, api := range found {
-		var shows []oauth.Disclosure
-		if list[i], shows, err = h.viewAPI(api); err != nil {
-			return nil, err
-		}
-		all = append(all, shows...)
-		sel.cut(list[i])
-	}
-	answer, err := p.answer("resource_servers", list, "", func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) })
-	return answer.showing(all), err
+	order := items("resource_servers")
+	return listOf(ctx, h.registry, p, source[postgres.PlacedAPI, int64]{
+		name: "resource_servers",
+		find: func(w window[int64]) ([]postgres.PlacedAPI, bool, error) {
+			var after int64
+			if w.after != nil {
+				after = *w.after
+			}
+			return h.registry.ResourceServers(ctx, identifiers, after, w.limit, w.offset)
+		},
+		place: func(api *postgres.PlacedAPI) int64 { return api.Serial },
+		render: func(text []byte, api *postgres.PlacedAPI) ([]byte, []oauth.Disclosure, error) {
+			body, shows, err := h.viewAPI(api.ResourceServer)
+			if err != nil {
+				return nil, nil, err
+			}
+			sel.cut(body)
+			return order.Append(text, body), shows, nil
+		},
+		count: func() (int, error) { return h.registry.CountResourceServers(ctx, identifiers) },
+	})
 }

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/rosterhq/roster/gen/auth0api"
-	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 )
@@ -20,34 +19,32 @@ func (h *handler) Auth0ListClients(ctx context.Context, req auth0api.Auth0ListCl
 	if err != nil {
 		return nil, err
 	}
-	found, next, err := onePage(h.registry, p, "clients", func(c postgres.PlacedClient) postgres.ListPlace { return c.Place },
-		func(w window[postgres.ListPlace]) ([]postgres.PlacedClient, error) {
-			q.Limit, q.Offset, q.After = w.limit, w.offset, w.after
-			return h.registry.Clients(ctx, q)
-		})
-	if err != nil {
-		return nil, err
-	}
 	look, err := h.look(ctx, sel)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]jsondoc.Object, len(found))
-	var all []oauth.Disclosure
-	for i := range found {
-		var shows []oauth.Disclosure
-		if list[i], shows, err = h.view(&found[i].Client, look); err != nil {
-			return nil, err
-		}
-		all = append(all, shows...)
-		tenant := list[i]["tenant"]
-		sel.cut(list[i])
-		if tenant != nil {
-			list[i]["tenant"] = tenant // lists show it whatever is asked for
-		}
-	}
-	answer, err := p.answer("clients", list, next, func() (int, error) { return h.registry.CountClients(ctx, q) })
-	return answer.showing(all), err
+	order := items("clients")
+	return listOf(ctx, h.registry, p, source[postgres.PlacedClient, postgres.ListPlace]{
+		name: "clients",
+		find: func(w window[postgres.ListPlace]) ([]postgres.PlacedClient, bool, error) {
+			q.Limit, q.Offset, q.After = w.limit, w.offset, w.after
+			return h.registry.Clients(ctx, q)
+		},
+		place: func(c *postgres.PlacedClient) postgres.ListPlace { return c.Place },
+		render: func(text []byte, c *postgres.PlacedClient) ([]byte, []oauth.Disclosure, error) {
+			body, shows, err := h.view(&c.Client, look)
+			if err != nil {
+				return nil, nil, err
+			}
+			tenant := body["tenant"]
+			sel.cut(body)
+			if tenant != nil {
+				body["tenant"] = tenant // lists show it whatever is asked for
+			}
+			return order.Append(text, body), shows, nil
+		},
+		count: func() (int, error) { return h.registry.CountClients(ctx, q) },
+	})
 }
 
 func clientQuery(params auth0api.Auth0ListClientsParams, p paging) (postgres.ClientQuery, error) {

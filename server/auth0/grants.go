@@ -149,7 +149,11 @@ func (h *handler) Auth0ListClientGrantOrganizations(ctx context.Context, req aut
 		return nil, err
 	}
 	p := newPaging(req.Params.Page, req.Params.PerPage, req.Params.Take, req.Params.From, req.Params.IncludeTotals)
-	return p.answer("organizations", nil, "", func() (int, error) { return 0, nil })
+	return listOf(ctx, h.registry, p, source[struct{}, int64]{
+		name:  "organizations", // of which there are none
+		find:  func(window[int64]) ([]struct{}, bool, error) { return nil, false, nil },
+		count: func() (int, error) { return 0, nil },
+	})
 }
 
 func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0ListClientGrantsRequestObject) (auth0api.Auth0ListClientGrantsResponseObject, error) {
@@ -168,22 +172,21 @@ func (h *handler) Auth0ListClientGrants(ctx context.Context, req auth0api.Auth0L
 	if params.DefaultFor != nil {
 		q.DefaultFor = string(*params.DefaultFor)
 	}
-	found, next, err := onePage(h.registry, p, "client_grants", func(g postgres.PlacedGrant) int64 { return g.Serial },
-		func(w window[int64]) ([]postgres.PlacedGrant, error) {
+	order := items("client_grants")
+	return listOf(ctx, h.registry, p, source[postgres.PlacedGrant, int64]{
+		name: "client_grants",
+		find: func(w window[int64]) ([]postgres.PlacedGrant, bool, error) {
 			q.Limit, q.Offset = w.limit, w.offset
 			if w.after != nil {
 				q.After = *w.after
 			}
 			return h.registry.ClientGrants(ctx, q)
-		})
-	if err != nil {
-		return nil, err
-	}
-	list := make([]jsondoc.Object, len(found))
-	for i, g := range found {
-		if list[i], err = viewGrant(g.ClientGrant); err != nil {
-			return nil, err
-		}
-	}
-	return p.answer("client_grants", list, next, func() (int, error) { return h.registry.CountClientGrants(ctx, q) })
+		},
+		place: func(g *postgres.PlacedGrant) int64 { return g.Serial },
+		render: func(text []byte, g *postgres.PlacedGrant) ([]byte, []oauth.Disclosure, error) {
+			body, err := viewGrant(g.ClientGrant)
+			return order.Append(text, body), nil, err
+		},
+		count: func() (int, error) { return h.registry.CountClientGrants(ctx, q) },
+	})
 }

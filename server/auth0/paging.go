@@ -1,11 +1,15 @@
 package auth0
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"time"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
+	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -81,54 +85,93 @@ type window[P any] struct {
 	after         *P // the place before the first wanted; nil for the start
 }
 
-// onePage finds the page of the list kind that p asks for, and the cursor of the
-// next, "" where there is none or it is not asked for.
-func onePage[T, P any](reg *registry.Registry, p paging, kind string, place func(T) P, find func(window[P]) ([]T, error)) (found []T, next string, err error) {
-	if !p.checkpoint {
-		found, err = find(window[P]{limit: p.limit, offset: p.offset()})
-		return found, "", err
+// source is where a list comes from. Items of the type T have places of the type
+// P.
+type source[T, P any] struct {
+	name   string // of the member that holds the items
+	find   func(window[P]) (found []T, more bool, err error)
+	place  func(*T) P
+	render func(text []byte, one *T) ([]byte, []oauth.Disclosure, error) // adds an item to a JSON text
+	count  func() (int, error)                                           // the total, asked for only where it is shown
+}
+
+// items returns the order of the members of a list's items.
+func items(name string) *spec.Order { return spec.OrderOf(listSchemas[name]).Items() }
+
+// listOf answers with the page that p asks for.
+func listOf[T, P any](ctx context.Context, reg *registry.Registry, p paging, from source[T, P]) (listed, error) {
+	if p.checkpoint {
+		return from.checkpoint(ctx, reg, p)
 	}
+	w := window[P]{limit: p.limit, offset: p.offset()}
+	list, err := dialect.NewList(ctx, reg, func() (dialect.Chunk, error) {
+		found, more, err := from.find(w)
+		if err != nil {
+			return dialect.Chunk{}, err
+		}
+		if len(found) > 0 { // the rest of the page, wherever it is by then
+			at := from.place(&found[len(found)-1])
+			w = window[P]{limit: w.limit - len(found), after: &at}
+		}
+		return from.chunk(found, more)
+	})
+	if err != nil {
+		return listed{}, err
+	}
+	if !p.totals {
+		list.Before, list.After = []byte("["), []byte("]")
+		return listed{list}, nil
+	}
+	total, err := from.count()
+	return within(list, from.name, jsondoc.Object{
+		"total": jsondoc.Must(total), "start": jsondoc.Must(p.offset()), "limit": jsondoc.Must(p.limit),
+	}), err
+}
+
+// checkpoint answers with the page after a cursor, which may end before it is full.
+func (s source[T, P]) checkpoint(ctx context.Context, reg *registry.Registry, p paging) (listed, error) {
 	w := window[P]{limit: p.limit + 1} // one more tells whether there is a next page
 	if p.from != "" {
-		after, err := readCursor[P](reg, kind, p.from)
+		after, err := readCursor[P](reg, s.name, p.from)
 		if err != nil {
-			return nil, "", err
+			return listed{}, err
 		}
 		w.after = &after
 	}
-	if found, err = find(w); err != nil || len(found) <= p.limit {
-		return found, "", err
-	}
-	found = found[:p.limit]
-	next, err = nextCursor(reg, kind, place(found[p.limit-1]))
-	return found, next, err
+	around := jsondoc.Object{}
+	list, err := dialect.NewList(ctx, reg, func() (dialect.Chunk, error) {
+		found, more, err := s.find(w)
+		if err == nil && (more || len(found) > p.limit) {
+			found = found[:min(p.limit, len(found))]
+			var next string
+			next, err = nextCursor(reg, s.name, s.place(&found[len(found)-1]))
+			around["next"] = jsondoc.Must(next)
+		}
+		if err != nil {
+			return dialect.Chunk{}, err
+		}
+		return s.chunk(found, false)
+	})
+	return within(list, s.name, around), err
 }
 
-// answer renders a page as the parameters ask for: a bare array, or an object
-// that holds it under name. count finds the total, which is asked for only
-// where it is shown.
-func (p paging) answer(name string, list []jsondoc.Object, next string, count func() (int, error)) (rendered, error) {
-	order, array := spec.OrderOf(listSchemas[name]), []byte{'['}
-	for i, o := range list {
-		if i > 0 {
-			array = append(array, ',')
-		}
-		array = order.Items().Append(array, o)
-	}
-	array = append(array, ']')
-	body := jsondoc.Object{name: array}
-	switch {
-	case p.checkpoint && next != "":
-		body["next"] = jsondoc.Must(next)
-	case p.checkpoint:
-	case p.totals:
-		total, err := count()
+func (s source[T, P]) chunk(found []T, more bool) (dialect.Chunk, error) {
+	chunk := dialect.Chunk{More: more}
+	for i := range found {
+		text, shows, err := s.render(append(chunk.Items, ','), &found[i])
 		if err != nil {
-			return rendered{}, err
+			return chunk, err
 		}
-		body["total"], body["start"], body["limit"] = jsondoc.Must(total), jsondoc.Must(p.offset()), jsondoc.Must(p.limit)
-	default:
-		return rendered{body: array}, nil
+		chunk.Items, chunk.Shows = text, append(chunk.Shows, shows...)
 	}
-	return rendered{body: order.AppendOrdered(nil, body)}, nil
+	return chunk, nil
+}
+
+// within puts a list into the object that has it as a member beside others.
+func within(list dialect.List, name string, others jsondoc.Object) listed {
+	others[name] = json.RawMessage(`[]`)
+	text := spec.OrderOf(listSchemas[name]).AppendOrdered(nil, others)
+	at := bytes.Index(text, []byte("[]")) + 1 // no other member has brackets
+	list.Before, list.After = text[:at:at], text[at:]
+	return listed{list}
 }

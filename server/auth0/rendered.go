@@ -7,6 +7,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -82,9 +83,6 @@ func (r rendered) VisitAuth0CreateResourceServerResponse(w http.ResponseWriter) 
 	return r.write(w)
 }
 func (r rendered) VisitAuth0GetResourceServerResponse(w http.ResponseWriter) error { return r.write(w) }
-func (r rendered) VisitAuth0ListResourceServersResponse(w http.ResponseWriter) error {
-	return r.write(w)
-}
 func (r rendered) VisitAuth0UpdateResourceServerResponse(w http.ResponseWriter) error {
 	return r.write(w)
 }
@@ -100,6 +98,13 @@ func (r rendered) VisitAuth0ListClientCredentialsResponse(w http.ResponseWriter)
 func (r rendered) VisitAuth0UpdateClientCredentialResponse(w http.ResponseWriter) error {
 	return r.write(w)
 }
-func (r rendered) VisitAuth0ListClientGrantOrganizationsResponse(w http.ResponseWriter) error {
-	return r.write(w)
+
+// listed is a list of one of listSchemas.
+type listed struct{ dialect.List }
+
+func (l listed) VisitAuth0ListClientsResponse(w http.ResponseWriter) error         { return l.Write(w) }
+func (l listed) VisitAuth0ListClientGrantsResponse(w http.ResponseWriter) error    { return l.Write(w) }
+func (l listed) VisitAuth0ListResourceServersResponse(w http.ResponseWriter) error { return l.Write(w) }
+func (l listed) VisitAuth0ListClientGrantOrganizationsResponse(w http.ResponseWriter) error {
+	return l.Write(w)
 }

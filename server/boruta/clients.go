@@ -16,19 +16,19 @@ import (
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
+	"github.com/rosterhq/roster/server/spec"
 )
 
-// pageSize is how many clients of a list are read at a time.
+// pageSize is how many records of a list are read at a time, or fewer.
 const pageSize = 500
 
 func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListClientsRequestObject) (borutaapi.BorutaListClientsResponseObject, error) {
-	list := []jsondoc.Object{}
-	var all []oauth.Disclosure
 	q := postgres.ClientQuery{Global: new(false), Limit: pageSize}
-	for {
-		page, err := h.registry.Clients(ctx, q)
+	order := spec.OrderOf(clientSchema)
+	return h.list(ctx, func() (chunk dialect.Chunk, err error) {
+		page, more, err := h.registry.Clients(ctx, q)
 		if err != nil {
-			return nil, err
+			return chunk, err
 		}
 		clients := make([]oauth.Client, len(page))
 		for i := range page {
@@ -37,21 +37,18 @@ func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListC
 		}
 		links, err := h.registry.Links(ctx, clients...)
 		if err != nil {
-			return nil, err
+			return chunk, err
 		}
 		for i := range clients {
 			one, shows, err := h.view(&clients[i], links[clients[i].ID])
 			if err != nil {
-				return nil, err
+				return chunk, err
 			}
-			list, all = append(list, one), append(all, shows...)
+			chunk.Items, chunk.Shows = order.Append(append(chunk.Items, ','), one), append(chunk.Shows, shows...)
 		}
-		if len(page) < pageSize {
-			answer := listed(list)
-			answer.shows = all
-			return answer, nil
-		}
-	}
+		chunk.More = more || len(page) == pageSize
+		return chunk, nil
+	})
 }
 
 func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCreateClientRequestObject) (borutaapi.BorutaCreateClientResponseObject, error) {

@@ -7,6 +7,7 @@ import (
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/spec"
 )
@@ -86,12 +87,10 @@ func checkBackend(change jsondoc.Object, broken *refusal) {
 }
 
 func (h *handler) BorutaListIdentityProviders(ctx context.Context, _ borutaapi.BorutaListIdentityProvidersRequestObject) (borutaapi.BorutaListIdentityProvidersResponseObject, error) {
-	providers, err := h.registry.IdentityProviders(ctx)
-	list := make([]jsondoc.Object, len(providers))
-	for i, p := range providers {
-		list[i] = providerView(p)
-	}
-	return borutaapi.BorutaListIdentityProviders200JSONResponse(data(spec.OrderOf("BorutaIdentityProvider").List(), list)), err
+	return madeList(ctx, h, "BorutaIdentityProvider", h.registry.IdentityProvidersAfter, providerView,
+		func(p oauth.IdentityProvider) postgres.MadeAt {
+			return postgres.MadeAt{CreatedAt: p.CreatedAt, ID: p.ID}
+		})
 }
 
 func (h *handler) BorutaCreateIdentityProvider(ctx context.Context, req borutaapi.BorutaCreateIdentityProviderRequestObject) (borutaapi.BorutaCreateIdentityProviderResponseObject, error) {

@@ -6,6 +6,7 @@ import (
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -25,12 +26,8 @@ func wantsDefault(sent jsondoc.Object, otherwise bool) (bool, error) {
 }
 
 func (h *handler) BorutaListKeyPairs(ctx context.Context, _ borutaapi.BorutaListKeyPairsRequestObject) (borutaapi.BorutaListKeyPairsResponseObject, error) {
-	pairs, err := h.registry.KeyPairs(ctx)
-	list := make([]jsondoc.Object, len(pairs))
-	for i, k := range pairs {
-		list[i] = keyPairView(k)
-	}
-	return borutaapi.BorutaListKeyPairs200JSONResponse(data(spec.OrderOf("BorutaKeyPair").List(), list)), err
+	return madeList(ctx, h, "BorutaKeyPair", h.registry.KeyPairsAfter, keyPairView,
+		func(k oauth.KeyPair) postgres.MadeAt { return postgres.MadeAt{CreatedAt: k.CreatedAt, ID: k.ID} })
 }
 
 func (h *handler) BorutaCreateKeyPair(ctx context.Context, req borutaapi.BorutaCreateKeyPairRequestObject) (borutaapi.BorutaCreateKeyPairResponseObject, error) {

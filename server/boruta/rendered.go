@@ -2,6 +2,7 @@ package boruta
 
 import (
 	"cmp"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
@@ -10,6 +11,8 @@ import (
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
+	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -39,16 +42,35 @@ func shown(version int64, body jsondoc.Object) rendered {
 	return rendered{body: append(text, '}'), etag: `"v` + strconv.FormatInt(version, 10) + "-" + hex.EncodeToString(sum[:6]) + `"`}
 }
 
-// listed renders a list of clients.
-func listed(list []jsondoc.Object) rendered {
-	order, text := spec.OrderOf(clientSchema), []byte(`{"data":[`)
-	for i, body := range list {
-		if i > 0 {
-			text = append(text, ',')
+// listed is a list, whole: the dialect has no pages.
+type listed struct{ dialect.List }
+
+func (h *handler) list(ctx context.Context, next func() (dialect.Chunk, error)) (listed, error) {
+	list, err := dialect.NewList(ctx, h.registry, next)
+	list.Before, list.After = []byte(`{"data":[`), []byte("]}")
+	return listed{list}, err
+}
+
+func (l listed) VisitBorutaListClientsResponse(w http.ResponseWriter) error { return l.Write(w) }
+func (l listed) VisitBorutaListScopesResponse(w http.ResponseWriter) error  { return l.Write(w) }
+func (l listed) VisitBorutaListIdentityProvidersResponse(w http.ResponseWriter) error {
+	return l.Write(w)
+}
+func (l listed) VisitBorutaListKeyPairsResponse(w http.ResponseWriter) error { return l.Write(w) }
+
+// madeList is a list of records in the order in which they were made.
+func madeList[T any](ctx context.Context, h *handler, schema string, find func(context.Context, postgres.MadeAt, int) ([]T, bool, error),
+	view func(T) jsondoc.Object, made func(T) postgres.MadeAt) (listed, error) {
+	var at postgres.MadeAt
+	order := spec.OrderOf(schema)
+	return h.list(ctx, func() (chunk dialect.Chunk, err error) {
+		found, more, err := find(ctx, at, pageSize)
+		for _, one := range found {
+			chunk.Items, at = order.Append(append(chunk.Items, ','), view(one)), made(one)
 		}
-		text = order.Append(text, body)
-	}
-	return rendered{body: append(text, "]}"...)}
+		chunk.More = more || len(found) == pageSize
+		return chunk, err
+	})
 }
 
 func (r rendered) write(w http.ResponseWriter) error {
@@ -67,7 +89,6 @@ func (r rendered) write(w http.ResponseWriter) error {
 	return err
 }
 
-func (r rendered) VisitBorutaListClientsResponse(w http.ResponseWriter) error   { return r.write(w) }
 func (r rendered) VisitBorutaCreateClientResponse(w http.ResponseWriter) error  { return r.write(w) }
 func (r rendered) VisitBorutaGetClientResponse(w http.ResponseWriter) error     { return r.write(w) }
 func (r rendered) VisitBorutaReplaceClientResponse(w http.ResponseWriter) error { return r.write(w) }

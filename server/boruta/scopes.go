@@ -10,6 +10,7 @@ import (
 	"github.com/rosterhq/roster/gen/borutaapi"
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/server/spec"
 )
 
@@ -71,12 +72,8 @@ func applyScope(s *oauth.Scope, sent jsondoc.Object, creating bool) error {
 }
 
 func (h *handler) BorutaListScopes(ctx context.Context, _ borutaapi.BorutaListScopesRequestObject) (borutaapi.BorutaListScopesResponseObject, error) {
-	scopes, err := h.registry.Scopes(ctx)
-	list := make([]jsondoc.Object, len(scopes))
-	for i := range scopes {
-		list[i] = scopeValues(&scopes[i])
-	}
-	return borutaapi.BorutaListScopes200JSONResponse(data(spec.OrderOf("BorutaScope").List(), list)), err
+	return madeList(ctx, h, "BorutaScope", h.registry.ScopesAfter, func(s oauth.Scope) jsondoc.Object { return scopeValues(&s) },
+		func(s oauth.Scope) postgres.MadeAt { return postgres.MadeAt{CreatedAt: s.CreatedAt, ID: s.ID} })
 }
 
 func (h *handler) BorutaCreateScope(ctx context.Context, req borutaapi.BorutaCreateScopeRequestObject) (borutaapi.BorutaCreateScopeResponseObject, error) {

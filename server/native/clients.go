@@ -30,14 +30,14 @@ func (h *handler) RosterListClients(ctx context.Context, req rosterapi.RosterLis
 			return nil, err
 		}
 	}
-	found, err := h.registry.ListedClients(ctx, q)
+	found, more, err := h.registry.ListedClients(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	body := rosterapi.RosterClients{}
-	if len(found) > limit {
-		found = found[:limit]
-		next, err := h.registry.SealCursor(clientCursor, jsondoc.Must(found[limit-1].Place))
+	if more || len(found) > limit {
+		found = found[:min(limit, len(found))]
+		next, err := h.registry.SealCursor(clientCursor, jsondoc.Must(found[len(found)-1].Place))
 		if err != nil {
 			return nil, err
 		}

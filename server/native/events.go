@@ -50,14 +50,14 @@ func (h *handler) RosterListEvents(ctx context.Context, req rosterapi.RosterList
 			return nil, err
 		}
 	}
-	found, err := h.registry.Events(ctx, q)
+	found, more, err := h.registry.Events(ctx, q)
 	if err != nil {
 		return nil, err
 	}
 	var next *string
-	if len(found) > limit {
-		found = found[:limit]
-		last := found[limit-1]
+	if more || len(found) > limit {
+		found = found[:min(limit, len(found))]
+		last := found[len(found)-1]
 		cursor, err := h.registry.SealCursor(listCursor, jsondoc.Must(postgres.ListedAt{OccurredAt: last.OccurredAt, ID: last.ID}))
 		if err != nil {
 			return nil, err

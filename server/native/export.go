@@ -52,7 +52,10 @@ func (h *handler) RosterExportRecords(ctx context.Context, req rosterapi.RosterE
 		}
 		body.Records, shows = append(body.Records, found.records...), append(shows, found.shows...)
 		found.last.Stage = at.Stage
-		if *at = found.last; len(found.records) < want {
+		if *at = found.last; found.more { // the page ends, before it is full
+			break
+		}
+		if len(found.records) < want {
 			*at = place{Stage: at.Stage + 1}
 		}
 	}
@@ -80,10 +83,12 @@ type part struct {
 	records []json.RawMessage
 	shows   []oauth.Disclosure
 	last    place // that of the last record
+	more    bool  // there are others, for which a page has no room
 }
 
 func (h *handler) exportKeyPairs(ctx context.Context, at place, limit int, secrets bool) (p part, err error) {
-	found, err := h.registry.ExportKeyPairs(ctx, at.Made, limit)
+	found, more, err := h.registry.KeyPairsAfter(ctx, at.Made, limit)
+	p.more = more
 	for _, k := range found {
 		r := keyPairRecord{Kind: registry.KindKeyPair, ID: k.ID, PublicKey: k.PublicKey, IsDefault: k.Default, CreatedAt: k.CreatedAt.UTC()}
 		if secrets {
@@ -99,7 +104,8 @@ func (h *handler) exportKeyPairs(ctx context.Context, at place, limit int, secre
 }
 
 func (h *handler) exportScopes(ctx context.Context, at place, limit int, _ bool) (p part, err error) {
-	found, err := h.registry.ExportScopes(ctx, at.Made, limit)
+	found, more, err := h.registry.ScopesAfter(ctx, at.Made, limit)
+	p.more = more
 	for _, s := range found {
 		p.records = append(p.records, jsondoc.Must(map[string]any{"kind": registry.KindScope, "id": s.ID, "name": s.Name, "label": s.Label, "public": s.Public}))
 		p.last.Made = postgres.MadeAt{CreatedAt: s.CreatedAt, ID: s.ID}
@@ -108,7 +114,8 @@ func (h *handler) exportScopes(ctx context.Context, at place, limit int, _ bool)
 }
 
 func (h *handler) exportProviders(ctx context.Context, at place, limit int, secrets bool) (p part, err error) {
-	found, err := h.registry.ExportProviders(ctx, at.Made, limit)
+	found, more, err := h.registry.IdentityProvidersAfter(ctx, at.Made, limit)
+	p.more = more
 	for _, one := range found {
 		beside := map[string]any{"id": one.ID, "name": one.Name}
 		if secrets {
@@ -144,7 +151,8 @@ func record(kind string, doc jsondoc.Object, beside map[string]any) json.RawMess
 var plain *spec.Order
 
 func (h *handler) exportAPIs(ctx context.Context, at place, limit int, secrets bool) (p part, err error) {
-	found, err := h.registry.ExportAPIs(ctx, at.Serial, limit)
+	found, more, err := h.registry.ExportAPIs(ctx, at.Serial, limit)
+	p.more = more
 	for _, api := range found {
 		beside := map[string]any{"id": api.ID, "identifier": api.Identifier}
 		doc := api.Document
@@ -163,7 +171,8 @@ func (h *handler) exportAPIs(ctx context.Context, at place, limit int, secrets b
 }
 
 func (h *handler) exportGrants(ctx context.Context, at place, limit int, _ bool) (p part, err error) {
-	found, err := h.registry.ClientGrants(ctx, postgres.GrantQuery{After: at.Serial, Limit: limit})
+	found, more, err := h.registry.ClientGrants(ctx, postgres.GrantQuery{After: at.Serial, Limit: limit})
+	p.more = more
 	for _, g := range found {
 		beside := map[string]any{"id": g.ID, "client_id": g.ClientID, "audience": g.Audience, "subject_type": g.SubjectType, "default_for": g.DefaultFor}
 		if g.Audience == h.registry.ManagementAudience() { // which another Roster has under another address
@@ -179,7 +188,8 @@ func (h *handler) exportClients(ctx context.Context, at place, limit int, secret
 	if at.Serial > 0 {
 		after = &postgres.ListPlace{Serial: at.Serial}
 	}
-	found, err := h.registry.ExportClients(ctx, after, limit, secrets)
+	found, more, err := h.registry.ExportClients(ctx, after, limit, secrets)
+	p.more = more
 	for _, c := range found {
 		if !secrets {
 			c.Document = h.registry.WithoutSecrets(registry.KindClient, c.Document)
