@@ -20,14 +20,15 @@ const RevocationBound = changefeed.Bound
 const maxCallers = 10_000
 
 // standing is what a client is granted on the management API; nil scopes for
-// nothing, because there is no such client or grant.
+// nothing, because there is no such client or grant. It is never changed: what a
+// token gave under one it gives as long as that is the client's.
 type standing struct {
 	scopes []string
 	ends   oauth.TokenEnds
 }
 
-func newCallers(feed *changefeed.Feed) *lru.Cache[string, standing] {
-	callers, err := lru.New[string, standing](maxCallers)
+func newCallers(feed *changefeed.Feed) *lru.Cache[string, *standing] {
+	callers, err := lru.New[string, *standing](maxCallers)
 	if err != nil {
 		panic(err) // only for a size below 1
 	}
@@ -49,25 +50,32 @@ func movesAll(c postgres.Change) bool {
 	return c.Kind == "" || c.Kind == "client_grant" || c.Kind == "resource_server"
 }
 
-// stillGranted cuts the scopes of a client's token down to what the client is
-// granted now, or within RevocationBound. ok is false when that is nothing at
-// all, or the token was ended.
-func (r *Tokens) stillGranted(ctx context.Context, clientID string, scopes []string, t oauth.IssuedToken) (left []string, ok bool, err error) {
-	known, found := r.callers.Get(clientID)
-	if !found || !r.config.Changes.Proven() {
-		mark := r.config.Changes.Mark()
-		if known.ends, err = r.store.TokenEnds(ctx, clientID, r.config.Audience); err == nil {
-			known.scopes, err = r.managementScopes(ctx, clientID)
-		}
-		if err != nil {
-			return nil, false, err
-		}
-		r.callers.Add(clientID, known)
-		if r.config.Changes.Since(mark, func(c postgres.Change) bool { return movesAll(c) || c.Kind == "client" && c.Client == clientID }) {
-			r.callers.Remove(clientID)
-		}
+// standingOf returns a client's standing as it is, or was within RevocationBound.
+func (r *Tokens) standingOf(ctx context.Context, clientID string) (*standing, error) {
+	if known, found := r.callers.Get(clientID); found && r.config.Changes.Proven() {
+		return known, nil
 	}
-	if known.ends.Ambiguous(t) {
+	mark := r.config.Changes.Mark()
+	ends, err := r.store.TokenEnds(ctx, clientID, r.config.Audience)
+	if err != nil {
+		return nil, err
+	}
+	scopes, err := r.managementScopes(ctx, clientID)
+	if err != nil {
+		return nil, err
+	}
+	s := &standing{scopes, ends}
+	r.callers.Add(clientID, s)
+	if r.config.Changes.Since(mark, func(c postgres.Change) bool { return movesAll(c) || c.Kind == "client" && c.Client == clientID }) {
+		r.callers.Remove(clientID)
+	}
+	return s, nil
+}
+
+// stillGranted cuts the scopes of a token down to what its client's standing
+// allows. ok is false when that is nothing at all, or the token was ended.
+func (r *Tokens) stillGranted(ctx context.Context, s *standing, scopes []string, t oauth.IssuedToken) (left []string, ok bool, err error) {
+	if s.ends.Ambiguous(t) {
 		at, err := r.store.TokenIssuedAt(ctx, t.ID)
 		if err != nil {
 			return nil, false, err
@@ -76,10 +84,10 @@ func (r *Tokens) stillGranted(ctx context.Context, clientID string, scopes []str
 			t.IssuedAt = at
 		}
 	}
-	if known.scopes == nil || known.ends.Dead(t) {
+	if s.scopes == nil || s.ends.Dead(t) {
 		return nil, false, nil
 	}
-	return slices.DeleteFunc(scopes, func(s string) bool { return !slices.Contains(known.scopes, s) }), true, nil
+	return slices.DeleteFunc(scopes, func(scope string) bool { return !slices.Contains(s.scopes, scope) }), true, nil
 }
 
 // managementScopes reads what a client is granted on the management API; nil

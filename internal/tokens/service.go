@@ -6,6 +6,7 @@ package tokens
 import (
 	"context"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/json"
 	"strings"
@@ -57,15 +58,16 @@ type Tokens struct {
 
 	decoy atomic.Pointer[oauth.ClientSecret] // see Tokens.noSecret
 
-	callers *lru.Cache[string, standing]
-	used    secretUses
-	refused refusals // of tokens
-	denied  refusals // of changes
+	verified *lru.Cache[[sha256.Size]byte, *verified] // by the digest of a token
+	callers  *lru.Cache[string, *standing]
+	used     secretUses
+	refused  refusals // of tokens
+	denied   refusals // of changes
 }
 
 // New returns Tokens over store whose secrets are sealed with keys.
 func New(store *postgres.Store, keys *seal.Live, config Config) *Tokens {
-	return &Tokens{config: config, store: store, keys: keys, callers: newCallers(config.Changes)}
+	return &Tokens{config: config, store: store, keys: keys, verified: newVerified(), callers: newCallers(config.Changes)}
 }
 
 // now is the time to store: UTC, in the precision that Postgres keeps.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/json"
 	"slices"
 	"strings"
 	"time"
@@ -16,7 +15,6 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
-	"github.com/rosterhq/roster/internal/rights"
 )
 
 // Request asks for an access token with the client_credentials grant
@@ -321,85 +319,6 @@ func (r *Tokens) authenticateAssertion(ctx context.Context, req Request) (postgr
 		err = tokenError(oauth.Unauthenticated, oauth.InvalidClient, "The client assertion was used before.")
 	}
 	return auth, err
-}
-
-// Reasons why a bearer token is refused.
-var (
-	ErrNotAToken    = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.NotAToken, Detail: "Bad HTTP authentication header format"}
-	ErrInvalidToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Detail: "Invalid token"}
-	ErrSignature    = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Detail: "Invalid signature received for JSON Web Token validation"}
-	ErrExpiredToken = &oauth.Error{Kind: oauth.Unauthenticated, Reason: oauth.BadToken, Detail: "Expired token received for JSON Web Token validation"}
-)
-
-// maxTokenSize bounds what VerifyToken looks at.
-const maxTokenSize = 16 << 10
-
-// VerifyToken checks a token for the management API, of Roster's own or of an
-// outside issuer that is trusted, and tells whose it is.
-func (r *Tokens) VerifyToken(ctx context.Context, token string) (*oauth.Caller, error) {
-	if len(token) > maxTokenSize {
-		return nil, ErrInvalidToken
-	}
-	if issuer := r.config.Issuers.Of(token); issuer != nil {
-		return issuer.Verify(ctx, token)
-	}
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.RS256})
-	if err != nil {
-		if strings.Count(token, ".") == 2 {
-			return nil, ErrInvalidToken
-		}
-		return nil, ErrNotAToken
-	}
-	kid := jws.Signatures[0].Header.KeyID
-	keys, err := r.tokenKeys(ctx, keyRefresh)
-	if err == nil && keys.public[kid].Key == nil { // a key made by another instance just now?
-		keys, err = r.tokenKeys(ctx, unknownKeyWait)
-	}
-	if err != nil {
-		return nil, err
-	}
-	key, known := keys.public[kid]
-	if !known {
-		return nil, ErrSignature
-	}
-	payload, err := jws.Verify(key)
-	if err != nil {
-		return nil, ErrSignature
-	}
-	var claims struct {
-		Issuer   string `json:"iss"`
-		Subject  string `json:"sub"`
-		Audience string `json:"aud"`
-		Expires  int64  `json:"exp"`
-		Issued   int64  `json:"iat"`
-		ID       string `json:"jti"`
-		ClientID string `json:"client_id"`
-		Scope    string `json:"scope"`
-
-		GrantType string `json:"gty"`
-	}
-	if err := json.Unmarshal(payload, &claims); err != nil || claims.Issuer != r.config.Issuer || claims.Audience != r.config.Audience {
-		return nil, ErrInvalidToken
-	}
-	if r.config.Now().Unix() >= claims.Expires {
-		return nil, ErrExpiredToken
-	}
-	scopes, caller := oauth.SplitScope(claims.Scope), oauth.Caller{Subject: claims.Subject, ExpiresAt: time.Unix(claims.Expires, 0)}
-	if claims.GrantType == operatorGrant {
-		caller.Issuer = oauth.Operator
-	} else {
-		left, ok, err := r.stillGranted(ctx, claims.ClientID, scopes,
-			oauth.IssuedToken{ID: claims.ID, Generation: generationOf(claims.ID), IssuedAt: time.Unix(claims.Issued, 0)})
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			return nil, ErrInvalidToken
-		}
-		scopes, caller.ClientID, caller.TokenID = left, claims.ClientID, claims.ID
-	}
-	caller.Rights = rights.Of(scopes...)
-	return &caller, nil
 }
 
 // MintManagementToken issues a token with every scope for an operator who has
