@@ -64,7 +64,7 @@ func (r *Registry) restoreClient(ctx context.Context, tx *postgres.Tx, s postgre
 	if err != nil {
 		return c, err
 	}
-	grants, err := tx.ClientGrants(ctx, postgres.GrantQuery{ClientID: c.ClientID, Limit: 1})
+	grants, _, err := tx.ClientGrants(ctx, postgres.GrantQuery{ClientID: c.ClientID, Limit: 1})
 	if err != nil {
 		return c, err
 	}
