@@ -87,9 +87,10 @@ release-spec: check-spec ## Release openapi.yaml under its version: later change
 lint: ## gofmt, go vet, staticcheck, go.mod
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "not as gofmt writes it:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
-	go run honnef.co/go/tools/cmd/staticcheck ./...
+	go build -o bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+	bin/staticcheck ./...
 	go mod tidy -diff
-	set -e; for module in $(MODULES); do (cd $$module; go vet ./...; go mod tidy -diff); done
+	set -e; for module in $(MODULES); do (cd $$module; go vet ./...; $(CURDIR)/bin/staticcheck ./...; go mod tidy -diff); done
 
 .PHONY: test-modules
 test-modules: ## Build each module by itself, and install the program as a release from a file proxy

@@ -1,20 +1,14 @@
 package client_test
 
 import (
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
 	"errors"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,61 +16,8 @@ import (
 	"golang.org/x/oauth2"
 
 	"github.com/rosterhq/roster/client"
+	"github.com/rosterhq/roster/client/internal/keytest"
 )
-
-// Making an RSA key takes a good part of a second: this one serves all tests.
-var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
-func testKey(t testing.TB) *rsa.PrivateKey {
-	t.Helper()
-	key, err := rsaKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// module signs like an HSM: it has no other method than those of crypto.Signer,
-// and takes no salt that differs from the hash in length.
-type module struct {
-	key   *rsa.PrivateKey
-	calls *atomic.Int64
-	err   error
-}
-
-func (m module) Public() crypto.PublicKey { return m.key.Public() }
-func (m module) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	m.calls.Add(1)
-	if pss, ok := opts.(*rsa.PSSOptions); ok && pss.SaltLength != rsa.PSSSaltLengthEqualsHash {
-		return nil, errors.New("wrong salt")
-	}
-	if m.err != nil {
-		return nil, m.err
-	}
-	return m.key.Sign(random, digest, opts)
-}
-
-func writePEM(t *testing.T, blocks ...*pem.Block) string {
-	t.Helper()
-	var text []byte
-	for _, b := range blocks {
-		text = append(text, pem.EncodeToMemory(b)...)
-	}
-	path := filepath.Join(t.TempDir(), "key.pem")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func pkcs8(t *testing.T, key crypto.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
 
 type roundTrip func(*http.Request) (*http.Response, error)
 
@@ -86,7 +27,7 @@ func TestSigningFailureIsToldAndNotRepeated(t *testing.T) {
 	t.Parallel()
 	var calls atomic.Int64
 	broken := errors.New("the module is locked")
-	api := newClient(t, "http://127.0.0.1:1", client.Config{ClientID: "x", Key: module{testKey(t), &calls, broken}, Backoff: time.Millisecond})
+	api := newClient(t, "http://127.0.0.1:1", client.Config{ClientID: "x", Key: keytest.Module{Key: keytest.Key(t), Calls: &calls, Err: broken}, Backoff: time.Millisecond})
 	_, err := api.GetClient(t.Context(), "x", nil)
 	if !errors.Is(err, broken) || calls.Load() != 1 {
 		t.Errorf("after %d signatures: %v", calls.Load(), err)
@@ -150,7 +91,7 @@ func TestTokenSourceOfOneTokenIsNotTriedAgain(t *testing.T) {
 func TestNewRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	const base = "https://roster.example"
-	key := testKey(t)
+	key := keytest.Key(t)
 	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -183,11 +124,11 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 		"elliptic key":             {base, client.Config{ClientID: "x", Key: ec}, "RSA"},
 		"another algorithm":        {base, client.Config{ClientID: "x", Key: key, Algorithm: "RS512"}, "RS256, RS384 or PS256"},
 		"no such file":             {base, client.Config{ClientID: "x", KeyFile: "/nowhere/key.pem"}, "/nowhere/key.pem: no such file"},
-		"public key":               {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "PUBLIC KEY", Bytes: []byte("s3cret")})}, "no private key"},
-		"encrypted key":            {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("s3cret")})}, "encrypted"},
-		"encrypted key, old style": {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("s3cret")})}, "encrypted"},
-		"elliptic key in a file":   {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})}, "RSA"},
-		"garbage in a file":        {base, client.Config{ClientID: "x", KeyFile: writePEM(t, &pem.Block{Type: "PRIVATE KEY", Bytes: []byte("s3cret")})}, "PKCS #8"},
+		"public key":               {base, client.Config{ClientID: "x", KeyFile: keytest.WritePEM(t, &pem.Block{Type: "PUBLIC KEY", Bytes: []byte("s3cret")})}, "no private key"},
+		"encrypted key":            {base, client.Config{ClientID: "x", KeyFile: keytest.WritePEM(t, &pem.Block{Type: "ENCRYPTED PRIVATE KEY", Bytes: []byte("s3cret")})}, "encrypted"},
+		"encrypted key, old style": {base, client.Config{ClientID: "x", KeyFile: keytest.WritePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Headers: map[string]string{"DEK-Info": "AES-128-CBC,00"}, Bytes: []byte("s3cret")})}, "encrypted"},
+		"elliptic key in a file":   {base, client.Config{ClientID: "x", KeyFile: keytest.WritePEM(t, &pem.Block{Type: "EC PRIVATE KEY", Bytes: sec1})}, "RSA"},
+		"garbage in a file":        {base, client.Config{ClientID: "x", KeyFile: keytest.WritePEM(t, &pem.Block{Type: "PRIVATE KEY", Bytes: []byte("s3cret")})}, "PKCS #8"},
 		"negative attempts":        {base, client.Config{Attempts: -1}, "negative"},
 	} {
 		t.Run(name, func(t *testing.T) {

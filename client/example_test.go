@@ -2,12 +2,14 @@ package client_test
 
 import (
 	"context"
+	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/rosterhq/roster/client"
@@ -18,6 +20,7 @@ var (
 	ctx         = context.Background()
 	api         *client.Client
 	id          string
+	privateKey  *rsa.PrivateKey // of a client; it stays there
 	certificate *x509.Certificate
 )
 
@@ -45,8 +48,6 @@ func ExampleClient_CreateClient() {
 
 // A client that has a key instead of a secret, from the start.
 func ExampleClient_CreateClient_withKey() {
-	privateKey, err := rsaKey() // of the client; it stays there
-	check(err)
 	payroll, err := api.CreateClient(ctx, client.ClientInput{Name: "payroll"}, &client.CreateOptions{
 		Keys: []client.PublicKey{{Key: privateKey.Public(), Options: client.CredentialOptions{Name: "2026", Alg: "PS256"}}},
 	})
@@ -119,8 +120,6 @@ func ExampleClient_RetireSecret() {
 
 // An existing client gets a key, and from then on uses it instead of its secret.
 func ExampleClient_RegisterKey() {
-	privateKey, err := rsaKey()
-	check(err)
 	key, err := api.RegisterKey(ctx, id, privateKey.Public(), &client.CredentialOptions{Name: "2026"})
 	check(err)
 	_, err = api.UseKeys(ctx, id, []string{key.ID}, nil)
@@ -281,4 +280,102 @@ func ExampleClient_SetState() {
 func ExampleClient_RestoreClient() {
 	check(api.DeleteClient(ctx, id, nil))
 	check(api.RestoreClient(ctx, id))
+}
+
+// Refuse the tokens that a client has got so far for an API.
+func ExampleClient_EndTokens() {
+	check(api.EndTokens(ctx, id, &client.EndOptions{Audience: "https://invoices.example/"}))
+}
+
+func ExampleClient_GetState() {
+	state, err := api.GetState(ctx, id)
+	check(err)
+	if state.State != client.StateActive {
+		fmt.Println("off since", state.ChangedAt, "because", state.Reason)
+	}
+}
+
+func ExampleClient_UseKeys() {
+	c, err := api.UseKeys(ctx, id, []string{"cred_…", "cred_…"}, nil) // it signs with either
+	check(err)
+	fmt.Println(c.Keys["private_key_jwt"])
+}
+
+func ExampleClient_GetCredential() {
+	c, err := api.GetCredential(ctx, id, "cred_…")
+	check(err)
+	fmt.Println(c.Name, c.ExpiresAt)
+}
+
+// Replace the key of a client: it signs with the new one before the old one goes.
+func ExampleClient_DeleteCredential() {
+	key, err := api.RegisterKey(ctx, id, privateKey.Public(), nil)
+	check(err)
+	_, err = api.UseKeys(ctx, id, []string{key.ID}, nil)
+	check(err)
+	check(api.DeleteCredential(ctx, id, "cred_…"))
+}
+
+func ExampleClient_Secrets() {
+	for secret, err := range api.Secrets(ctx, id) {
+		check(err)
+		fmt.Println(secret.ID, secret.Status, secret.LastUsedAt)
+	}
+}
+
+func ExampleClient_GetGrant() {
+	grant, err := api.GetGrant(ctx, "cgr_…")
+	check(err)
+	fmt.Println(grant.ClientID, grant.Audience, grant.Scopes)
+}
+
+// Give a scope more than a grant has.
+func ExampleClient_UpdateGrant() {
+	grant, err := api.GetGrant(ctx, "cgr_…")
+	check(err)
+	_, err = api.UpdateGrant(ctx, grant.ID, client.GrantInput{Scopes: append(grant.Scopes, "write:invoices")})
+	check(err)
+}
+
+func ExampleClient_DeleteGrant() {
+	check(api.DeleteGrant(ctx, "cgr_…"))
+}
+
+func ExampleClient_CreateAPI() {
+	invoices, err := api.CreateAPI(ctx, client.APIInput{
+		Identifier: "https://invoices.example/", TokenLifetime: 10 * time.Minute,
+		Scopes: []client.Scope{{Value: "read:invoices", Description: "See invoices"}},
+	}, nil)
+	if errors.Is(err, client.ErrConflict) {
+		fmt.Println("it is there already")
+		return
+	}
+	check(err)
+	fmt.Println(invoices.ID)
+}
+
+func ExampleClient_GetAPI() {
+	invoices, err := api.GetAPI(ctx, "https://invoices.example/")
+	check(err)
+	fmt.Println(invoices.Name, invoices.TokenLifetime)
+}
+
+func ExampleClient_DeleteAPI() {
+	check(api.DeleteAPI(ctx, "https://invoices.example/"))
+}
+
+// Keep a copy of all but secrets.
+func ExampleClient_Export() {
+	lines := json.NewEncoder(os.Stdout)
+	for record, err := range api.Export(ctx, nil) {
+		check(err)
+		check(lines.Encode(record))
+	}
+}
+
+func ExampleClient_FindClients() {
+	for c, err := range api.FindClients(ctx, &client.SearchFilter{Name: "bill", State: client.StateActive}) {
+		check(err)
+		fmt.Println(c.ID, c.Name)
+	}
 }

@@ -81,11 +81,48 @@ func TestPublicNamesAreThoseReleased(t *testing.T) {
 	}
 }
 
-// exported prints the declarations that importers see, without comments.
-func exported(t *testing.T) string {
+// TestEveryHelperHasAnExample looks for one of each function and method that may
+// call the service, by the names that documentation shows them under.
+func TestEveryHelperHasAnExample(t *testing.T) {
+	t.Parallel()
+	file, err := parser.ParseFile(gotoken.NewFileSet(), "example_test.go", nil, parser.ParseComments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, e := range doc.Examples(file) {
+		name, _, _ := strings.Cut(e.Name, "_with")
+		there[name] = true
+	}
+	_, pkg := parsed(t)
+	need := func(name string, f *doc.Func) {
+		params := f.Decl.Type.Params.List
+		if len(params) == 0 || there[name] {
+			return
+		}
+		if of, ok := params[0].Type.(*ast.SelectorExpr); ok && of.Sel.Name == "Context" {
+			t.Errorf("example_test.go has no Example%s", name)
+		}
+	}
+	for _, typ := range pkg.Types {
+		for _, f := range typ.Funcs {
+			if !there[typ.Name] {
+				need(f.Name, f)
+			}
+		}
+		for _, f := range typ.Methods {
+			if typ.Name == "Client" || !there[typ.Name] { // the one example of another type shows all of it
+				need(typ.Name+"_"+f.Name, f)
+			}
+		}
+	}
+}
+
+// parsed reads the package without its tests.
+func parsed(t *testing.T) (*gotoken.FileSet, *doc.Package) {
 	t.Helper()
 	files := gotoken.NewFileSet()
-	var parsed []*ast.File
+	var list []*ast.File
 	names, err := fs.Glob(os.DirFS("."), "*.go")
 	if err != nil {
 		t.Fatal(err)
@@ -98,12 +135,19 @@ func exported(t *testing.T) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		parsed = append(parsed, file)
+		list = append(list, file)
 	}
-	pkg, err := doc.NewFromFiles(files, parsed, "github.com/rosterhq/roster/client")
+	pkg, err := doc.NewFromFiles(files, list, "github.com/rosterhq/roster/client")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return files, pkg
+}
+
+// exported prints the declarations that importers see, without comments.
+func exported(t *testing.T) string {
+	t.Helper()
+	files, pkg := parsed(t)
 	var out strings.Builder
 	show := func(node any) {
 		if err := printer.Fprint(&out, files, node); err != nil {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/rosterhq/roster/client"
+	"github.com/rosterhq/roster/client/internal/keytest"
 )
 
 func TestGraceIsRoundedUp(t *testing.T) {
@@ -36,7 +37,7 @@ func TestAnswersWithoutContentAreErrors(t *testing.T) {
 		"GetClient":    func() error { _, err := api.GetClient(ctx, "x", nil); return err },
 		"RotateSecret": func() error { _, err := api.RotateSecret(ctx, "x", nil); return err },
 		"CreateGrant":  func() error { _, err := api.CreateGrant(ctx, client.GrantInput{}, nil); return err },
-		"RegisterKey":  func() error { _, err := api.RegisterKey(ctx, "x", testKey(t).Public(), nil); return err },
+		"RegisterKey":  func() error { _, err := api.RegisterKey(ctx, "x", keytest.Key(t).Public(), nil); return err },
 		"Secrets": func() (err error) {
 			for _, err = range api.Secrets(ctx, "x") {
 			}

@@ -47,3 +47,26 @@ func (c *Client) RestoreClient(ctx context.Context, clientID string) error {
 	_, err := c.Do(ctx, Request{Method: http.MethodPost, Path: Path(nativePath, clientID, "restore")}, nil)
 	return err
 }
+
+// EndOptions say which tokens end. Nil will do, for all.
+type EndOptions struct {
+	// Audience is the identifier of the API whose tokens end. Empty: all tokens.
+	Audience string
+	// IdempotencyKey is as in CreateOptions.
+	IdempotencyKey string
+}
+
+// EndTokens refuses every token that a client has got until now, within a second
+// on every instance. The client stays as it is and may get new ones at once.
+// Whoever validates tokens without asking Roster accepts them until they expire.
+func (c *Client) EndTokens(ctx context.Context, clientID string, o *EndOptions) error {
+	own, body := copied(o), map[string]string{}
+	if own.Audience != "" {
+		body["audience"] = own.Audience
+	}
+	_, err := c.Do(ctx, Request{
+		Method: http.MethodPost, Path: Path(nativePath, clientID, "end-tokens"), Body: body,
+		Header: (&CreateOptions{IdempotencyKey: own.IdempotencyKey}).header(),
+	}, nil)
+	return err
+}

@@ -124,6 +124,7 @@ func TestCacheIsNeverOlderThanItSays(t *testing.T) {
 		writers.Wait()
 	}
 	write(3)
+	servertest.Eventually(t, "the cache answers from memory", func() bool { shown("one"); return cache.Stats().Hits > 0 })
 	cut.Store(true)
 	servertest.Eventually(t, "the cache notices that it is told nothing", func() bool { return cache.Stats().Err != nil })
 	write(1)
@@ -144,7 +145,7 @@ func TestCacheIsNeverOlderThanItSays(t *testing.T) {
 		_, err := cache.GetClient(ctx, id)
 		return errors.Is(err, client.ErrNotFound)
 	})
-	if s := cache.Stats(); s.Hits == 0 || s.Asked == 0 || s.Unchanged == 0 || s.Err != nil {
+	if s := cache.Stats(); s.Asked == 0 || s.Err != nil {
 		t.Errorf("%+v", s)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/rosterhq/roster/client"
+	"github.com/rosterhq/roster/client/internal/keytest"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -60,7 +61,7 @@ func TestRegisteredKeyIsAsDescribed(t *testing.T) {
 	t.Parallel()
 	_, api, id := administered(t)
 	until := time.Now().Add(48 * time.Hour).In(time.FixedZone("", 3600))
-	got, err := api.RegisterKey(t.Context(), id, testKey(t).Public(), &client.CredentialOptions{
+	got, err := api.RegisterKey(t.Context(), id, keytest.Key(t).Public(), &client.CredentialOptions{
 		Name: "2026", KID: "payroll-2026", Alg: "PS256", ExpiresAt: until,
 	})
 	if err != nil {
@@ -86,7 +87,7 @@ func TestRegisteredKeyIsAsDescribed(t *testing.T) {
 func TestClientAuthenticatesWithKeys(t *testing.T) {
 	t.Parallel()
 	s, api, id := administered(t)
-	ctx, key := t.Context(), testKey(t)
+	ctx, key := t.Context(), keytest.Key(t)
 	born, err := api.CreateClient(ctx, client.ClientInput{Name: "keyed", GrantTypes: []string{"client_credentials"}}, &client.CreateOptions{
 		Keys: []client.PublicKey{{Key: key.Public(), Options: client.CredentialOptions{Name: "2026", ExpiresAt: time.Now().Add(time.Hour)}}},
 	})
@@ -134,7 +135,7 @@ func TestCertificatesAreRegisteredForMutualTLS(t *testing.T) {
 	if subject.Type != "cert_subject_dn" || subject.Subject != "CN=payroll" || subject.Name != "" {
 		t.Errorf("the subject is %+v", subject)
 	}
-	fromCertificate, err := api.RegisterKey(t.Context(), id, selfSigned(t, testKey(t), time.Now()).PublicKey, nil)
+	fromCertificate, err := api.RegisterKey(t.Context(), id, selfSigned(t, keytest.Key(t), time.Now()).PublicKey, nil)
 	if err != nil || fromCertificate.Type != "public_key" {
 		t.Errorf("the key of a certificate: %+v, %v", fromCertificate, err)
 	}
@@ -156,7 +157,7 @@ func TestUselessKeysAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	known := testKey(t).Public()
+	known := keytest.Key(t).Public()
 	if _, err := api.RegisterKey(t.Context(), id, known, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -168,7 +169,7 @@ func TestUselessKeysAreRefused(t *testing.T) {
 		"ECDSA":         {curve.Public(), true, "RSA"},
 		"Ed25519":       {edwards, true, "RSA"},
 		"there already": {known, true, "already exist"},
-		"private":       {testKey(t), false, "*rsa.PrivateKey"},
+		"private":       {keytest.Key(t), false, "*rsa.PrivateKey"},
 		"nil":           {nil, false, "public key"},
 		"PEM":           {publicPEM(t), false, "string"},
 	} {
@@ -182,7 +183,7 @@ func TestUselessKeysAreRefused(t *testing.T) {
 func TestExpiryIsSetAndCleared(t *testing.T) {
 	t.Parallel()
 	_, api, id := administered(t)
-	key, err := api.RegisterKey(t.Context(), id, testKey(t).Public(), nil)
+	key, err := api.RegisterKey(t.Context(), id, keytest.Key(t).Public(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,24 +1,19 @@
 package clienttest_test
 
 import (
-	"crypto"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/rosterhq/roster/client"
+	"github.com/rosterhq/roster/client/internal/keytest"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/servertest"
 )
@@ -46,67 +41,13 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(req *http.Request) (*http.Response, error) { return f(req) }
 
-// Making an RSA key takes a good part of a second: this one serves all tests.
-var rsaKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.GenerateKey(rand.Reader, 2048) })
-
-func testKey(t testing.TB) *rsa.PrivateKey {
-	t.Helper()
-	key, err := rsaKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-// module signs like an HSM: it has no other method than those of crypto.Signer,
-// and takes no salt that differs from the hash in length.
-type module struct {
-	key   *rsa.PrivateKey
-	calls *atomic.Int64
-	err   error
-}
-
-func (m module) Public() crypto.PublicKey { return m.key.Public() }
-func (m module) Sign(random io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	m.calls.Add(1)
-	if pss, ok := opts.(*rsa.PSSOptions); ok && pss.SaltLength != rsa.PSSSaltLengthEqualsHash {
-		return nil, errors.New("wrong salt")
-	}
-	if m.err != nil {
-		return nil, m.err
-	}
-	return m.key.Sign(random, digest, opts)
-}
-
-func writePEM(t *testing.T, blocks ...*pem.Block) string {
-	t.Helper()
-	var text []byte
-	for _, b := range blocks {
-		text = append(text, pem.EncodeToMemory(b)...)
-	}
-	path := filepath.Join(t.TempDir(), "key.pem")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func pkcs8(t *testing.T, key crypto.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-// keyed registers a client that authenticates with testKey under alg and may
+// keyed registers a client that authenticates with the shared key under alg and may
 // read clients, and returns its id and the credential's kid.
 func keyed(t *testing.T, s *servertest.Server, alg string) (id, kid string) {
 	t.Helper()
 	api := newClient(t, s.URL, client.Config{Token: s.Admin})
 	created, err := api.CreateClient(t.Context(), client.ClientInput{Name: alg, GrantTypes: []string{"client_credentials"}}, &client.CreateOptions{
-		Keys: []client.PublicKey{{Key: testKey(t).Public(), Options: client.CredentialOptions{Alg: alg}}},
+		Keys: []client.PublicKey{{Key: keytest.Key(t).Public(), Options: client.CredentialOptions{Alg: alg}}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -130,13 +71,13 @@ func TestKeyAuthenticates(t *testing.T) {
 		t.Run(alg, func(t *testing.T) {
 			t.Parallel()
 			id, kid := keyed(t, s, alg)
-			key := testKey(t)
+			key := keytest.Key(t)
 			var signed atomic.Int64
 			for name, config := range map[string]client.Config{
-				"signer":           {Key: module{key: key, calls: &signed}},
+				"signer":           {Key: keytest.Module{Key: key, Calls: &signed}},
 				"kid":              {Key: key, KeyID: kid},
-				"PKCS 8":           {KeyFile: writePEM(t, &pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}, &pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8(t, key)})},
-				"PKCS 1":           {KeyFile: writePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})},
+				"PKCS 8":           {KeyFile: keytest.WritePEM(t, &pem.Block{Type: "CERTIFICATE", Bytes: []byte("x")}, &pem.Block{Type: "PRIVATE KEY", Bytes: keytest.PKCS8(t, key)})},
+				"PKCS 1":           {KeyFile: keytest.WritePEM(t, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})},
 				"public audience":  {Key: key, Audience: s.URL + "/api/v2/"},
 				"another audience": {Key: key, Audience: "https://elsewhere.example"},
 				"other kid":        {Key: key, KeyID: "other"},
@@ -182,7 +123,7 @@ func TestEachAssertionIsNew(t *testing.T) {
 		}
 		return resp, err
 	})
-	api := newClient(t, s.URL, client.Config{ClientID: id, Key: testKey(t), HTTPClient: &http.Client{Transport: transport}, Backoff: time.Millisecond})
+	api := newClient(t, s.URL, client.Config{ClientID: id, Key: keytest.Key(t), HTTPClient: &http.Client{Transport: transport}, Backoff: time.Millisecond})
 	if _, err := api.GetClient(t.Context(), id, nil); err != nil {
 		t.Error(err)
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/rosterhq/roster/client"
 	"github.com/rosterhq/roster/client/clienttest"
+	"github.com/rosterhq/roster/client/internal/keytest"
 	"github.com/rosterhq/roster/internal/servertest"
 )
 
@@ -52,7 +53,7 @@ func check(err error) {
 func exampleService() (ctx context.Context, url, id, secret string, privateKey crypto.Signer, stop func()) {
 	t, stop := servertest.ForExample()
 	s := clienttest.NewServer(t)
-	return t.Context(), s.URL, s.AdminID, s.AdminSecret, testKey(t), stop
+	return t.Context(), s.URL, s.AdminID, s.AdminSecret, keytest.Key(t), stop
 }
 
 func publicPEM(t testing.TB) string {
@@ -208,5 +209,39 @@ func TestAClientIsSwitchedOffAndOn(t *testing.T) {
 	}
 	if _, err := api.GetState(ctx, "nobody"); !errors.Is(err, client.ErrNotFound) {
 		t.Error(err)
+	}
+}
+
+func TestEndedTokensAreRefused(t *testing.T) {
+	t.Parallel()
+	s := clienttest.NewServer(t)
+	admin, ctx := s.Client(), t.Context()
+	id, secret := create(t, admin, client.ClientInput{Name: "billing", GrantTypes: []string{"client_credentials"}})
+	if _, err := admin.CreateGrant(ctx, client.GrantInput{ClientID: id, Audience: s.URL + "/api/v2/", Scopes: []string{"read:clients"}}, nil); err != nil {
+		t.Fatal(err)
+	}
+	own := newClient(t, s.URL, client.Config{ClientID: id, ClientSecret: secret})
+	token, err := own.Token(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	with := newClient(t, s.URL, client.Config{Token: token})
+	if _, err := admin.CreateAPI(ctx, client.APIInput{Identifier: "https://elsewhere.example/"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := admin.EndTokens(ctx, id, &client.EndOptions{Audience: "https://elsewhere.example/"}); err != nil {
+		t.Error(err)
+	}
+	if _, err := with.GetClient(ctx, id, nil); err != nil {
+		t.Errorf("after the end of its tokens for another API: %v", err)
+	}
+	if err := admin.EndTokens(ctx, id, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := with.GetClient(ctx, id, nil); !errors.Is(err, client.ErrUnauthorized) {
+		t.Errorf("after the end of its tokens: %v", err)
+	}
+	if _, err := own.GetClient(ctx, id, nil); err != nil {
+		t.Errorf("with a new token: %v", err)
 	}
 }
