@@ -58,7 +58,7 @@ func (a *app) restoreClients() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "restore CLIENT_ID...", Short: "Bring deleted clients back",
 		Long: "Bring deleted clients back, for 30 days after they were deleted, with their secrets, credentials and grants, and in the\n" +
-			"state they were in. Tokens from before stay refused. `roster events list --action client.deleted` tells which there are.",
+			"state they were in. Tokens from before stay refused. `roster events --action client.deleted` tells which there are.",
 		Example: "  roster clients restore GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr",
 	}
 	return a.online(cmd, func(ctx context.Context, api *client.Client, ids []string) error {
