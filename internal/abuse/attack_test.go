@@ -120,6 +120,7 @@ func dribble(t *testing.T, s *servertest.Server, answered func(status string), h
 	}()
 }
 
+// Bodies that come in byte by byte keep no place that others wait for.
 func TestBodiesThatDribbleInHarmNobodyElse(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -160,6 +161,7 @@ func TestBodiesThatDribbleInHarmNobodyElse(t *testing.T) {
 	}
 }
 
+// One token that waits for events over and over keeps nobody else from waiting.
 func TestLongPollsOfOneTokenHarmNobodyElse(t *testing.T) {
 	t.Parallel()
 	s := attacked(t, 40)
@@ -186,6 +188,7 @@ func TestLongPollsOfOneTokenHarmNobodyElse(t *testing.T) {
 	s.Do(token, "GET", "/api/roster/v1/events", nil, "X-Forwarded-For", attacker).Want(http.StatusOK)
 }
 
+// Guessing secrets slows down whoever guesses, and nobody else.
 func TestGuessesHarmNobodyElse(t *testing.T) {
 	t.Parallel()
 	s := attacked(t, 40)

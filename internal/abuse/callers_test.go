@@ -20,7 +20,7 @@ import (
 // Whatever sequence of changes two dialects are sent, what results obeys every
 // rule, and what is refused changes nothing: leaving a member out never weakens
 // a client, and a client that becomes confidential is judged as one.
-func TestT05(t *testing.T) {
+func TestNoSequenceOfChangesWeakensAClient(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	provider := newProvider(s)
@@ -118,7 +118,7 @@ func TestT05(t *testing.T) {
 // What one caller holds means nothing for another, and what was tampered with
 // means nothing at all: it is as if it did not exist, and no error of the
 // database shows.
-func TestT21(t *testing.T) {
+func TestWhatOthersHoldMeansNothing(t *testing.T) {
 	t.Parallel()
 	s, other := servertest.New(t), servertest.New(t) // of one keyset, as two deployments might be by mistake
 	var ids []string
@@ -199,7 +199,7 @@ func TestT21(t *testing.T) {
 
 // A caller picks a client's identifier in one place only, and only a uuid: none
 // looks like an address, like another's, or like another kind of principal.
-func TestT24(t *testing.T) {
+func TestNoIdentifierLooksLikeAnother(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	provider := newProvider(s)
@@ -235,7 +235,7 @@ func TestT24(t *testing.T) {
 }
 
 // Texts come back as they went in, and do nothing on the way.
-func TestT26(t *testing.T) {
+func TestTextsComeBackAndDoNothing(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, _ := newClient(s, nil)

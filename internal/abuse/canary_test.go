@@ -253,7 +253,7 @@ func (c *cage) wantSafe(t *testing.T) {
 
 // A token with every right but that of seeing secrets sees none, wherever it
 // looks, and neither do logs, metrics, events and the database's own windows.
-func TestT01(t *testing.T) {
+func TestNoSecretIsShownToWhoeverMayNotSeeIt(t *testing.T) {
 	t.Parallel()
 	c := newCage(t)
 	stop := c.activity(t)
@@ -285,7 +285,7 @@ func TestT01(t *testing.T) {
 
 // The same where everything fails: handlers panic with the secret in hand, the
 // database refuses rows and says which, tables are gone.
-func TestT02(t *testing.T) {
+func TestNoSecretIsShownWhenEverythingFails(t *testing.T) {
 	t.Parallel()
 	c := newCage(t)
 	exec := func(sql string) {

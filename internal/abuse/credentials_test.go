@@ -57,7 +57,7 @@ var (
 // thumbprint, and subjects as what they are, in their order, or not at all.
 // Nothing here speaks mutual TLS, so nobody passes by a certificate: token
 // requests of such clients are refused, whatever headers a peer sends.
-func TestT16(t *testing.T) {
+func TestNoCertificatePassesForAnother(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, secret := newClient(s, nil)
@@ -122,7 +122,7 @@ func TestT16(t *testing.T) {
 // 50 rotations and changes at once, on two instances: no secret that was handed
 // out is lost without a trace, never more are live than may be, and changing a
 // name leaves credentials alone.
-func TestT19(t *testing.T) {
+func TestRotationsAtOnceLoseNoSecret(t *testing.T) {
 	t.Parallel()
 	s := servertest.NewWith(t, servertest.Options{Limits: &admission.Limits{}}) // most secrets fail at its end
 	instances := []*servertest.Server{s, beside(t, s, nil)}
@@ -184,7 +184,7 @@ func TestT19(t *testing.T) {
 
 // At the cap of four credentials all are replaced, two at a time, while tokens
 // are asked for: there is always a key that is valid.
-func TestT20(t *testing.T) {
+func TestAllKeysAreReplacedWithoutAGap(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id := newKeyedClient(t, s, 0)
@@ -261,7 +261,7 @@ func TestT20(t *testing.T) {
 
 // Keys that are no keys, are weak, or are private are refused, or at least never
 // good for anything.
-func TestT25(t *testing.T) {
+func TestWeakAndPrivateKeysAreRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, _ := newClient(s, nil)

@@ -192,6 +192,7 @@ func TestMovingBetweenKeyAndSecretTakesTheRightOfCredentials(t *testing.T) {
 	}
 }
 
+// An import that takes members away needs the rights that changing them needs.
 func TestImportTakesTheRightsOfWhatItTakesAway(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

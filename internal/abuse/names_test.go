@@ -26,6 +26,7 @@ func importOne(s *servertest.Server, format string, record object) object {
 	return s.Do(s.Admin, "POST", "/api/roster/v1/import", body).Want(200).Object()["results"].([]any)[0].(object)
 }
 
+// Names that Roster keeps for itself are refused at every door.
 func TestNobodyGetsAReservedIdentifier(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
@@ -139,6 +140,7 @@ func grantOf(s *servertest.Server, client string) string {
 	return list[0]["id"].(string)
 }
 
+// No API passes for another by blanks, invisible characters or letter case.
 func TestAPIsThatLookLikeOthersAreRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

@@ -51,6 +51,7 @@ func privateForms(t *testing.T) map[string]string {
 	}
 }
 
+// A private key where a public one belongs is refused at every door, however it is spelled.
 func TestNoDoorTakesAPrivateKeyForAPublicOne(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

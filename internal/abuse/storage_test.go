@@ -92,7 +92,7 @@ func merged(one, other object) object {
 
 // A dump without the keyset gives nothing away; a value moved to another row
 // opens nowhere; secrets outlive a change of keys.
-func TestT27(t *testing.T) {
+func TestADumpWithoutTheKeysetGivesNothingAway(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	secrets := map[string]string{}
@@ -174,7 +174,7 @@ func TestT27(t *testing.T) {
 
 // What cannot be recorded does not happen, and a secret that cannot be recorded
 // as shown is not shown.
-func TestT28(t *testing.T) {
+func TestWhatCannotBeRecordedDoesNotHappen(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, secret := newClient(s, nil)
@@ -232,7 +232,7 @@ func TestT28(t *testing.T) {
 
 // A repeated POST gets the first answer with the same secret, which is kept
 // sealed, for a day and for who may still do it; never again after that.
-func TestT29(t *testing.T) {
+func TestRepeatedRequestsShowNothingNew(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	replica := beside(t, s, nil)
@@ -276,8 +276,7 @@ func TestT29(t *testing.T) {
 // Connections that die at any moment of a rotation: whatever was acknowledged is
 // there, one secret is always good, the cap holds. That a killed process loses
 // nothing that it acknowledged is tested with the whole program in cmd/roster.
-// There is no older version yet to serve next to.
-func TestT30(t *testing.T) {
+func TestConnectionsThatDieLoseNothing(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, first := newClient(s, nil)

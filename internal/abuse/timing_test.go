@@ -69,7 +69,7 @@ func TestClientsThatAreOffOrGoneLookUnknown(t *testing.T) {
 }
 
 // BenchmarkClientAuthentication shows how long it takes to find out whether a
-// client is who it says (T17), so that nobody learns from that which clients
+// client is who it says (TestEveryWrongProofGetsTheSameAnswer), so that nobody learns from that which clients
 // exist or how they authenticate:
 //
 //	go test -run '^$' -bench ClientAuthentication -benchtime 2000x ./internal/abuse

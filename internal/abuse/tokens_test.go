@@ -21,9 +21,8 @@ import (
 )
 
 // Deleting a client ends its secret and its keys, on every instance at once, and
-// its identifier does not come back. There is no way to disable a client.
-// What becomes of the access tokens that it has is T23's.
-func TestT06(t *testing.T) {
+// its identifier does not come back.
+func TestDeletingAClientEndsItsProofsForGood(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	replica := beside(t, s, nil)
@@ -61,7 +60,7 @@ func TestT06(t *testing.T) {
 }
 
 // No Authorization header makes the service fail, wherever it is read.
-func TestT12(t *testing.T) {
+func TestNoAuthorizationHeaderMakesTheServiceFail(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	for name, header := range map[string][]string{
@@ -100,7 +99,7 @@ func TestT12(t *testing.T) {
 
 // Assertions that prove nothing are refused at the token endpoint, and no key
 // that one brings along or points at is used or fetched.
-func TestT13(t *testing.T) {
+func TestAssertionsThatProveNothingAreRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	trap := newTrap(t)
@@ -159,7 +158,7 @@ func TestT13(t *testing.T) {
 
 // An assertion is good once, whichever instances it is presented to, at the same
 // time or after a restart.
-func TestT14(t *testing.T) {
+func TestAnAssertionIsValidOnce(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id := newKeyedClient(t, s, 0)
@@ -194,7 +193,7 @@ func TestT14(t *testing.T) {
 
 // Two proofs at once are refused, good as each may be, and so is a way that the
 // client is not registered for.
-func TestT15(t *testing.T) {
+func TestTwoProofsAtOnceAreRefused(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, secret := newClient(s, nil)
@@ -262,7 +261,7 @@ func TestT15(t *testing.T) {
 
 // Whatever is wrong with a client's proof, the answer is the same. How long it
 // takes is for BenchmarkClientAuthentication to show.
-func TestT17(t *testing.T) {
+func TestEveryWrongProofGetsTheSameAnswer(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, secret := newClient(s, nil)
@@ -310,7 +309,7 @@ func TestT17(t *testing.T) {
 }
 
 // Secrets count to their last byte, and any characters do.
-func TestT18(t *testing.T) {
+func TestSecretsCountToTheirLastByte(t *testing.T) {
 	t.Parallel()
 	s := servertest.NewWith(t, servertest.Options{Limits: &admission.Limits{}}) // it fails often
 	id, _ := newClient(s, nil)
@@ -340,7 +339,7 @@ func TestT18(t *testing.T) {
 // instance, and within tokens.RevocationBound those for the management API that
 // are out already. Nothing revives them. Tokens for other APIs are good until
 // they expire: the API that takes them asks nobody.
-func TestT23(t *testing.T) {
+func TestLostRightsEndOnEveryInstance(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	replica := beside(t, s, nil)

@@ -51,7 +51,7 @@ func (p *trap) wantUntouched(t testing.TB) {
 
 // No address of a client is ever fetched, wherever it points: not when it is
 // registered, shown or changed, and not when the client authenticates.
-func TestT07(t *testing.T) {
+func TestNoAddressOfAClientIsFetched(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	trap := newTrap(t)
@@ -86,7 +86,7 @@ func TestT07(t *testing.T) {
 // The one thing that is fetched is the key set of an issuer that the operator
 // trusts: redirects lead nowhere, and answers without end are not read. A token
 // cannot say where to look.
-func TestT08(t *testing.T) {
+func TestNothingButTheKeySetsOfTrustedIssuersIsFetched(t *testing.T) {
 	t.Parallel()
 	prey := newTrap(t)
 	var sent atomic.Int64
@@ -152,7 +152,7 @@ var poison = []string{
 }
 
 // No dialect takes such an address in any member that is one.
-func TestT09(t *testing.T) {
+func TestNoDialectTakesAnAddressThatIsUnsafe(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, _ := newClient(s, nil)
@@ -189,7 +189,7 @@ func TestT09(t *testing.T) {
 
 // A redirect URI is refused, or it is kept byte for byte: what is compared later
 // is what was sent.
-func TestT10(t *testing.T) {
+func TestRedirectURIsAreKeptByteForByte(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, _ := newClient(s, nil)
@@ -227,7 +227,7 @@ func TestT10(t *testing.T) {
 
 // Loopback addresses are kept like all others: there is no exception for ports,
 // so none that another host could claim.
-func TestT11(t *testing.T) {
+func TestLoopbackAddressesHaveNoExceptions(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)
 	id, _ := newClient(s, object{"app_type": "native"})
