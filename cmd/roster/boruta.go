@@ -30,12 +30,13 @@ func (c *Config) borutaConfig() (boruta.Config, error) {
 		"refresh_token_ttl": &config.Lifetimes.RefreshToken, "id_token_ttl": &config.Lifetimes.IDToken,
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.BorutaMaxTTL)) {
-		seconds := c.BorutaMaxTTL[name]
+		lifetime, err := parseDuration(c.BorutaMaxTTL[name])
+		seconds, uneven := wholeSeconds(lifetime)
 		switch {
 		case lifetimes[name] == nil:
 			mistakes = append(mistakes, fmt.Errorf("ROSTER_BORUTA_MAX_TTL: %q is not one of %v", name, slices.Sorted(maps.Keys(lifetimes))))
-		case seconds < 1 || seconds > 1<<31-1:
-			mistakes = append(mistakes, fmt.Errorf("ROSTER_BORUTA_MAX_TTL: %s: %d is not from 1 to 2147483647 seconds", name, seconds))
+		case err != nil || uneven != nil || seconds < 1 || seconds > 1<<31-1:
+			mistakes = append(mistakes, fmt.Errorf("ROSTER_BORUTA_MAX_TTL: %s: %q is not a duration such as 1h or 30d, in whole seconds", name, c.BorutaMaxTTL[name]))
 		default:
 			*lifetimes[name] = seconds
 		}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -162,35 +163,25 @@ func (a *app) token() *cobra.Command {
 
 // health asks a running server whether it is ready, for container engines.
 func (a *app) health() *cobra.Command {
-	return &cobra.Command{
-		Use: "health", GroupID: aServer, Short: "Exit 0 if the server on this machine is ready",
+	var address string
+	cmd := &cobra.Command{
+		Use: "health", GroupID: aServer, Short: "Exit 0 if a server is ready: the one on this machine, or at --url",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.load()
-			if err != nil {
-				return err
-			}
-			host, port, err := net.SplitHostPort(c.Addr)
-			if err != nil {
-				port = "8080"
-				if running, err := runningFrom(c.DataDir); err == nil && running != "" && c.PublicURL == "" {
-					if u, err := url.Parse(running); err == nil {
-						port = u.Port()
-					}
+			probe := &http.Client{Timeout: 5 * time.Second}
+			if address == "" {
+				c, err := a.load()
+				if err != nil {
+					return err
+				}
+				if address = c.localAddress(); c.TLSCert != "" {
+					probe.Transport = localTransport()
 				}
 			}
-			if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-				host = "127.0.0.1"
-			}
-			scheme, client := "http", &http.Client{Timeout: 5 * time.Second}
-			if c.TLSCert != "" {
-				scheme = "https"
-				client.Transport = localTransport()
-			}
-			req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, scheme+"://"+net.JoinHostPort(host, port)+"/readyz", nil)
+			req, err := http.NewRequestWithContext(cmd.Context(), http.MethodGet, strings.TrimSuffix(address, "/")+"/readyz", nil)
 			if err != nil {
-				return err
+				return usageError{err}
 			}
-			resp, err := client.Do(req)
+			resp, err := probe.Do(req)
 			if err != nil {
 				return err
 			}
@@ -201,6 +192,30 @@ func (a *app) health() *cobra.Command {
 			return nil
 		},
 	}
+	cmd.Flags().StringVar(&address, "url", "", "`ADDRESS` of the server to ask; default: what the configuration says of this machine")
+	return cmd
+}
+
+// localAddress is where the server on this machine listens, by its configuration
+// or by what the one that runs has left in its folder.
+func (c *Config) localAddress() string {
+	host, port, err := net.SplitHostPort(c.Addr)
+	if err != nil {
+		port = "8080"
+		if running, err := runningFrom(c.DataDir); err == nil && running != "" && c.PublicURL == "" {
+			if u, err := url.Parse(running); err == nil {
+				port = u.Port()
+			}
+		}
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	scheme := "http"
+	if c.TLSCert != "" {
+		scheme = "https"
+	}
+	return scheme + "://" + net.JoinHostPort(host, port)
 }
 
 // localTransport does not check the certificate's name: it is the server's own

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"math"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/caarlos0/env/v11"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/rosterhq/roster/internal/issuers"
 	"github.com/rosterhq/roster/internal/postgres"
@@ -47,9 +49,9 @@ type Config struct {
 	AdminSecret string `env:"ROSTER_BOOTSTRAP_CLIENT_SECRET" help:"secret of that administrator" secret:"all"`
 	LogLevel    string `env:"ROSTER_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
-	SecretGrace string `env:"ROSTER_SECRET_GRACE" envDefault:"0" help:"seconds a client's secret lives on after a rotation that does not say it itself; 0: it ends at once; at most 7776000"`
+	SecretGrace string `env:"ROSTER_SECRET_GRACE" envDefault:"0" help:"how long a client's superseded secret stays valid after a rotation that does not say it itself, e.g. 24h, at most 90d; 0: it ends at once"`
 	TokenTTL    string `env:"ROSTER_MANAGEMENT_TOKEN_TTL" envDefault:"1h" help:"how long tokens for Roster's own APIs live, e.g. 15m, from 1s to 24h"`
-	Retention   string `env:"ROSTER_EVENT_RETENTION" envDefault:"8760h" help:"how long events of the audit trail are kept, e.g. 720h, at least 24h; 0: for ever"`
+	Retention   string `env:"ROSTER_EVENT_RETENTION" envDefault:"8760h" help:"how long events of the audit trail are kept, e.g. 720h or 30d, at least 24h; 0: for ever"`
 	CacheMB     int    `env:"ROSTER_CACHE_MB" envDefault:"64" help:"megabytes of memory for clients as they are shown, which spare the database; 0: none"`
 	AdminAddr   string `env:"ROSTER_ADMIN_ADDR" help:"address for metrics, profiles and health, host:port; a loopback one is best; default: none"`
 	RateLimit   string `env:"ROSTER_RATE_LIMIT" help:"requests per second of one client, and from one address while its caller is not known, and after a colon how many at once: 50:100; off: no limit; default 200:1000 for a client and 50:200 for an address, from loopback ten times as much"`
@@ -57,10 +59,10 @@ type Config struct {
 	TrustedIssuers string   `env:"ROSTER_TRUSTED_ISSUERS" help:"outside OpenID Connect issuers whose tokens are accepted: URLs, each with ;name=value for aud, alg, claim, prefix or scopes"`
 	TrustedProxies []string `env:"ROSTER_TRUSTED_PROXIES" help:"networks of proxies whose X-Forwarded-For is believed, CIDR, with commas between; default: none"`
 
-	BorutaProfile   string           `env:"ROSTER_BORUTA_PROFILE" envDefault:"release" help:"which Boruta /api/clients shows: release, for its admin panel up to 0.10.5, or master, for the panel after it, with trusted_authorities and trusted_hosts too"`
-	BorutaMaxTTL    map[string]int64 `env:"ROSTER_BORUTA_MAX_TTL" envKeyValSeparator:"=" help:"largest lifetimes that clients may have through /api/clients, in seconds, e.g. access_token_ttl=3600,refresh_token_ttl=86400; default: Boruta's"`
-	BorutaProtected string           `env:"ROSTER_BORUTA_PROTECTED_CLIENT" help:"id of the client that /api/clients does not let be changed, besides the caller's own; default: the one of Boruta's admin panel"`
-	BorutaProvider  string           `env:"ROSTER_BORUTA_IDENTITY_PROVIDER" help:"id of the identity provider of new clients that name none; default: naming one is mandatory"`
+	BorutaProfile   string            `env:"ROSTER_BORUTA_PROFILE" envDefault:"release" help:"which Boruta /api/clients shows: release, for its admin panel up to 0.10.5, or master, for the panel after it, with trusted_authorities and trusted_hosts too"`
+	BorutaMaxTTL    map[string]string `env:"ROSTER_BORUTA_MAX_TTL" envKeyValSeparator:"=" help:"largest lifetimes that clients may have through /api/clients, e.g. access_token_ttl=1h,refresh_token_ttl=1d; default: Boruta's"`
+	BorutaProtected string            `env:"ROSTER_BORUTA_PROTECTED_CLIENT" help:"id of the client that /api/clients does not let be changed, besides the caller's own; default: the one of Boruta's admin panel"`
+	BorutaProvider  string            `env:"ROSTER_BORUTA_IDENTITY_PROVIDER" help:"id of the identity provider of new clients that name none; default: naming one is mandatory"`
 
 	databaseFile string // that DatabaseURL was read from; "" for none
 
@@ -120,16 +122,14 @@ func (a *app) load() (Config, error) {
 	if c.SecretMode != "sealed" && c.SecretMode != "hashed" {
 		mistake("ROSTER_SECRET_MODE: %q is not sealed or hashed", c.SecretMode)
 	}
-	if seconds, err := strconv.ParseUint(c.SecretGrace, 10, 32); err != nil || time.Duration(seconds)*time.Second > registry.MaxSecretGrace {
-		mistake("ROSTER_SECRET_GRACE: %q is not a number of seconds up to %d", c.SecretGrace, int(registry.MaxSecretGrace.Seconds()))
-	} else {
-		c.secretGrace = time.Duration(seconds) * time.Second
+	if c.secretGrace, err = parseDuration(c.SecretGrace); err != nil || c.secretGrace < 0 || c.secretGrace > registry.MaxSecretGrace {
+		mistake("ROSTER_SECRET_GRACE: %q is not a duration such as 24h or 7d, at most 90d", c.SecretGrace)
 	}
-	if c.tokenTTL, err = time.ParseDuration(c.TokenTTL); err != nil || c.tokenTTL < time.Second || c.tokenTTL > 24*time.Hour {
+	if c.tokenTTL, err = parseDuration(c.TokenTTL); err != nil || c.tokenTTL < time.Second || c.tokenTTL > 24*time.Hour {
 		mistake("ROSTER_MANAGEMENT_TOKEN_TTL: %q is not a duration such as 15m, from 1s to 24h", c.TokenTTL)
 	}
-	if c.retention, err = time.ParseDuration(c.Retention); err != nil || c.retention != 0 && c.retention < 24*time.Hour {
-		mistake("ROSTER_EVENT_RETENTION: %q is not a duration such as 720h, at least 24h, or 0", c.Retention)
+	if c.retention, err = parseDuration(c.Retention); err != nil || c.retention != 0 && c.retention < 24*time.Hour {
+		mistake("ROSTER_EVENT_RETENTION: %q is not a duration such as 720h or 30d, at least 24h, or 0", c.Retention)
 	}
 	if c.boruta, err = c.borutaConfig(); err != nil {
 		mistakes = append(mistakes, err)
@@ -211,8 +211,28 @@ func (c *Config) databaseAddress() (string, error) {
 // embedded reports whether Roster runs its own PostgreSQL.
 func (c *Config) embedded() bool { return c.DatabaseURL == "" }
 
+// logHandler writes JSON, or text for people at a terminal. JSON numbers have no
+// units: the name of a duration has its.
+func logHandler(w io.Writer, level slog.Level, people bool) slog.Handler {
+	if people {
+		return slog.NewTextHandler(w, &slog.HandlerOptions{Level: level})
+	}
+	return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, attr slog.Attr) slog.Attr {
+		if attr.Value.Kind() == slog.KindDuration {
+			return slog.Float64(attr.Key+"_ms", float64(attr.Value.Duration().Microseconds())/1000)
+		}
+		return attr
+	}})
+}
+
+// terminal reports whether a stream is shown to people.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 func (a *app) logger(c Config) *slog.Logger {
-	log := slog.New(slog.NewJSONHandler(a.stderr, &slog.HandlerOptions{Level: c.level}))
+	log := slog.New(logHandler(a.stderr, c.level, terminal(a.stderr)))
 	slog.SetDefault(log)
 	return log
 }
@@ -231,10 +251,10 @@ func (a *app) config() *cobra.Command {
 					switch value := v.Field(i).Interface().(type) {
 					case []string:
 						text = strings.Join(value, ",")
-					case map[string]int64:
+					case map[string]string:
 						var pairs []string
 						for _, name := range slices.Sorted(maps.Keys(value)) {
-							pairs = append(pairs, fmt.Sprintf("%s=%d", name, value[name]))
+							pairs = append(pairs, name+"="+value[name])
 						}
 						text = strings.Join(pairs, ",")
 					}

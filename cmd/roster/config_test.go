@@ -17,15 +17,15 @@ func TestEveryMistakeIsReportedAtOnce(t *testing.T) {
 	env := []string{
 		"ROSTER_ADDR=nowhere", "ROSTER_PUBLIC_URL=ftp://x/y", "ROSTER_LOG_LEVEL=loud", "ROSTER_SECRET_MODE=plain",
 		"ROSTER_TLS_CERT_FILE=x.pem", "ROSTER_BOOTSTRAP_CLIENT_ID=x", "ROSTER_TRUSTED_ISSUERS=http://login.example",
-		"ROSTER_BORUTA_PROFILE=old", "ROSTER_BORUTA_PROTECTED_CLIENT=x", "ROSTER_BORUTA_IDENTITY_PROVIDER=y", "ROSTER_BORUTA_MAX_TTL=secret_ttl=5,id_token_ttl=0",
+		"ROSTER_BORUTA_PROFILE=old", "ROSTER_SECRET_GRACE=91d", "ROSTER_EVENT_RETENTION=1h", "ROSTER_MANAGEMENT_TOKEN_TTL=2d", "ROSTER_BORUTA_PROTECTED_CLIENT=x", "ROSTER_BORUTA_IDENTITY_PROVIDER=y", "ROSTER_BORUTA_MAX_TTL=secret_ttl=5,id_token_ttl=0",
 		"DATABASE_URL_FILE=/nowhere/url", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE=" + empty,
 	}
 	for _, command := range []string{"serve", "migrate", "bootstrap", "token", "config", "health"} {
 		refuse(t, env, []string{command},
 			"ROSTER_ADDR:", "ROSTER_PUBLIC_URL:", "ROSTER_LOG_LEVEL:", "ROSTER_SECRET_MODE:", "ROSTER_TLS_CERT_FILE and",
 			"ROSTER_BOOTSTRAP_CLIENT_ID and", "ROSTER_TRUSTED_ISSUERS:",
-			"ROSTER_BORUTA_PROFILE:", "ROSTER_BORUTA_PROTECTED_CLIENT:", "ROSTER_BORUTA_IDENTITY_PROVIDER:", `"secret_ttl" is not one of`, "id_token_ttl: 0 is not",
-			"DATABASE_URL_FILE:", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE:")
+			"ROSTER_BORUTA_PROFILE:", "ROSTER_BORUTA_PROTECTED_CLIENT:", "ROSTER_BORUTA_IDENTITY_PROVIDER:", `"secret_ttl" is not one of`, `id_token_ttl: "0" is not`,
+			"ROSTER_SECRET_GRACE:", "ROSTER_EVENT_RETENTION:", "ROSTER_MANAGEMENT_TOKEN_TTL:", "DATABASE_URL_FILE:", "ROSTER_BOOTSTRAP_CLIENT_SECRET_FILE:")
 	}
 	refuse(t, []string{"DATABASE_URL=postgres://x", "DATABASE_URL_FILE=" + empty}, []string{"config"}, "DATABASE_URL and DATABASE_URL_FILE: set one of them")
 }

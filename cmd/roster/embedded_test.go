@@ -128,12 +128,14 @@ func TestCommandsBesideARunningService(t *testing.T) {
 			_, _, code := run(t, []string{"ROSTER_ADDR=" + addr}, "health")
 			return code == 0
 		})
+		succeed(t, nil, "health", "--url", "http://"+addr+"/")
 		free, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
 		free.Close()
 		refuse(t, []string{"ROSTER_ADDR=" + free.Addr().String()}, []string{"health"}, "connection refused")
+		refuse(t, []string{"ROSTER_ADDR=" + addr}, []string{"health", "--url", "http://" + free.Addr().String()}, "connection refused")
 	})
 	t.Run("a second service on the same data", func(t *testing.T) {
 		t.Parallel()

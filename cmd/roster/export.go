@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/rosterhq/roster/client"
 )
@@ -31,9 +30,10 @@ func (a *app) exportRecords() *cobra.Command {
 	}
 	cmd.Flags().StringVar(&output, "output", "", "`FILE` to write, readable by its owner alone; default: standard output")
 	cmd.Flags().BoolVar(&secrets, "include-secrets", false, "write secrets and private keys too; takes read:client_keys")
+	cmd.Flags().BoolVarP(&a.quiet, "quiet", "q", false, "show no progress, and say nothing of what was written")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, _ []string) error {
 		if output == "" {
-			if f, ok := a.stdout.(*os.File); ok && secrets && term.IsTerminal(int(f.Fd())) {
+			if secrets && terminal(a.stdout) {
 				fmt.Fprintln(a.stderr, "Secrets are shown on this terminal, and stay in its memory: --output writes them to a file.")
 			}
 			_, err := export(ctx, api, a.stdout, secrets, func() {})
@@ -42,7 +42,7 @@ func (a *app) exportRecords() *cobra.Command {
 		bar := a.progress(-1, "exporting records")
 		n, err := exportFile(ctx, api, output, secrets, func() { _ = bar.Add(1) })
 		_ = bar.Finish()
-		if err == nil {
+		if err == nil && !a.quiet {
 			fmt.Fprintf(a.stdout, "Wrote %d records to %s.\n", n, output)
 		}
 		return err

@@ -42,6 +42,7 @@ func (a *app) importRecords() *cobra.Command {
 	flags.IntVar(&o.skip, "skip", 0, "leave out the first `N` records, of an import that was interrupted")
 	flags.BoolVar(&o.strict, "strict", false, "fail a record of which a part cannot be imported, instead of leaving the part out")
 	flags.BoolVar(&o.warnings, "warnings", false, "tell of each record all that was not imported of it, not only what somebody must look at")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "show no progress, and say only what was not imported")
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
 		o.format, o.name = args[0], args[1]
 		if !slices.Contains(importFormats, o.format) {
@@ -105,8 +106,10 @@ func (im *importing) finish(err error) error {
 		did = "Would import"
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s %s: %d created, %d updated, %d unchanged, %d skipped, %d failed.\n", did, im.format,
-		s.outcomes["created"], s.outcomes["updated"], s.outcomes["unchanged"], s.outcomes["skipped"], s.outcomes["failed"])
+	if !im.app.quiet {
+		fmt.Fprintf(&text, "%s %s: %d created, %d updated, %d unchanged, %d skipped, %d failed.\n", did, im.format,
+			s.outcomes["created"], s.outcomes["updated"], s.outcomes["unchanged"], s.outcomes["skipped"], s.outcomes["failed"])
+	}
 	for _, w := range s.sorted() {
 		fmt.Fprintf(&text, "  %6d × %s\n", s.notes[w], w)
 	}

@@ -284,6 +284,9 @@ func TestAnExportIsAFileForItsOwnerThatImportTakes(t *testing.T) {
 	from, to := servertest.New(t), servertest.New(t)
 	succeed(t, at(from), "import", "auth0", fileOf(t, manyClients(t, 250, 100)))
 	name := filepath.Join(t.TempDir(), "all.jsonl")
+	if out := succeed(t, at(from), "export", "-q", "--output", filepath.Join(t.TempDir(), "quiet")); out != "" {
+		t.Errorf("export -q prints %q", out)
+	}
 	if out := succeed(t, at(from), "export", "--include-secrets", "--output", name); out != "Wrote 250 records to "+name+".\n" {
 		t.Error(out)
 	}

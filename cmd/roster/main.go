@@ -87,4 +87,5 @@ func tree(cmd *cobra.Command) iter.Seq[*cobra.Command] {
 type app struct {
 	environ        []string
 	stdout, stderr io.Writer
+	quiet          bool // --quiet of a command that shows progress
 }

@@ -4,20 +4,17 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 )
 
 // progress returns a bar for so many steps, -1 if nobody knows how many. It
 // shows where stderr is a terminal. Finish it before anything else is written.
 func (a *app) progress(steps int, doing string) *progressbar.ProgressBar {
-	f, ok := a.stderr.(*os.File)
 	return progressbar.NewOptions(steps,
-		progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetVisibility(ok && term.IsTerminal(int(f.Fd()))),
+		progressbar.OptionSetWriter(a.stderr), progressbar.OptionSetVisibility(terminal(a.stderr) && !a.quiet),
 		progressbar.OptionSetDescription(doing), progressbar.OptionShowCount(), progressbar.OptionShowIts(),
 		progressbar.OptionSetPredictTime(true), progressbar.OptionClearOnFinish(), progressbar.OptionSetRenderBlankState(true),
 	)
@@ -29,14 +26,13 @@ func (a *app) confirm(cmd *cobra.Command, question string) error {
 	if yes, _ := cmd.Flags().GetBool("yes"); yes {
 		return nil
 	}
-	f, ok := cmd.InOrStdin().(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	if !terminal(cmd.InOrStdin()) {
 		return errNoTerminal
 	}
 	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
 	answered := make(chan string, 1)
 	go func() {
-		line, _ := bufio.NewReader(f).ReadString('\n')
+		line, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 		answered <- strings.ToLower(strings.TrimSpace(line))
 	}()
 	select {
