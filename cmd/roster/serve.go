@@ -169,7 +169,7 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastFlush)
 	defer cancel()
 	if err := reg.Flush(last); err != nil {
-		log.Warn("storing when secrets were used", "err", err)
+		log.Warn("storing what was noted", "err", err)
 	}
 	return err
 }
@@ -239,7 +239,7 @@ func keepHouse(ctx context.Context, reg *registry.Registry, log *slog.Logger) {
 			}
 		case <-flush.C:
 			if err := reg.Flush(ctx); err != nil && ctx.Err() == nil {
-				log.Warn("storing when secrets were used", "err", err)
+				log.Warn("storing what was noted", "err", err)
 			}
 		}
 	}

@@ -231,21 +231,39 @@ func (r reader) Clients(ctx context.Context, q ClientQuery) (list []PlacedClient
 func (q ClientQuery) page() (string, []any) {
 	const order = " ORDER BY c.is_global, c.serial"
 	kinds := q.AppTypes
-	merged := len(kinds) > 1 && q.Offset == 0 && q.Name == (NameQuery{})
+	merged := len(kinds) > 1 && q.Name == (NameQuery{})
 	if merged {
 		q.AppTypes = nil
 	}
 	f := q.filter()
+	kind := ""
+	if merged {
+		kind = f.arg(kinds) + "::text[]"
+	}
+	with, skip := "", ""
+	switch {
+	case q.Offset > blockSize && q.isCounted():
+		with, skip = q.farPage(f, kind)
+	case q.Offset > 0:
+		skip = f.arg(q.Offset) + "::bigint"
+	}
+	limit := " LIMIT " + f.arg(q.Limit)
+	page := limit
+	if skip != "" {
+		page += " OFFSET " + skip
+	}
 	places := ""
 	if merged {
-		kind := f.arg(kinds)
 		f.and("c.app_type = kind.name")
-		places = "SELECT c.is_global, c.serial FROM (SELECT DISTINCT unnest(" + kind + "::text[])) kind (name), LATERAL (" +
-			q.places(f) + ") c" + order + f.page(q.Limit, 0)
+		if skip != "" {
+			limit += " + " + skip
+		}
+		places = "SELECT c.is_global, c.serial FROM (SELECT DISTINCT unnest(" + kind + ")) kind (name), LATERAL (" +
+			q.places(f, limit) + ") c" + order + page
 	} else {
-		places = q.places(f)
+		places = q.places(f, page)
 	}
-	return "WITH page AS MATERIALIZED (" + places + ") SELECT " +
+	return "WITH " + with + "page AS MATERIALIZED (" + places + ") SELECT " +
 		clientColumns + ", c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial)" + newestSecret + order, f.args
 }
 
@@ -261,11 +279,4 @@ func (r reader) ReservedNames(ctx context.Context, limit int) ([]string, error) 
 	return all(ctx, r, pgx.RowTo[string], `SELECT client_id FROM clients
 		WHERE lower(client_id) IN ('.', '..', 'system', 'anonymous') OR client_id ~* '^(operator|registration):|@clients$|[^!-{}~]'
 		ORDER BY client_id LIMIT $1`, limit)
-}
-
-// CountClients counts all clients that q selects, whatever its page.
-func (r reader) CountClients(ctx context.Context, q ClientQuery) (int, error) {
-	q.After = nil
-	f := q.filter()
-	return one(ctx, r, "client", pgx.RowTo[int], "SELECT count(*) FROM clients c"+f.where(), f.args...)
 }

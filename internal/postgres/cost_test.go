@@ -36,6 +36,9 @@ func fill(t *testing.T) *pgxpool.Pool {
 			t.Fatal(err)
 		}
 	}
+	if err := New(pool).AddUpCounts(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	return pool
 }
 
@@ -175,6 +178,9 @@ func TestOffsetPagesReadNoSkippedRow(t *testing.T) {
 		"clients of a kind": func() (string, []any) {
 			return ClientQuery{AppTypes: []string{"regular_web"}, Limit: 50, Offset: many / 2}.page()
 		},
+		"clients of some kinds": func() (string, []any) {
+			return ClientQuery{AppTypes: []string{"native", "spa"}, Limit: 50, Offset: many / 6}.page()
+		},
 		"clients of third parties": func() (string, []any) { return ClientQuery{FirstParty: &no, Limit: 50, Offset: many/10 - 50}.page() },
 		"grants":                   func() (string, []any) { return GrantQuery{Limit: 50, Offset: many - 100}.page() },
 		"grants of an API":         func() (string, []any) { return GrantQuery{Audience: "api", Limit: 50, Offset: many / 2}.page() },
@@ -182,8 +188,11 @@ func TestOffsetPagesReadNoSkippedRow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			sql, args := page()
 			for _, n := range explain(t, pool, sql, args) {
-				if n.Table != "" && n.Type != "Index Only Scan" && n.Rows+n.Removed > 60 {
+				if n.Table != "" && n.Type != "Index Only Scan" && !strings.HasPrefix(n.Table, "client_count") && n.Rows+n.Removed > 60 {
 					t.Errorf("%s of %s reads %v rows", n.Type, n.Table, n.Rows+n.Removed)
+				}
+				if n.Table == "clients" && n.Rows > blockSize+60 {
+					t.Errorf("%s of %s reads %v rows", n.Type, n.Table, n.Rows)
 				}
 			}
 		})

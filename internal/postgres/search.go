@@ -42,15 +42,16 @@ func (q NameQuery) like(f *filter) (conditions, indexed []string) {
 }
 
 // places returns the query for the places of the clients of a page, in order.
-func (q ClientQuery) places(f *filter) string {
+// page is its LIMIT and, unless names are searched, its OFFSET.
+func (q ClientQuery) places(f *filter, page string) string {
 	const order = " ORDER BY c.is_global, c.serial"
 	if q.Name == (NameQuery{}) {
-		return "SELECT c.is_global, c.serial FROM clients c" + f.where() + order + f.page(q.Limit, q.Offset)
+		return "SELECT c.is_global, c.serial FROM clients c" + f.where() + order + page
 	}
-	most, limit := f.arg(maxSorted), f.arg(q.Limit)
+	most := f.arg(maxSorted)
 	all := "SELECT c.is_global, c.serial FROM clients c" + f.where()
 	return `WITH named AS MATERIALIZED (` + all + " AND " + strings.Join(f.indexed, " AND ") + ` LIMIT ` + most + ` + 1)
 		SELECT is_global, serial FROM named WHERE (SELECT count(*) FROM named) <= ` + most + `
-		UNION ALL (` + all + ` AND (SELECT count(*) FROM named) > ` + most + order + ` LIMIT ` + limit + `)
-		ORDER BY is_global, serial LIMIT ` + limit
+		UNION ALL (` + all + ` AND (SELECT count(*) FROM named) > ` + most + order + page + `)
+		ORDER BY is_global, serial` + page
 }

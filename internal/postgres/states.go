@@ -55,6 +55,6 @@ func (r reader) ListedClients(ctx context.Context, q ClientQuery) (list []Listed
 
 func (q ClientQuery) listed() (string, []any) {
 	f := q.filter()
-	return "WITH page AS MATERIALIZED (" + q.places(f) + `) SELECT c.client_id, coalesce(c.name, ''), c.state, c.created_at, c.updated_at,
+	return "WITH page AS MATERIALIZED (" + q.places(f, " LIMIT "+f.arg(q.Limit)) + `) SELECT c.client_id, coalesce(c.name, ''), c.state, c.created_at, c.updated_at,
 		c.is_global, c.serial FROM page JOIN clients c USING (is_global, serial) ORDER BY c.is_global, c.serial`, f.args
 }

@@ -2,6 +2,7 @@ package registry
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 
@@ -156,6 +157,12 @@ func (r *Registry) Clients(ctx context.Context, q postgres.ClientQuery) (list []
 		}
 	}
 	return list, more, err
+}
+
+// Flush stores what was only noted so far. Call it every half minute, and once at
+// the end.
+func (r *Registry) Flush(ctx context.Context) error {
+	return errors.Join(r.Tokens.Flush(ctx), r.store.AddUpCounts(ctx))
 }
 
 // CountClients counts all that q selects, whatever its page.

@@ -10,7 +10,7 @@ import (
 )
 
 // Flush stores what was only noted so far: when secrets were used, and how many
-// requests for tokens and for changes were refused. Call it every half minute, and once at the end.
+// requests for tokens and for changes were refused.
 func (r *Tokens) Flush(ctx context.Context) error {
 	return errors.Join(r.flushSecretUses(ctx), r.flushRefusals(ctx, &r.refused), r.flushRefusals(ctx, &r.denied))
 }
