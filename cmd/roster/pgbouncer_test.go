@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"net/http"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/rosterhq/roster/internal/servertest"
+	"github.com/rosterhq/roster/internal/tokens"
 )
 
 // logged matches a line of the log.
@@ -208,6 +210,86 @@ func TestPgBouncerFaults(t *testing.T) {
 	l.settled("a restart of the server behind it", time.Now())
 	l.end()
 	s.stop()
+}
+
+// TestPgBouncerEndsOfTokens has one instance end tokens in every way and another
+// accept them, both behind a pooler; the sessions over which they follow changes
+// are ended in turn. Nobody accepts a token a second after the commit.
+func TestPgBouncerEndsOfTokens(t *testing.T) {
+	m := pooled(t, nil)
+	b := newBouncer(t, m, "default_pool_size = 4", "server_login_retry = 1")
+	env, _ := on(t, b.address("cache_describe"))
+	env = append(env, "ROSTER_PUBLIC_URL=https://roster.example", "ROSTER_RATE_LIMIT=off")
+	one := serve(t, administered(env), "--setup")
+	two := serve(t, env)
+	for _, s := range []*service{one, two} { // not where the public URL says
+		s.URL = "http://" + s.stderr.wait(t, s.ended, regexp.MustCompile(`"msg":"listening","addr":"([^"]*)"`))[1]
+	}
+	ask := func(s *service, id, secret string) (token string) {
+		t.Helper()
+		status, body := s.call("", "POST", "/oauth/token", "grant_type=client_credentials&audience=https://roster.example/api/v2/&client_id="+id+"&client_secret="+secret)
+		if m := regexp.MustCompile(`"access_token":"([^"]+)"`).FindStringSubmatch(body); m != nil {
+			return m[1]
+		}
+		t.Fatalf("no token: %d %s", status, body)
+		return ""
+	}
+	admin := ask(one, adminID, adminSecret)
+	do := func(method, path, body string) map[string]any {
+		t.Helper()
+		status, text := one.call(admin, method, path, body)
+		var o map[string]any
+		if _ = json.Unmarshal([]byte(text), &o); status > 299 {
+			t.Fatalf("%s %s: %d %s", method, path, status, text)
+		}
+		return o
+	}
+	const own = "/api/roster/v1/clients/"
+	for _, way := range []struct {
+		name string
+		end  func(id, grant string)
+	}{
+		{"a narrowed grant", func(_, grant string) { do("PATCH", "/api/v2/client-grants/"+grant, `{"scope": []}`) }},
+		{"a removed grant", func(_, grant string) { do("DELETE", "/api/v2/client-grants/"+grant, "") }},
+		{"disabling", func(id, _ string) { do("PUT", own+id+"/state", `{"state": "disabled"}`) }},
+		{"ending tokens", func(id, _ string) { do("POST", own+id+"/end-tokens", `{}`) }},
+		{"a rotation without grace", func(id, _ string) { do("POST", own+id+"/secrets?grace_seconds=0", "") }},
+		{"deletion", func(id, _ string) { do("DELETE", "/api/v2/clients/"+id, "") }},
+	} {
+		for _, cut := range []bool{false, true} {
+			c := do("POST", "/api/v2/clients", `{"name": "c", "grant_types": ["client_credentials"]}`)
+			id := c["client_id"].(string)
+			grant := do("POST", "/api/v2/client-grants", `{"client_id": "`+id+`", "audience": "https://roster.example/api/v2/", "scope": ["read:clients"]}`)["id"].(string)
+			token := ask(two, id, c["client_secret"].(string))
+			accepts := func(s *service) bool {
+				status, body := s.call(token, "GET", "/api/v2/clients?per_page=1", "")
+				if status >= http.StatusInternalServerError {
+					t.Logf("%s, cut %v: %d %s", way.name, cut, status, body)
+				}
+				return status == http.StatusOK
+			}
+			for _, s := range []*service{one, two} {
+				servertest.Eventually(t, "the token is accepted", func() bool { return accepts(s) })
+			}
+			if cut {
+				sql(t, m.URL, `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app' AND query LIKE '%pg_current_snapshot%'`)
+			}
+			way.end(id, grant)
+			committed := time.Now()
+			var took []time.Duration
+			for _, s := range []*service{one, two} {
+				for asked := time.Now(); accepts(s); asked = time.Now() {
+					if late := asked.Sub(committed); late > tokens.RevocationBound {
+						t.Fatalf("%s, cut %v: an instance accepts the token %v after the commit", way.name, cut, late)
+					}
+				}
+				took = append(took, time.Since(committed).Round(time.Millisecond))
+			}
+			t.Logf("%s, cut %v: refused after %v", way.name, cut, took)
+		}
+	}
+	one.stop()
+	two.stop()
 }
 
 // TestPgBouncerDurability has the server lose what nobody has made durable.

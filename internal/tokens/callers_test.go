@@ -74,6 +74,10 @@ func TestEveryWayOfEndingIsSeenWithinTheBound(t *testing.T) {
 		{"deletion", func(id, grant string) servertest.Response {
 			return s.Do(s.Admin, "DELETE", "/api/v2/clients/"+id, nil)
 		}},
+		{"deletion, and restoring", func(id, grant string) servertest.Response {
+			s.Do(s.Admin, "DELETE", "/api/v2/clients/"+id, nil).Want(http.StatusNoContent)
+			return s.Do(s.Admin, "POST", path(id)+"/restore", nil)
+		}},
 	} {
 		for _, cut := range []bool{false, true} {
 			token := s.Token("read:clients")
