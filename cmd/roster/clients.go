@@ -98,13 +98,19 @@ func (a *app) listClients() *cobra.Command {
 
 func (a *app) getClient() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "get CLIENT_ID", Short: "Show a client", ValidArgsFunction: inOrder(false, a.offerClients()),
-		Example: "  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr\n  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr -o yaml",
+		Use: "get CLIENT_ID", Short: "Show a client", Long: "Show a client, with its state, secrets, credentials and grants as far as you may see them. Members that say little\n" +
+			"are left out; -o yaml and -o json show the client as the API has it.",
+		ValidArgsFunction: inOrder(false, a.offerClients()),
+		Example:           "  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr\n  roster clients get GTUY20MntRjWQMHIKMeFXEUQ6BSuyhBr -o yaml",
 	}
 	addOutput(cmd)
 	addShowSecrets(cmd)
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
 		_, query := hidden(cmd)
-		return a.printAnswer(cmd)(fetch[jsondoc.Object](ctx, api, client.Path(clientsPath, args[0]), query))
+		got, err := fetch[jsondoc.Object](ctx, api, client.Path(clientsPath, args[0]), query)
+		if err != nil || a.newPrinter(cmd, details, true).format != "table" {
+			return a.printAnswer(cmd)(got, err)
+		}
+		return a.printOverview(ctx, api, got)
 	})
 }

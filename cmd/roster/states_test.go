@@ -23,6 +23,17 @@ func TestClientsAreSwitchedOffAndOn(t *testing.T) {
 	if got := c.ok("clients", "list", "--state", "disabled"); !strings.Contains(got, "STATE") || strings.Count(got, "disabled") != 2 {
 		t.Errorf("listed:\n%s", got)
 	}
+	c.Do(c.Admin, "POST", "/api/v2/client-grants", map[string]any{"client_id": ids[0], "audience": c.URL + "/api/v2/", "scope": []string{"read:clients"}}).Want(http.StatusCreated)
+	shown := strings.Join(strings.Fields(c.ok("clients", "get", ids[0])), " ")
+	for _, want := range []string{"client_id " + ids[0] + " name off ", " state disabled since ", ": a drill secret current, created ", " last used never grant " + c.URL + "/api/v2/, 1 scope "} {
+		if !strings.Contains(shown, want) {
+			t.Errorf("get lacks %q: %s", want, shown)
+		}
+	}
+	little := cli{c.Server, t, []string{"ROSTER_URL=" + c.URL, "ROSTER_TOKEN=" + c.Token("read:clients")}}
+	if got := little.ok("clients", "get", ids[0]); strings.Contains(got, "secret") || !strings.Contains(got, "a drill") {
+		t.Errorf("to a caller who may read clients alone:\n%s", got)
+	}
 	c.ok("clients", "enable", ids[0])
 	if got := c.ok("clients", "list", "--state", "disabled", "-o", "json"); strings.Contains(got, ids[0]) || !strings.Contains(got, ids[1]) {
 		t.Errorf("listed:\n%s", got)
