@@ -28,6 +28,7 @@ var layers = map[string][]string{
 	"internal/uri":      {"github.com/", "net/http", sql, module},
 	"internal/rights":   {"github.com/", "net/http", sql, module},
 	"internal/oauth":    {"github.com/", "net/http", sql, module, "+github.com/go-jose/", "+github.com/smallstep/pkcs7", "+" + module + "internal/jsondoc", "+" + module + "internal/rights", "+" + module + "internal/uri"},
+	"internal/shares":   {gin, pgx, "net/http", sql, module},
 	"internal/seal":     {gin, pgx, sql, module},
 	"internal/embedpg":  {gin, module},
 	"internal/issuers":  {gin, pgx, sql, module, "+" + module + "internal/jsondoc", "+" + module + "internal/oauth", "+" + module + "internal/rights", "+" + module + "internal/uri"},

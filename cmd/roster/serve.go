@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"syscall"
@@ -37,6 +38,10 @@ const (
 	housekeeping      = time.Minute
 	flushing          = 30 * time.Second
 	lastFlush         = 5 * time.Second
+
+	// memoryBesideCache is what the process may take besides remembered views, by the
+	// bounds on what it does at a time.
+	memoryBesideCache = 192 << 20
 
 	maxHeader = 64 << 10 // bytes of request line and headers; net/http adds 4096
 )
@@ -122,6 +127,9 @@ func (a *app) runServe(ctx context.Context, setup bool) (err error) {
 		}
 		_, err := db.schema(ctx)
 		return postgres.Told(err)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(int64(memoryBesideCache) + int64(c.CacheMB)<<20)
 	}
 	views := dialect.NewViews(reg.Changes, reg.Now, c.CacheMB<<20)
 	config := server.Config{Log: log, Limits: &c.limits, TrustedProxies: c.TrustedProxies, Ready: ready, Views: views, Boruta: c.boruta}

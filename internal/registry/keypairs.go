@@ -9,6 +9,7 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/seal"
+	"github.com/rosterhq/roster/internal/shares"
 )
 
 func keyPairLocation(id string) seal.Location {
@@ -20,9 +21,42 @@ func keyPairDocument(k oauth.KeyPair) jsondoc.Object {
 	return jsondoc.Object{"public_key": jsondoc.Must(k.PublicKey), "is_default": jsondoc.Must(k.Default)}
 }
 
+// rsaKeys bounds how many RSA keys are made at a time: each takes a processor for
+// up to some seconds.
+var rsaKeys = shares.New(2, 1)
+
+// NewRSAKey makes an RSA key, one at a time for a caller. It gives up with ctx: a
+// key that is being made then is finished for nobody, and others wait for that.
+func (r *Registry) NewRSAKey(ctx context.Context, bits int) (oauth.NewKey, error) {
+	caller := ""
+	if c := oauth.OriginOf(ctx).Caller; c != nil {
+		caller = c.ClientID
+	}
+	give, err := rsaKeys.Take(ctx, caller, 1)
+	if err != nil {
+		return oauth.NewKey{}, err
+	}
+	type result struct {
+		key oauth.NewKey
+		err error
+	}
+	made := make(chan result, 1)
+	go func() {
+		defer give()
+		key, err := oauth.NewRSAKey(bits)
+		made <- result{key, err}
+	}()
+	select {
+	case r := <-made:
+		return r.key, r.err
+	case <-ctx.Done():
+		return oauth.NewKey{}, ctx.Err()
+	}
+}
+
 // renew gives k a new RSA key.
-func (r *Registry) renew(k *oauth.KeyPair) error {
-	key, err := oauth.NewRSAKey(oauth.MinKeyBits)
+func (r *Registry) renew(ctx context.Context, k *oauth.KeyPair) error {
+	key, err := r.NewRSAKey(ctx, oauth.MinKeyBits)
 	if err != nil {
 		return err
 	}
@@ -35,7 +69,7 @@ func (r *Registry) renew(k *oauth.KeyPair) error {
 // of clients that have no key, in place of another.
 func (r *Registry) CreateKeyPair(ctx context.Context, isDefault bool) (oauth.KeyPair, error) {
 	k := oauth.KeyPair{ID: uuid.NewString(), Default: isDefault, CreatedAt: r.now()}
-	if err := r.renew(&k); err != nil {
+	if err := r.renew(ctx, &k); err != nil {
 		return k, err
 	}
 	err := r.store.Write(ctx, func(tx *postgres.Tx) error {
@@ -85,7 +119,7 @@ func (r *Registry) makeDefaultKeyPair(ctx context.Context, tx *postgres.Tx) (oau
 		return k, err
 	}
 	k = oauth.KeyPair{ID: uuid.NewString(), Default: true, CreatedAt: r.now()}
-	if err := r.renew(&k); err != nil {
+	if err := r.renew(ctx, &k); err != nil {
 		return k, err
 	}
 	r.insertKeyPair(ctx, tx, k)
@@ -115,7 +149,7 @@ func (r *Registry) RotateKeyPair(ctx context.Context, id string) (oauth.KeyPair,
 		return oauth.KeyPair{}, err
 	}
 	fresh := oauth.KeyPair{ID: id}
-	if err := r.renew(&fresh); err != nil { // slow: not while the pair is locked
+	if err := r.renew(ctx, &fresh); err != nil { // slow: not while the pair is locked
 		return fresh, err
 	}
 	return r.updateKeyPair(ctx, id, "key_pair.rotated", func(k *oauth.KeyPair, _ *postgres.Tx) error {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/registry"
+	"github.com/rosterhq/roster/internal/shares"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/problem"
 )
@@ -63,6 +64,7 @@ type Gate struct {
 	guesses           *guesses
 
 	places, polls, bodies, bodyBytes *pool
+	working                          *shares.Pool
 }
 
 // meters are those of the callers that are far away or near.
@@ -81,6 +83,7 @@ func New(config Config) *Gate {
 		}
 	}
 	g.places, g.polls = newPlaces(cmp.Or(config.MaxInFlight, defaultPlaces)), &pool{most: maxPolls, client: pollsOfClient}
+	g.working = shares.New(maxWork, workOfClient)
 	g.bodies, g.bodyBytes = newBodies(), newBodyBytes()
 	g.sources, g.loopback = of(1), of(max(1, config.Limits.Loopback))
 	return g

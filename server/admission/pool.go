@@ -1,8 +1,11 @@
 package admission
 
 import (
+	"context"
 	"net/http"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -95,12 +98,44 @@ func (g *Gate) Place(c *gin.Context) {
 	switch {
 	case from.take(o, 1):
 		defer from.give(o, 1)
+		if from == g.places && o.client != "" {
+			g.work(c, o.client)
+			return
+		}
 		c.Next()
 	case from == g.polls:
 		g.refuse(c, byPolls, 0)
 	default:
 		g.busy(c, byPlaces)
 	}
+}
+
+// Work is what requests of known callers take of memory while they are answered,
+// in units of less than 3 MB: a record of the largest size, or a quarter of the part
+// of a list that is held at a time.
+const (
+	maxWork      = 128
+	workOfClient = 32
+	workOfList   = 4
+	workPatience = 10 * time.Second
+)
+
+// work has a request wait until there is memory to answer it. Others of its client
+// may be at work while it waits; it cannot be refused for them.
+func (g *Gate) work(c *gin.Context, client string) {
+	ctx, cancel := context.WithTimeout(c.Request.Context(), workPatience)
+	defer cancel()
+	n := int64(1)
+	if path := c.FullPath(); c.Request.Method == http.MethodGet && !strings.HasPrefix(path[strings.LastIndex(path, "/")+1:], ":") {
+		n = workOfList
+	}
+	give, err := g.working.Take(ctx, client, n)
+	if err != nil {
+		g.busy(c, byPlaces)
+		return
+	}
+	defer give()
+	c.Next()
 }
 
 // busy answers 503.

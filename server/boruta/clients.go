@@ -52,7 +52,7 @@ func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListC
 }
 
 func (h *handler) BorutaCreateClient(ctx context.Context, req borutaapi.BorutaCreateClientRequestObject) (borutaapi.BorutaCreateClientResponseObject, error) {
-	draft, err := h.draft(*req.Body)
+	draft, err := h.draft(ctx, *req.Body)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +160,7 @@ func withJWK(sent jsondoc.Object, broken *refusal) jsondoc.Object {
 }
 
 // draft makes the client that a create asks for.
-func (h *handler) draft(sent jsondoc.Object) (oauth.Draft, error) {
+func (h *handler) draft(ctx context.Context, sent jsondoc.Object) (oauth.Draft, error) {
 	before := initialValues(h.attributes)
 	r, broken, err := h.parse(sent, before, true)
 	if err == nil {
@@ -181,7 +181,7 @@ func (h *handler) draft(sent jsondoc.Object) (oauth.Draft, error) {
 		draft.NewSecret = oauth.NewSecret(oauth.RandomText(oauth.Alphanumeric, 86))
 	}
 	if r.keyPair == "" {
-		if draft.NewKey, err = readKeyType(values["key_pair_type"]).make(); err != nil {
+		if draft.NewKey, err = h.make(ctx, readKeyType(values["key_pair_type"])); err != nil {
 			return draft, err
 		}
 	}
@@ -389,7 +389,7 @@ func (h *handler) BorutaRegenerateClientKeyPair(ctx context.Context, req borutaa
 		return nil, err
 	}
 	wanted := read(h.attributes, &c)["key_pair_type"]
-	key, err := readKeyType(wanted).make() // slow: not while the client is locked
+	key, err := h.make(ctx, readKeyType(wanted)) // slow: not while the client is locked
 	if err != nil {
 		return nil, err
 	}

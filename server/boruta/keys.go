@@ -1,6 +1,7 @@
 package boruta
 
 import (
+	"context"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -104,7 +105,7 @@ func (k keyType) obstacle() string {
 }
 
 // make makes a key of the type.
-func (k keyType) make() (*oauth.NewKey, error) {
+func (h *handler) make(ctx context.Context, k keyType) (*oauth.NewKey, error) {
 	if token := k.obstacle(); token != "" {
 		return nil, refuse("private_key", token)
 	}
@@ -116,7 +117,7 @@ func (k keyType) make() (*oauth.NewKey, error) {
 	if err != nil {
 		return nil, err
 	}
-	key, err := oauth.NewRSAKey(bits)
+	key, err := h.registry.NewRSAKey(ctx, bits)
 	return &key, err
 }
 
