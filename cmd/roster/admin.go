@@ -84,7 +84,7 @@ func (a *app) banner(c Config, db *database, admin credentials, taken bool) {
 	if db.embedded != nil {
 		fmt.Fprintf(w, "  database       embedded PostgreSQL in %s\n", db.embedded.Dir)
 	}
-	fmt.Fprintf(w, "  keyset         %s (back it up with the database: one is useless without the other)\n", cmp.Or(c.KeysetFile, "in ROSTER_KEYSET"))
+	fmt.Fprintf(w, "  keyset         %s\n                 back it up with the database: neither is of use alone\n", cmp.Or(c.KeysetFile, "in ROSTER_KEYSET"))
 	fmt.Fprintf(w, "  administrator  client_id %s\n", admin.ID)
 	request := "-d grant_type=client_credentials -d client_id=" + admin.ID + " -d client_secret=…"
 	switch {
@@ -96,9 +96,23 @@ func (a *app) banner(c Config, db *database, admin credentials, taken bool) {
 	if admin.File != "" {
 		request = "-d @" + shellQuote(admin.File)
 	}
-	token := fmt.Sprintf("curl -s %s/oauth/token %s -d audience=%s/api/v2/", c.PublicURL, request, c.PublicURL)
-	fmt.Fprintf(w, "\nGet a token:\n\n  %s\n", token)
-	fmt.Fprintf(w, "\nCreate a client:\n\n  curl -s %s/api/v2/clients -H \"Authorization: Bearer $(%s | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')\" -H 'Content-Type: application/json' -d '{\"name\":\"My first client\"}'\n\n", c.PublicURL, token)
+	fmt.Fprintf(w, "  reference      %s/docs\n", c.PublicURL)
+	fmt.Fprintf(w, "\nGet a token:\n\n  curl -s %s/oauth/token \\\n    %s \\\n    -d audience=%s/api/v2/\n", c.PublicURL, request, c.PublicURL)
+	fmt.Fprintf(w, "\nCreate a client:\n\n%s\n", c.firstClient(db.embedded != nil && admin.File == filepath.Join(c.DataDir, adminFile)))
+}
+
+// firstClient is a command that creates a client: by this program, where it finds
+// out by itself who may, or else with the token.
+func (c *Config) firstClient(ours bool) string {
+	if !ours {
+		return "  curl -s " + c.PublicURL + "/api/v2/clients \\\n    -H \"Authorization: Bearer $TOKEN\" \\\n" +
+			"    -H 'Content-Type: application/json' \\\n    -d '{\"name\":\"My first client\"}'\n"
+	}
+	where := ""
+	if usual, err := filepath.Abs(".roster"); err != nil || usual != c.DataDir {
+		where = "ROSTER_DATA_DIR=" + shellQuote(c.DataDir) + " \\\n    "
+	}
+	return "  " + where + shellQuote(os.Args[0]) + " clients create --name 'My first client' \\\n    --show-secrets -o json\n"
 }
 
 func shellQuote(s string) string {

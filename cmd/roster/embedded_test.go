@@ -22,7 +22,7 @@ import (
 // printed returns the command that the banner shows under a heading.
 func (s *service) printed(heading string) string {
 	s.t.Helper()
-	m := s.stdout.wait(s.t, s.ended, regexp.MustCompile(regexp.QuoteMeta(heading)+`:\n\n  (curl .*)\n`))
+	m := s.stdout.wait(s.t, s.ended, regexp.MustCompile(regexp.QuoteMeta(heading)+`:\n\n((?:  .*\n)+)`))
 	return m[1]
 }
 
