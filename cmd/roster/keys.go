@@ -116,6 +116,15 @@ func (a *app) editKeyset(ctx context.Context, fn func(k *seal.Keyset, file strin
 	return fn(k, c.KeysetFile)
 }
 
+// saveKeyset puts a changed keyset into its file. Its event comes first: what the
+// audit trail cannot tell of is not done.
+func (a *app) saveKeyset(ctx context.Context, k *seal.Keyset, file, what string) error {
+	if err := a.withRegistry(ctx, false, func(reg *registry.Registry) error { return reg.RecordKeyset(ctx, what) }); err != nil {
+		return fmt.Errorf("recording that the keyset is %s: %w", what, err)
+	}
+	return k.Save(file)
+}
+
 func (a *app) rotateKeys() *cobra.Command {
 	settle, addOnly := duration(keysetSettle), false
 	cmd := &cobra.Command{
@@ -130,7 +139,7 @@ func (a *app) rotateKeys() *cobra.Command {
 					fmt.Fprintln(a.stderr, "There are new keys that are not in use yet: going on with them.")
 				} else if k, err = k.Add(); err != nil {
 					return err
-				} else if err := k.Save(file); err != nil {
+				} else if err := a.saveKeyset(cmd.Context(), k, file, "extended"); err != nil {
 					return err
 				}
 				if addOnly {
@@ -144,7 +153,7 @@ func (a *app) rotateKeys() *cobra.Command {
 				if k, err = k.Promote(); err != nil {
 					return err
 				}
-				if err := k.Save(file); err != nil {
+				if err := a.saveKeyset(cmd.Context(), k, file, "rotated"); err != nil {
 					return err
 				}
 				fmt.Fprintln(a.stdout, "The new keys are in use. Back up the keyset, then run `roster keys reseal`.")
@@ -263,6 +272,9 @@ func (a *app) pruneKeys() *cobra.Command {
 						fmt.Fprintf(a.stdout, "The older MAC keys stay: %d secrets have not been used since the rotation. Rotate them, or wait.\n", stale.MACs)
 					}
 					if k, err = k.Prune(ids...); err != nil {
+						return err
+					}
+					if err := reg.RecordKeyset(ctx, "pruned"); err != nil {
 						return err
 					}
 					if err := k.Save(file); err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/rosterhq/roster/internal/postgrestest"
 )
 
@@ -61,6 +63,18 @@ func TestKeysAreReplacedBesideAServer(t *testing.T) {
 	authenticates("after pruning")
 	if out := succeed(t, env, "keys", "rotate-signing"); !strings.Contains(out, "signs from") {
 		t.Errorf("rotate-signing prints %q", out)
+	}
+	db, err := pgx.Connect(t.Context(), own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(t.Context())
+	var told string
+	if err := db.QueryRow(t.Context(), "SELECT string_agg(action, ' ' ORDER BY id) FROM events WHERE target_type = 'keyset'").Scan(&told); err != nil {
+		t.Fatal(err)
+	}
+	if told != "keyset.extended keyset.rotated keyset.resealed keyset.pruned" {
+		t.Errorf("events tell of %s", told)
 	}
 	if status, body := s.call("", "GET", "/metrics", ""); status != http.StatusNotFound {
 		t.Errorf("/metrics on the API's port: %d %s", status, body)

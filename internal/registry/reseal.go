@@ -115,8 +115,14 @@ func (r *Registry) Reseal(ctx context.Context, progress func(column string, rene
 	if total == 0 {
 		return nil
 	}
+	return r.RecordKeyset(ctx, "resealed")
+}
+
+// RecordKeyset stores that an operator has done something to the keyset, or is
+// about to.
+func (r *Registry) RecordKeyset(ctx context.Context, what string) error {
 	return r.store.Write(ctx, func(tx *postgres.Tx) error {
-		r.record(ctx, tx, "keyset.resealed", "keyset", "keyset", nil, nil)
+		r.record(ctx, tx, "keyset."+what, "keyset", "keyset", nil, nil)
 		return nil
 	})
 }
