@@ -206,8 +206,14 @@ func (q ClientQuery) filter() *filter {
 	if q.Nothing {
 		f.and("false")
 	}
-	if q.After != nil {
+	switch {
+	case q.After == nil:
+	case q.Global == nil:
 		f.and("(c.is_global, c.serial) > (" + f.arg(q.After.Global) + ", " + f.arg(q.After.Serial) + ")")
+	case *q.Global == q.After.Global: // an index scan would not begin at a pair whose first half is given twice
+		f.and("c.serial > " + f.arg(q.After.Serial))
+	case q.After.Global:
+		f.and("false")
 	}
 	return f
 }

@@ -59,7 +59,11 @@ func (q ClientQuery) farPage(f *filter, kinds string) (with, skip string) {
 		small AS MATERIALIZED (` + begin("1", "(SELECT before FROM large)", "c.is_global = (SELECT is_global FROM large)",
 		"c.block BETWEEN (SELECT block FROM large) * 32 AND (SELECT block FROM large) * 32 + 31") + `),
 		`
-	f.and("(c.is_global, c.serial) >= ((SELECT is_global FROM small), (SELECT block * 1000 FROM small))")
+	begins := "c.serial >= (SELECT block * 1000 FROM small)"
+	if q.Global == nil {
+		begins = "(c.is_global, c.serial) >= ((SELECT is_global FROM small), (SELECT block * 1000 FROM small))"
+	}
+	f.and(begins)
 	return with, "greatest(" + offset + " - (SELECT before FROM small), 0)"
 }
 
