@@ -119,6 +119,10 @@ fuzz-short: ## Run each fuzz test for 5 seconds, and the properties of requests 
 bench: ## Run the benchmarks; of-limit compares requests with the least that a service must do
 	go run ./internal/postgrestest/run go test -run '^$$' -bench . -benchmem $(PACKAGES)
 
+.PHONY: bench-plans
+bench-plans: ## Check that no list's plan grows, with 1,000,000 clients
+	TEST_PLANS=1000000 go run ./internal/postgrestest/run go test -v -count=1 -timeout 1h -run TestPlansDoNotGrow ./internal/postgres
+
 .PHONY: compose-secrets
 compose-secrets: build ## Make the keyset and the passwords that docker-compose.yml hands over, in secrets/
 	@deploy/compose-secrets
