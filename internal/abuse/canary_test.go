@@ -1,6 +1,7 @@
 package abuse
 
 import (
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -197,6 +199,24 @@ func (c *cage) aside(t *testing.T) {
 	w := httptest.NewRecorder()
 	c.metrics.Handler(c.Pool.Ping).ServeHTTP(w, httptest.NewRequest("GET", "/metrics", nil))
 	c.seen.add("the metrics", w.Body.Bytes())
+	for _, profile := range []string{"heap", "allocs", "goroutine", "block", "mutex", "threadcreate"} {
+		for _, form := range []string{"debug=0", "debug=1", "debug=2"} {
+			req := httptest.NewRequest("GET", "/debug/pprof/"+profile+"?"+form, nil)
+			req.Host = "localhost"
+			w := httptest.NewRecorder()
+			c.metrics.Handler(c.Pool.Ping).ServeHTTP(w, req)
+			text := w.Body.Bytes()
+			if zipped, err := gzip.NewReader(w.Body); err == nil {
+				if text, err = io.ReadAll(zipped); err != nil {
+					t.Error(err)
+				}
+			}
+			if w.Code != http.StatusOK || len(text) == 0 {
+				t.Errorf("the profile %s?%s: %d", profile, form, w.Code)
+			}
+			c.seen.add("the profile "+profile+"?"+form, text)
+		}
+	}
 	var events string
 	if err := c.Pool.QueryRow(t.Context(), "SELECT coalesce(string_agg(e::text, E'\n'), '') FROM events e").Scan(&events); err != nil {
 		t.Fatal(err)
@@ -429,6 +449,8 @@ func TestPlantedLeaksAreFound(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var labelled sync.WaitGroup
+	looked := make(chan struct{})
 	for name, plant := range map[string]struct {
 		leak  func(http.ResponseWriter)
 		where string
@@ -451,8 +473,17 @@ func TestPlantedLeaksAreFound(t *testing.T) {
 			_, _ = c.Registry.Client(context.Background(), oauth.ClientRef{ClientID: "x"})
 			_, _ = fmt.Fprintln(&c.statements, "SELECT '"+c.canary+"'")
 		}, "the database's statements"},
+		"in a profile": {func(http.ResponseWriter) {
+			begun := make(chan struct{})
+			labelled.Go(func() {
+				pprof.Do(context.Background(), pprof.Labels("secret", c.canary), func(context.Context) { close(begun); <-looked })
+			})
+			<-begun
+		}, "the profile goroutine"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			looked = make(chan struct{})
+			defer func() { close(looked); labelled.Wait() }()
 			c.seen, c.Log, c.statements = &sightings{}, &servertest.LogBuffer{}, servertest.LogBuffer{}
 			leaky := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { plant.leak(w) }))
 			defer leaky.Close()
