@@ -37,7 +37,7 @@ func New(reg *registry.Registry, views *dialect.Views) (dialect.Dialect, error) 
 			strict := auth0api.NewStrictHandlerWithOptions(&handler{registry: reg, views: views}, audited, auth0api.StrictGinServerOptions(hooks))
 			auth0api.RegisterHandlersWithOptions(r, strict, auth0api.GinServerOptions{ErrorHandler: failParameters})
 		},
-		Fail: Fail, Importer: (&importer{reg, api}).read, Checker: fields.Checker(fits(api)), WireName: WireName,
+		Fail: Fail, Importer: (&importer{reg, api}).read, Fit: fit(api), WireName: WireName,
 	}, nil
 }
 

@@ -1,43 +1,52 @@
 package auth0
 
 import (
-	"cmp"
 	"encoding/json"
-	"errors"
+	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/server/dialect"
 	"github.com/rosterhq/roster/server/spec"
 )
 
-// fits returns the rule for stored members of clients: one must be what a change
+// fit returns the dialect.Fit of clients: a stored member must be what a change
 // or, failing that, a create could set, or what the dialect shows.
-func fits(api *spec.Description) func(*dialect.Member, json.RawMessage) error {
-	return func(m *dialect.Member, raw json.RawMessage) (err error) {
-		member, schemas := m.Wire, []string{"UpdateClientRequestContent", "CreateClientRequestContent"}
+func fit(api *spec.Description) dialect.Fit {
+	return func(member string, raw json.RawMessage) (kept json.RawMessage, flaws []dialect.Flaw, known bool) {
+		m := fields.ByKey(member)
+		if m == nil {
+			return nil, nil, false
+		}
+		wire, value, schemas := m.Wire, raw, []string{"UpdateClientRequestContent", "CreateClientRequestContent"}
 		switch {
 		case m.Kept == dialect.Shown:
 			schemas = []string{"GetClientResponseContent"}
-		case member == signedResponseAlg:
-			member, raw = "jwt_configuration", jsondoc.Must(jsondoc.Object{"alg": raw})
-		}
-		value, err := spec.Decode(raw)
-		if err != nil {
-			return err
+		case wire == signedResponseAlg:
+			wire, value = "jwt_configuration", jsondoc.Must(jsondoc.Object{"alg": raw})
 		}
 		for _, schema := range schemas {
-			known, broken := api.CheckMember(schema, member, value)
-			if known && broken == nil {
-				return nil
+			rest, pruned, has, err := api.PruneMember(schema, wire, value)
+			switch {
+			case !has:
+			case err == nil && pruned == nil:
+				return raw, nil, true
+			case flaws != nil: // what a change takes tells
+			case err != nil || wire != m.Wire:
+				flaws = []dialect.Flaw{{Why: why(err, pruned)}}
+			default:
+				kept = rest
+				for _, p := range pruned {
+					flaws = append(flaws, dialect.Flaw{At: strings.TrimPrefix(spec.Place(append([]string{member}, p.Path...)), member), Why: misfit(p.Mismatch), Stranger: p.Unknown})
+				}
 			}
-			err = cmp.Or(err, broken) // the first
 		}
-		if mismatches, ok := errors.AsType[spec.Mismatches](err); ok {
-			for i := range mismatches {
-				mismatches[i].Path = append([]string{m.Key}, mismatches[i].Path...)
-			}
-			return mismatches.Invalid()
-		}
-		return err
+		return kept, flaws, true
 	}
+}
+
+func why(err error, pruned []spec.Pruned) string {
+	if err == nil {
+		return misfit(pruned[0].Mismatch)
+	}
+	return dialect.Why(err)
 }

@@ -75,7 +75,7 @@ func New(reg *registry.Registry, views *dialect.Views, config Config) (dialect.D
 			strict := borutaapi.NewStrictHandlerWithOptions(h, audited, borutaapi.StrictGinServerOptions(hooks))
 			borutaapi.RegisterHandlersWithOptions(r, strict, borutaapi.GinServerOptions{ErrorHandler: hooks.Unreadable})
 		},
-		Fail: Fail, Rewrite: tolerate, Importer: h.importRecord, Checker: checker(h.attributes), WireName: WireName,
+		Fail: Fail, Rewrite: tolerate, Importer: h.importRecord, Fit: fit(h.attributes), WireName: WireName,
 	}, nil
 }
 

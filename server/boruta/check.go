@@ -2,6 +2,7 @@ package boruta
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
@@ -10,32 +11,31 @@ import (
 	"github.com/rosterhq/roster/server/dialect"
 )
 
-// checker returns the rules of this dialect for stored documents of clients.
-func checker(attributes []attribute) dialect.Checker {
-	return func(doc jsondoc.Object, member string) (bool, error) {
-		raw := doc[member]
-		for i := range attributes {
-			a := &attributes[i]
-			if a.canonical() != member {
-				continue
-			}
-			value, ok := a.cast(raw)
-			tokens := []string{tokenInvalid}
-			if ok && value == nil {
-				tokens = nil
-			} else if ok {
-				tokens = a.verdict(value)
-			}
-			if tokens != nil {
-				return true, dialect.ImportRefused(member, ruleOfDialect, strings.Join(tokens, ", "))
-			}
-			return true, nil
-		}
+// fit returns the dialect.Fit of clients.
+func fit(attributes []attribute) dialect.Fit {
+	return func(member string, raw json.RawMessage) (json.RawMessage, []dialect.Flaw, bool) {
+		valid := func(json.RawMessage) string { return "" }
+		i := slices.IndexFunc(attributes, func(a attribute) bool { return a.canonical() == member })
 		check, known := beside[member]
-		if known && !check(raw) {
-			return true, dialect.ImportRefused(member, ruleOfDialect, tokenInvalid)
+		switch {
+		case i >= 0:
+			valid = func(raw json.RawMessage) string {
+				value, ok := attributes[i].cast(raw)
+				if !ok {
+					return tokenInvalid
+				}
+				if value == nil {
+					return ""
+				}
+				return strings.Join(attributes[i].verdict(value), ", ")
+			}
+		case !known:
+			return nil, nil, false
+		case !check(raw):
+			valid = func(json.RawMessage) string { return tokenInvalid }
 		}
-		return known, nil
+		kept, flaws := dialect.FitItems(raw, valid)
+		return kept, flaws, true
 	}
 }
 

@@ -3,6 +3,7 @@ package dialect
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 
 	"github.com/google/uuid"
 
@@ -18,19 +19,41 @@ var ImportsClients = []string{"create:clients", "update:clients"}
 // Importer reads a record of the product that a dialect is modelled on.
 type Importer func(record jsondoc.Object) registry.Import
 
-// Checker checks a member of a stored document against the rules of a dialect.
-// known is false for one that the dialect has no name for.
-type Checker func(doc jsondoc.Object, member string) (known bool, err error)
+// Flaw is what is wrong with a part of a value.
+type Flaw struct {
+	At       string // the path from the value to the part, ".name" or "[0]"; "" for all of it
+	Why      string // completes a sentence about it
+	Stranger bool   // the dialect has no such member
+}
 
-// Checker returns the Checker that asks fits of members that the table has.
-func (t *Table) Checker(fits func(m *Member, raw json.RawMessage) error) Checker {
-	return func(doc jsondoc.Object, member string) (known bool, err error) {
-		m := t.ByKey(member)
-		if m == nil {
-			return false, nil
-		}
-		return true, fits(m, doc[member])
+// Fit holds the value of a stored member of a client against the rules of a
+// dialect, and returns what can be kept, nil for nothing, and what is wrong with
+// the rest. known is false for a member that the dialect has no word for.
+type Fit func(member string, raw json.RawMessage) (kept json.RawMessage, flaws []Flaw, known bool)
+
+// FitItems returns what of a value valid finds nothing wrong with: all of it or,
+// of an array, the items by which alone there is nothing wrong.
+func FitItems(raw json.RawMessage, valid func(json.RawMessage) (why string)) (kept json.RawMessage, flaws []Flaw) {
+	why := valid(raw)
+	if why == "" {
+		return raw, nil
 	}
+	var items []json.RawMessage
+	if json.Unmarshal(raw, &items) != nil {
+		return nil, []Flaw{{Why: why}}
+	}
+	left := []json.RawMessage{}
+	for i, item := range items {
+		if why := valid(jsondoc.Must([]json.RawMessage{item})); why != "" {
+			flaws = append(flaws, Flaw{At: fmt.Sprintf("[%d]", i), Why: why})
+		} else {
+			left = append(left, item)
+		}
+	}
+	if kept = jsondoc.Must(left); flaws == nil || valid(kept) != "" { // it is not the items
+		return nil, []Flaw{{Why: why}}
+	}
+	return kept, flaws
 }
 
 // ImportedClientID reads a client's OAuth identifier, RFC 6749 §A.1.

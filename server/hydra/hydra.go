@@ -21,7 +21,7 @@ import (
 
 // New returns the dialect, which has no routes.
 func New(reg *registry.Registry) dialect.Dialect {
-	return dialect.Dialect{Name: "hydra", Importer: importer(reg), Checker: checkMember, WireName: WireName}
+	return dialect.Dialect{Name: "hydra", Importer: importer(reg), Fit: fitMember, WireName: WireName}
 }
 
 // importer reads elements of GET /admin/clients.
@@ -58,7 +58,7 @@ func readClient(reg *registry.Registry, id string, record jsondoc.Object) regist
 		default:
 			kept, flaws := fit(raw)
 			for _, f := range flaws {
-				r.notes = append(r.notes, registry.Dropped(name+f.at, f.why))
+				r.notes = append(r.notes, registry.Dropped(name+f.At, f.Why))
 			}
 			switch string(kept) {
 			case "", `""`, "[]", "{}": // what Hydra shows of members without a value
@@ -188,19 +188,15 @@ func newCredential(reg *registry.Registry, raw json.RawMessage, usual string, ha
 	return cred, note, ""
 }
 
-// checkMember holds members that only Hydra or RFC 7591 knows to the rules of this
-// table.
-func checkMember(doc jsondoc.Object, member string) (known bool, err error) {
+// fitMember is the dialect.Fit of members that only Hydra or RFC 7591 knows.
+func fitMember(member string, raw json.RawMessage) (kept json.RawMessage, flaws []dialect.Flaw, known bool) {
 	for name, fit := range members {
-		if canonical(name) != member {
-			continue
+		if canonical(name) == member {
+			kept, flaws = fit(raw)
+			return kept, flaws, true
 		}
-		if _, flaws := fit(doc[member]); len(flaws) > 0 {
-			err = dialect.ImportRefused(member+flaws[0].at, "format", flaws[0].why)
-		}
-		return true, err
 	}
-	return false, nil
+	return nil, nil, false
 }
 
 // WireName returns Hydra's name for a member of a document, or a path below it.

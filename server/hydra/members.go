@@ -12,6 +12,7 @@ import (
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
 	"github.com/rosterhq/roster/internal/uri"
+	"github.com/rosterhq/roster/server/dialect"
 )
 
 // ownOfHydra are members that have no meaning elsewhere.
@@ -21,13 +22,7 @@ var ownOfHydra = []string{
 
 // A fit returns what of a value can be kept, nil for nothing, and what is wrong
 // with the rest.
-type fit func(json.RawMessage) (kept json.RawMessage, flaws []flaw)
-
-// flaw is what is wrong with a part of a value.
-type flaw struct {
-	at  string // "[1]"; "" for all of it
-	why string // completes a sentence about it
-}
+type fit func(json.RawMessage) (kept json.RawMessage, flaws []dialect.Flaw)
 
 // members are those of a client that are kept.
 var members = map[string]fit{
@@ -72,9 +67,9 @@ func read[T any](raw json.RawMessage) (v T, ok bool) {
 }
 
 func kind[T any](what string) fit {
-	return func(raw json.RawMessage) (json.RawMessage, []flaw) {
+	return func(raw json.RawMessage) (json.RawMessage, []dialect.Flaw) {
 		if _, ok := read[T](raw); !ok {
-			return nil, []flaw{{"", "must be " + what}}
+			return nil, []dialect.Flaw{{Why: "must be " + what}}
 		}
 		return raw, nil
 	}
@@ -89,20 +84,20 @@ var (
 
 // one keeps a text that is valid.
 func one(valid func(string) bool, what string) fit {
-	return func(raw json.RawMessage) (json.RawMessage, []flaw) {
+	return func(raw json.RawMessage) (json.RawMessage, []dialect.Flaw) {
 		if s, ok := read[string](raw); !ok || !valid(s) {
-			return nil, []flaw{{"", "must be " + what}}
+			return nil, []dialect.Flaw{{Why: "must be " + what}}
 		}
 		return raw, nil
 	}
 }
 
 // each keeps the elements of an array that valid finds nothing wrong with.
-func each(elements []json.RawMessage, valid func(json.RawMessage) string) (kept []json.RawMessage, flaws []flaw) {
+func each(elements []json.RawMessage, valid func(json.RawMessage) string) (kept []json.RawMessage, flaws []dialect.Flaw) {
 	kept = []json.RawMessage{}
 	for i, raw := range elements {
 		if why := valid(raw); why != "" {
-			flaws = append(flaws, flaw{"[" + strconv.Itoa(i) + "]", why})
+			flaws = append(flaws, dialect.Flaw{At: "[" + strconv.Itoa(i) + "]", Why: why})
 		} else {
 			kept = append(kept, raw)
 		}
@@ -112,10 +107,10 @@ func each(elements []json.RawMessage, valid func(json.RawMessage) string) (kept 
 
 // addresses keeps the texts of an array that are valid.
 func addresses(valid func(string) error) fit {
-	return func(raw json.RawMessage) (json.RawMessage, []flaw) {
+	return func(raw json.RawMessage) (json.RawMessage, []dialect.Flaw) {
 		list, ok := read[[]json.RawMessage](raw)
 		if !ok {
-			return nil, []flaw{{"", "must be an array of texts"}}
+			return nil, []dialect.Flaw{{Why: "must be an array of texts"}}
 		}
 		kept, flaws := each(list, func(one json.RawMessage) string {
 			s, ok := read[string](one)
@@ -146,11 +141,11 @@ var (
 var methods = []string{"", "none", oauth.SecretBasic, oauth.SecretPost, oauth.SlotPrivateKeyJWT}
 
 // publicKeys lets no private or symmetric key into a document.
-func publicKeys(raw json.RawMessage) (json.RawMessage, []flaw) {
+func publicKeys(raw json.RawMessage) (json.RawMessage, []dialect.Flaw) {
 	members, ok := read[jsondoc.Object](raw)
 	list, listed := read[[]json.RawMessage](members["keys"])
 	if !ok || !listed && members["keys"] != nil && !jsondoc.IsNull(members["keys"]) {
-		return nil, []flaw{{"", "must be a set of JSON Web Keys"}}
+		return nil, []dialect.Flaw{{Why: "must be a set of JSON Web Keys"}}
 	}
 	kept, flaws := each(list, publicKey)
 	if len(kept) == 0 {
@@ -171,9 +166,9 @@ func publicKey(raw json.RawMessage) (why string) {
 	return ""
 }
 
-func inKeys(flaws []flaw) []flaw {
+func inKeys(flaws []dialect.Flaw) []dialect.Flaw {
 	for i := range flaws {
-		flaws[i].at = ".keys" + flaws[i].at
+		flaws[i].At = ".keys" + flaws[i].At
 	}
 	return flaws
 }

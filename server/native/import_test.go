@@ -383,3 +383,47 @@ func TestABackendOfTheSourceLeavesNoSettings(t *testing.T) {
 		t.Errorf("the export lost the identifier: %v", records)
 	}
 }
+
+// Of a document in Roster's own format what does not fit is left out, and no more.
+func TestStrangersOfADocumentAreLeftOutAlone(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	private := map[string]any{"kty": "RSA", "n": "AQAB", "e": "AQAB", "d": "AQAB"}
+	record := map[string]any{"kind": "client", "client_id": "odd", "document": map[string]any{
+		"client_name": "odd", "jwks": map[string]any{"keys": []any{private, jwk(t, "a", nil)}},
+		"auth0:refresh_token":         map[string]any{"rotation_type": "rotating", "expiration_type": "expiring", "leeway": 5, "of_tomorrow": "x"},
+		"auth0:session_transfer":      map[string]any{"allow_refresh_token": true, "allowed_authentication_methods": []any{"cookie", "carrier pigeon"}},
+		"auth0:organization_usage":    "sometimes",
+		"boruta:authorized_resources": []any{"urn:a:b", 5},
+		"auth0:a_member_of_tomorrow":  "x",
+		"hydra:skip_consent":          "yes",
+		"auth0:native_social_login":   map[string]any{"apple": map[string]any{"enabled": true, "of_tomorrow": "x"}, "myspace": map[string]any{"enabled": true}},
+		"auth0:is_first_party":        true,
+		"auth0:custom_login_page_on":  "yes",
+	}}
+	r := s.Do(s.Admin, "POST", "/api/roster/v1/import", map[string]any{"format": "roster", "records": []any{record}}).Want(200)
+	var answer struct {
+		Results []struct {
+			Outcome  string
+			Warnings []struct{ Code, Member string }
+		}
+	}
+	r.Decode(&answer)
+	var got []string
+	for _, w := range answer.Results[0].Warnings {
+		got = append(got, w.Code+" "+w.Member)
+	}
+	want := []string{
+		"left_out auth0:a_member_of_tomorrow", "dropped auth0:custom_login_page_on", "left_out auth0:native_social_login.apple.of_tomorrow",
+		"left_out auth0:native_social_login.myspace", "dropped auth0:organization_usage", "left_out auth0:refresh_token.of_tomorrow",
+		"dropped auth0:session_transfer.allowed_authentication_methods[1]", "dropped boruta:authorized_resources[1]", "dropped hydra:skip_consent",
+		"dropped jwks.keys[0]", "no_secret client_secret",
+	}
+	if diff := cmp.Diff(want, got); diff != "" || answer.Results[0].Outcome != "created" {
+		t.Errorf("%s (-want +got):\n%s", answer.Results[0].Outcome, diff)
+	}
+	shown := s.Do(s.Admin, "GET", "/api/v2/clients/odd", nil).Want(200).Object()
+	if token, _ := shown["refresh_token"].(map[string]any); token["leeway"] != 5.0 || token["rotation_type"] != "rotating" {
+		t.Errorf("refresh_token is %v", shown["refresh_token"])
+	}
+}

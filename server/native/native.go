@@ -42,8 +42,8 @@ func New(reg *registry.Registry, others ...dialect.Dialect) (dialect.Dialect, er
 	}
 	for _, d := range others {
 		h.formats[d.Name] = d
-		if d.Checker != nil {
-			h.checkers = append(h.checkers, d.Checker)
+		if d.Fit != nil {
+			h.fits = append(h.fits, d.Fit)
 		}
 	}
 	h.formats[own.Name] = own
@@ -69,7 +69,7 @@ func Fail(c *gin.Context, err error) {
 type handler struct {
 	registry *registry.Registry
 	formats  map[string]dialect.Dialect // of records that an import takes, by name
-	checkers []dialect.Checker          // a stored member must please one that knows it
+	fits     []dialect.Fit              // a stored member must fit one that knows it
 }
 
 var _ rosterapi.StrictServerInterface = (*handler)(nil)

@@ -195,7 +195,7 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 	if r.ClientImport.ID == "" && r.clientRecord.ID != "" {
 		r.drop("id", "must be a uuid")
 	}
-	r.checkDocument(h.checkers)
+	r.fitDocument()
 	r.readSecrets()
 	r.readCredentials()
 	r.readLinks()
@@ -222,48 +222,38 @@ func note0(code, message, member string) registry.Note {
 	return registry.Note{Code: code, Message: message, Member: member}
 }
 
-// checkDocument leaves out members that no dialect knows, and values, or items of
-// an array, that each dialect which knows the member refuses.
-func (r *reading) checkDocument(checkers []dialect.Checker) {
-	check := func(member string, raw json.RawMessage) (known bool, first error) {
-		for _, check := range checkers {
-			knows, err := check(jsondoc.Object{member: raw}, member)
-			if known = known || knows; knows && err == nil {
-				return true, nil
+// fitDocument leaves out members that no dialect knows, and of the others what each
+// dialect that knows the member refuses.
+func (r *reading) fitDocument() {
+	for _, member := range slices.Sorted(maps.Keys(r.Document)) {
+		var kept json.RawMessage
+		var flaws []dialect.Flaw
+		known := false
+		for _, fit := range r.handler.fits {
+			fitting, wrong, knows := fit(member, r.Document[member])
+			if knows && (!known || wrong == nil || kept == nil && flaws != nil) {
+				kept, flaws = fitting, wrong
 			}
-			if first == nil {
-				first = err
+			if known = known || knows; knows && wrong == nil {
+				break
 			}
 		}
-		return known, first
-	}
-	for _, member := range slices.Sorted(maps.Keys(r.Document)) {
-		raw := r.Document[member]
-		known, err := check(member, raw)
 		if !known {
 			r.notes = append(r.notes, registry.LeftOut(member))
-			delete(r.Document, member)
 		}
-		if !known || err == nil {
-			continue
+		if kept == nil && flaws != nil {
+			flaws = []dialect.Flaw{{Why: flaws[0].Why}}
 		}
-		var list, kept []json.RawMessage
-		if json.Unmarshal(raw, &list) == nil {
-			kept = []json.RawMessage{}
-			for i, item := range list {
-				if _, err := check(member, jsondoc.Must([]json.RawMessage{item})); err != nil {
-					r.drop(fmt.Sprintf("%s[%d]", member, i), dialect.Why(err))
-				} else {
-					kept = append(kept, item)
-				}
+		for _, f := range flaws {
+			if f.Stranger {
+				r.notes = append(r.notes, registry.LeftOut(member+f.At))
+			} else {
+				r.drop(member+f.At, f.Why)
 			}
 		}
-		if _, left := check(member, jsondoc.Must(kept)); kept != nil && left == nil {
-			r.Document[member] = jsondoc.Must(kept)
-			continue
+		if r.Document[member] = kept; kept == nil {
+			delete(r.Document, member)
 		}
-		r.drop(member, dialect.Why(err))
-		delete(r.Document, member)
 	}
 }
 

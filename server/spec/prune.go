@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/getkin/kin-openapi/openapi3"
+
 	"github.com/rosterhq/roster/internal/jsondoc"
 )
 
@@ -25,13 +27,40 @@ func (d *Description) Prune(schema string, object jsondoc.Object) (jsondoc.Objec
 	if err != nil {
 		return nil, nil, err
 	}
-	var all []Pruned
+	value, all, err := d.prune(d.schemas[schema].Value, value)
+	if err != nil || len(all) == 0 {
+		return object, nil, err
+	}
+	var rest jsondoc.Object
+	return rest, all, json.Unmarshal(jsondoc.Must(value), &rest)
+}
+
+// PruneMember is Prune for the value of one member of an object; paths start
+// below it. known is false if the schema has no such member.
+func (d *Description) PruneMember(schema, member string, raw json.RawMessage) (rest json.RawMessage, pruned []Pruned, known bool, err error) {
+	ref := d.schemas[schema].Value.Properties[member]
+	if ref == nil {
+		return nil, nil, false, nil
+	}
+	value, err := Decode(raw)
+	if err != nil {
+		return nil, nil, true, err
+	}
+	value, pruned, err = d.prune(ref.Value, value)
+	if err != nil || len(pruned) == 0 {
+		return raw, nil, true, err
+	}
+	return jsondoc.Must(value), pruned, true, nil
+}
+
+func (d *Description) prune(schema *openapi3.Schema, value any) (rest any, all []Pruned, err error) {
 	for size := len(jsondoc.Must(value)) + 1; ; {
-		mismatches, _ := errors.AsType[Mismatches](d.CheckValue(schema, value))
+		mismatches, _ := errors.AsType[Mismatches](d.check(schema, value))
 		if len(mismatches) == 0 {
-			break
+			return value, all, nil
 		}
 		parts := prunable(mismatches)
+		parts = slices.DeleteFunc(parts, func(p Pruned) bool { return len(p.Path) == 0 })
 		now := len(jsondoc.Must(value))
 		if len(parts) == 0 || now == size {
 			return nil, nil, mismatches.Invalid()
@@ -46,11 +75,6 @@ func (d *Description) Prune(schema string, object jsondoc.Object) (jsondoc.Objec
 		slices.Reverse(parts)
 		all = append(all, parts...)
 	}
-	if len(all) == 0 {
-		return object, nil, nil
-	}
-	var rest jsondoc.Object
-	return rest, all, json.Unmarshal(jsondoc.Must(value), &rest)
 }
 
 // prunable are the parts that mismatches ask to be taken out.
