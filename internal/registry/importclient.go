@@ -29,6 +29,9 @@ type ClientImport struct {
 	// is empty. It must have no side effects.
 	Edit func(doc jsondoc.Object, was *oauth.Client) ([]Note, error)
 
+	Keyed bool // the record says that the client proves itself, and never by its secret
+	told  bool // that it has no key
+
 	Secrets     []SecretImport         // newest first; none keeps what the client has
 	Credentials []oauth.Credential     // to register unless the client has them; the document may name their ids
 	Scopes      *[]oauth.Scope         // replaces what it is authorized for; those that do not exist are made; nil keeps it
@@ -53,6 +56,7 @@ func (r *Registry) ImportOfClient(w ClientImport, rights []string, warnings []No
 	if slices.ContainsFunc(warnings, func(n Note) bool { return n.Code == NoteDropped && n.Member == "token_endpoint_auth_method" }) {
 		w.Edit = closed(w.Edit)
 	}
+	w.told = slices.ContainsFunc(warnings, func(n Note) bool { return n.Code == NoteNoKey })
 	one := Import{Kind: KindClient, Target: target, Rights: rights, Warnings: warnings}
 	one.put = func(ctx context.Context, t *importTx) (Outcome, []Note, error) { return r.putClient(ctx, t, w) }
 	if w.ByID {
@@ -73,6 +77,24 @@ func closed(edit func(jsondoc.Object, *oauth.Client) ([]Note, error)) func(jsond
 		}
 		return notes, err
 	}
+}
+
+// close has c, of which a record says that it proves itself and never by its secret,
+// prove itself by no key rather than by the secret.
+func (w *ClientImport) close(doc jsondoc.Object) []Note {
+	methods, _ := oauth.RegisteredMethods(doc)
+	if !w.Keyed || !slices.Contains(methods, oauth.SecretBasic) && !slices.Contains(methods, oauth.SecretPost) {
+		return nil
+	}
+	doc[oauth.SlotsOfAuthentication] = json.RawMessage(`{"private_key_jwt":{"credentials":[]}}`)
+	delete(doc, "token_endpoint_auth_method") // the slot says it
+	if w.told {
+		return nil
+	}
+	return []Note{{
+		Code: NoteNoKey, Member: oauth.SlotsOfAuthentication, Lost: true,
+		Message: "The client has no key that Roster can take: it cannot authenticate until one is registered.",
+	}}
 }
 
 // importedClient is a client as the registry holds it, with what belongs to it.
@@ -198,6 +220,10 @@ func (r *Registry) createImported(ctx context.Context, t *importTx, w ClientImpo
 		return nil, err
 	}
 	notes = slices.Concat(notes, more, fitTogether(c.Document, w.Credentials))
+	if len(w.Secrets) == 0 {
+		notes = noSecret(notes, c.Document)
+	}
+	notes = append(notes, w.close(c.Document)...)
 	d := oauth.Draft{Client: &c, Credentials: w.Credentials, KeyPair: w.KeyPair, NewKey: w.Key}
 	if d.Scopes, err = r.importedScopes(ctx, t, w.Scopes); err != nil {
 		return nil, err
@@ -218,9 +244,6 @@ func (r *Registry) createImported(ctx context.Context, t *importTx, w ClientImpo
 		}
 		secret.ExpiresAt = s.Ends
 		t.InsertSecret(c.ID, secret)
-	}
-	if len(w.Secrets) == 0 {
-		notes = noSecret(notes, c.Document)
 	}
 	return notes, nil
 }
@@ -259,6 +282,10 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 		return Failed, nil, err
 	}
 	notes = slices.Concat(notes, more, fitTogether(c.Document, slices.Concat(was.credentials, d.Credentials)))
+	if len(w.Secrets) == 0 && len(was.secrets) == 0 {
+		notes = noSecret(notes, c.Document)
+	}
+	notes = append(notes, w.close(c.Document)...)
 	for member, raw := range c.Document {
 		if old := was.Document[member]; old != nil && sameJSON(old, raw) {
 			c.Document[member] = old
@@ -282,9 +309,6 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 	}
 	if len(w.Secrets) > 0 && (len(was.secrets) == 0 || !r.keys.VerifyMAC(was.secrets[0].MAC, []byte(w.Secrets[0].Text.Reveal()), tokens.MACLocation(was.secrets[0].ID))) {
 		d.NewSecret = w.Secrets[0].Text
-	}
-	if len(w.Secrets) == 0 && len(was.secrets) == 0 {
-		notes = noSecret(notes, c.Document)
 	}
 	if equalDocuments(was.Document, c.Document) && d.Credentials == nil && d.Scopes == nil && d.IdentityProvider == "" && d.KeyPair == "" && d.NewKey == nil && d.NewSecret.IsZero() {
 		return outcome, notes, nil

@@ -50,7 +50,7 @@ func (im *importer) client(record jsondoc.Object) registry.Import {
 }
 
 func (im *importer) readClient(id string, record jsondoc.Object) (registry.Import, error) {
-	w := registry.ClientImport{ClientID: id, ID: dialect.ImportedUUID(id)}
+	w := registry.ClientImport{ClientID: id, ID: dialect.ImportedUUID(id), Keyed: record[oauth.SlotsOfAuthentication] != nil}
 	wire, notes := fields.Pick(record)
 	secret, err := dialect.ImportedSecret(record, "client_secret")
 	if err != nil {

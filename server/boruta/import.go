@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -82,6 +83,9 @@ func (h *handler) importClient(id string, record jsondoc.Object) (registry.Impor
 		} else {
 			r.sent["jwt_public_key"] = jsondoc.Must(text)
 		}
+	}
+	if said := record["token_endpoint_auth_methods"]; said != nil && !jsondoc.IsNull(said) {
+		r.Keyed = !strings.Contains(string(said), `"`+secretBasic+`"`) && !strings.Contains(string(said), `"`+secretPost+`"`)
 	}
 	r.Edit = func(doc jsondoc.Object, was *oauth.Client) ([]registry.Note, error) {
 		before := initialValues(h.attributes)

@@ -75,7 +75,7 @@ func readClient(reg *registry.Registry, id string, record jsondoc.Object) regist
 			Code: registry.NoteLeftOut, Member: "audience", Message: "Grants are not taken over: make a resource server and a client grant for each audience.",
 		})
 	}
-	if jsondoc.String(r.fresh["token_endpoint_auth_method"]) == oauth.SlotPrivateKeyJWT {
+	if r.Keyed = jsondoc.String(r.fresh["token_endpoint_auth_method"]) == oauth.SlotPrivateKeyJWT; r.Keyed {
 		r.takeKeys(reg, record["jwks"])
 	}
 	registered := len(r.Credentials) > 0

@@ -195,6 +195,9 @@ func (h *handler) readClient(record jsondoc.Object) (registry.Import, error) {
 	if r.ClientImport.ID == "" && r.clientRecord.ID != "" {
 		r.drop("id", "must be a uuid")
 	}
+	methods, _ := oauth.RegisteredMethods(r.Document)
+	bySecret := slices.Contains(methods, oauth.SecretBasic) || slices.Contains(methods, oauth.SecretPost)
+	r.Keyed = !bySecret && oauth.AuthMethodNow(r.Document) != "none"
 	r.fitDocument()
 	r.readSecrets()
 	r.readCredentials()

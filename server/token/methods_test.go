@@ -106,7 +106,11 @@ func singleMethods(t *testing.T) map[string]methodCase {
 		if record["grant_types"] == nil && format != "roster" {
 			record["grant_types"] = []string{"client_credentials"}
 		}
-		record["client_id"] = strings.NewReplacer(" ", "-", ",", "").Replace(format + "-" + name)
+		if format == "boruta" {
+			record["id"], record["secret"] = uuid.NewString(), theSecret
+		} else {
+			record["client_id"] = strings.NewReplacer(" ", "-", ",", "").Replace(format + "-" + name)
+		}
 		cases[format+" "+name] = methodCase{format, record, want}
 	}
 	for _, method := range []string{"client_secret_post", "client_secret_basic"} {
@@ -131,6 +135,26 @@ func singleMethods(t *testing.T) map[string]methodCase {
 	add("a method of its own", "hydra", "", object{"token_endpoint_auth_method": "client_secret_jwt"})
 	add("a method of its own", "auth0", "", object{"name": "n", "token_endpoint_auth_method": "tls_client_auth"})
 	add("no key at all", "hydra", "", object{"token_endpoint_auth_method": "private_key_jwt", "jwks_uri": "https://keys.example/jwks"})
+	// All that a client proved itself by is left out: its secret does not stand in for that.
+	add("a key that is not shown", "auth0", "", object{"name": "n", "client_authentication_methods": object{"private_key_jwt": object{"credentials": []object{{"id": "cred_1"}}}}})
+	add("a slot of another kind", "auth0", "", object{"name": "n", "client_authentication_methods": object{"spiffe": object{}}})
+	add("slots that are none", "auth0", "", object{"name": "n", "client_authentication_methods": "key"})
+	for name, methods := range map[string]any{"of another kind": []string{"tls_client_auth"}, "that are none": object{"private_key_jwt": true}, "that are a text": "private_key_jwt"} {
+		add("methods "+name, "boruta", "", object{"redirect_uris": []string{"https://a.example/cb"}, "supported_grant_types": []string{"client_credentials"}, "token_endpoint_auth_methods": methods})
+	}
+	held := func(slots any, credentials ...object) object {
+		return object{
+			"kind": "client", "document": object{"grant_types": []string{"client_credentials"}, "client_authentication_methods": slots},
+			"secrets": []object{{"secret": theSecret}}, "credentials": credentials,
+		}
+	}
+	const cred = "cred_0123456789012345678901"
+	using := object{"private_key_jwt": object{"credentials": []object{{"id": cred}}}}
+	add("a credential that is missing", "roster", "", held(using))
+	add("a credential that is broken", "roster", "", held(using, object{"id": cred, "credential_type": "public_key", "pem": "x"}))
+	add("slots that are none", "roster", "", held("x"))
+	add("a slot of another kind", "roster", "", held(object{"spiffe": object{"credentials": []object{{"id": cred}}}}))
+	add("a credential", "roster", "key", held(using, object{"id": cred, "credential_type": "public_key", "pem": publicPEM(t, keys[0]())}))
 	add("a key", "hydra", "key", object{"token_endpoint_auth_method": "private_key_jwt", "jwks": object{"keys": []object{jwk(t, keys[0](), nil)}}})
 	for method, want := range map[string]string{
 		"client_secret_post": "basic post", "client_secret_basic": "basic post", "private_key_jwt": "", "client_secret_jwt": "",
