@@ -94,7 +94,6 @@ var elsewhere = map[string]func(*source) []string{
 		return slices.Concat(s.errorsIn("internal/oauth/pem.go", ""), s.errorsIn("internal/oauth/subject.go", ""), s.errorsIn("internal/oauth/credential.go", "fill"))
 	},
 	"server/spec/predicate.go: Detail of Violation":     func(s *source) []string { return s.returnsOf("server/spec/predicate.go", "Predicate") },
-	"server/hydra/hydra.go: Detail of Violation":        func(s *source) []string { return s.returnsOf("server/hydra/hydra.go", "") },
 	"internal/oauth/privatekey.go: Detail of Violation": func(s *source) []string { return s.errorsIn("internal/oauth/pem.go", "") },
 	"server/auth0/apimembers.go: Detail of Broken":      func(s *source) []string { return s.errorsIn("internal/oauth/pem.go", "") },
 	"internal/registry/import.go: Detail of Violation":  func(*source) []string { return nil }, // of another one, or "cannot be imported"
