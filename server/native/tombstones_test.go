@@ -3,11 +3,14 @@ package native_test
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +19,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/rosterhq/roster/internal/oauth"
+	"github.com/rosterhq/roster/internal/postgres"
 	"github.com/rosterhq/roster/internal/registry"
 	"github.com/rosterhq/roster/internal/servertest"
 	"github.com/rosterhq/roster/server/boruta"
@@ -378,4 +382,53 @@ func TestDeletingAndRegisteringAtOnce(t *testing.T) {
 	case <-time.After(servertest.Patience):
 		t.Error("the other still waits")
 	}
+}
+
+// The tokens for an API end with it: those issued under a grant of the client's
+// own, and those under the default one. Registering it again revives none.
+func TestTokensForAnAPIEndWithIt(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	const audience = "https://ledger.example/"
+	api := func() {
+		t.Helper()
+		s.Do(s.Admin, "POST", "/api/v2/resource-servers", object{"identifier": audience, "scopes": []object{{"value": "read"}}}).Want(http.StatusCreated)
+		s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"default_for": "third_party_clients", "audience": audience, "scope": []string{"read"}}).Want(http.StatusCreated)
+	}
+	api()
+	issued := map[string]int64{} // the generation of a token of each client
+	for _, own := range []bool{true, false} {
+		c := s.Do(s.Admin, "POST", "/api/v2/clients", object{"name": "c", "is_first_party": own, "grant_types": []string{"client_credentials"}}).Want(http.StatusCreated).Object()
+		id := c["client_id"].(string)
+		if own {
+			s.Do(s.Admin, "POST", "/api/v2/client-grants", object{"client_id": id, "audience": audience, "scope": []string{"read"}}).Want(http.StatusCreated)
+		}
+		body := object{"grant_type": "client_credentials", "client_id": id, "client_secret": c["client_secret"], "audience": audience}
+		token := s.Do("", "POST", "/oauth/token", body).Want(http.StatusOK).Object()["access_token"].(string)
+		payload, err := base64.RawURLEncoding.DecodeString(strings.Split(token, ".")[1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var claims struct{ Jti string }
+		if err := json.Unmarshal(payload, &claims); err != nil {
+			t.Fatal(err)
+		}
+		if issued[id], err = strconv.ParseInt(strings.ReplaceAll(claims.Jti, "-", "")[:12], 16, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	dead := func(when string, want bool) {
+		t.Helper()
+		for id, generation := range issued {
+			ends, err := postgres.New(s.Serving).TokenEnds(t.Context(), id, audience)
+			if got := ends.Dead(oauth.IssuedToken{Generation: &generation}); err != nil || got != want {
+				t.Errorf("%s a token is dead: %v, %v", when, got, err)
+			}
+		}
+	}
+	dead("at first", false)
+	s.Do(s.Admin, "DELETE", "/api/v2/resource-servers/"+url.PathEscape(audience), nil).Want(http.StatusNoContent)
+	dead("without the API", true)
+	api()
+	dead("when the API is back", true)
 }

@@ -3,6 +3,8 @@
 # Usage: run.sh [node|deploy|goauth0|terraform|guide|acceptance]...
 # Default: all but acceptance, the provider's own tests, which take some minutes.
 # SDK_ROSTER names a roster binary to use instead of one built from this tree.
+# SDK_TOKEN_TTL is how long tokens live, 1h by default: with less than a suite takes,
+# its client has to fetch another one. The summary tells how many were fetched.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -56,6 +58,7 @@ start() {
   AUTH0_CLIENT_SECRET=$(openssl rand -hex 32)
   ROSTER_ADDR=127.0.0.1:$port ROSTER_PUBLIC_URL=https://127.0.0.1:$port ROSTER_DATA_DIR=$work/data \
     ROSTER_TLS_CERT_FILE=$work/cert.pem ROSTER_TLS_KEY_FILE=$work/key.pem \
+    ROSTER_MANAGEMENT_TOKEN_TTL=${SDK_TOKEN_TTL:-1h} \
     ROSTER_BOOTSTRAP_CLIENT_ID=$AUTH0_CLIENT_ID ROSTER_BOOTSTRAP_CLIENT_SECRET=$AUTH0_CLIENT_SECRET \
     "$roster" serve >"$work/banner" 2>"$work/log" &
   server=$!
@@ -170,7 +173,10 @@ each() {
   return $status
 }
 
-# summary counts what a suite's runner printed; suite, seconds.
+# fetched is how many tokens were asked for so far.
+fetched() { grep -c '"/oauth/token"' "$work/log" || true; }
+
+# summary counts what a suite's runner printed; suite, seconds, tokens.
 summary() {
   local counts
   if [[ -f $work/$1.tap ]]; then
@@ -180,7 +186,7 @@ summary() {
     counts=$(awk '/^ *--- (PASS|FAIL|SKIP):/ {n[$2]++}
       END {printf "%d passed, %d failed, %d skipped", n["PASS:"], n["FAIL:"], n["SKIP:"]}' "$work/$1.out")
   fi
-  echo "$1: $counts in $2 s"
+  echo "$1: $counts in $2 s, with $3 tokens"
 }
 
 roster=${SDK_ROSTER:-$work/roster}
@@ -192,9 +198,9 @@ start
 failed=0 lines=()
 for suite in "${suites[@]}"; do
   echo "== $suite"
-  since=$SECONDS
+  since=$SECONDS before=$(fetched)
   "run_$suite" || failed=1
-  lines+=("$(summary "$suite" $((SECONDS - since)))")
+  lines+=("$(summary "$suite" $((SECONDS - since)) $(($(fetched) - before)))")
 done
 
 if grep '"level":"ERROR"' "$work/log"; then
