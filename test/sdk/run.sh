@@ -3,8 +3,8 @@
 # Usage: run.sh [node|deploy|goauth0|terraform|guide|acceptance]...
 # Default: all but acceptance, the provider's own tests, which take some minutes.
 # SDK_ROSTER names a roster binary to use instead of one built from this tree.
-# SDK_TOKEN_TTL is how long tokens live, 1h by default: with less than a suite takes,
-# its client has to fetch another one. The summary tells how many were fetched.
+# SDK_TOKEN_TTL is how many seconds tokens live (60s), 3600s by default. Where a suite
+# takes longer, its client has to fetch another; the summary tells how many it fetched.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -54,11 +54,12 @@ start() {
   port=$(free_port)
   for name in $(compgen -e | grep -E '^(ROSTER_|DATABASE_URL$|PG)' || true); do unset "$name"; done
   export AUTH0_DOMAIN=127.0.0.1:$port
+  export SDK_TOKEN_TTL=${SDK_TOKEN_TTL:-3600s}
   export AUTH0_CLIENT_ID=sdkTestAdministrator AUTH0_CLIENT_SECRET
   AUTH0_CLIENT_SECRET=$(openssl rand -hex 32)
   ROSTER_ADDR=127.0.0.1:$port ROSTER_PUBLIC_URL=https://127.0.0.1:$port ROSTER_DATA_DIR=$work/data \
     ROSTER_TLS_CERT_FILE=$work/cert.pem ROSTER_TLS_KEY_FILE=$work/key.pem \
-    ROSTER_MANAGEMENT_TOKEN_TTL=${SDK_TOKEN_TTL:-1h} \
+    ROSTER_MANAGEMENT_TOKEN_TTL=$SDK_TOKEN_TTL \
     ROSTER_BOOTSTRAP_CLIENT_ID=$AUTH0_CLIENT_ID ROSTER_BOOTSTRAP_CLIENT_SECRET=$AUTH0_CLIENT_SECRET \
     "$roster" serve >"$work/banner" 2>"$work/log" &
   server=$!

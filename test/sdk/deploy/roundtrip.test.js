@@ -26,6 +26,16 @@ const cli = createRequire(import.meta.url).resolve("auth0-deploy-cli");
 
 let folder, token;
 
+/** login gets the token that call sends; it may expire while the CLI runs. */
+async function login() {
+  const answer = await fetch(`https://${config.AUTH0_DOMAIN}/oauth/token`, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify({ grant_type: "client_credentials", client_id: config.AUTH0_CLIENT_ID, client_secret: config.AUTH0_CLIENT_SECRET, audience: management }),
+  });
+  token = (await answer.json()).access_token;
+}
+
 async function call(method, path, body) {
   const answer = await fetch(management + path, {
     method,
@@ -68,13 +78,7 @@ describe("auth0-deploy-cli: export, import, export", () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "roster-deploy-"));
     await writeFile(join(folder, "config.json"), JSON.stringify(config));
-    const answer = await fetch(`https://${config.AUTH0_DOMAIN}/oauth/token`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ grant_type: "client_credentials", client_id: config.AUTH0_CLIENT_ID, client_secret: config.AUTH0_CLIENT_SECRET, audience: management }),
-    });
-    token = (await answer.json()).access_token;
-
+    await login();
     const api = await call("POST", "resource-servers", reversed({
       identifier: "https://orders.example.com/", name: "Orders", token_lifetime: 600, enforce_policies: true, token_dialect: "access_token_authz",
       scopes: [{ value: "read:orders", description: "Read" }, { value: "write:orders" }],
@@ -115,6 +119,7 @@ describe("auth0-deploy-cli: export, import, export", () => {
     }
   });
   after(async () => {
+    await login();
     for (const path of made.reverse()) await call("DELETE", path);
     await rm(folder, { recursive: true });
   });
