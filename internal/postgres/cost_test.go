@@ -49,6 +49,9 @@ func fill(t *testing.T) *pgxpool.Pool {
 	if err := New(pool).AddUpCounts(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if _, err := pool.Exec(t.Context(), "VACUUM client_count_changes"); err != nil { // as autovacuum does
+		t.Fatal(err)
+	}
 	return pool
 }
 
