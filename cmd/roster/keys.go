@@ -169,7 +169,7 @@ func (a *app) rotateKeys() *cobra.Command {
 func (a *app) resealKeys() *cobra.Command {
 	return &cobra.Command{
 		Use: "reseal", Short: "Renew whatever older keys have sealed",
-		Long: "Seal everything that is under older keys anew, in small batches beside running servers,\n" +
+		Long: "Seal everything that is under older keys again, in small batches while servers run,\n" +
 			"and what a release from before it was sealed has left unsealed.\n\n" +
 			"Where only MACs of secrets are kept (ROSTER_SECRET_MODE=hashed), a MAC is renewed when its client next uses the secret.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
