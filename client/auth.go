@@ -39,7 +39,7 @@ func (c Config) tokens(base string, d *doer) (tokenSource, error) {
 	case c.ClientID != "" && !fetching:
 		return nil, fmt.Errorf("set %s or ClientID, not both", ways[0])
 	case !keyed && (c.KeyID != "" || c.Algorithm != ""):
-		return nil, errors.New("KeyID and Algorithm are of no use without Key or KeyFile")
+		return nil, errors.New("KeyID and Algorithm need Key or KeyFile")
 	case !fetching && (len(c.Scopes) > 0 || c.Audience != ""):
 		return nil, errors.New("Scopes and Audience are of tokens that are fetched: they need a ClientID")
 	case strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }):

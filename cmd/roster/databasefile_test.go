@@ -49,7 +49,7 @@ func TestChangedDatabaseFileIsFollowed(t *testing.T) {
 	write("postgres://app:three@db@elsewhere/app")
 	sql(t, m.URL, end)
 	servertest.Eventually(t, "ready although the file is no use", ready)
-	s.stderr.wait(t, s.ended, logged("the address of the database is no use; it stays as it was"))
+	s.stderr.wait(t, s.ended, logged("cannot use the new address of the database; keeping the old one"))
 	if text := s.stderr.String(); strings.Contains(text, "three") || strings.Contains(text, "app:") {
 		t.Errorf("the log has a password: %s", text)
 	}

@@ -45,7 +45,7 @@ func (f *followed) keyset() {
 	switch {
 	case err != nil && err.Error() != f.said:
 		f.said = err.Error()
-		f.log.Error("the keyset file is no use; the keyset stays as it was", "err", err)
+		f.log.Error("cannot use the keyset file; keeping the previous keyset", "err", err)
 	case err == nil:
 		f.said = ""
 	}

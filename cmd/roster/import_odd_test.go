@@ -36,7 +36,7 @@ func TestWhatIsLeftOutOfARecordIsSaidLoudly(t *testing.T) {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
 	for _, line := range []string{
-		"record 1 (one): redirect_uris[1] was left out: it must have a / behind its scheme.\n",
+		"record 1 (one): redirect_uris[1] was left out: it must have a / after its scheme.\n",
 		"record 2 (two): metadata.account was left out: it has a number that not every program reads alike.\n",
 	} {
 		if !strings.Contains(stderr, line) {
@@ -53,7 +53,7 @@ func TestWhatIsLeftOutOfARecordIsSaidLoudly(t *testing.T) {
 	other := servertest.New(t)
 	stdout, stderr, code = run(t, at(other), "import", "hydra", file, "--strict")
 	if code != 1 || !strings.HasPrefix(stdout, "Imported hydra: 1 created, 0 updated, 0 unchanged, 0 skipped, 2 failed.\n") ||
-		!strings.Contains(stderr, "record 1 (one): redirect_uris[1] must have a / behind its scheme; tint ") || !strings.Contains(stderr, "record 2 (two): metadata.account ") {
+		!strings.Contains(stderr, "record 1 (one): redirect_uris[1] must have a / after its scheme; tint ") || !strings.Contains(stderr, "record 2 (two): metadata.account ") {
 		t.Errorf("exit %d: %s%s", code, stdout, stderr)
 	}
 }

@@ -186,7 +186,7 @@ func (c connection) explain(err error) error {
 	case errors.Is(err, context.Canceled):
 		return errors.New("interrupted")
 	case answered && strings.HasPrefix(e.Message, "Service not found"):
-		err = fmt.Errorf("the Roster at %s has another public address: set ROSTER_AUDIENCE to that with /api/v2/ behind", c.url)
+		err = fmt.Errorf("the Roster at %s has another public address: set ROSTER_AUDIENCE to that address followed by /api/v2/", c.url)
 	case answered && (e.StatusCode == http.StatusUnauthorized || e.Code == "Bearer"):
 		err = fmt.Errorf("%s refuses %s: %w", c.url, caller, err)
 	case answered && e.StatusCode == http.StatusForbidden:

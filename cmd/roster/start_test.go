@@ -242,7 +242,7 @@ func TestSignals(t *testing.T) {
 		t.Fatal(err)
 	}
 	again()
-	s.stderr.wait(t, s.ended, regexp.MustCompile(`"msg":"the keyset file is no use`))
+	s.stderr.wait(t, s.ended, regexp.MustCompile(`"msg":"cannot use the keyset file`))
 	if status, body := s.call("", "GET", "/readyz", ""); status != http.StatusOK {
 		t.Errorf("after SIGHUP: %d %s", status, body)
 	}

@@ -55,7 +55,7 @@ func (c *certificate) look() {
 
 func (c *certificate) renew() {
 	if err := c.reload(); err != nil {
-		c.log.Error("the TLS certificate files are no use; the certificate stays as it was", "err", err)
+		c.log.Error("cannot use the TLS certificate files; keeping the previous certificate", "err", err)
 	}
 }
 

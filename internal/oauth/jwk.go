@@ -29,7 +29,7 @@ func KeyUse(jwk json.RawMessage) string {
 	case key.Operations != nil && !slices.Contains(key.Operations, "verify"):
 		return "is not for signatures: its key_ops do not hold verify"
 	case key.Alg != nil && !slices.ContainsFunc(signatures, func(alg string) bool { return strings.EqualFold(alg, *key.Alg) }):
-		return "is not for signatures: its alg is none of a signature"
+		return "is not for signatures: its alg is not a signature algorithm"
 	}
 	return ""
 }

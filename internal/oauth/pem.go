@@ -49,7 +49,7 @@ func parsePEM(text string) (keyMaterial, error) {
 	kind := kindOf(der)
 	switch {
 	case kind == unknownKind:
-		return keyMaterial{}, errors.New("holds neither a public key nor a certificate in DER, or has data behind it")
+		return keyMaterial{}, errors.New("holds neither a public key nor a certificate in DER, or has data after it")
 	case kind != labels[label]:
 		return keyMaterial{}, fmt.Errorf("is not labelled as what it holds, which is %s", kind)
 	}
@@ -120,7 +120,7 @@ func cutPEM(text string) (label string, der []byte, err error) {
 	case labels[label] == unknownKind:
 		return "", nil, errors.New("must be labelled CERTIFICATE, PUBLIC KEY or RSA PUBLIC KEY")
 	case last != len(lines)-1 || strings.HasPrefix(lines[last], end+label+dash) && lines[last] != end+label+dash:
-		return "", nil, errors.New("holds something behind the PEM block; send the block alone")
+		return "", nil, errors.New("holds something after the PEM block; send the block alone")
 	case lines[last] != end+label+dash:
 		return "", nil, errors.New("has an END line that does not match its BEGIN line")
 	}

@@ -158,9 +158,9 @@ func TestPEMRefusalsSayWhy(t *testing.T) {
 	const (
 		several    = "holds more than one PEM block; send only the key, or only the client's own certificate without its chain"
 		before     = "holds something before the PEM block; send the block alone"
-		behind     = "holds something behind the PEM block; send the block alone"
+		behind     = "holds something after the PEM block; send the block alone"
 		incomplete = "is incomplete: it needs a BEGIN line, its content and an END line, each on lines of their own"
-		content    = "holds neither a public key nor a certificate in DER, or has data behind it"
+		content    = "holds neither a public key nor a certificate in DER, or has data after it"
 		base64Text = "has content that is not base64, or is cut short"
 		label      = "must be labelled CERTIFICATE, PUBLIC KEY or RSA PUBLIC KEY"
 		notRSA     = "must be an RSA key (rsaEncryption)"

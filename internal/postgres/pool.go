@@ -132,7 +132,7 @@ func (l *link) follow() (changed bool) {
 	if err != nil {
 		if l.said != err.Error() {
 			l.said = err.Error()
-			l.Log.Error("the address of the database is no use; it stays as it was", "err", err)
+			l.Log.Error("cannot use the new address of the database; keeping the old one", "err", err)
 		}
 		return false
 	}

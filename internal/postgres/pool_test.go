@@ -199,7 +199,7 @@ func TestAddressIsFollowed(t *testing.T) {
 		}
 	}
 	text := log.String()
-	if strings.Count(text, "has changed") != 1 || strings.Count(text, "is no use") != 2 || strings.Contains(text, "secret") {
+	if strings.Count(text, "has changed") != 1 || strings.Count(text, "cannot use the new address") != 2 || strings.Contains(text, "secret") {
 		t.Errorf("the log is\n%s", text)
 	}
 }

@@ -160,7 +160,7 @@ func checkHost(scheme, name string, r rules) error {
 		}
 	}
 	if (strings.Contains(name, "*") || labels[0] == organizationMark) && len(labels) < 3 && last != "localhost" && last != metadataMark {
-		return errors.New("must have two labels at least behind the wildcard or placeholder of its host")
+		return errors.New("must have two labels at least after the wildcard or placeholder of its host")
 	}
 	return nil
 }

@@ -55,17 +55,17 @@ func check(s string, r rules) error {
 	case hasFragment && !r.fragment:
 		return errors.New("must not hold a fragment (#)")
 	case hasFragment && (fragment == "" || strings.Contains(fragment, "#")):
-		return errors.New("must hold one # at most, with a fragment behind it")
+		return errors.New("must hold one # at most, followed by a fragment")
 	}
 	hierarchy, query, _ := strings.Cut(rest, "?")
 	authority, path, hasAuthority := cutAuthority(hierarchy)
 	switch {
 	case !hasAuthority && (r.needAuthority || slices.Contains(special, scheme)):
-		return errors.New("must have // behind its scheme")
+		return errors.New("must have // after its scheme")
 	case !hasAuthority && !r.opaque && !strings.HasPrefix(path, "/"):
-		return errors.New("must have a / behind its scheme")
+		return errors.New("must have a / after its scheme")
 	case !hasAuthority && path == "":
-		return errors.New("must have something behind its scheme")
+		return errors.New("must have something after its scheme")
 	case hasAuthority:
 		if err := checkAuthority(scheme, authority, r); err != nil {
 			return err

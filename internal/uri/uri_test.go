@@ -200,7 +200,7 @@ func TestErrorsSayWhatIsWrongWithoutTheValue(t *testing.T) {
 		"fragment":    {"https://a.test/#hunter2", "must not hold a fragment (#)"},
 		"backslash":   {`https://a.test\hunter2`, "must not hold a backslash"},
 		"wildcard":    {"https://hunter2.*.a.test/", "must hold no more than one wildcard or placeholder in its host, a wildcard in the left-most label"},
-		"top level":   {"https://*.hunter2", "must have two labels at least behind the wildcard or placeholder of its host"},
+		"top level":   {"https://*.hunter2", "must have two labels at least after the wildcard or placeholder of its host"},
 		"placeholder": {"https://{hunter2}.a.test/", "must hold no placeholders but {organization_name}, {organization.metadata.public_…} and {custom_domain.metadata.public_…}"},
 		"part":        {"https://hunter2-{organization_name}.a.test/", "must have a placeholder as a whole label of its host"},
 		"number":      {"https://2130706433/hunter2", "must not have a host that ends in a number, unless it is an IPv4 address in four decimal parts"},

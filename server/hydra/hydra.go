@@ -72,7 +72,7 @@ func readClient(reg *registry.Registry, id string, record jsondoc.Object) regist
 	}
 	if r.fresh["hydra:audience"] != nil {
 		r.notes = append(r.notes, registry.Note{
-			Code: registry.NoteLeftOut, Member: "audience", Message: "Grants are not taken over: make a resource server and a client grant for each audience.",
+			Code: registry.NoteLeftOut, Member: "audience", Message: "Grants are not imported: make a resource server and a client grant for each audience.",
 		})
 	}
 	if r.Keyed = jsondoc.String(r.fresh["token_endpoint_auth_method"]) == oauth.SlotPrivateKeyJWT; r.Keyed {
