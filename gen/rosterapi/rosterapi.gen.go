@@ -180,11 +180,11 @@ type RosterClientSecret struct {
 	// LastUsedAt When a client last authenticated with it; `null` for never.
 	LastUsedAt nullable.Nullable[string] `json:"last_used_at"`
 
-	// Status `current` is the newest one. `superseded` is good until `expires_at`. `ended` is no longer good.
+	// Status `current` is the newest one. `superseded` is valid until `expires_at`. `ended` is no longer valid.
 	Status RosterClientSecretStatus `json:"status"`
 }
 
-// RosterClientSecretStatus `current` is the newest one. `superseded` is good until `expires_at`. `ended` is no longer good.
+// RosterClientSecretStatus `current` is the newest one. `superseded` is valid until `expires_at`. `ended` is no longer valid.
 type RosterClientSecretStatus string
 
 // RosterClientSecrets A client's secrets, newest first.
@@ -290,7 +290,7 @@ type RosterExportPage struct {
 	Records []RosterRecord `json:"records"`
 }
 
-// RosterImportNote What kept a record or a part of it from being taken over.
+// RosterImportNote What kept a record or a part of it from being imported.
 type RosterImportNote struct {
 	// Code For programs. Of failures: `invalid`, `not_found` (something it refers to), `conflict`, `forbidden`, `internal`. Of
 	// warnings: `dropped` (a part that breaks a rule: somebody must look at it), `left_out` (a member that the registry
@@ -305,10 +305,10 @@ type RosterImportNote struct {
 	Message string `json:"message"`
 }
 
-// RosterImportRequest Records to take over.
+// RosterImportRequest Records to import.
 type RosterImportRequest struct {
 	// DryRun Whether nothing is to be done: the answer tells what would become of the records. What a record refers to may
-	// be missing then, with a warning, because it may come from a record that has not been taken over either.
+	// be missing then, with a warning, because it may come from a record that has not been imported either.
 	DryRun *bool `json:"dry_run,omitempty"`
 
 	// Format Whose records they are.
@@ -332,23 +332,23 @@ type RosterImportRequestFormat string
 
 // RosterImportResult What became of a record.
 type RosterImportResult struct {
-	// Error What kept a record or a part of it from being taken over.
+	// Error What kept a record or a part of it from being imported.
 	Error *RosterImportNote `json:"error,omitempty"`
 
 	// Kind `client`, `resource_server`, `client_grant`, `scope`, `identity_provider` or `key_pair`; empty if the record does not tell.
 	Kind string `json:"kind"`
 
-	// Outcome `unchanged`: the registry held it already. `skipped`: it is none to take over, as a warning tells. Nothing was written in either case.
+	// Outcome `unchanged`: the registry held it already. `skipped`: it should not be imported; a warning says why. Nothing was written in either case.
 	Outcome RosterImportResultOutcome `json:"outcome"`
 
 	// Target The `client_id` of a client, the identifier of a resource server, the id of anything else; empty if the record does not tell.
 	Target string `json:"target"`
 
-	// Warnings What was not taken over. Absent if there is none.
+	// Warnings What was not imported. Absent if there is nothing.
 	Warnings []RosterImportNote `json:"warnings,omitempty"`
 }
 
-// RosterImportResultOutcome `unchanged`: the registry held it already. `skipped`: it is none to take over, as a warning tells. Nothing was written in either case.
+// RosterImportResultOutcome `unchanged`: the registry held it already. `skipped`: it should not be imported; a warning says why. Nothing was written in either case.
 type RosterImportResultOutcome string
 
 // RosterImportResults What became of an import's records.
@@ -507,7 +507,7 @@ type RosterListClientsParams struct {
 	// After The cursor, `next`, that came with the page before, asked for with the same conditions.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit How many clients to show at most.
+	// Limit How many clients to show at most. A page of large ones may end before, with `next`.
 	Limit *int `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -529,7 +529,7 @@ type RosterRestoreClientParams struct {
 
 // RosterRotateClientSecretParams defines parameters for RosterRotateClientSecret.
 type RosterRotateClientSecretParams struct {
-	// GraceSeconds How long the secret before this one lives on, in seconds; 0 ends it at once. Absent: what the deployment says,
+	// GraceSeconds How long the secret before this one stays valid, in seconds; 0 revokes it at once. Absent: what the deployment says,
 	// which is 0 unless it is configured otherwise.
 	GraceSeconds *GraceSecondsParam `form:"grace_seconds,omitempty" json:"grace_seconds,omitempty"`
 
@@ -568,7 +568,7 @@ type RosterListEventsParams struct {
 	// After The cursor, `next`, that came with the page before, asked for with the same conditions.
 	After *string `form:"after,omitempty" json:"after,omitempty"`
 
-	// Limit How many events to show at most.
+	// Limit How many events to show at most. A page of large ones may end before, with a cursor.
 	Limit *EventLimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -583,7 +583,7 @@ type RosterReadEventFeedParams struct {
 	// Wait How many seconds to wait for events when there are none.
 	Wait *int `form:"wait,omitempty" json:"wait,omitempty"`
 
-	// Limit How many events to show at most.
+	// Limit How many events to show at most. A page of large ones may end before, with a cursor.
 	Limit *EventLimitParam `form:"limit,omitempty" json:"limit,omitempty"`
 }
 
@@ -592,7 +592,7 @@ type RosterExportRecordsParams struct {
 	// Cursor The cursor, `next`, that came with the page before. Absent begins with the first record.
 	Cursor *string `form:"cursor,omitempty" json:"cursor,omitempty"`
 
-	// Take How many records to show at most.
+	// Take How many records to show at most. A page of large ones may end before, with `next`.
 	Take *int `form:"take,omitempty" json:"take,omitempty"`
 
 	// IncludeSecrets Whether records have secrets and private keys.
@@ -633,7 +633,7 @@ type ServerInterface interface {
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(c *gin.Context, clientID ClientIDParam)
-	// RosterRotateClientSecret Give a client a new secret while the old one lives on
+	// RosterRotateClientSecret Give a client a new secret while the old one stays valid
 	// (POST /api/roster/v1/clients/{client_id}/secrets)
 	RosterRotateClientSecret(c *gin.Context, clientID ClientIDParam, params RosterRotateClientSecretParams)
 	// RosterRetireClientSecret Retire a superseded secret now
@@ -3535,7 +3535,7 @@ type StrictServerInterface interface {
 	// RosterListClientSecrets List a client's secrets
 	// (GET /api/roster/v1/clients/{client_id}/secrets)
 	RosterListClientSecrets(ctx context.Context, request RosterListClientSecretsRequestObject) (RosterListClientSecretsResponseObject, error)
-	// RosterRotateClientSecret Give a client a new secret while the old one lives on
+	// RosterRotateClientSecret Give a client a new secret while the old one stays valid
 	// (POST /api/roster/v1/clients/{client_id}/secrets)
 	RosterRotateClientSecret(ctx context.Context, request RosterRotateClientSecretRequestObject) (RosterRotateClientSecretResponseObject, error)
 	// RosterRetireClientSecret Retire a superseded secret now
@@ -4022,219 +4022,219 @@ func (sh *strictHandler) RosterImportRecords(ctx *gin.Context, params RosterImpo
 // const string: with thousands of chunks the chained `+` fold is several
 // times slower for the Go compiler than parsing a slice literal.
 var swaggerSpec = []string{
-	"7L37cttG9iD8Kl34vqrEWZAiKdKy6PpVrexxEs34FkuZTBK5hCbQJBEB3Rx0UzTjUtU+ze577KPsk2z1",
-	"OaeBBghSlCxnJrP+J7FAoC+nT5/75WMQq3yhpJBGB+OPgfjA80Um4N/vlDaieD7ncoYP9DLPebEOxsEJ",
-	"i7NUSMPmXLMY3kiCMLjm2VLYN3mWBeMpz7QIA3xTB+Nfgx/yw+vzJ+uXxeDqH5Oj16tfeovv45H+y/Sv",
-	"w9mJOP4xeB8GUnwwdobp2av19U8//86n30/Wk8X1Os16h8/zHxfZ+S/PXv/j51ffdlav8vWb5Kz37snf",
-	"FvG3L38++i0fvSoGH87T5bn+/btR8fafb09+CG5uQrcXWMqZ4UZs2Y+Zc8NWXDO9Sk08FwlT06m/M9rs",
-	"JbeLHPQGjzv9fmcwOO8djweH41G/O+qNfgncri/TJBjfvu0wKATXSgbj4NRopkVcCFzGVC1lwlLJOMvU",
-	"7CkzaXwlDBse9fvdIAw0biVIUs0nmUg29qrvvc/y1D7edS9xIbjZA0SS53btkzTLUjlr200YLBfJHmPd",
-	"vK/2/eJaSPOtEElj55IJ+0vIuExYrgrBjGKxyoW/a3gFN81jk8KJ4O67tJIgtL+oIhgHf716krwbXL9c",
-	"/TD6cP77kXyWH8Y/L47n3+nh9EQ8/vG/OxjSJ5f49x5f2i+SpBBaB+Ogfzzo9rqD7pEFbXUZ+dLMe2M6",
-	"mlwYnnDD4YepEYX9hxE8D8bBgq+DMDCpfRjMVGaR5CYM4DQtHgVhoOJ4WRR7HFkh/rkUmlBhOO3Ho2lP",
-	"dA4nfdEZJo+HnWM+Ep3+5Gjai3vTAR/ZwQ0vZsLshzr47qVZL0QJ+eDmfRjYAwvGpliKz0shXly3XhoA",
-	"O1NTxukC/acjTWzhfRMGEzEFyO+LTYM/BTZ9Tgw6A+K9gUKFMtziBlvKRBRsBWAsUUi7jyy13ZN8ig+L",
-	"tBAa3pPLLKND6PWPOZ/0B53jw6TfOYpHo84TPhp2+tNeMpgcxcei3wvCIOPaXC41zYPfW/q7tNgD52dh",
-	"FbYtp/ek0+uf947Gvd641+v2er3mcqplH24su1xkTwyHnUGP885R0u91JofTUefoKOnF/cmAP54Ob1uk",
-	"Xi5EoUViud57QMK54IkoUHbhRrxM89TAf+yTROi4SBd0P79XK5ZzuWaEg5qZeapZzLNMFCzna5bzK2EZ",
-	"r5kLRvBgq1QmagWMN56LHG4OYVcqjZiJAhHBTf5O5DyVlrltX4Ca2ilyxgvBMjE1dxldi5at/TQXuGpc",
-	"LRMy0aHdiRaxkolmOpWxYP3jo16n14ej7OFR/nL73MIU6xNHK7bsyM1jFFvx1DCkIcwU61TOGJ/xVN5h",
-	"oh/tffmJrz9twpClUzxKJadZGhuWarZKzZxxhwJ0EkzzXLDoNBH5Qhkh43Xnb2IdgcR0IVNdXeAuO5lo",
-	"ixbKzEWxSrXoXsjdG7sJgwUveC4M4ekzVSwNf8bjKyGT07+8tT9u7vR8LtgE3/lKszQR0qTTVBQh42y5",
-	"TK3wxg4fWzZV8NgODRKjXLOYa9GFywlivWUMcX864IfDzpPJkegMp6Nehx8lo85hPEp6k8f8WPQsmU0l",
-	"0Hozr+S0NCGSnRZWuEJevLFXbQqL73anuDeUQ3duDSnzp+7siA+nh5aBPOG9id3ZUed42pt0epMn02H8",
-	"eHo4HYoH3dkprNas3xbqOk1EsXOPKb3MFvT2p253NO3FfT4adB5PJr3OMBmIznEyGnSe8OPkkPf5IO4/",
-	"7EH+Tazf8nT3Lq/Emi14+smb64tkGh+NBh0xfNzvDEdHhx0+Op50hsdHPDk8To6PkuRBN3cWq4XYuTVt",
-	"3/jUfT3h/eSxPaphPx51hrG9h3w06kwmPT6Mp8f8KB480L7w3n1X8L0uH5vZF2F79RXHs+Ly58XRD/n5",
-	"4erl1bvk+O/y+wdd4X6U4c3J0sw92NcXuYcs2LLgSq2947oLAevg2e61l6+1gdXKx8eTf/x++PLqh/z8",
-	"aPXz4l0y+Lv8Xg+3LLYc7e4LBqUGRIYtyy05KaoylpHquVoxbliuNIgksKR/LkWxrtaUgWzlz52IKV9m",
-	"Jhj3e70wyPmHNF/mwXgEf6US/+qHbRz/u4LH4gw5+Y5lZkrOkE2jkcTxeiu9KSlYll4L+y9f4nnKeiAF",
-	"sdTYLSkZC8e7x2w15wYGTMQiU+vcXgbN1zq8kKt5Gs+toNBjS5kJDQNYKVHJaTpbFiJpsv42KM3sxi5p",
-	"KTVolfA5Ojp63KvBqNcKI08oAWrcCqVX/Epo2JETbOZ8sRDSnSbt/1tVsMGQzdWy0JXcQwLwTBjvIZd6",
-	"JQo2VUX1zFJ6LpMLSZM8ZVwCMMpZUU4yxBVSzQoxtbI8il3DwSCEAwNLVKxyodlqnmYCvpimhQZQl8IW",
-	"fdU7xlkjEBA7ICFGIcOTkgrPA16bc+2dCaoG1aE0xLvmsbwUcmbmwXgwGsGhuL8r1PWu1zuh1bKwyFtc",
-	"3yIFFPQq0/AuEIaQqYKlxucsbCGKWEjTETJWiWjQjseW9Q/48WSY9I/E4eGTJ5z3+vHDMMQb+7JeKKl9",
-	"I/Aznrzl60xxsKrFShqwSXwM+GKRpTFotgeLQk0ykf+338CSWbclG6VecbluasVZisdslIKb7evEiTA8",
-	"zYJxMFHJmh0UIlZFoseMbg2Ty3wiCst8UyNybYfp93pBpSEO7Y0yqQGgPeMJe4eYibusQPD/F2IajIP/",
-	"76AyhR/gr/rgLe4JP9k8zwUCxc4tFdPLeO7Qv8teKzO3+gcsEGytiZKiG1QWWlJF7glSKVZ2MzWI2jXh",
-	"c0cfteFr3QrWzXdjLqWyJJUVwlh0eYpmCwEbSM1cLQ3jDAiaRdFUJSyV2giedGtwP67gXm7y4YDeskEP",
-	"qt/yNFuiyeoeQJ0sdQNJz5Vi+RL5QKvtpgKofbNmU7A6ffnN2CqknvpL0Br1DitoWRKSxoL9KPk1TzM+",
-	"yQSQGMsECsmz+tLOVC4Qx1ZgnSgsb0ylThPRusATydxATBSFKpgz1dUX5F2bU/c+Ejf2wn72QGd5ItdE",
-	"r6d4Zl12wkYfPjAjssxeKNwbn1i0swQy5ksUqD1Dzz86dKs7p8kmzX3N8wYvJItOpmatNoiKDlYIJURy",
-	"XqR5Lu5N/Kqvq8P7yfK9qcoytdLOyKQtJ9BspmT7AaJ1moGxlgxW+NGcXws2EUKyQuTqWiRsIgBaZNRI",
-	"C8ZnosvODC8M4mB5oYEoebe37x3/d3YlD3PatHaD4haIA/YQwYNoqY62q1+JQuzegnfRVTFJk0TIe54K",
-	"KHSb5FMtRIGWWilEgkIlrkCTEridnBp1JXZ8N4Y9jzM10zVy6RGAalMPRy9xVYkSCGjAFeM0Wg+gp/Ka",
-	"Z+l9kRwxsQ7PCDA1IvZIb2wDnsN/Sfid4nJhTU8tmd/A3NR092P3IakqDemDJAirOSwN8mnNJmqJcvrm",
-	"KkGwZzDU2H2cLzVwTCdcj/5IEeSEldZEBy5QZ1J0zBvFJv4B/02s3wkrgt/ziIvy4/qVsfK9NtxqWFZH",
-	"aCgCWw481awhhIOMBBpCyyggJYMOgI/xRtXOfzCoYP2jXBQqFhocyewFmN4e8EptmodvXftkzThdxZZt",
-	"lGf0WplvLQbe9xaSt7BxRIXwRdRNF2Z5LhuvVJg8rKD7WhmGqwSIgiC2iRZeiIgbll69febL8s1bF/BA",
-	"Z9oGIntuuJD6Cb0T2qji/vKAna0Or1PUEOwNTkQmTD2cpk4ncWmN1/9IAZxW4KsLCA9A9MqhAni+w6VS",
-	"0++/rqn0jxpinvfbtsXT2wctriNPmiM19lypl7yY3VdNyNy3dYwHTdWps/DKtkN0iqP4EIO0ADKpZSyW",
-	"DfV7wyejo8dssjYNEtf3RAViJUTcmNU+cEsPd9BuP7AXK3Fyyfrs1TPvNpyjYk+L0fflLBsRWYBnaIyy",
-	"/NnqHpY7w4t7KV9j9AVyjSZDrpmHQ2DhqzMP78rYseymWLmrB7w77Xt6CHS3h/KPTuke7pSu752f1x3l",
-	"jSFqDuy9hqm+2BiKvNV7DmPf9u7tj5IvzVwV6e/3JrsYodAivyBXtnzKvdKqfOFv9HYhYpFeE7//69mb",
-	"1+wnMWHn8BuIrLCeGlHu++KJt5sqdGFzadEJvQfDRQzfc8IeeayfCV6ALDEXefvtsKLn9+fnb5mdVkhD",
-	"4HLDTVWRc7P3YvNUa8KJdikDQNS6kFf4aWMde878sApRqhltxHKtiplZKa5xHX/66afOSbVi0e6aMMrf",
-	"ltjXvuAHONwDq5fe53XcAa5b2j1us16dNNl2i4Bei374gwSOk3uJE1127oxtpE7WxIvPJV38KPVysVCF",
-	"EckrkaT8fL24r4hhIEZtm4SxyOzO4J3bRAynoUKoCtfMX4CduC5gjPzbV26GwW4YbOfhxQt78aLmsqJu",
-	"UE0EEHGjbVy+E2dAtHq8ThM0byQpz0RsNPv63bfP2fFwdARC5aJQC1GYFKHsILYZRMUxRKhQchYCkV8I",
-	"tcjgVjfuchik0qq/sdjm9KErmLR+7GDf9inQbHzB+7Z0CZZn1RqLkUoITSAkwyDyqVixlSoS3boUQ+i6",
-	"zYjaGLLL/oL+3jGLwEo7nmRcXkUtY5eDB2rym4iN5wWpolObR5CWiphGqxUF328eI+QbtATCgY7N5Rot",
-	"yTlf18YJKRQOaJ3VpyrXYxkTVoAwDw4AKyCgK1X4JzlRKhNc2h3FVcx9fSnN8AVtoUhvh0zweI5e2SAM",
-	"wJnVwjHK+XhRWKLjolhbdl3gBbC/O98tmM80IjJZ5dpPqfIU/hp4ochZFtCE77efJGZXlNaA5iUlh40X",
-	"RR16pjwN1GzzaP3409ZQR3Ku5TwB+JEsMw4SbkTHpCAR1fcZBh86M9XZfGjf1obnC/ST3tSjWrfNDqEF",
-	"qrD/F8lTFslllkWlt5y8VWRlb12d/QBcPeSdvfdq050uEGfJaLn49UDb1o26M2P23ZqgQx791NT2LsU1",
-	"hul83i1vo54RxeyCWNA4BxZVscMROlxUwpbSpBmLqhOPuiyCM3UGbKtIigLeBo+8XOZwTShaOvRDku3P",
-	"9v/vb7tk4J+nXdRyZ2rI1zii/S6hbruFZUgVxZyHDjJA+Dbvn9421HmJUrq6x+iosTdZ14jZLimhhXps",
-	"ULsG0NyiboWDaZXWYeng2PaIUQvp8XK9dpEeLSrUX6EaZBD/7c+f/w54+Vl3DqLbIAUuE21zw+vSr2CF",
-	"I4BfaAXK1VxZENhfNd8h5Ij9EAHPrJ0XXZa3RVRJc6F/ULdhROudWHDM7iGG14IJ276t4HtXfH+ZaiOS",
-	"55SUsi939xxlpPwDl1+Ad9eFo5OLm1dsZz8+vx12L2QCpg0UtpIktcvh2VsPSJTt2SbDgb6N0RBGWTbZ",
-	"IsAtk1RslaC9yCh7YSU7eXs6Zkpmazf2FGKoShCAEybL7DxeNFffxdjtDOfaBoJrUuDqy6tiMOBWlPIh",
-	"O3UkYK6yRDNeij8F4yxJZ5RxQAfUgAalkbVqJW6KkInurMuieqpZ1Hr9KPtsY/FL2KRDJbKLVMFKQNaf",
-	"skivtRE58nWEhhXYRDYNWcSlkutcLTX+rFUuQK+zVCFJE1DummaR9vVdVs6r3dKzW6+fy2qnshKIyBdm",
-	"Tckezh4lt0zqsuW2i9BODYh5Lti0ULk3Qep8MFuG99LubqcGgF1OFbpVkoMw3dZJa7l323iWr8Q8rLjs",
-	"Z/RtSGR+qE7kzpD0E6N8eN8Byi4fsDnbaS2g8imLvokqrLCUSNvLyTMXOxrRcUUQk6gtX4twbB3dCatq",
-	"SYetF9hp0Ug2vPNgRtUv9R46GjBE/9TdZW9cqtARlfoKSwDWzq66G+9300NPeW/nCh+blK09d8wSebBi",
-	"obHuKeNIxzchXstJ3TYIvrE5SoVJrYS+5axKS4EqMGkco9FWdUKcC4gFmazpX96x0ej1OwRmt3d89Upo",
-	"zcFL+KFT8FV5jVoy2VsCP0q6PRVtNhFxvV1kEV4wFsag3VF6QW7YIrbkrUfjTDGewFKgLEkr4VkheLJu",
-	"N6vsZeiAEe9l5iBA0Ty0hVsQf6cYiQPe50Qe6hTaIfa8XXCsgWvH1dsTjjsg92GhCvOWz8Qu6CEfmKXa",
-	"FOuvNKO4701o3mmPd9mW3RXMuc2cWy7oDkf1Dr66VbF1M28H4mlugfhama3sRSwMBGHYkVDcdMQiNSDE",
-	"sIkAgZVbcU+Rmaah8KikZfxvVcEWhZoVPNdd9mbq7O56zKIUowejkEVSmUsoXBKxr3UpH6eGFWIqCs2M",
-	"ehSyyGXi2i+mLuzR/uFilCM7xYVc8UKmcmbnSAq1WAg7LO0JCNikEPzKStjFMhPjSgIFx0em1BWDkDg7",
-	"Zyam5lItDYxAVNu4BCCHdBeSQpYWGY+FvRyPYFOXV2Idsa+vxFpXH1E+RxldqedqRa+jwG93pK9SWjfk",
-	"Zc9V5tDoUXghAV6AlJdrYZcGlvqkWLNiKR9hEssGiuLi2zHU3xhmLAHX8u8APjYlOnfb50D21I4H4A55",
-	"SkqOU2+6zC5gpYrEGdyRg+6hhCqIWndz3nYBXCDl3fRRvIUQGWmxfwvyJ8X6sljKWkLbFvUW2ZoLVU8p",
-	"5hKUp3FNvoWQdhAbVmqZQXCzyj16hzSFwQ0uL295XywkL+RElB5rq0+FLoGdbkhYRkynBkGvSGupRiQl",
-	"FXEVAsYrKsBEandTQziPCztNYZPoKF3uwC5sbeVr30BawLlZqXJp5r0gDCaQcxuEwXydFLzFRrofCSbP",
-	"CdfgPnCZVXO10hQafC/6nPMPp/hdn8wF7s9NPkuBb/tjinNnla4oe/pRadyKyCRQ1Wdy4X3sp9JTEmKI",
-	"YnmmlgjryjtuL9KFrMgrfgrfQW0EzLXjTIpV6YbhMnGWFMJImhcWow1fu+y9p3YQAymG9uKv2UIUgJRK",
-	"Xkj6NueSzwRkUp68Pa1opT+m3RvkHNu9nXs/bg0uBJzfhpwWcWKz/zk0gKempAYSX6lmT3P0gNcPwIB/",
-	"vQAiankKBJDXbyPs6qIMBMbbYRVPNyJdN4hWaN1Vg0CWQTr7ygjvhAZAtEoJllTkZP+uWEBDXoVkn72u",
-	"jyeV3ISB1XDbXDKo1IYscnmQl5gHaR/RHQCcAJ4Zq4UAcYAqJ1y6ygmRFWqiK7G+XPC0aGjn7lxLhmwp",
-	"b7upZGmg/NfmOpeS1L5oXBMM2FxkCSQRk7ZScfYxcVQJl9fjLmAhL5EC+UCVG2hvwapIjRGSpdJhRFk3",
-	"wDmY0ClUlUOz/5JV2T1aRBAGFptbnU7bDSXnmwSocs+aTeNrM4fVvYSWWfK0i0yL+56Lk/e2IK6Le/ak",
-	"V2f1bZPt78AC6ji8U0wHBPdsJw6X9ruS+vY7KYlM7FKAim2DvZEgtSJ3xM9DSnxLC6aKBIWeO4OGCMrt",
-	"Ogyuazswar6Pdlggc6EYHpBYUmkFmlzJW5x2251hp2ZPH9i+MQdIGETxOUypmL7dChsUvSGU2LN5l55H",
-	"0l7sAA/ki6vXYdwFEXA6eWE6DwmTHR5BAFblGKx50b2lb8fI12K1Z/hKKZn9ZtVLF3XSioN6y1inXrDL",
-	"vXHv88S73DOCpM0o3Uzk8Ta2/RxIDG8BP/EPyt/Vc74QLmUP+ZEVuFSZLsoEGJtQyOYsshQ7GrO7yCAX",
-	"cn8hBCW4u9t4z4RpRCrcQZutwhgMqo0kO6MaanfexjQq9z4JykGwKSWvazGP7BQGtaqV9MJwYWqrOoDJ",
-	"iU6GLxOrIRQ8bXe/PnxoAA6wHae2BIFUqkClcpTx3+xEsojHJr0WEegrMZfwkCd5Kq00yI0q4BLaCxm5",
-	"krWRS4FaZoJF/1xyi0qpFEn09EJOlFUQIMMZK6EAkwO6jfjjBD6c2B5LVQnXG6s9qEiLeFmkZn0GaQAe",
-	"HXrGdRrvDAXyRDx7nHhlSbu29MXVIcFQ2sdHw2P2v//XoHvY7T/CQjKV91jIZKFSiELI1mUIPOg1sIxy",
-	"5XNjFiCG86WZD1qWJxmPY6E1DYwOM81SrZdW6lQuFgAfgFpaLLWz/jf0UBdfABQzUysPPFU5pyot3A/6",
-	"GOMwY4gxDf6iKikXbkIZxUn4j/XEnORS0j1XdDX2ZwvekQDB/MfNT4Ac2bdPskytShOCURZVm+L4xuf1",
-	"acqITnqnQQRrL7eMjEp6+17+Ar81dlL/oNyJe9erPbbx9sZ73hsty6ZXWxbtaHfH0e7bjnSjVt+O04WM",
-	"/i1nyxM0yFSPvSCjxrclaOCzJmD8N6/EujY8xcIRIV7vmKNKJSg/toJTyLybF6J72g5WV/xah2wsWIds",
-	"sjSonoGuUcYHwsLsoHX0wKGUlAKc03WwVY9b5ociCt7bHttxLn20BILhScXLHC5NNRCs5uTtqcYl16zY",
-	"bhJVzLik3KvL1oOyo/tveTM0Tq/1pvGkDWELlYnbcBTe2Y6WVHBi9xj40vZBUHJux270/Ndw2wIUIV/W",
-	"tHWgWGqomlEfsISkG6sBtvrbhPb0rp2LahPdfgfqAwE7uby2ss/lokiv00xA7CAwm2qGVU2kyvkabTpg",
-	"Tq/YHQzTnGJjT94iWtCAXm1BhOVCm0Lw/LaDLN/bcZb6droH72wbwmr9dss/FvbbA2DbBy7R70MHxIR6",
-	"bdsqpg+YvR4fHHycK21uDvgiPbgeHGBekJPaUA7AauJyqlzaFEezLlUze+dcCUtYhht3lpr5ctKNVX6A",
-	"zob5P+kfm3EdFMB2JcTCmQMG3R6gzpuFkKd/Yc+R8tQoRZOQo5/Di2sDEHYv5BvpGQyt0GxPM8FqhBBx",
-	"VCYmPUWBxhEnosIT1LVyxrMsZJwZPgNBrHshL+Q339TyQbvffGPXXBDpwey3yII3YituxZ6GEJXKRkbp",
-	"2CWP/p//8T+tEvOdgJhRRPPo7Zuzc+YfdVRJ/9EmWYjw7pbwcgjAIndO3785O3enb6crC6tqCLsSCeOw",
-	"6KoIjxWXeQYOYSsT6zFUVsVKj2WFndwCWki1nM1DCzc3JvzKDb5qR5JCJCIhUJ5b7febb+AHK9ceHh4e",
-	"A/b/eP48dBFpeZplKRZvtHxFSBcAiY493WWn0iv4BQW9p1ogEBaFiFNtt2FVMn4F/gs79XMlXU1xijuz",
-	"R3mCQ1J89VytUPNw2klRrC1sohfnfBZ12ZmQYIye8PgKDvZ02nnFTTyPoLMFtSwoLiTKTH7EJETOplMm",
-	"FTjKRaaF38kF/IeCS6zH+PWwP6jqXD7CcoU43WslhTen5XMsNRfSjZ/WGsSwrw97Q28kggWUFLPnUBUm",
-	"cso9ChF0X8Ys+oh5Es9VIkKsYBYychjT3/anm8i/CQfXA1DlP8bwVf11Xb6LJmqMycUbFLLoI80B/7v0",
-	"yMhNZBE1ql8NXzkadQePQixVCaeppsxlIdYWh0QqAmyptEE4kS57S6EWZRCD07qXSJPsEspdg/3C/h/O",
-	"HJ9HT7EQ/KY7nr0A+yp5p+0hWcyqRWiGbLImfk4V02oXm4QtkCDtw7ISqDtWymWlC0bs1F0eU9EEBEGX",
-	"cl8jci7C/vA+hKgvA9VV6ikzcNXmKkvw7hvFUjvraZVeFzIwbYWbgoFdC2jtywV526lyUSrZgtsbORda",
-	"aN+xRxuCugR4T8u4YLg+AD0q/1Qr3UEFTlUTUR6PRoePQyDOGGZJvhMUvQe94ZMuO3GVImplIrAw63Bw",
-	"HFaE2O60LH1vL6af6Pz0QmoFThf6YtQ7tFyFBl/NVb32aluxQ0bqdMINn3Atar5ZHs9LgurKZdCRW8wA",
-	"xrcZ+Ss87HtKEhxUPvxKb0W0ijxYjAPrNhhNsjQWUgtPSDhZ2FV1Bt3ehqCwWq26HH7uqmJ2QN/qg5en",
-	"z1+8PnsB39x4NVacuGEFMhQf+t0+vqMWQvJFGoyDw26vexiEUHgVJJ+D7kpkWedKqpU8+G11pbuU4X0T",
-	"1n8DtOhwnyN3UPxre3khZJp0XPVhTjkC9jVLSqhBgG55dPAxTW4gGNcT0H5tt7hVrxy0Nie4ee9Gr5Ji",
-	"Gk8+abp6VfCN2WDsg0LMhLQigrhM0GT9R0zlrL0PPd+mgcKD6eaPnwTebU0LqtVciXXH7tJfRPnsk+Zu",
-	"dBBomZJArpzF9kFnQUZzcN0/8FIzWn3ifpwjSmNWWyhLhVPoDog7XtYYhLHU0servEiKrg0pEAzt9V5e",
-	"+oWsJ6ajLi0wY2qmmJJd9gLMscsCrNbAWSiozM+Thwqa5GoJq/HK0Jui7PhmxTS0ok4xD34MonPp34pV",
-	"nqfGQCFOqrEuqo2BeKu0TifZGkIuqw+Nytw3XfZaWWFeXkhTcKkxB4FSokh2DZ3wI6lirgujlCHTikW+",
-	"uSmqBH0Ka4os24uAl6IsQxC/oPgI4OQQtwFyMqYoQSYvMK1TqtyAEVk0hJ1RowqUi1wVa8wno3LyVE+E",
-	"l6JUvakeVTaFdUAgJ32lphcS426RL8Lh2km1SbMMCnSAewWi2SBvFLhbqQmdJsGYIuleprrMvAibd2Rb",
-	"vmDIIik+mChsZN64g6IYiomYpVIzSRkBLfXsMYVjS8H0J20+nptw79Y9FtDu4FbUyIgSdsqIjpY12W/b",
-	"GxH4bQgGt1XYf98ofj7o9XZUb2mr2gLXf7NsC1IFhPhGn0zM/q0aLn62BmWawp3ayKjbxEG9Ksf+tV6a",
-	"37Xn03jqYJcQEuKTsxWHqGpRtBR4/k+raDZEtGr7rES/g3pNXviqv+9X9bpZ9tPDfT/1ChCHwXBwvO93",
-	"zTqAcPx0B/ecmQq3+75MoGjOQ/hr3fPw3l5X75qJLGvwQp+lQrTWTHvhyNAztCkYVHneM/GJoUnI1yA+",
-	"AVPlXZMKz2wFLgowIUFUFkgTlneDIwaU6lmmJjzza29YhgO5MrHSfpcOEBdQWWSpBu6GkRuY7cgLaPOa",
-	"SrZcLMjRm6kVhRsynqVXmM4/5QWjWjiZinlWRlSU+p9VR6x6bAyo2nakyRqNNRcSSd2g1/MaIjlzQ/nE",
-	"LxeMmcS3cLvSjL6T272R2bqShCAaBMwTYEe2bA0Mri70puqoUbWgbWMuLriotUFII6P8cA/mt22VxHqr",
-	"8mubC32WQiGebau8XBRimn7Yd7H9uy4WPAMpIXR9ZV6kQtvqXGTWXXhJGe2xj1CDbWTgHjjDCFwSFG8s",
-	"Yl9RscZ6GTkrfkC8jb6XvNO/o7zjOe//4A5Lny7bLCgXaB/xge7rncWH8rvWWuf1Kh2+/LC18sUXSeKL",
-	"JHFHScIynIo+E7VIC6R6+k6CxMHHMkr15kDIpGPKKip3M200TUdhsFC6RUAh+zoGmLkUHfT9lfo5BEwl",
-	"zsHlPPRQ/UqqVbihuVr+riSN5UodPrWcyz66kFTuVmiXQlS2CtJXVt91Nv84FgtDzk2cDmwpWOUKrSe0",
-	"GOjpQ5pwisZ7MHxLsbqQrpqMa2SGZgDna7T6baMuDGz85O0pVJ6xYhGWsrF/ktySa5FdCx0yo9QY9U4/",
-	"mNLvkc9U4YwpoXsTvZ7Oxcc42cxhyVOxsjAih+TXBtg9iT12UY9KW4+sasSADQGyT5MtfZcQXN7BlutF",
-	"45m+kHYCtZJuTIxs0kwvuEumAvsKfW2UcuIzpGhoxaapTPVcYHZdsZRV2kohrqHNHpdY9A4Xsl2EeyEp",
-	"2J+KCIV3xP62vnfI0IBGPFPJ+o68jApGet1AssxJ5Z6CfnNXBlYVSrrZ7KU26A3b82+8AkkUGtoN7kbd",
-	"vQZt/yICj3vb57uyxQV8drz/Sl293TAY9vdeZbPgP3w92n/SloK+wM8G+w5RdV35N+SDjbilBid8QW44",
-	"ws86oZnzT+CFXuLs52GE36qCHfZYAoxkShWrkHKDcj2xorqudgPW4dL2OnYlLf3Y6MqdjPGMYTP67UJi",
-	"7Bpp/tKLkqekjVR22bkHzBVmqzl+XPUu91NuuxCmGLqglio006wvZOkV8gZ0xn5aQS64BCdxosC2Dmnh",
-	"sF/aZJdhUwQHLy+dHX3gfrmtCzmheq1+J+RGA04Xygewot6pZU6blQuQM0MKDaz764gwIsKwkFOXZAw+",
-	"F5dnZRdFuc/O5G5fGrNoa5B1VM+L8n4JL2TUFmjd+MI/0mbGc1liwctmdkpIPQl6O2+kXjLPXZmmh+KM",
-	"n6TqFV6Dm1qTmlRXl8Q3ZHtZd/t0Y/aTnIJBb/C40+93eoPz3pNxfzTu9bq9Xu+XSg2u7DOULFJlSPiJ",
-	"aeVIg955fzjuHY4HR91Rf/BLcGc+Xq/OuLMNTqrhMn1RNv/fEkf8NlD/QQJBI3ekIRA8AxLMm8UaLP7f",
-	"XxbwKgxvzVDfXbW4vf4w5QOi1AIORL+CMzyioFOvZ9uFJC4YVqakfq9XBZKRwY5FfkHmCDy5E8HmPJsy",
-	"zvJULo392oh9DNuuXPMn0211LYqML/a00rlp72elq75upY4EsC9k8d/HBndPmvjva7rDpJA28x3foBht",
-	"9Cn8TMoHtuDHEjsFl4nKnRUG0itdhSKw4dSq/XiF6jOwsCiJxfnA9nNJ0RLRU5JEVZZgKNCFhCYEZBPz",
-	"7TpEoakUMddYxRI6uZmVglnKq8r8biVURWCikvUO4RWMTbXM+bvC9Du7szPcGME1fCixt3/X6I1C6PlG",
-	"l1ixaulb2Ujxd8N08EHnTn/2er3BNqF4MDjvHY8Hh+NRvzvqjX4JMEc/6PWPOZ/0B53jw6TfOYpHo84T",
-	"Php2+tNeMpgcxcei37u72Nssg7C9A7tXC+ALef9Tk/d7WuD+Ew1grfzkuxQqSBAh5R7yu6B5S8WzhJKS",
-	"kGp/sjR88BH/cUnxtihx7+rCgV4DLCzgshQlBI6e19qf1ML3DbQ0/HrYO340dgmVKTkL6kznv3pR90K+",
-	"s19AyzzHtqCILzgBqCpWGb9HZqRdpg87fYN77Gcxr7bc7Mvy5cr6n1XN+P6MVw8RhHFWNdZxJy/V6jNI",
-	"dOF2XIMyGfWYF8uDe2I47Ax6nHeOkn6vMzmcjjpHR0kv7k8G/PF06AI7FtzMvXAYd7cDv5QJBoJuizPZ",
-	"DDN5vydFcdH0W0LaqtLcm4VQXIu0FbgL0VO5tjd7+63+rl7S5pN12jKy6C6hJ1WlmHsotvTtzdZ6O1+k",
-	"ni9K7R8Xj3I2VyvPleSFmH4mnXZptlcLKpMcqpJHUAnLL3XkSyKbabJcew0ZBAX2h2XKH/kaU4NluP1y",
-	"SRtBKM1QFShURdTLQrRMgPHqRSSU5YLxf6EX83ABYtGKX1kRyLUXmqcaC+15OZSuMBRMB1KWi07xI2Da",
-	"C1M4j9GcJ08v5GozJqfuAywBCV6xV/wK7a90FmWFKsqZpYAQmL3dV2VqfovbXFaW4NUDkKtYfZy6y86E",
-	"MVSRurUY2ZzrsBFziTXIwv0FxbNNlnLfwA+fm3hXDCJ8GLTfn/pqviuXBjX7nNTPNYPy9thSNVOzp8yk",
-	"8ZUwbHjU73c9N1U525018caWb+pFz8p2O/9pnLUK+qIMpC9s9s/uUvvXh+r8mUJuiBKV5JNCDve1KFQt",
-	"ZlqF/Rde35+c24mQTczSayGrWHioglJmpJg0F1jmz/JUYEBVsFzZvViQ6XmpRdWUaKfv68X1PjkdtZ53",
-	"df2r3vluW/i+a3u1v14V3rltV9u6tqyn3n3rExZ1WivPtirlimpR7NtUJlWLJehc5YoQUW8zZlRj8XtE",
-	"b2zf1iemSezVj7C7/aDVp+Zp7N9pcOcqqqZr7Xk4o9Eea6nyRnMFMhnljGybGRT12pR7lAbeMi/NiIFz",
-	"fkrFbYuAuO4HWMRrMlcW4OPyuxO3zQqkqj1NJkDDp1dctXyAI7cWU/0zZhzdoucBtQX548GixO6QEES0",
-	"/s7h1Ne3pwNR57Qv2UBfsoE+yfoCFUWb0hikzTZLEd1FFDuYUgPHbfJYsUYMZuIDj022JjGKYndRCEul",
-	"K8RVFdHQbCJmXELlhCI14ilkY8BIVgTgBRVQSC2Trz67kFBZywpwLniAEqXBidNlfxNi4e4SFoPGMnNc",
-	"uyImYxA2MNXYGWLKUl32k7lawa+ZkrMLyWeqDHAI/coTltKkcilc3v/ugh5OjNlRzmOrm4knVS/NvQtm",
-	"lJVXwJsGZe+ijBuhDXY6pvWAq01Crb5mEY2S7hMPw9NxBrQrsTB/SM5pW40NWvwfX2LjX8KohGzYe1wi",
-	"kxQr39rjtKdf37tGplR3//PU41jwwtyFfwL+3ouF0pdbgjlc91S/neyX4hz/9ky0v/dC7fGfF2mei+RP",
-	"xX6/hdbE92S/0P9jN+f1GvdDEytMT0FjOjFgVF9YRIU6tzHm1GC70TK3ZsyuxJpBUTOXuRNeyLbK8s26",
-	"z2Fb7rGft1IvlE1VLMEKQ5m2c66pNcqFVCvp17Ictxj6kSnX7Pz4qHJY6HQmybcRthVnBO/EWz4TmtpJ",
-	"g65IIdVssiZq0mVlA04XlJ3zRFRumiq51itAm2M6rf2fKw0G86G4kMo4WyaCIvH0f5liKSLn1uGZVlD0",
-	"V9fqiEGwQRSWbfnK0pJ+OKRXaiBkiyK95kZcSEz8svCAZKTq1c1j5EnSUVJ/xTS6SNALFAkZF2tAQ2go",
-	"S3XdQJspC/+WUass1VZio47/2xNsP2B/LmwMeI+aYLuV2a2Cjat25/oHtgkOONVDCTNF1cF1nwIa9i7v",
-	"Uz+jf2v9jHBb4EQNiXx/H+EMXKNt62tgb/tSSQjZ6A/5cBp8W7Uy10B6CuX9fDHp4aUhr9/rrx8xwPUJ",
-	"7yePk4HoDPvxqDOMD4edJ3w06kwmPT6Mp8f8KB4ErtUk9jsIwiDjE5EFY7nMMg/G1yqNhR5bCmAvx3KS",
-	"pTE50d7fPcW76mK+0y5R9vT9Ypj4Yph4iLCQ7c1mtrUYaW0x09Yc5LYmORtxedT6xDU6cKzUsnr8135C",
-	"GkpcQIl2JFLUe7CqLEFvx3JhuUC/1ytJsOZrEk+gMqqaoli0qjfXhITnWkPsMiL2QnrtsMtWpVD8FYQ+",
-	"S/BJ5Yc+zMqzU6gpVD2DTiECHWSuPX6XvVY0XtWM3/XdpQrxtS721ZRQk95r2u+6B4/98uE8VyCMgGsn",
-	"ZNyyHPu/LJ0K9N6d1loVX8iSg7vGtGVvfTB0YFdkr20rxr1gl+UIpK8zIdEX6F7hM57KZkwHhgwWqfEe",
-	"fe012H30tNGbPEmn0xLGKzKVzEWW2DVL7cqh20HQ7Rc9giKzTm6trgWUYHGVWcAeVdZtsYvCJvmAJCil",
-	"urYcJJteyGbHWmTwhq899HEqc11LcL31sdO/a/AxLud0QUAZj680mykSVxH7CO7pbG68Rg5mLvId7eGt",
-	"7jERqKOP0Wa3qX+0NLZCc2BTdnURSKX4C52bSCup/eaUEJDHa4tLNUvEAtKSlGQRQiga2xc7LIJO8BEg",
-	"schQE1FTFn334py5/iCu5G9Y9nE4cOukGukaQ8/qH3Qoi7/LvH4AF5LZPYSU2r8ohAZsiWppPBFoJGCX",
-	"Y15XOChhTy96HV+sAJ8LM1eJjrD6A2ORVQxEcknxSZfYijCiKDbXLJbi39Zlc8qFyKOn7MTChMohVs2r",
-	"0oKliWY8s5ICwA675+8AXhNyePwesDaJfYRDQz/+jZHfFGv2vf3lK+1mSfJUlvN02ZupV5IB0MDrjKNB",
-	"ASRpGIqo/7ZCnUNYmKG0aVaKvTs7QZ3TAvy31ZWOKj0RLL3pTHJjCaq9/hpaXtjh1AL2yrNZ9Iga3IPZ",
-	"22ORuD26nuOykrfrEop1OKmLgb150OeBqtGBAtkoMYFHzqJ6MAdsyutB6sgCnZjDIp+1WsCfqVyUPAwm",
-	"y9GDKLE/fb23P9wlFFmi0jiemnGpe0SbgfVRrVbJRuGLWr2MzX3Vft80WJSgacofdC2iLa2vooYlg20p",
-	"x9GyIPrJUTbXqbUG2DZyVzVybZVzorCimhTsDpJDpqz2bhT1xPpKX0hX/hXuZevBhiza2WosQpewXXcF",
-	"o316lEXb7QCuT/cWO8AfX2bLkrRmQqXLpNJE8Vw+rK9illEDOEJdP+SLxSUpw1LJS6ujF2VBEL8SyevV",
-	"k/yHQXw+Wr+76v/995dHH94mw+/1Xx/Pnk2PT8SPQRgAJsFo2msq7QvX7zfKkNyEH4OYZ9nEsm/71W/8",
-	"mqPYOuaZKMzX/UdWp6OeI/ZIeOYa3BzEEzukv8yfF0c/5OeHq5dX75Ljv8vvm3E3lbkAh4IFeGVfM6F1",
-	"cA9N1mELnO7nCTFtQYA3UpRSLHbIwdY7Bv+geOd6EC41uv/1o9P3ywAb13l/7NJnq7b8e50/yb84uCWv",
-	"gFRV12oU2coZ/R+wrzMFrxJFBFSWimixn1JnFJsJ0vdv3tsTvNNW9sCRtq2QVF/biMPcX3vva/vwf8Bm",
-	"7qXR2Jm3rRi81JCRBW19kT8XSyuYF8zOkGhG6BFSqSbNqusBBl5ueBfv0B8KbuiIheibkFkILA2bk9LD",
-	"Ei7uaSlmc6gwYrl83040GI28YtfBTbjjaC0/r5/sp9xcvBfbiu1XKi+owUhCGx4MklRc764vpqh/q4jr",
-	"L8UR/41qIYWbodth7fXNfuHNHgX8SqAFw0n7YOZwfrJFoZJlDETSPSobkG01ppX9yusPPqlR05kdYrOB",
-	"UlPH9iZt/nTP6VHj+s4Ocfv02Cyq1n35c83YutValu2nV7LcPf5BrUv2556r3hL/j5rr4GP1x4PA9PZg",
-	"o8rMs/eCUcbouMovDwiepnmrjnTNX+95xd7RMGcwSn0diYrdpHPBMzP/nf7yuz3TE+x+2Dns9v3mhvS4",
-	"7dGa51n90cFHK/bf0EMoHgETAkUmCLR6rynOAd3l9k1db6XcLfs+HrTk9P+slo6whtTZK1aLNeV2eA2Z",
-	"a/28RKbFyoVA1ZtKYldr0FiKlE9I9ZmXHg0Xil7vdBo0ZbZT6GrqqtkxzsA0hW10UzRBD4eHXSvHvC8Z",
-	"QnNzz53JdnvECGs1+Tp1/CvNXtXCQ9j1oLJG5l0vSBF0uy3ZMjWfDZjQJ2KtqCFOaWrvlPkozcgLXotE",
-	"qXX3d1VkZULmO29NZdPvrXBxtnDPPN5iJ6IYl7Rg1EPTwsdZfxiYP+3WsEe1BVIrhNDu17KaE68pN5bC",
-	"zXk8T2XD5F4G4aDDwnCrO1ETa6t4XIsina6bs8JlbZn0zKWPe/1W8QJYGZBNeMZl7DYPFTeuU60K7Q+9",
-	"AEPD/w0AAP//",
+	"7H3rctu21uirYHjOTJMeSqZkKY6V+WaOk6at986tsbO72ypjQiQksSYBbQCyomY88z3Nd97jPMr3JGew",
+	"FkCCFCXLjtPd9uRPG1MkLgsL6375GCSiWAjOuFbB6GPAPtBikTP491uhNJPP5pTP8IFaFgWV62AUnJAk",
+	"zxjXZE4VSeCNNAiDK5ovmXmT5nkwmtJcsTDAN1Uw+iX4oTi8On+8fiH7l/+cHL1a/Rwtvk+G6pvp3waz",
+	"E3b8LngfBpx90GaG6dnL9dWPP/1Gp99P1pPF1TrLo8NnxbtFfv7z01f//Onlt53Vy2L9Oj2L3j7++yL5",
+	"9sVPR78Ww5ey/+E8W56r374byjf/enPyQ3B9Hbq9wFLONNVsy370nGqyooqoVaaTOUuJmE79ndnNXlCz",
+	"yH7Uf9Tp9Tr9/nl0POofjoa97jAa/hy4XV9kaTC6edthIBlVggej4FQrolgiGS5jKpY8JRknlORi9oTo",
+	"LLlkmgyOer1uEAYKtxKkmaKTnKUbe1V33md5ah9vu5dEMqr3ABGnhVn7JMvzjM/adhMGy0W6x1jX76t9",
+	"P79iXH/LWNrYOSfM/BISylNSCMmIFiQRBfN3Da/gpmmiMzgR3H3XriQIzS9CBqPgb5eP07f9qxerH4Yf",
+	"zn874k+Lw+SnxfH8OzWYnrBH7/63g6H95AL/3uNL80WaSqZUMAp6x/1u1O13jwxoq8tIl3oejezRFEzT",
+	"lGoKP0w1k+YfmtEiGAULug7CQGfmYTATuUGS6zCA0zR4FISBSJKllHscmWT/WjJlUWEw7SXDacQ6h5Me",
+	"6wzSR4POMR2yTm9yNI2SaNqnQzO4pnLG9H6og+9e6PWClZAPrt+HgTmwYKTlkn1eCvH8qvXSANiJmBJq",
+	"L9BfHWkSA+/rMJiwKUB+X2zq/ymw6XNi0BkQ7w0UkkJTgxtkyVMmyQrAWKKQch8Zarsn+WQfFplkCt7j",
+	"yzy3hxD1jimd9Pqd48O01zlKhsPOYzocdHrTKO1PjpJj1ouCMMip0hdLZefB7w39XRrsgfMzsArblhM9",
+	"7kS98+hoFEWjKOpGUdRcTrXsw41ll4uM2GDQ6UeUdo7SXtSZHE6HnaOjNEp6kz59NB3ctEi1XDCpWGq4",
+	"3ntAwjmjKZMou1DNXmRFpuE/5knKVCKzhb2f34sVKShfE4uDiuh5pkhC85xJUtA1KeglM4xXzxmx8CCr",
+	"jKdiBYw3mbMCbo7FroxrNmMSEcFN/pYVNOOGuW1fgJiaKQpCJSM5m+rbjK5Yy9Z+nDNcNa6WMJ6q0OxE",
+	"sUTwVBGV8YSR3vFR1Il6cJQRHuXPN8/NtFyfOFqxZUduHi3IimaaIA0hWq4zPiN0RjN+i4nemfvyI11/",
+	"2oQhyaZ4lIJP8yzRJFNklek5oQ4F7EkQRQtG4tOUFQuhGU/Wnb+zdQwS05hnqrrAXXIyUQYthJ4zucoU",
+	"64757o1dh8GCSlowbfH0qZBLTZ/S5JLx9PSbN+bHzZ2ezxmZ4DtfKZKljOtsmjEZEkqWy8wIb+TwkWFT",
+	"kiZmaJAY+ZokVLEuXE4Q6w1jSHrTPj0cdB5PjlhnMB1GHXqUDjuHyTCNJo/oMYsMmc040Ho9r+S0LLUk",
+	"O5NGuEJevLFXpaXBd7NT3BvKoTu3hpT5U3d2RAfTQ8NAHtNoYnZ21DmeRpNONHk8HSSPpofTAbvXnZ3C",
+	"avX6jRRXWcrkzj1m9mWysG9/6naH0yjp0WG/82gyiTqDtM86x+mw33lMj9ND2qP9pHe/B/l3tn5Ds927",
+	"vGRrsqDZJ2+ux9JpcjTsd9jgUa8zGB4ddujweNIZHB/R9PA4PT5K03vd3FkiFmzn1pR541P39Zj20kfm",
+	"qAa9ZNgZJOYe0uGwM5lEdJBMj+lR0r+nfeG9+07SvS4fmZkXYXv1FSczefHT4uiH4vxw9eLybXr8D/79",
+	"va5wP8rw+mSp5x7s64vcQxZsWXCl1t5y3ZLBOmi+e+3la21gNfLx8eSfvx2+uPyhOD9a/bR4m/b/wb9X",
+	"gy2LLUe7/YJBqQGRYctyS06KqoxhpGouVoRqUgilu+SELCgqQLmRqYngTIGUxHhq2W3o2GmylErAAcE2",
+	"/rVkcl3tIwd5zF9vyqZ0metg1IuiMCjoh6xYFsFoCH9lHP/qhW1SwneSJuwMuf+OreWCz5C1o2HFyQdG",
+	"4hOcEaXpWpErmmepLyg9IRGR7EpcMkUybYAheMIc1x+R1ZxqGDZli1ysC3ONFF2rcMxX8yyZGxEjIkue",
+	"MwUDGPlS8Gk2W0qWNoWGNljNzPYu7GpqMCuhdHR09CiqQSpqhZQnzgAdb4XVS2q2anbkRKI5XSwYd3hg",
+	"9/+tkKQ/IHOxlKqSmKzoPGPae0i5WjFJpkJWzwyPoDwdczvJE0I5AKOcFSUsbflJpohkU6MFIIYN+v0Q",
+	"jg1sWIkomCKreZYz+GKaSQWgLsU0+1V0jLPGIFp2QLaMQ4InxQWeB7w2p8o7E1QqqkNpCIbNY3nB+EzP",
+	"g1F/OIRDcX9XCOxdzLdMiaU0KCyvbpAfpH2VKHgXSEpIhCSZ9nkSWTCZMK47jCciZQ2q88gIDX16PBmk",
+	"vSN2ePj4MaVRL7kfVnptXlYLwZVvPn5K0zd0nQsK9rhEcA3WjI8BXSzyLAGd+GAhxSRnxf/6FWygdSu0",
+	"FuIl5eumPp1neMxaCLjfvjadMk2zPBgFE5GuyYFkiZCpGhF7awhfFhMmDTXLNCuUGaYXRUGlWw7MjdKZ",
+	"BqA9pSl5i5iJu6xA8D8lmwaj4H8cVEb0A/xVHbzBPeEnm+e5QKCYubkgapnMHfp3ySuh50ZzgQWClTYV",
+	"nHWDyrZrlZg7gpSzldlMDaJmTfjcUUmgiq1g3Xw3oZwLQ1iJZNqgyxM0eDDYQKbnYqkJJUDQDIpmIiUZ",
+	"V5rRtFuD+3EF93KT9wf0lg16UP2WZvkSjV13AOpkqRpIei4EKZbIB1qtPhVAzZs1awSVrPpmZFRZT3G2",
+	"0BpGhxW0DAnJEkbecXpFs5xOcgYkxjAByWleX9qZKBji2ArsGtJwyIyrLGWtCzzhxA1EmJRCEmfkqy/I",
+	"uzan7n0kbuS5+eyezvKEry29nuKZGQll+OED0SzPzYXCvdGJQTtDIBO6RFHcMxH9s2Nvdec03aS5r2jR",
+	"4IXWFpSLWav1oqKDFUIxlp7LrCjYnYlf9XV1eD8avjcVeS5WypmnlOEEiswEbz9AtGsTMPNaUxd+NKdX",
+	"jEwY40SyQlwxI84BtKw5JJOEzliXnGkqNeJgeaGBKHm3t+cd/3dmJfdz2nbtGsUtEAfMIYLv0VAdZVa/",
+	"YpLt3oJ30YWcZGnK+B1PBVTBTfIpFkyijZczlqJoiStQVn3cTk61uGQ7vhvBnke5mKkaufQIQLWp+6OX",
+	"uKpUMAQ04Ip2urAH0FMOwvMdwYmYWIdnDJgaW/Zo39gGPIf/3OJ3hsuFNT0xZH4DczPd3Y/dh1ZhaUgf",
+	"VoIw+sNSI59WZCKWKKdvrhIEewJDjdzHxVIBx3TC9fD3FEGMQmftkA5coM5k6NLXgkz8A/47W79lRgS/",
+	"4xHL8uP6lTHyvdKUpwp0hIYisOXAM0UaQjjISKAhtIwCUjLoAPgYb1Tt/Pv9Ctbv+EKKhClwQZPnYLS7",
+	"xyu1aVi+ce2TNaH2KrZsozyjV0J/azDwrrfQ+hkbRySZL6JuOj/Lc9l4pcLkQQXdV0ITXCVAFASxTbTw",
+	"gkvcsPbVm2e+KN+8cQH3dKZtIDLnhgupn9BbprSQd5cHzGx1eJ2ihmBucMpypuuBOHU6iUtrvP57CuB2",
+	"Bb66gPAARK9cMYDnO5wxNf3+QU2lf9gQ87zfti3evn3Q4nTypDmrxp4L8YLK2V3VhNx9W8d40FSdOguv",
+	"bDtEpziyDwlICyCTGsZi2FAvGjweHj0ik7VukLieJypYVmKJGzHaB27p/g7a7Qf2YiROykmPvHzq3YZz",
+	"VOztYtRdOctGLBfgGRqjDH82uofhzvDiXsrXCL2IVKHhkCri4RBY+OrMw7syZiyzKVLu6h7vTvue7gPd",
+	"zaH8s1M6ljul03zn53UXe2OImut7r2GqLzaGsn7uPYcxb3v39h2nSz0XMvvtzmQXYxta5BfkyoZPuVda",
+	"lS/8zb4tWcKyK8vv/3b2+hX5kU3IOfwGIiusp0aUe7544u2mCnrYXFp8Yt+D4WKC7zlhz/q6nzIqQZaY",
+	"s6L9dhjR8/vz8zfETMu4tuByw02FLKjee7FFppTFiXYpA0DUupCX+GljHXvOfL8KUaaI3YjhWhUzM1Jc",
+	"4zr++OOPnZNqxazdQaGFvy22r33BD424A1Yvvc/ruANct7R73GS9Ommy7RYBvRY38TsJHCd3Eie65NwZ",
+	"26w6WRMvPpd08Y6r5WIhpGbpS5Zm9Hy9uKuIoSG6bZuEscjNzuCdm0QMp6FCkAtVxF+AmbguYAz921du",
+	"hsBuCGzn/sULc/Hi5rLiblBNBBBxo21cvhNnQDR6vMpSNG+kGc1ZohV58PbbZ+R4MDwCoXIhxYJJnSGU",
+	"HcQ2w68oBhdJwWchEPkFE4scbnXjLodBxo36m7BtTh97BdPWjx3s2z4Fmo0veN+WLsHyrFqjODIOQQ0W",
+	"yTD8fMpWZCVkqlqXoi26bjOiNobskm/Q6zsiMVhpR5Oc8su4Zexy8EBMfmWJ9rwgVVxr8wiyUhFTaLWy",
+	"YfubxwiZCi0hdKBjU75GS3JB17VxQhtEB7TO6FOV67GMJpMgzIMDwAgI6Epl/klOhMgZ5WZHSRWtX19K",
+	"M/BBGSjat0PCaDJHr2wQBuDMauEY5XxUSkN0XPxry64lXgDzu/PdgvlMISJbq1z7KVWewl8CL4g5zwM7",
+	"4fvtJ4l5GaU1oHlJrcPGi78OPVOeAmq2ebR+5GprkKR1rhU0BfhZWWYUpFSzjs5AIqrvMww+dGais/nQ",
+	"vK00LRboJ72ux8Num53xVBlEYTxl6RMS82Wex6W33HqrrJW9dXXmA3D1WO/snVeb7XSBOEtGy8Wvh+i2",
+	"btSdGTHv1gQd69HPdG3vnF1hgM/n3fI26hnbaF8QCxrnQOIq6hh+B4GdLLnOchJXRx53SQyH6izYRpNk",
+	"El8HnzxfFnBRbKR16Iczm5/N/9/fdM3AQ2/3Ucu7qaFf45D2u4aq7R6W4Vg2Xj10sAHSt3kD1bahzkuk",
+	"UtVNRleNucuqRs52yQkt9GOD3jWA5hZ1Ixx0q7wOSwfXtkeOWoiPlye2i/goViH/ChUhjTfA/Pz5b4GX",
+	"23XrALwNYuCy2DY3vC49C0Y8AviFRqRczYUBgflV0R1iDtsPEfDM2rnRRXlbWJVwF/oHdRNGtN4JFxhn",
+	"WV4LJmz7toLvbfH9RaY0S5/ZhJZ9+bvnKrPqP/D5Bfh3XSi7dXLTivHsx+m3w+45T8G4geJWmmZmOTR/",
+	"4wHJZoq2SXGgcWM8hBaGUbaIcMs0Y1tlaC82ylxYTk7enI6I4PnajT2FKKoSBOCGyXMzjxfP1XNRdjsD",
+	"uraB4MqqcPXlVVEYcCtKCZGcOhIwF3mqCC0FIEkoSbOZzVawB9SAhk1Ba9VL3BQhYd1Zl8T1NLW49frZ",
+	"zLWNxS9hkw6VrGWkClcCsv6ExGqtNCuQsyM0jMjG8mlIYsoFXxdiqfBnJQoGmp2hCmmWgnrXNIy0r++i",
+	"cl/tlp/dev08WDOVkUFYsdBrmyjiLFJ8y6Qu0267EO0UgYQWjEylKLwJMueF2TK8l7J3MzUA7HLK0I2y",
+	"HIT4tk5ay9vbxrN8NeZ+BWY/G3BDJvODdWJ3hlZD0cKH9y2g7HIJm7Od1kIqn5D467jCCkOJlLmcNHfR",
+	"o7E9rhiiEpXhazGOreJbYVUtYbH1Ajs9GsmGdx5Ei/ql3kNLA4bon7q77I1LFTqiUl9hCcDa2VV34/1u",
+	"euip7+1c4WOTsrXnnRkiD3YsNNc9IRTp+CbEa/ms2wbBNzZHqTCpldC3nFVpKxASE84xHm1VJ8QFg2iQ",
+	"ydr+yzs2O3r9DoHh7S1dvWRKUfATfuhIuiqvUUsWfEvoR0m3p6zNKsKutosszAvHwii0W0ovyA1bxJai",
+	"9WicMcYTWCTKknYlNJeMput2w8pepg4Y8U6GDgsoO4/dwg2Iv1OMxAHvciL3dQrtEHvWLjjWwLXj6u0J",
+	"xx2Q+7AQUr+hM7YLesgHZpnScv2VIjbyexOat9rjbbZldgVzbjPolgu6xVG9ha9uVGzdzNuBeFoYIL4S",
+	"eit7YQsNYRhmJBQ3HbHINAgxZMKA8xRo3m9Rd0TaMvq3QpKFFDNJC9Ulr6fO7q5GJM4wejAOScyFvoCS",
+	"JzF5oErpONNEsimTimjxMCSxy+E1X0xd2KP5w8Uox2aKMV9RyTM+M3OkUiwWzAxrdwTkayIZvTTytVzm",
+	"bFTJn+D4yIW4JBASZ+bM2VRfiKWGESzN1i4ByKHcmNuQpUVOE2auxkPY1MUlW8fkwSVbq+ojm89RRleq",
+	"uVjZ11HcNztSl5ldN2R0z0XukOhhOOYAL0DJizUzSwNLfSrXRC75Q0xi2UBQXHw7fvobw4wl4Fn+DcDH",
+	"ukTmbvscyJza8QDcIU+siuOUmy4xC1gJmTqDO/LPPVRQAVHrbs6b0N8FUt5OG8U7CJGRiPstHiG5vpBL",
+	"Xstp26LZIkdzceqZDbgEvWlUE20hnh0khpVY5hDZLAqP1CE5IXB5y3tbXhYDxjGfsNJdbVSpMlHPXo+w",
+	"DJfONMJdWIWlGtHqp4ioEC3uCABhmdlLDdc89utUhE1qI1S5frOstRGsfcuohCMz4uRSz6MgDCaQqBuE",
+	"wXydStpiHN2P9lqnCVXgOXBJVXOxUjYq+E6EuaAfTvG7nrUTuD83GayNedsfT5wnq/RCmbOPS6tWbG0B",
+	"VVEnF9lHfiydJCFGJ5Ynauivqhzj5g6NeUVZ8VP4DgoqYJodJZytSg8M5akzoVh8tPOWSZUuce+JGURD",
+	"dqG582uyYBJQUvAxt98WlNMZgyTKkzenFZn0xzR7g0Rls7dz78etcYWA8duQ0yBOovc/hwbwxNTqf5al",
+	"VLOX3LF2ABpc6xLop2EnEDtev4uwq3EZA4y3w2icjesGgQqtu2rQxjI+Z1/h4C1TAIhW8cAQisIavivq",
+	"3xBUIc9nr+vjiSPXYWBU2zZvDGqzIYldCuQFpkCaR/YOAE4Au0zEgoEkYMstXLhyC7GRZuJLtr5Y0Ew2",
+	"1HJ3riUvNnS33Uay1FAzbHOdS271vXhUkwnInOUp5A9bNaVi6iMwe8+BsDcw50mFExBxSFbzdZUYaO7B",
+	"SmZaG0LMHU6U5Qacbwn9QVUVNfMvXlXrs8sIwsDgc6u/abuN5HyTBFW+Wb1pd20msLqX0Chr3ewsV+yu",
+	"J+OEvS2o64Keq6t50ibUwzpuyQXqaLxTRAcc9+wmDp32u5Xq5mvpGPMu5UduG+w1B5kVGSR+Htq0t0wS",
+	"IVO0TtwaNJam3Ky/4Lq2A6Pm92iHBfIXG8EDIkvGjURTCH6Dw267I+xU7+n/2jfiAGkDk5/DjIrJ262w",
+	"QcEbAok9e3fpdbS6ixngnvxw9fqNuyACDicvSOc+YbLDGwjAqpyCNQ+6t/TtGPmKrfYMXimFs1+Nculi",
+	"TlpxUG0Z69QLdbkz7n2eaJc7xo+0GaSbaTzexrafg5XEW8BvGYjN3lVzumAuYQ8ZkpG5RJksShgYmlDO",
+	"piQ2FDsekduIIWO+vxyCQtzt7btnTDeiFG6hy1YhDBr1Ris+ox5qdt7GNCrXvpWVg2BTUF7XIh7JKQxq",
+	"tCvuBeHC1EZ7AHOTPRm6TI2SIGnW7nq9/7AAHGA7Tm0JAKm0gUrrKKO/yQknMU10dsViUFkSyuEhTYuM",
+	"G4GQaiHhEpoLGbtSt7FLgFrmjMT/WlKDShlnafxkzCfC6AiQ34x1UIDJAd1G/HESH05sjqWqoOuN1R5Q",
+	"pFiylJlen0ESgEeHnlKVJTvDgDwZzxwnXlmrYBv64qqQYCDto6PBMfm//6ffPez2HmIZmcpzzHi6EBlE",
+	"IOTrMgAeVBtYRrnyudYLkMTpUs/7LcvjhCYJU8oOjM4yRTKllkbsFC4OAB+AZiqXyln+G6qoiy0AipmL",
+	"lQeeqgxUlRTuB3yMcJgRRJgG34hKzIWbUMZwWvzHOmROcinpnivWmvizBW+tAEH8x81PgByZt0/yXKxK",
+	"K4IWBlWb8vjG5/VpynhO+06DCNZebhkZ9fT2vXwDvzV2Uv+g3Il716tZtvH2xnveGy3Ltq+2LNrR7o6j",
+	"3Tcd6UaNvx2nC/n8W86WpmiTqR57AUaNb0vQwGdNwPhvXrJ1bXgbB2cJ8XrHHFUiQfmxEZxC4t28EF3T",
+	"ZrC65tc6ZGPBKiSTpUb9DnSNMjYQFmYGraMHDiU4Z+CYroOtetwyP5RQ8N722I5z56MxEGxPIlkWcGmq",
+	"gWA1J29OFS65ZsN2kwg5o9xmXl20HpQZ3X/Lm6Fxeq03jaZtCCtFzm7CUXhnO1rachO7x8CXtg+CknM7",
+	"dqPXv4bbBqAI+bIWrgPFUkHNjPqAJSTdWA2w1d+2aG/fNXPZykQ334H6QMBOLq6M7HOxkNlVljOIGwRm",
+	"U82wqolUBV2D4RPt6RW7g2GaU2zsyVtECxrYV1sQYblQWjJa3HSQ5Xs7zlLdTPfgnW1DGK3fbPmdNN8e",
+	"ANs+cGl+HzogJtRr4lbxfMDs1ejg4ONcKH19QBfZwVX/ALOCnNSGcgBWIedT4ZKmKFp2bS2zt86bsIRl",
+	"uHFnmZ4vJ91EFAfob5j/y/5jM6bDBq9dMrZw5oB+NwLUeb1g/PQb8gwpT41SNAk5ujq8mDYAYXfMX3PP",
+	"ZmiEZnOaKZYjhGijMi3pCQo0jjhZKjxBXasgNM9tfTw6K8053TEf86+/ruWEdr/+2qxcWgKEGXCxAXIM",
+	"lWiMkFQTpTLeyCoduQTS//7P/zKqzHcMokYR2eM3r8/OiX/gcaUDxJvEIcYbXELNoQGJ3Wl9//rs3OGA",
+	"ma4sy6og8Mqs2HzuFeIxQjPNwSlsJGM1grqsZol5VlbZKQy4GRfL2Tw00HNjwq9U46tmJAMUllpQnhsd",
+	"+Ouv4Qcj3R4eHh7DHXh3/ix0MWlFlucZFnA03IVxFwKJ/j3VJafcK/oF5cCniiEQFpIlmTLbMIoZvQRH",
+	"hpn6meCuIrmNPDNHeYJD2gjruVih/uF0FCnXBjbx83M6i7vkjHGwSk9ocgkHezrtvKQ6mcfQF8M2PJBj",
+	"jpKTHzMJsbPZlHABznKWK+b3gQE3IqMcazI+GPT6Va3Lh1iyEKd7JTjz5jTcjmR6zN34Wa29DHlwGA28",
+	"kSwsoKyYOYeqOJFT8VGUsLdmROKPmCnxTKQsxCpmIbFOY/u3+ek69m/CwVUfFPqPCXxVf12V76KlGqNy",
+	"8QaFJP5o54D/XXjE5Do2iBrXr4avIg27/YchlquE0xRT4jIRa4tDUhUDtlQ6IZxIl7yx4RbOw+DiGZwK",
+	"vkQCZVZSbh6MGeb/Yy6kfR4/wWrym5558hyMrdZXbc7KIFgtVNPJVLZyWu1yW7HLeZLsedpEVnuzJKP5",
+	"iGi4Hoq5bZaxtSAZimJhXmXeYtwBkYwn+RIv7WmVQxcSsGCFm/zfDDRj3NAPo83HD/77P//rYUwKKi/R",
+	"9mZjIwCqUkMkLC4cig/gRSyXB/cD4GJrPNXqc1gqLZqY8Gg4PHwUEkrevX1h3SMoXPejweMuOXGVIMQV",
+	"k2Pu6kBg5dVB/xgds8Po0KuKqmx1QFs8IhfUaOVW3U2pphOqWM19SpM5S0MCpoeSahuoES3GHApkmGtc",
+	"S40GW0SeJYwr5vHek4UZrNPvRhv8d7VadSn83BVydmC/VQcvTp89f3X2HL659gqXOC5u5Bzkyr1uD98R",
+	"C8bpIgtGwWE36h4GIVQzBYHioLtied655GLFD35dXaquTZu+Duu/wTF0qM/iOihVtb28YDxLO66kL7Vh",
+	"9+Y1czdtvX7V8ujgY5ZeQ3yrJ/f80m7Iql45aO0VcP3ejV7lmTSefNJ09SLdG7PB2AeSuTtzkaIl+PeY",
+	"yhlR73u+Tb3fg+nmj58E3m09BKrVXLJ1x+zSX0T57JPmbhT0b5nSglw4Q+i9zoLM6+Cqd+BlO7T6mv3g",
+	"QaS/Rggv62/boBiQH7xELAgQqeVkV6mGNmA1tAFWaAb3kr3HvJ7tjSoqwySkmSCCd8lzsHIuJRiDgZLb",
+	"YC0/+RzKUloPRliNVwa1yLIBm5F70Dg5xeTyEciipdsoEUWRac3Sqnw5qzYG8qJQKpvka4hjrD7UInff",
+	"dMkrYaRjPuZaUq4wrN9mGVlhMHTSBLdlaF1sIg+JEiT2rThxJTnbgKHYcIYYNAeUCizExzbuAIotQ0QE",
+	"CJ6Y9QPZscBGT205BIx1skOYGRXqFAUrhFxjipYt026LdNBSKKn3uLPlQmEdEB1pvxLTMcdQVsOlUgKH",
+	"ayZVOstzqHoBXguIE4NUTOBupWpxmgYjG6P2IlNlMkPYvCPbUvBCEnP2QcdhI5nFHZSNTpiwWcYV4TbI",
+	"vqVIPGZFbKlC/rjNdXId7t1JxwDaHdzK9hWyOTAuALptTebb9hr/foX//k1l6983Kor3o2hHSZS2Uihw",
+	"/TdroSBVQIhvtK3EhNqq/+Fn6xembCBRGxl1mziol7rYv4BK87v2FBVPv+pahISg33xFIVSZyZaqyX+1",
+	"MmEDRKu2z0r0O6gXuoWvevt+VS9GZT493PdTr6pvGAz6x/t+1yyuB8dv7+CeM9tq6L6LECiac7z9Ujfo",
+	"vzfX1btmLM8bvNBnqRAENVNeoC+08GwKBlXq9Ix9YsQP8jVw+2P2uev84NmBwPIPNhkIdgJpwvBu8G/o",
+	"ORvzWS4mNPcLWpTNURKh/NYXIC5goT6SKeBuGBCBCYRUQtfVjJPlYmH9p7lY2TA+QvPsEjPkp1QSW2Am",
+	"FwnNy0CFUm0z6ogiOdMaVFsz0mSN1o8xR1LXjyKvP5FT3Msnfg1eTM69gduV1umd3O41z9eVJARBFhxa",
+	"hQiuqWFrYMd0ES1Vm4qqI2wbc3ExO61dNxpJ2od7ML9tq7Sst6pptrnQpxlUt9m2youFZNPsw76L7d12",
+	"sWBwzyxC11fmBQC0rc4FPN2Gl5RBFPsINdibBe6BMx7AJXG9gqi6tBUQ67XZjPgBYSzqTvJO75byjucT",
+	"v2vDI9zx79Du6NOloYVNydlH4LA3/NYCR/lda8nxeqkMX+LYWn7ii+zxRfa4pexhWFRF0S19ySTSSXUr",
+	"0ePgYxkuen3AeNrRZSmT2xlDmsamMFgI1SLSWP8QRnq5dBl0v5UaPUQupc7H5FzlUIOKi1W4oesaiUBw",
+	"O5arOPjE8DoGJmRbdZYpl85TduxRl0ZDdj6rJGELbb2MOB1YX7DUFNpb7GKwoxp1bc/MAsA8zdlqzF1J",
+	"F9dPDA0Hzt1nNOJGcRbY+MmbUyj/YgQprCeDtBgknUKx/IqpkGghRqip+lGNfpN7IqQzv4TuTXQ8Oi8b",
+	"oSu6Nq/BkqdsZWBkfYIPNAgIVlAyi3pYWod4VagFrA6QBJpuaX+E4PIOtlwvmtsUWvbFirsxMcRIEbWg",
+	"LrEJLDL2ay2EE7ghWUIJMs14puYMM93kklcJJJJdZVcM/DVQagwXsl3oe85t1L2t5BPeEvvb2s8hQwMa",
+	"8VSk61vyMlu30WvKkedOjvdU+uvbMrCqWtH1ZkuzfjRoz4TxqhTZGM1ucDvq7vVJ+zcReNzbPt+VnSbg",
+	"s+P9V+rK3obBoLf3Kpt19+Hr4f6TttTVBX7W33eIqvnJH5APNgKIGpzwuXW3WvysE5o5/QRe6CWxfh5G",
+	"+K2Q5DAiKTCSqS0bhZQb1PGJEe5VtRuwJ5fW2pGrLOkHKVcOXwwsDJthaGOOQWTWVsC9cHWbPZHxLjn3",
+	"gLnCzDHHj6vm4376axfiBUMXV1LFSOr1mJd+JG9A5x6wKygY5eB6TQVY4yFBG/ZrN9kl2JvAwctLLMdE",
+	"U7/m1ZhPbNlUv5Vxow+mi6kDWNkWpmVymZELkDNDLgus+0FsMSLGyIxTl/ALXhqX8ATpjJiH7Iz05qUR",
+	"ibdGO8f1BCXvl3DM47aI58YX/pE2s4/LSgdeZrFTQuoJydt5o23p8szVSrovzvhJqp70+szUesVkqrok",
+	"vunbS3/bp52yn20U9KP+o06v14n659HjUW84iqJuFEU/V2pwZdGxWRtVqoKfIVaO1I/Oe4NRdDjqH3WH",
+	"vf7Pwa35eL1E4s5uNJmCy/RF2fz/SxzxuzH9hQSCRhJHQyB4CiSYNgsnGPy/uyzglfndmiu+u3RwexFg",
+	"m5iHUgu4HF0d5ZkQKTyycZ9e67Qxt1wwrExJvSiqQr2ciS/2qyLHYNybMDKn+ZRQUmR8qc3Xmu1jCnc1",
+	"kz+ZbkN0Fl3saaVz097NSld93UodLcC+kMU/jg3ujjTxj2u6w+yMNvMd3aAYbfQp/EzKB3bCx3I3kvJU",
+	"FM4KA3mOrloQ2HBqlXe8evFoA8MC8VAkr9bOP35ihVGRpxg/NOZgNboSlxjILnjCfAOPJdW2MDBVWFMS",
+	"OqvplSB5dlXdWXJea+IPef0Tka53SLFgdarlst8WuN+Z/Z3h9iyAw/uSf3u3DfyQTM03urayVUsfyUbS",
+	"vRumgw86t/oziqL+Num43z+Pjkf9w9Gw1x1Gw58DzJoPot4xpZNev3N8mPY6R8lw2HlMh4NObxql/clR",
+	"csx60e3l32Zhgu0d0b3s/C90/k9N5+9oivsrWsJaGct3GdR0sISUesjvhcqLvKpfZsn3J0vGBx/xHxc2",
+	"Whel711tMdCDgNn+LnWQQ9jpea0jSS1mX0OXwQeD6PjhyGU5ZtZxUOc+/xHF3TF/a76ALnaOhUFVXXAI",
+	"2GpVZfSfK420wwxipm8wkP2s59WW6xL+bW3of/VbW/XH+zPePkQQQknV6cadPBerzyDdhdtxDWpX1CNm",
+	"DBuO2GDQ6UeUdo7SXtSZHE6HnaOjNEp6kz59NB24II8F1XMvmMbd7cCvL4JhpNuiVDaDVN7vSVFcLP6W",
+	"gLiqVvZmdRLXtWwFrkP0Wq7Nzd5+q7+r15n5ZP22jEu6TRhKVb7lDkqu/fZ6axGcL4LPFwX394tNOZuL",
+	"ledW8gJUP5N+u9TbS/iUKRJVHSIoT+XXH/Ilkc2sVaq8DgnMpgWEZZqn9TtmGitj+zWMNgJSmmErUD3K",
+	"Ui8D0TJ9xivikNocGYweDL34hzGIRSt6aUQg1+9nnimsfmfecPF7tloTTAdSlotU8aNh2qtFOO/RnKZP",
+	"xny1GZ9T9weWgAQP2Ut6ibZYexZl2ShtjQ8YHAKzt/utdM2HcZP7yhC8evhyFemPU3fJGdPa1olurRA2",
+	"pw5sumoTTJXg4f6C4tkmS7lrEIjPTbwrBtE+BDriT31N39Uwg0J6TvCnikDFeexymovZE6Kz5JJpMjjq",
+	"9bqey6qc7dbKeGPL1/VKZGX/m78aZ60CwGz+0hc2+2d3r/37w3b+TOE3lhKV5NOGH9pOSjdaFKqeL63C",
+	"/nOvEU9BzUTIJmbZFeNVJD0UJSnzWXRWMKy9Z3gqMKAqcK5sKMys9XmpWNUlaKcf7PnVPhkhtSZ0df2r",
+	"3opuW/C/60O1v14V3rqPVtu6tqyn3g7rExZ1WquZtirlimpR5NuMp1XPI2gl5SoD2WZjRIvG4veI5Ni+",
+	"rU9MstirQWB3+0GLT83y2L/1385VVF3Q2rN4hsM91lJlnRYCZDKbcbJtZlDUa1PuUa93y7x2Rgyi89Mr",
+	"bloExHjfwyJeWXOlBGeX3y64bVYgVe0pMwEaPr2Kp+UDHLm1wumfMV/pBj0PqC3IH/cWMXaL5CBL628d",
+	"Wn11c2qQbWX2JTPoS2bQJ1lfoMxnUxqDpNtm+anbiGIHU9tRcZs8JteIwYR9oInO11aMsnG8KIRl3NXE",
+	"qkpwKDJhM8qh7oLMNHsCmRkwkhEBqLTlFzLD5KvPxhwqeBkBzkUR2DRrcOJ0yd8ZW7i7hBWaseobVa4E",
+	"ygiEDUxUdoYYW5wOzThzsYJfc8FnY05nogx2CP26FYbSZHzJXNWA3eVAnBizoxjIVjcTTavmlnuX2yjr",
+	"toA3DarQxTnVTGlsPWzXA642DqXzmiU4SrpveRiejjOgXbKF/l0yVtsqdNjF//4FOv4tjIrxhr3HJTVx",
+	"tvKtPU57+uW96yxqi+F/nmoeCyr1bfgn4O+dWKj9cks8h2tn6vd3/VLa4w/PRHt7L9Qc/7nMioKlfyr2",
+	"+y30Cr4j+4WmHLs5r9dJH1pLYaoKGtMtA0b1hcS2buY2xpxp7ABa5tmMyCVbEyiJ5rJ4wjFvK/feLMYc",
+	"tuUh+zks9erVtpMjWGFs1u2cKtuvZMzFivvN40Ythn5kyjU7Pz6qHBYqm3Hr2wjbCnKCd+INnTFl+zuD",
+	"rmjDq8lk7UoekLInpgvQLmjKKjdNlWjr1YMtMLXW/M8VFoP5UFyw5TptMJ76Dy2XrKwhSnMloAavqlUh",
+	"g2CDOCzb5ZWFYP2ISK/sQEgWMruimo05JoEZeEBiUvXq5jHSNO0Irr4iCl0k6AWKGU/kGtAQerzaqnCg",
+	"zZR1eMsIVpIpI7HZFvzbk20/YNMsbNh3h4piu5XZrYKNq5Xn+vq1CQ441X0JM7Jqqvp5ym+Y279P9Y3e",
+	"jdU3wm2hFjW08z2EFsvg4m1bXwPf25dqxZaNTo/3p/O3VUdzPaCnUE7QF6zuX37yOrf+8hGjYh/TXvoo",
+	"7bPOoJcMO4PkcNB5TIfDzmQS0UEyPaZHST9wTSOxbUEQBjmdsDwY8WWeezC+ElnC1MjQDHOdlpM8S6zb",
+	"7f3tE8SrRuQ7LRllb94vpowvpoz7CCTZ3jNmW6eQ1k4xbT0+bup1sxHJZzuYuH4Fjvka4QD/tZ9YhzIa",
+	"UKLWNAxsH6nIcmFYRC+Kqp64PCWS4a+reg9MaHdATmqtq8so2TEvO+lWjde1WKAYaAi6gpyLymIhplA9",
+	"rYB0bhApXev6LnllRBwBwRpO53KNcW3l9lqHeSxbW9aKb2mnP4KJ01RCvnUhQCoBH09IqOEk5n95NmXo",
+	"xjut9RIe85KVu9axZd97sHhg22KvqypyUGyDHIMYdsY4OgXdK3RGM94M7sDYQZlp79EDrwPuwyeN1uFp",
+	"NoWW5LDllbWZzFmemjVzLEpuxO4HsfX/xQ+hVq0TYCtsh7osrlwLGKbKYi5mUdjAHmQ4FFdd0wwrpI55",
+	"s6Es8m1N1x7OON25ri64vvfYhd+13xiVc7pooJwml4rMhJVbxxx1EIB7Nptrr8GCnrNiR/d2o4RMGCrr",
+	"IzTebSoiLW2n0C7YFGJdKFIpB0P1fKue1H5z2ggI5rXFZYqkbMF4qgwbixFC8ci82CExtGqPAYlZjiqJ",
+	"mJL4u+fnxPXtcJWDw7K/woFbpy21rjAGrf5Bx6b2d4lXxn/MidlDaPP9F5IpwJa4ltITg2oCBjri9WyD",
+	"8vX2Ra8fi5HkC6bnIlUxloQgJDYaAksvbKDSBTYKjG04m2vlagPh1mXryAUr4ifkxMDEVlWsWktlkmSG",
+	"jOVGAADYYXv7HcBrQg6P3wPWJg2PcWhomL8x8mu5Jt+bX75Sbpa0yHg5T5e8nnp1GgANvL41CjRBK+RC",
+	"LfZfV6h8MAMzFCL1SpC3ZyeofBqA/7q6VHGlMILJN5txqg1BNddfQQ8KM5xYwF5pPosf2g70YP/2OB9u",
+	"z17PUVkQ3PXwxHKe2J7hrbl50J7BlqjDFjf1AhJ45CSuR3XAprwOoY4s2BNzWORzTAP4M1Gwkl/BZAW6",
+	"Ejk2kK8334e7hJJIXFrJMz0qVYp4M8I+rhUw2aiGUSuisbmv2u+blosSNE2xwl6LeEtjqrhh0iBbanS0",
+	"LMj+5Cib66NaA2wbuavarLaKL3FYUU0b9Q4CQy6MGq+F7Vj1lRpzV0UW7mXrwYYk3tkILEbfsFl3BaN9",
+	"OojF2w0Crov2FoPA7197y5C0ZnKly6pSluK5JFlfcyzDB3CEutpHF4sLq+NywS+M6i3LKiF+eZJXq8fF",
+	"D/3kfLh+e9n7x28vjj68SQffq789mj2dHp+wd0EYACbBaMpr+ezLzO83apMYFT+heT4x7Nt89Su9oiiN",
+	"jmjOpH7Qe2hUNdu6xBwJzbsWLgfJxAzpL/OnxdEPxfnh6sXl2/T4H/z7ZgBOZQXAoWABXvXYnCkV3EFB",
+	"ddgCp/t5Yk1bEOA1Z6UUi41tMg5CMf5hA5/r0bi2Df0vH50aX0bauL74I5dKWzXN3+v8rfyLgxvyCkhV",
+	"9ZRGka2c0f8Buy7bKFZLEQGVubC02M+t04LMmFXjr9+bE7zVVvbAkbatWKm+thGHub9E72v78H/AVuul",
+	"9djZuY0YvFSQmgVNd5E/y6URzCUxM6SKWPQIbf0mRarrAZZeqmkX79DvCm7o84Tom1prj03ZbE5qH5Zw",
+	"cU9LMZtigycxJT0zUX849GpmGwV/+9Eafl4/2U+5uXgvttXsr2u6VsJouDKspGJJ/BcL0x8r9PpLxcQ/",
+	"UIGkcDOGO6y9vtnNu9nqgF4ytGA4aR/MHM5htpAiXSZAJN2jso/ZVhtZ2U28/uCT+j2dmSE2+zA1dWxv",
+	"0uZPd5weNa7vzBA3T489p2q9kT/XjK1braXbfnp5y93jH9R6WH/uueoN63+vuQ4+Vn/cC0xvjjqqzDx7",
+	"LxhljI6rAnOP4Gmat+pI1/z1jlfsrR3mDEapryMViZt0zmiu57/Zv/xezPYJNlHsHHZ7fo9E+7jt0ZoW",
+	"ef3RwUcj9l/bh1BFAiYEimwh0OrGtgEP6Dc3b6p6o+Nu2T7yoCW5/yexdIQ1tA3CErFY2yQPr11yrS0Y",
+	"yxVbuVioem9K7DkNGovM6MSqPvPSUeFi0pF2O0UwaMpsp1oR85H1V1MCpilsb5uhCXowOOwaOeZ9yRCa",
+	"m3vmTLbbQ0dIq8nXqeNfKfKyFidCrvqVNbLoetGKoNttSZvxnT5oQp+wtbB9dUpTe6dMTGmGYNBaSEqt",
+	"974rLctTa77z1lS25N4KF2cL98zjLXYiG+ySSWJbcRr4OOsPAfOn2Rr2jjZAaoUQ2v1aVnPiNcvG+rgF",
+	"TeYZb5jcy2gcdFhoanQn21zaKB5XTGbTdXNWuKwtk565PHKvzyteACMDkgnNKU/c5qH0xlWmhFT+0Asw",
+	"NPy/AAAA//8=",
 }
 
 // decodeSpec returns the embedded OpenAPI spec as raw JSON bytes,
