@@ -198,7 +198,7 @@ func TestAnInterruptedImportGoesOn(t *testing.T) {
 // to 100,000.
 func TestManyClientsAreImported(t *testing.T) {
 	t.Parallel()
-	n := 3000
+	n := 1000
 	if text := os.Getenv("TEST_IMPORT"); text != "" {
 		var err error
 		if n, err = strconv.Atoi(text); err != nil {
@@ -255,7 +255,7 @@ func TestImportNeedsNoMoreMemoryForMoreRecords(t *testing.T) {
 		fmt.Fprintf(w, `{"results":[%s]}`, strings.TrimSuffix(strings.Repeat(`{"kind":"client","target":"x","outcome":"created"},`, records), ","))
 	}))
 	defer server.Close()
-	const n, size = 2000, 9000
+	const n, size = 1000, 9000
 	var peaks []int64
 	for _, records := range []int{n, 4 * n} {
 		imported.Store(0)
