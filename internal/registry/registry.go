@@ -1,7 +1,22 @@
-// Package registry is what the service does: its operations, the same for every
-// API dialect. A change is one transaction with the events that tell of it.
-// Tokens, which are internal/tokens', are issued without one, an import needs several if a record of it is
-// refused, and resealing goes row by row.
+// Package registry holds the operations on clients, credentials, grants, APIs and
+// what else Roster keeps, the same for every API dialect. It decides who may
+// change what, checks the rules of package oauth, and records events. It knows
+// neither HTTP nor a dialect, and leaves SQL to package postgres.
+//
+// What it promises: a change and its events are one transaction, so neither is
+// stored without the other. An import needs several transactions if a record is
+// refused, and resealing goes row by row. Tokens are package tokens' business.
+//
+// What code here must keep:
+//   - Lock a client before reading what an edit depends on. The function that
+//     edits runs under that lock, and must have no side effects.
+//   - Ask mayChange or mayGrant in the operation itself. Every door leads through
+//     it, so a dialect decides nothing about rights.
+//   - Record each change in its transaction. An answer that shows a secret must
+//     not be sent before the event of it is stored ([Registry.RecordDisclosures]).
+//
+// Start with [Registry.UpdateClient], then follow editClient and updateClient;
+// rights.go says what a change takes.
 package registry
 
 import (
