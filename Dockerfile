@@ -1,7 +1,9 @@
 # syntax=docker/dockerfile:1
 ARG GO_VERSION=1.26.8
 
-# Go compiles for the target on the machine that builds; nothing is emulated.
+# Go compiles for the target on the machine that builds; nothing is emulated. The
+# tag names a patch release; of this stage only the program and the certificate
+# authorities get into the image.
 FROM --platform=$BUILDPLATFORM golang:${GO_VERSION}-bookworm AS build
 WORKDIR /src
 COPY go.mod go.sum ./
