@@ -74,6 +74,7 @@ func (c Config) tokens(base string, d *doer) (tokenSource, error) {
 		}
 		f.assertions = &assertions{signer: key, client: c.ClientID, audience: public + "/"}
 	}
+	d.proof = f.proof
 	return &tokenCache{fetch: f.fetch}, nil
 }
 

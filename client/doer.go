@@ -23,9 +23,10 @@ const keyHeader = "Idempotency-Key"
 // doer sends what the generated code builds.
 type doer struct {
 	http                 *http.Client
-	tokens               tokenSource  // nil: requests carry no token
-	tracer               trace.Tracer // nil: no spans
-	basePath             string       // of the service's address
+	tokens               tokenSource                // nil: requests carry no token
+	proof                func() (url.Values, error) // as which client the caller authenticates; nil: none
+	tracer               trace.Tracer               // nil: no spans
+	basePath             string                     // of the service's address
 	userAgent            string
 	timeout, callTimeout time.Duration
 	policy               policy

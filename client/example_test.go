@@ -379,3 +379,21 @@ func ExampleClient_FindClients() {
 		fmt.Println(c.ID, c.Name)
 	}
 }
+
+// A service asks whether the token of a request is still good.
+func ExampleClient_Introspect() {
+	invoices, err := client.New("https://roster.example", client.Config{ClientID: "…", ClientSecret: "…"})
+	check(err)
+	i, err := invoices.Introspect(ctx, "eyJ…")
+	check(err)
+	if i.Active && i.Audience == "https://invoices.example/" {
+		fmt.Println("hello,", i.Subject)
+	}
+}
+
+// A program gives up its token when it ends.
+func ExampleClient_Revoke() {
+	token, err := api.Token(ctx)
+	check(err)
+	check(api.Revoke(ctx, token))
+}

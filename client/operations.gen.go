@@ -74,6 +74,8 @@ var operations = map[string]operation{
 	"PATCH /api/v2/resource-servers/{id}":                            {id: "auth0UpdateResourceServer"},
 	"GET /docs":                                                      {id: "getReferencePage", public: true, notJSON: true},
 	"GET /healthz":                                                   {id: "getHealth", public: true},
+	"POST /oauth/introspect":                                         {id: "introspectToken", public: true, notJSON: true},
+	"POST /oauth/revoke":                                             {id: "revokeToken", public: true},
 	"POST /oauth/token":                                              {id: "createToken", public: true},
 	"GET /openapi-3.1.json":                                          {id: "getSpecification31", public: true},
 	"GET /openapi.json":                                              {id: "getSpecificationJSON", public: true},

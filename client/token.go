@@ -96,19 +96,29 @@ func (f *fetcher) fetch(ctx context.Context) (*oauth2.Token, error) {
 		defer cancel()
 		config := f.config
 		if f.assertions != nil {
-			assertion, err := f.assertions.next()
+			proof, err := f.proof()
 			if err != nil {
 				return nil, err
 			}
-			config.EndpointParams = maps.Clone(config.EndpointParams)
-			config.EndpointParams.Set("client_assertion", assertion)
-			config.EndpointParams.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+			maps.Copy(proof, config.EndpointParams)
+			config.EndpointParams = proof
 		}
 		t, err := config.Token(ctx)
 		return t, asError(err)
 	})
 	end(span, http.StatusOK, tries, "", err)
 	return token, tried(err, tries)
+}
+
+// proof returns the parameters by which the client authenticates, once.
+func (f *fetcher) proof() (url.Values, error) {
+	if f.assertions == nil {
+		return url.Values{"client_id": {f.config.ClientID}, "client_secret": {f.config.ClientSecret}}, nil
+	}
+	assertion, err := f.assertions.next()
+	return url.Values{
+		"client_assertion": {assertion}, "client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+	}, err
 }
 
 // asError makes an *Error of a refusal; a failure to connect stays as it is.

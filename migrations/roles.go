@@ -16,6 +16,7 @@ var runtimeRights = map[string]string{
 	"event_clock":       "SELECT, UPDATE (shift)",
 	"roster_migrations": "SELECT",
 	"token_ends":        "SELECT, INSERT, UPDATE",
+	"revoked_tokens":    "SELECT, INSERT, DELETE",
 	"tombstones":        "SELECT, UPDATE (sealed, sealed_key)", // to reseal them; the rest is for runtimeFunctions
 	"tombstone_secrets": "SELECT, UPDATE (sealed, mac)",
 }

@@ -106,7 +106,7 @@ func (x exchange) check(t *testing.T) {
 	}
 	w.prepare(body)
 	token := ""
-	if scopes := how.scopes; needsToken(x.Operation) {
+	if scopes := how.scopes; needsToken(x.Operation) && !how.open {
 		if scopes == nil {
 			scopes = (*x.Security)[0]["oauth2"] // what the document says is enough
 		}
@@ -115,7 +115,7 @@ func (x exchange) check(t *testing.T) {
 	if how.first != nil {
 		how.first(w)
 	}
-	header := []string{}
+	header := slices.Clone(how.header)
 	if x.mediaType != "" {
 		header = append(header, "Content-Type", x.mediaType)
 	}
@@ -145,7 +145,7 @@ func (x exchange) check(t *testing.T) {
 			t.Fatal(err)
 		}
 	default:
-		if !strings.HasPrefix(text, x.answer.(string)) {
+		if example := x.answer.(string); !strings.HasPrefix(text, example) && !alike(example, text) {
 			t.Errorf("the answer starts with %.200s", text)
 		}
 		return

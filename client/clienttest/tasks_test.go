@@ -245,3 +245,43 @@ func TestEndedTokensAreRefused(t *testing.T) {
 		t.Errorf("with a new token: %v", err)
 	}
 }
+
+func TestTokensAreAskedAboutAndRevoked(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	admin, ctx := newClient(t, s.URL, client.Config{Token: s.Admin}), t.Context()
+	in := client.ClientInput{Name: "shop", GrantTypes: []string{"client_credentials"}}
+	id, secret := create(t, admin, in)
+	key := newRSAKey(t)
+	keyed, err := admin.CreateClient(ctx, in, &client.CreateOptions{Keys: []client.PublicKey{{Key: key.Public()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, config := range []client.Config{{ClientID: id, ClientSecret: secret}, {ClientID: keyed.ID, Key: key}} {
+		if _, err := admin.CreateGrant(ctx, client.GrantInput{ClientID: config.ClientID, Audience: s.URL + "/api/v2/", Scopes: []string{"read:clients"}}, nil); err != nil {
+			t.Fatal(err)
+		}
+		shop := newClient(t, s.URL, config)
+		token, err := shop.Token(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := admin.Revoke(ctx, token); err == nil {
+			t.Error("who has no client revokes its token")
+		}
+		for _, asks := range []*client.Client{shop, admin} {
+			if i, err := asks.Introspect(ctx, token); err != nil || !i.Active || i.ClientID != config.ClientID || i.Scope != "read:clients" || i.Expires().IsZero() {
+				t.Error(i, err)
+			}
+		}
+		if err := shop.Revoke(ctx, token); err != nil {
+			t.Error(err)
+		}
+		if i, err := shop.Introspect(ctx, token); err != nil || *i != (client.Introspection{}) || !i.Expires().IsZero() {
+			t.Error(i, err)
+		}
+	}
+	if _, err := newClient(t, s.URL, client.Config{Token: s.Token("read:clients")}).Introspect(ctx, "x"); !errors.Is(err, client.ErrForbidden) {
+		t.Error(err)
+	}
+}

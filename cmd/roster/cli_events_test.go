@@ -66,3 +66,24 @@ func TestATokenIsHadAsAClient(t *testing.T) {
 	}
 	c.fails(2, "--audience is required", "clients", "token", id)
 }
+
+func TestTokensAreAskedAboutAndRevoked(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	made := c.create(map[string]any{"name": "caller", "grant_types": []string{"client_credentials"}})
+	id, secret := made["client_id"].(string), made["client_secret"].(string)
+	c.ok("grants", "create", "--client", id, "--audience", c.URL+"/api/v2/", "--scope", "read:clients")
+	file := filepath.Join(t.TempDir(), "token")
+	write(t, file, c.ok("clients", "token", id, "--audience", c.URL+"/api/v2/"))
+	if got := c.object("tokens", "introspect", file); got["active"] != true || got["client_id"] != id || len(got["scopes"].([]any)) != 1 {
+		t.Errorf("it says %v", got)
+	}
+	own := []string{"ROSTER_URL=" + c.URL, "ROSTER_CLIENT_ID=" + id, "ROSTER_CLIENT_SECRET=" + secret}
+	refuse(t, own, []string{"tokens", "introspect", file}, "read:tokens")
+	if stdout, stderr, code := run(t, own, "tokens", "revoke", file); code != 0 {
+		t.Fatal(stdout, stderr)
+	}
+	if got := c.object("tokens", "introspect", file); len(got) != 1 || got["active"] != false {
+		t.Errorf("after it was revoked it says %v", got)
+	}
+}

@@ -53,7 +53,7 @@ func (a *app) root() *cobra.Command {
 	root.SetVersionTemplate(versionLine())
 	root.AddCommand(
 		a.serve(), a.migrate(), a.config(), a.health(),
-		a.clients(), a.credentials(), a.secrets(), a.grants(), a.apis(), a.events(), a.importRecords(), a.exportRecords(), a.whoami(),
+		a.clients(), a.credentials(), a.secrets(), a.grants(), a.apis(), a.events(), a.importRecords(), a.exportRecords(), a.whoami(), a.tokens(),
 		a.bootstrap(), a.keys(), a.token(),
 		&cobra.Command{Use: "connection", Short: "How commands find a running Roster and who they are to it", Long: connectionHelp},
 		a.version(),

@@ -14,11 +14,12 @@ import (
 const endsOf = `SELECT audience, sum(generation)::bigint AS generation, max(not_before) AS not_before
 	FROM token_ends WHERE client_id IN ($1, '') AND (audience = '' OR audience = ANY ($2::text[])) GROUP BY audience`
 
-// TokenEnds reads which tokens of a client for an audience are dead.
-func (r reader) TokenEnds(ctx context.Context, clientID, audience string) (oauth.TokenEnds, error) {
-	var ends oauth.TokenEnds
+// TokenEnds reads which tokens of a client for an audience are dead, and whether
+// the one with that jti was revoked.
+func (r reader) TokenEnds(ctx context.Context, clientID, audience, jti string) (ends oauth.TokenEnds, revoked bool, err error) {
+	var found []bool
 	var totals, spared []string
-	err := r.ask(ctx,
+	err = r.ask(ctx,
 		rows(&totals, func(row pgx.CollectableRow) (string, error) {
 			var generation int64
 			var notBefore *time.Time
@@ -37,8 +38,9 @@ func (r reader) TokenEnds(ctx context.Context, clientID, audience string) (oauth
 				ends.Spared[jti] = generation
 			}
 			return jti, err
-		}, `SELECT jti, generation FROM spared_tokens WHERE client_id = $1`, clientID))
-	return ends, err
+		}, `SELECT jti, generation FROM spared_tokens WHERE client_id = $1`, clientID),
+		rows(&found, pgx.RowTo[bool], isRevoked, clientID, jti))
+	return ends, len(found) > 0, err
 }
 
 // TokenIssuedAt returns when a token of a release before 1.1.0 was issued, by its
@@ -72,5 +74,27 @@ func (t *Tx) SpareToken(jti, clientID, audience string, expires time.Time) {
 // TrimSpared forgets spared tokens that expired before t.
 func (s *Store) TrimSpared(ctx context.Context, t time.Time) error {
 	_, err := s.exec(ctx, `DELETE FROM spared_tokens WHERE expires_at < $1`, t)
+	return err
+}
+
+// RevokeToken makes a client's token dead until it expires, and reports whether
+// it was not before.
+func (t *Tx) RevokeToken(ctx context.Context, clientID, jti string, expires time.Time) (first bool, err error) {
+	revoked, err := all(ctx, t, pgx.RowTo[bool], `INSERT INTO revoked_tokens (client_id, jti, expires_at) VALUES ($1, $2, $3)
+		ON CONFLICT ON CONSTRAINT revoked_tokens_pkey DO NOTHING RETURNING true`, clientID, jti, expires)
+	return len(revoked) > 0, err
+}
+
+const isRevoked = `SELECT true FROM revoked_tokens WHERE client_id = $1 AND jti = $2`
+
+// TokenRevoked reports whether a client's token was revoked.
+func (r reader) TokenRevoked(ctx context.Context, clientID, jti string) (bool, error) {
+	found, err := all(ctx, r, pgx.RowTo[bool], isRevoked, clientID, jti)
+	return len(found) > 0, err
+}
+
+// TrimRevoked forgets revoked tokens that expired before t.
+func (s *Store) TrimRevoked(ctx context.Context, t time.Time) error {
+	_, err := s.exec(ctx, `DELETE FROM revoked_tokens WHERE expires_at < $1`, t)
 	return err
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/rosterhq/roster/internal/jsondoc"
 	"github.com/rosterhq/roster/internal/oauth"
@@ -141,5 +142,6 @@ func (r *Registry) keepAudit(ctx context.Context) error {
 // ForgetExpired removes what is no longer needed.
 func (r *Registry) ForgetExpired(ctx context.Context) error {
 	return errors.Join(r.keepAudit(ctx), r.store.ClearTombstones(ctx, r.now().Add(-RestoreWindow)), r.store.TrimAssertions(ctx, r.now()), r.store.TrimSpared(ctx, r.now()),
+		r.store.TrimRevoked(ctx, r.now().Add(-time.Hour)), // others' clocks may be behind
 		r.store.TrimKeyPairs(ctx), r.store.TrimAnswers(ctx, r.now().Add(-IdempotencyWindow)))
 }

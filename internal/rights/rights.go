@@ -13,7 +13,7 @@ var names = [...]string{
 	"update:client_token_vault_privileged_access",
 	"read:client_grants", "create:client_grants", "update:client_grants", "delete:client_grants", "read:organization_client_grants",
 	"read:resource_servers", "create:resource_servers", "update:resource_servers", "delete:resource_servers",
-	"read:connections", "read:logs",
+	"read:connections", "read:logs", "read:tokens",
 	"clients:manage:all", "scopes:manage:all", "identity-providers:manage:all",
 	"users:manage:all", "roles:manage:all", "upstreams:manage:all",
 }

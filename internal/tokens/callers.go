@@ -13,13 +13,13 @@ import (
 
 // RevocationBound is how long a token can still be used on the management API
 // after its client was deleted or switched off, has lost a scope or the grant, or
-// after its tokens were ended: on every instance, from the commit on.
+// after its tokens were ended or it was revoked: on every instance, from the commit on.
 const RevocationBound = changefeed.Bound
 
 // maxCallers bounds how many clients' rights are remembered at a time.
 const maxCallers = 10_000
 
-// standing is what a client is granted on the management API; nil scopes for
+// standing is what a client is granted on an API; nil scopes for
 // nothing, because there is no such client or grant. It is never changed: what a
 // token gave under one it gives as long as that is the client's.
 type standing struct {
@@ -37,7 +37,7 @@ func newCallers(feed *changefeed.Feed) *lru.Cache[string, *standing] {
 			switch {
 			case movesAll(c):
 				callers.Purge()
-			case c.Kind == "client":
+			case c.Kind == "client", c.Kind == "token":
 				callers.Remove(c.Client)
 			}
 		}
@@ -51,25 +51,34 @@ func movesAll(c postgres.Change) bool {
 }
 
 // standingOf returns a client's standing as it is, or was within RevocationBound.
-func (r *Tokens) standingOf(ctx context.Context, clientID string) (*standing, error) {
+// If it had to be read, revoked tells whether a token was revoked; else it is nil.
+func (r *Tokens) standingOf(ctx context.Context, clientID, jti string) (s *standing, revoked *bool, err error) {
 	if known, found := r.callers.Get(clientID); found && r.config.Changes.Proven() {
-		return known, nil
+		return known, nil, nil
 	}
 	mark := r.config.Changes.Mark()
-	ends, err := r.store.TokenEnds(ctx, clientID, r.config.Audience)
+	s, gone, err := r.standing(ctx, clientID, r.config.Audience, jti)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	scopes, err := r.managementScopes(ctx, clientID)
-	if err != nil {
-		return nil, err
-	}
-	s := &standing{scopes, ends}
 	r.callers.Add(clientID, s)
-	if r.config.Changes.Since(mark, func(c postgres.Change) bool { return movesAll(c) || c.Kind == "client" && c.Client == clientID }) {
+	if r.config.Changes.Since(mark, func(c postgres.Change) bool {
+		return movesAll(c) || c.Client == clientID && (c.Kind == "client" || c.Kind == "token")
+	}) {
 		r.callers.Remove(clientID)
 	}
-	return s, nil
+	return s, &gone, nil
+}
+
+// standing reads what a client is granted on an API, and whether a token of it was
+// revoked.
+func (r *Tokens) standing(ctx context.Context, clientID, audience, jti string) (s *standing, revoked bool, err error) {
+	ends, revoked, err := r.store.TokenEnds(ctx, clientID, audience, jti)
+	if err != nil {
+		return nil, false, err
+	}
+	scopes, err := r.grantedScopes(ctx, clientID, audience)
+	return &standing{scopes, ends}, revoked, err
 }
 
 // stillGranted cuts the scopes of a token down to what its client's standing
@@ -90,9 +99,9 @@ func (r *Tokens) stillGranted(ctx context.Context, s *standing, scopes []string,
 	return slices.DeleteFunc(scopes, func(scope string) bool { return !slices.Contains(s.scopes, scope) }), true, nil
 }
 
-// managementScopes reads what a client is granted on the management API; nil
-// when there is no such client, or none that is active, or no grant.
-func (r *Tokens) managementScopes(ctx context.Context, clientID string) ([]string, error) {
+// grantedScopes reads what a client is granted on an API; nil when there is no
+// such client, or none that is active, or no grant.
+func (r *Tokens) grantedScopes(ctx context.Context, clientID, audience string) ([]string, error) {
 	c, err := r.store.Client(ctx, oauth.ClientRef{ClientID: clientID})
 	if oauth.KindOf(err) == oauth.NotFound || err == nil && c.State != oauth.Active {
 		return nil, nil
@@ -100,7 +109,7 @@ func (r *Tokens) managementScopes(ctx context.Context, clientID string) ([]strin
 	if err != nil {
 		return nil, err
 	}
-	_, _, scopes, err := r.authorize(ctx, c, Request{Audience: r.config.Audience})
+	_, _, scopes, err := r.authorize(ctx, c, Request{Audience: audience})
 	if oauth.KindOf(err) == oauth.Forbidden {
 		return nil, nil
 	}

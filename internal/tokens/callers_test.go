@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"time"
@@ -54,27 +55,32 @@ func TestEveryWayOfEndingIsSeenWithinTheBound(t *testing.T) {
 	path := func(id string) string { return "/api/roster/v1/clients/" + id }
 	for _, way := range []struct {
 		name string
-		end  func(id, grant string) servertest.Response
+		end  func(id, grant, token string) servertest.Response
 	}{
-		{"a narrowed grant", func(id, grant string) servertest.Response {
+		{"a narrowed grant", func(id, grant, token string) servertest.Response {
 			return s.Do(s.Admin, "PATCH", "/api/v2/client-grants/"+grant, map[string]any{"scope": []string{}})
 		}},
-		{"a removed grant", func(id, grant string) servertest.Response {
+		{"a removed grant", func(id, grant, token string) servertest.Response {
 			return s.Do(s.Admin, "DELETE", "/api/v2/client-grants/"+grant, nil)
 		}},
-		{"disabling", func(id, grant string) servertest.Response {
+		{"disabling", func(id, grant, token string) servertest.Response {
 			return s.Do(s.Admin, "PUT", path(id)+"/state", map[string]any{"state": "disabled"})
 		}},
-		{"ending tokens", func(id, grant string) servertest.Response {
+		{"ending tokens", func(id, grant, token string) servertest.Response {
 			return s.Do(s.Admin, "POST", path(id)+"/end-tokens", map[string]any{})
 		}},
-		{"a rotation without grace", func(id, grant string) servertest.Response {
+		{"a rotation without grace", func(id, grant, token string) servertest.Response {
 			return s.Do(s.Admin, "POST", path(id)+"/secrets?grace_seconds=0", nil)
 		}},
-		{"deletion", func(id, grant string) servertest.Response {
+		{"revocation", func(id, grant, token string) servertest.Response {
+			secret := s.Do(s.Admin, "POST", path(id)+"/secrets?grace_seconds=600", nil).Want(http.StatusCreated).Object()["client_secret"].(string)
+			form := url.Values{"client_id": {id}, "client_secret": {secret}, "token": {token}}
+			return s.Do("", "POST", "/oauth/revoke", form.Encode(), "Content-Type", "application/x-www-form-urlencoded")
+		}},
+		{"deletion", func(id, grant, token string) servertest.Response {
 			return s.Do(s.Admin, "DELETE", "/api/v2/clients/"+id, nil)
 		}},
-		{"deletion, and restoring", func(id, grant string) servertest.Response {
+		{"deletion, and restoring", func(id, grant, token string) servertest.Response {
 			s.Do(s.Admin, "DELETE", "/api/v2/clients/"+id, nil).Want(http.StatusNoContent)
 			return s.Do(s.Admin, "POST", path(id)+"/restore", nil)
 		}},
@@ -99,7 +105,7 @@ func TestEveryWayOfEndingIsSeenWithinTheBound(t *testing.T) {
 						WHERE datname = current_database() AND query LIKE '%pg_current_snapshot%' AND pid <> pg_backend_pid()`)
 				})
 			}
-			if r := way.end(caller.ClientID, grants[0]["id"].(string)); r.Status > 299 {
+			if r := way.end(caller.ClientID, grants[0]["id"].(string), token); r.Status > 299 {
 				t.Fatalf("%s: %d: %s", way.name, r.Status, r.Body)
 			}
 			committed := time.Now() // or a little before

@@ -199,10 +199,13 @@ func (r *Tokens) JWKS(ctx context.Context) (jose.JSONWebKeySet, error) {
 	return set, nil
 }
 
+// accessTokenType is the typ of access tokens (RFC 9068 §2.1).
+const accessTokenType = "at+jwt"
+
 // sign makes a JWS of claims under Roster's current key, or under secret for
 // HS256.
-func (r *Tokens) sign(ctx context.Context, alg jose.SignatureAlgorithm, secret oauth.Secret, claims map[string]any) (string, error) {
-	opts := (&jose.SignerOptions{}).WithType("at+jwt") // RFC 9068 §2.1
+func (r *Tokens) sign(ctx context.Context, typ jose.ContentType, alg jose.SignatureAlgorithm, secret oauth.Secret, claims map[string]any) (string, error) {
+	opts := (&jose.SignerOptions{}).WithType(typ)
 	var key any
 	if alg == jose.HS256 {
 		key = padded(secret)

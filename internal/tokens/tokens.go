@@ -43,9 +43,8 @@ func tokenError(kind oauth.Kind, reason oauth.Reason, detail string) *oauth.Erro
 // IssueToken authenticates the client and issues a token for the audience that
 // it has a grant on.
 func (r *Tokens) IssueToken(ctx context.Context, req Request) (Token, error) {
-	auth, err := r.authenticate(ctx, req)
+	auth, err := r.prove(ctx, req)
 	if err != nil {
-		r.tokenRefused(ctx, auth.Client, false, err)
 		return Token{}, err
 	}
 	t, err := r.issue(ctx, auth, req)
@@ -53,6 +52,15 @@ func (r *Tokens) IssueToken(ctx context.Context, req Request) (Token, error) {
 		r.tokenRefused(ctx, auth.Client, true, err)
 	}
 	return t, err
+}
+
+// prove authenticates the client, and leaves a trace where that fails.
+func (r *Tokens) prove(ctx context.Context, req Request) (postgres.Authentication, error) {
+	auth, err := r.authenticate(ctx, req)
+	if err != nil {
+		r.tokenRefused(ctx, auth.Client, false, err)
+	}
+	return auth, err
 }
 
 // issue makes the token that a client which has proved itself asks for.
@@ -203,7 +211,7 @@ func (r *Tokens) mint(ctx context.Context, api oauth.ResourceServer, terms oauth
 	if strings.HasSuffix(terms.TokenDialect, "_authz") {
 		claims["permissions"] = scope
 	}
-	text, err := r.sign(ctx, alg, secret, claims)
+	text, err := r.sign(ctx, accessTokenType, alg, secret, claims)
 	t.AccessToken = oauth.NewSecret(text)
 	return t, err
 }

@@ -44,6 +44,10 @@ type claims struct {
 	GrantType string `json:"gty"`
 }
 
+func (c *claims) issued() oauth.IssuedToken {
+	return oauth.IssuedToken{ID: c.ID, Generation: generationOf(c.ID), IssuedAt: time.Unix(c.Issued, 0)}
+}
+
 // verified is a token whose signature and claims were found to be right.
 type verified struct {
 	kid    string
@@ -108,26 +112,39 @@ func (r *Tokens) verify(ctx context.Context, token string) (*verified, error) {
 		return nil, ErrNotAToken
 	}
 	v := &verified{kid: jws.Signatures[0].Header.KeyID}
-	keys, err := r.tokenKeys(ctx, keyRefresh)
-	if err == nil && keys.public[v.kid].Key == nil { // a key made by another instance just now?
-		keys, err = r.tokenKeys(ctx, unknownKeyWait)
-	}
-	if err != nil {
+	var payload []byte
+	if v.key, payload, err = r.payload(ctx, jws); err != nil {
 		return nil, err
 	}
-	key, known := keys.public[v.kid].Key.(*rsa.PublicKey)
-	if !known {
-		return nil, ErrSignature
+	if jws.Signatures[0].Header.ExtraHeaders[jose.HeaderType] != accessTokenType { // but another JWT of Roster's
+		return nil, ErrInvalidToken
 	}
-	payload, err := jws.Verify(key)
-	if err != nil {
-		return nil, ErrSignature
-	}
-	v.key = key
 	if err := json.Unmarshal(payload, &v.claims); err != nil || v.claims.Issuer != r.config.Issuer || v.claims.Audience != r.config.Audience {
 		return nil, ErrInvalidToken
 	}
 	return v, nil
+}
+
+// payload verifies a JWS under Roster's keys, and returns the one that has signed
+// it; what none of them has signed is ErrSignature.
+func (r *Tokens) payload(ctx context.Context, jws *jose.JSONWebSignature) (*rsa.PublicKey, []byte, error) {
+	kid := jws.Signatures[0].Header.KeyID
+	keys, err := r.tokenKeys(ctx, keyRefresh)
+	if err == nil && keys.public[kid].Key == nil { // a key made by another instance just now?
+		keys, err = r.tokenKeys(ctx, unknownKeyWait)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	key, known := keys.public[kid].Key.(*rsa.PublicKey)
+	if !known {
+		return nil, nil, ErrSignature
+	}
+	payload, err := jws.Verify(key)
+	if err != nil {
+		return nil, nil, ErrSignature
+	}
+	return key, payload, nil
 }
 
 // caller tells whose a token is, and what it allows now.
@@ -138,7 +155,7 @@ func (r *Tokens) caller(ctx context.Context, v *verified) (*oauth.Caller, error)
 			Subject: c.Subject, Issuer: oauth.Operator, ExpiresAt: time.Unix(c.Expires, 0), Rights: rights.Of(oauth.SplitScope(c.Scope)...),
 		}, nil
 	}
-	s, err := r.standingOf(ctx, c.ClientID)
+	s, revoked, err := r.standingOf(ctx, c.ClientID, c.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -146,12 +163,18 @@ func (r *Tokens) caller(ctx context.Context, v *verified) (*oauth.Caller, error)
 		caller := a.caller
 		return &caller, nil
 	}
-	left, ok, err := r.stillGranted(ctx, s, oauth.SplitScope(c.Scope),
-		oauth.IssuedToken{ID: c.ID, Generation: generationOf(c.ID), IssuedAt: time.Unix(c.Issued, 0)})
+	left, ok, err := r.stillGranted(ctx, s, oauth.SplitScope(c.Scope), c.issued())
 	if err != nil {
 		return nil, err
 	}
-	if !ok {
+	if revoked == nil && ok { // a revocation leaves no token the standing that it was found good under
+		gone, err := r.store.TokenRevoked(ctx, c.ClientID, c.ID)
+		if err != nil {
+			return nil, err
+		}
+		revoked = &gone
+	}
+	if !ok || *revoked {
 		return nil, ErrInvalidToken
 	}
 	caller := oauth.Caller{Subject: c.Subject, ClientID: c.ClientID, TokenID: c.ID, ExpiresAt: time.Unix(c.Expires, 0), Rights: rights.Of(left...)}

@@ -420,7 +420,7 @@ func TestTokensForAnAPIEndWithIt(t *testing.T) {
 	dead := func(when string, want bool) {
 		t.Helper()
 		for id, generation := range issued {
-			ends, err := postgres.New(s.Serving).TokenEnds(t.Context(), id, audience)
+			ends, _, err := postgres.New(s.Serving).TokenEnds(t.Context(), id, audience, "")
 			if got := ends.Dead(oauth.IssuedToken{Generation: &generation}); err != nil || got != want {
 				t.Errorf("%s a token is dead: %v, %v", when, got, err)
 			}

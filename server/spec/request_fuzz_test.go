@@ -32,7 +32,7 @@ func FuzzRequest(f *testing.F) {
 	slices.Sort(paths)
 	for _, path := range paths {
 		for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-			if op := description.Find(method, path); op != nil {
+			if op := description.Find(method, path); op != nil && op.Tag() != "oauth" { // whose handlers read requests themselves
 				operations = append(operations, op)
 			}
 		}

@@ -1,5 +1,6 @@
-// Package token serves the token endpoint (RFC 6749 §3.2) and what is needed to
-// verify tokens: the key set (RFC 7517) and the metadata (RFC 8414).
+// Package token serves the token endpoint (RFC 6749 §3.2), introspection
+// (RFC 7662) and revocation (RFC 7009), and what is needed to verify tokens: the
+// key set (RFC 7517) and the metadata (RFC 8414).
 package token
 
 import (
@@ -64,6 +65,8 @@ func routes(r gin.IRouter, reg *registry.Registry, gate *admission.Gate) {
 		}
 		c.JSON(http.StatusOK, body)
 	})
+	r.POST("/oauth/introspect", func(c *gin.Context) { introspect(c, reg, gate) })
+	r.POST("/oauth/revoke", func(c *gin.Context) { revoke(c, reg, gate) })
 	r.GET("/.well-known/jwks.json", func(c *gin.Context) {
 		set, err := reg.JWKS(c)
 		if err != nil {
@@ -103,6 +106,14 @@ func metadata(reg *registry.Registry) gin.H {
 		"response_types_supported":              []string{},
 		"token_endpoint_auth_methods_supported": oauth.AuthMethods,
 		"token_endpoint_auth_signing_alg_values_supported": oauth.CredentialAlgorithms,
+
+		"introspection_endpoint":                                   reg.PublicURL + "/oauth/introspect",
+		"introspection_endpoint_auth_methods_supported":            oauth.AuthMethods,
+		"introspection_endpoint_auth_signing_alg_values_supported": oauth.CredentialAlgorithms,
+		"introspection_signing_alg_values_supported":               []string{"RS256"},
+		"revocation_endpoint":                                      reg.PublicURL + "/oauth/revoke",
+		"revocation_endpoint_auth_methods_supported":               oauth.AuthMethods,
+		"revocation_endpoint_auth_signing_alg_values_supported":    oauth.CredentialAlgorithms,
 	}
 }
 
@@ -127,8 +138,19 @@ func parse(c *gin.Context) (tokens.Request, error) {
 	default:
 		return req, &oauth.Error{Kind: oauth.Invalid, Reason: oauth.UnsupportedGrant, Detail: "Unsupported grant type"}
 	}
-	req.ClientID, req.Secret, req.Method = params["client_id"], oauth.NewSecret(params["client_secret"]), oauth.SecretPost
+	if req, err = proof(c, params); err != nil {
+		return req, err
+	}
 	req.Audience, req.Scope = params["audience"], params["scope"]
+	if req.Assertion == "" && req.ClientID == "" {
+		return req, invalidRequest("Missing required parameter: client_id")
+	}
+	return req, nil
+}
+
+// proof reads who the client is, and by what it proves that.
+func proof(c *gin.Context, params map[string]string) (req tokens.Request, err error) {
+	req.ClientID, req.Secret, req.Method = params["client_id"], oauth.NewSecret(params["client_secret"]), oauth.SecretPost
 	if err := basic(c, &req); err != nil {
 		return req, err
 	}
@@ -143,9 +165,6 @@ func parse(c *gin.Context) (tokens.Request, error) {
 			return req, errTwoWays
 		}
 		req.Assertion = params["client_assertion"]
-	}
-	if req.Assertion == "" && req.ClientID == "" {
-		return req, invalidRequest("Missing required parameter: client_id")
 	}
 	return req, nil
 }
@@ -193,17 +212,8 @@ func parameters(c *gin.Context) (map[string]string, error) {
 	}
 	params := map[string]string{}
 	switch mediaType {
-	case "application/x-www-form-urlencoded":
-		form, err := url.ParseQuery(string(body))
-		if err != nil {
-			return nil, invalidRequest("The request is not a valid form.")
-		}
-		for name, values := range form {
-			if len(values) > 1 {
-				return nil, invalidRequest("A parameter is repeated.")
-			}
-			params[name] = values[0]
-		}
+	case formType:
+		return readForm(body)
 	case "application/json":
 		read, err := jsondoc.Parse(body)
 		if err != nil {
@@ -223,17 +233,39 @@ func parameters(c *gin.Context) (map[string]string, error) {
 	default:
 		return nil, &problem.Error{Status: http.StatusUnsupportedMediaType, Text: "The request must be sent as application/x-www-form-urlencoded or application/json."}
 	}
+	return params, noNUL(params)
+}
+
+const formType = "application/x-www-form-urlencoded"
+
+// readForm reads a form. A parameter may not be repeated.
+func readForm(body []byte) (map[string]string, error) {
+	form, err := url.ParseQuery(string(body))
+	if err != nil {
+		return nil, invalidRequest("The request is not a valid form.")
+	}
+	params := make(map[string]string, len(form))
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, invalidRequest("A parameter is repeated.")
+		}
+		params[name] = values[0]
+	}
+	return params, noNUL(params)
+}
+
+func noNUL(params map[string]string) error {
 	for _, value := range params {
 		if strings.ContainsRune(value, 0) {
-			return nil, invalidRequest("A parameter has a NUL character.")
+			return invalidRequest("A parameter has a NUL character.")
 		}
 	}
-	return params, nil
+	return nil
 }
 
 var parameterNames = map[string]bool{
 	"grant_type": true, "client_id": true, "client_secret": true, "audience": true, "scope": true,
-	"client_assertion": true, "client_assertion_type": true,
+	"client_assertion": true, "client_assertion_type": true, "token": true, "token_type_hint": true,
 }
 
 // words are those that callers know, Auth0's, in place of a failure's own. %s is
@@ -260,7 +292,9 @@ func Fail(c *gin.Context, err error) {
 		code = "temporarily_unavailable"
 	case status == http.StatusTooManyRequests:
 		code = "too_many_requests"
-	case status == http.StatusUnauthorized && c.GetHeader("Authorization") != "":
+	case code == "invalid_token", code == "insufficient_scope":
+		c.Header("WWW-Authenticate", `Bearer realm="roster", error="`+code+`", scope="read:tokens"`)
+	case status == http.StatusUnauthorized && (c.GetHeader("Authorization") != "" || c.FullPath() != "/oauth/token"):
 		c.Header("WWW-Authenticate", `Basic realm="roster"`)
 	}
 	c.AbortWithStatusJSON(status, gin.H{"error": code, "error_description": text})
