@@ -17,21 +17,7 @@ func TestEveryPromiseNamesATestThatExists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exist := map[string]bool{}
-	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
-	err = filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || !strings.HasSuffix(path, "_test.go") {
-			return err
-		}
-		code, err := os.ReadFile(path)
-		for _, found := range declared.FindAllSubmatch(code, -1) {
-			exist[string(found[1])] = true
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	exist := declaredTests(t)
 	_, promises, _ := strings.Cut(string(text), "## What is promised")
 	promises, _, _ = strings.Cut(promises, "\n## ")
 	name := regexp.MustCompile("`(Test\\w+)`")
@@ -50,4 +36,25 @@ func TestEveryPromiseNamesATestThatExists(t *testing.T) {
 			}
 		}
 	}
+}
+
+// declaredTests returns the names of all tests.
+func declaredTests(t *testing.T) map[string]bool {
+	t.Helper()
+	exist := map[string]bool{}
+	declared := regexp.MustCompile(`(?m)^func (Test\w+)\(t \*testing\.T\)`)
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || !strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		code, err := os.ReadFile(path)
+		for _, found := range declared.FindAllSubmatch(code, -1) {
+			exist[string(found[1])] = true
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return exist
 }
