@@ -65,6 +65,9 @@ func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 			c.Writer = held
 			c.Next()
 			a := answer{Status: held.status, Header: http.Header{}, Body: held.body.Bytes(), Clients: shown}
+			if reg.HashedSecrets && held.status < 300 {
+				a.Body = withoutSecret(c.Request.URL.Path, a.Body)
+			}
 			for _, name := range kept {
 				if v := held.Header().Values(name); v != nil {
 					a.Header[name] = v
@@ -85,6 +88,42 @@ func once(reg *registry.Registry, fail failure) gin.HandlerFunc {
 		}
 		c.Abort()
 	}
+}
+
+// withoutSecret returns an answer as it may be shown again where only MACs of
+// secrets are kept: without the client's secret, or with an empty one where the
+// answer must have one.
+func withoutSecret(path string, body []byte) []byte {
+	var shown struct {
+		Secret json.RawMessage `json:"client_secret"`
+		Data   struct {
+			Secret json.RawMessage `json:"secret"`
+		} `json:"data"`
+	}
+	if json.Unmarshal(body, &shown) != nil {
+		return body
+	}
+	drop := func(name string, value json.RawMessage, instead string) {
+		if len(value) == 0 || string(value) == "null" {
+			return
+		}
+		member := append([]byte(`"`+name+`":`), value...)
+		switch {
+		case instead != "":
+			body = bytes.ReplaceAll(body, member, []byte(`"`+name+`":`+instead))
+		case bytes.Contains(body, append(member, ',')):
+			body = bytes.ReplaceAll(body, append(member, ','), nil)
+		default:
+			body = bytes.ReplaceAll(body, append([]byte(","), member...), nil)
+		}
+	}
+	if strings.HasPrefix(path, "/api/v2/") {
+		drop("client_secret", shown.Secret, "")
+	} else {
+		drop("client_secret", shown.Secret, `""`)
+	}
+	drop("secret", shown.Data.Secret, "null")
+	return body
 }
 
 func replay(c *gin.Context, ctx context.Context, reg *registry.Registry, text []byte, fail failure) {

@@ -50,6 +50,7 @@ type Config struct {
 	LogLevel    string `env:"ROSTER_LOG_LEVEL" envDefault:"info" help:"debug, info, warn or error"`
 	SecretMode  string `env:"ROSTER_SECRET_MODE" envDefault:"sealed" help:"sealed: secrets can be read again by whoever may; hashed: they are shown once"`
 	SecretGrace string `env:"ROSTER_SECRET_GRACE" envDefault:"0" help:"how long a client's superseded secret stays valid after a rotation that does not say it itself, e.g. 24h, at most 90d; 0: it ends at once"`
+	MinSecret   int    `env:"ROSTER_MIN_SECRET_LENGTH" envDefault:"1" help:"how many characters a client's secret has at least that is set, imported or rotated, 1 to 64; 16 is wise"`
 	TokenTTL    string `env:"ROSTER_MANAGEMENT_TOKEN_TTL" envDefault:"1h" help:"how long tokens for Roster's own APIs live, e.g. 15m, from 1s to 24h"`
 	Retention   string `env:"ROSTER_EVENT_RETENTION" envDefault:"8760h" help:"how long events of the audit trail are kept, e.g. 720h or 30d, at least 24h; 0: for ever"`
 	CacheMB     int    `env:"ROSTER_CACHE_MB" envDefault:"64" help:"megabytes of memory for clients as they are shown, which spare the database; 0: none"`
@@ -124,6 +125,9 @@ func (a *app) load() (Config, error) {
 	}
 	if c.secretGrace, err = parseDuration(c.SecretGrace); err != nil || c.secretGrace < 0 || c.secretGrace > registry.MaxSecretGrace {
 		mistake("ROSTER_SECRET_GRACE: %q is not a duration such as 24h or 7d, at most 90d", c.SecretGrace)
+	}
+	if c.MinSecret < 1 || c.MinSecret > 64 { // which Roster's own have
+		mistake("ROSTER_MIN_SECRET_LENGTH: %d is not a number of characters from 1 to 64", c.MinSecret)
 	}
 	if c.tokenTTL, err = parseDuration(c.TokenTTL); err != nil || c.tokenTTL < time.Second || c.tokenTTL > 24*time.Hour {
 		mistake("ROSTER_MANAGEMENT_TOKEN_TTL: %q is not a duration such as 15m, from 1s to 24h", c.TokenTTL)

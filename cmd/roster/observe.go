@@ -46,11 +46,18 @@ type stateMetrics struct {
 	mu      sync.Mutex
 	counted time.Time
 	counts  map[oauth.State]int
+	weak    int // secrets
 }
 
 var clientsByState = prometheus.NewDesc("roster_clients", "Clients by state: active, disabled, quarantined; at most a minute old.", []string{"state"}, nil)
 
-func (m *stateMetrics) Describe(descriptions chan<- *prometheus.Desc) { descriptions <- clientsByState }
+var weakSecrets = prometheus.NewDesc("roster_weak_secrets",
+	"Valid secrets of clients with fewer than 16 characters; at most a minute old.", nil, nil)
+
+func (m *stateMetrics) Describe(descriptions chan<- *prometheus.Desc) {
+	descriptions <- clientsByState
+	descriptions <- weakSecrets
+}
 
 // Collect leaves out what cannot be counted: other metrics matter most then.
 func (m *stateMetrics) Collect(metrics chan<- prometheus.Metric) {
@@ -60,12 +67,16 @@ func (m *stateMetrics) Collect(metrics chan<- prometheus.Metric) {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		defer cancel()
 		var err error
-		if m.counts, err = m.reg.CountStates(ctx); err != nil {
+		if m.counts, err = m.reg.CountStates(ctx); err == nil {
+			m.weak, err = m.reg.CountWeakSecrets(ctx)
+		}
+		if err != nil {
 			m.counts = nil
 			return
 		}
 		m.counted = time.Now()
 	}
+	metrics <- prometheus.MustNewConstMetric(weakSecrets, prometheus.GaugeValue, float64(m.weak))
 	for state, n := range m.counts {
 		metrics <- prometheus.MustNewConstMetric(clientsByState, prometheus.GaugeValue, float64(n), string(state))
 	}

@@ -209,7 +209,7 @@ func prepareRegistry(ctx context.Context, c Config, db *database, create bool, l
 	}
 	config := registry.Config{
 		PublicURL: c.PublicURL, Tenant: c.Tenant, HashedSecrets: c.SecretMode == "hashed", Management: management, Now: time.Now,
-		KeysetFile: c.KeysetFile, SecretGrace: c.secretGrace, EventRetention: c.retention, ManagementTokenTTL: c.tokenTTL,
+		KeysetFile: c.KeysetFile, SecretGrace: c.secretGrace, MinSecret: c.MinSecret, EventRetention: c.retention, ManagementTokenTTL: c.tokenTTL,
 	}
 	config.Issuers, err = issuers.New(c.issuers, issuers.Self{
 		Issuer: config.Issuer(), Audience: config.ManagementAudience(), Now: time.Now, Log: log,

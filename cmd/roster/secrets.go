@@ -23,6 +23,7 @@ func operator() string {
 var secretColumns = []column{
 	{head: "ID", member: "id"}, {head: "STATUS", member: "status"}, {head: "CREATED", member: "created_at", show: moment},
 	{head: "EXPIRES", member: "expires_at", show: momentOrNever}, {head: "LAST USED", member: "last_used_at", show: momentOrNever},
+	{head: "WEAK", member: "weak"},
 }
 
 func (a *app) secrets() *cobra.Command {

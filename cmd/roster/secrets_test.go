@@ -36,7 +36,7 @@ func TestSecretsAreListedAndRetiredWithoutBeingShown(t *testing.T) {
 		t.Errorf("with the old secret: %d %s", status, body)
 	}
 	online := []string{"ROSTER_URL=" + s.URL, "ROSTER_TOKEN=" + token}
-	line := regexp.MustCompile(`(?m)^(\S+) +(current|superseded|ended) +(\S+) +(\S+) +(\S+)$`)
+	line := regexp.MustCompile(`(?m)^(\S+) +(current|superseded|ended) +(\S+) +(\S+) +(\S+) +false$`)
 	list := succeed(t, online, "secrets", "list", id)
 	found := line.FindAllStringSubmatch(list, -1)
 	if len(found) != 2 || found[0][2] != "current" || found[0][4] != "never" || found[1][2] != "superseded" {

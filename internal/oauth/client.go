@@ -33,7 +33,12 @@ type ClientSecret struct {
 	CreatedAt  time.Time
 	ExpiresAt  *time.Time // nil: never
 	LastUsedAt *time.Time
+	Weak       bool // it has fewer than WeakSecret characters
 }
+
+// WeakSecret is how many characters a secret has that is not marked as weak. Roster
+// makes longer ones; shorter ones come from elsewhere.
+const WeakSecret = 16
 
 // Status is "current" for the newest secret, "superseded" for one that is valid
 // until it expires, "ended" for one that is no longer valid.

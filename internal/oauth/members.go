@@ -35,6 +35,9 @@ const (
 	// CheckTrust asks that the client proves itself.
 	MemberIPHeaderTrusted = "auth0:is_token_endpoint_ip_header_trusted"
 
+	// MemberClientSecret names a client's secret in errors. It is in no document.
+	MemberClientSecret = "client_secret"
+
 	// MemberAPI names the API that a client is created to stand for: CreateClient
 	// links the two.
 	MemberAPI = "auth0:resource_server_identifier"

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"strings"
+	"unicode/utf8"
 )
 
 // Secret is a text that must not be shown. Every way of printing it, JSON and
@@ -31,6 +32,9 @@ func (s Secret) Reveal() string {
 	}
 	return *s.text
 }
+
+// Len returns how many characters the text has.
+func (s Secret) Len() int { return utf8.RuneCountInString(s.Reveal()) }
 
 // IsZero reports whether there is no text.
 func (s Secret) IsZero() bool { return s.text == nil }

@@ -9,7 +9,11 @@ import (
 	"github.com/rosterhq/roster/internal/oauth"
 )
 
-const secretColumns = `id::text, sealed, mac, created_at, expires_at, last_used_at`
+const secretColumns = `id::text, sealed, mac, created_at, expires_at, last_used_at, ` + isWeak
+
+// isWeak tells whether a secret is short: by the length of what is sealed where an
+// earlier release has stored it.
+const isWeak = `coalesce(weak, octet_length(sealed) < 49, false)`
 
 func scanSecret(row pgx.CollectableRow) (oauth.ClientSecret, error) {
 	var s oauth.ClientSecret
@@ -19,7 +23,7 @@ func scanSecret(row pgx.CollectableRow) (oauth.ClientSecret, error) {
 
 // scanSecretInto reads secretColumns into s and the columns after them into more.
 func scanSecretInto(row pgx.CollectableRow, s *oauth.ClientSecret, more ...any) error {
-	return row.Scan(append([]any{&s.ID, &s.Sealed, &s.MAC, &s.CreatedAt, &s.ExpiresAt, &s.LastUsedAt}, more...)...)
+	return row.Scan(append([]any{&s.ID, &s.Sealed, &s.MAC, &s.CreatedAt, &s.ExpiresAt, &s.LastUsedAt, &s.Weak}, more...)...)
 }
 
 // maxListedSecrets bounds how far back Secrets goes.
@@ -51,6 +55,19 @@ func (r reader) LiveSecretsOf(ctx context.Context, clients []string, now time.Ti
 	}, "SELECT "+secretColumns+`, client::text FROM client_secrets
 		WHERE client = ANY ($1::uuid[]) AND (expires_at IS NULL OR expires_at > $2) ORDER BY created_at DESC, id DESC`, clients, now)
 	return byClient, err
+}
+
+// CountWeakSecrets counts the secrets that are valid at now and short.
+func (r reader) CountWeakSecrets(ctx context.Context, now time.Time) (int, error) {
+	return one(ctx, r, "client_secret", pgx.RowTo[int], `SELECT count(*) FROM client_secrets
+		WHERE `+isWeak+` AND (expires_at IS NULL OR expires_at > $1)`, now)
+}
+
+// MarkSecret stores whether a secret is short that an earlier release keeps by its
+// MAC alone.
+func (s *Store) MarkSecret(ctx context.Context, id string, weak bool) error {
+	_, err := s.exec(ctx, `UPDATE client_secrets SET weak = $2 WHERE id = $1 AND weak IS NULL`, id, weak)
+	return err
 }
 
 // Secret reads one secret of a client.

@@ -17,6 +17,7 @@ type Authentication struct {
 	Credentials []oauth.Credential   // that its private_key_jwt slot uses; nil unless asked for
 
 	generations map[string]int64 // see Generation
+	unmarked    map[string]bool  // see Unmarked
 }
 
 // Generation is what a token for an audience carries, as it was before the
@@ -24,6 +25,10 @@ type Authentication struct {
 func (a *Authentication) Generation(audience string) int64 {
 	return a.generations[""] + a.generations[audience]
 }
+
+// Unmarked reports whether nobody knows if a secret is short: an earlier release
+// keeps its MAC alone.
+func (a *Authentication) Unmarked(secret string) bool { return a.unmarked[secret] }
 
 // Authentication reads what the client with that OAuth identifier can prove
 // itself by, its credentials only if keys says so. An identifier that nobody has
@@ -36,21 +41,26 @@ func (r reader) Authentication(ctx context.Context, clientID string, audiences [
 		var a Authentication
 		var ids []string
 		var macs [][]byte
+		var unmarked []bool
 		var ended []string
 		var generations []int64
-		err := scanClientInto(row, &a.Client, &ids, &macs, &asleep, &ended, &generations)
+		err := scanClientInto(row, &a.Client, &ids, &macs, &unmarked, &asleep, &ended, &generations)
 		a.generations = map[string]int64{}
 		for i, audience := range ended {
 			a.generations[audience] = generations[i]
 		}
 		for i := range ids {
+			if unmarked[i] {
+				a.unmarked = map[string]bool{ids[i]: true}
+			}
 			a.Secrets = append(a.Secrets, oauth.ClientSecret{ID: ids[i], MAC: macs[i]})
 		}
 		return a, err
-	}, "SELECT "+clientColumns+`, l.ids, l.macs, coalesce(asked.state, ''), e.audiences, e.generations FROM clients c`+newestSecret+`
+	}, "SELECT "+clientColumns+`, l.ids, l.macs, l.unmarked, coalesce(asked.state, ''), e.audiences, e.generations FROM clients c`+newestSecret+`
 		CROSS JOIN LATERAL (
 			SELECT coalesce(array_agg(id::text ORDER BY created_at DESC, id DESC), '{}') ids,
-				coalesce(array_agg(mac ORDER BY created_at DESC, id DESC), '{}') macs
+				coalesce(array_agg(mac ORDER BY created_at DESC, id DESC), '{}') macs,
+				coalesce(array_agg(weak IS NULL AND sealed IS NULL ORDER BY created_at DESC, id DESC), '{}') unmarked
 			FROM client_secrets WHERE client = c.id AND (expires_at IS NULL OR expires_at > $2)) l
 		CROSS JOIN LATERAL (
 			SELECT coalesce(array_agg(audience), '{}') audiences, coalesce(array_agg(generation), '{}') generations

@@ -3,6 +3,7 @@ package registry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -384,7 +385,12 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef, may fu
 
 // sealSecret makes what is kept of a secret.
 func (r *Registry) sealSecret(secret oauth.Secret) (oauth.ClientSecret, error) {
-	s := oauth.ClientSecret{ID: newID(), CreatedAt: r.now()}
+	if secret.Len() < r.MinSecret {
+		return oauth.ClientSecret{}, oauth.Invalidate(oauth.Violation{
+			Member: oauth.MemberClientSecret, Rule: "minLength", Detail: fmt.Sprintf("must have at least %d characters", r.MinSecret),
+		})
+	}
+	s := oauth.ClientSecret{ID: newID(), CreatedAt: r.now(), Weak: secret.Len() < oauth.WeakSecret}
 	s.MAC = r.keys.MAC([]byte(secret.Reveal()), tokens.MACLocation(s.ID))
 	if r.HashedSecrets {
 		return s, nil

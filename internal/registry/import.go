@@ -56,6 +56,7 @@ func Dropped(member, why string) Note {
 // Codes of notes.
 const (
 	NoteNoSecret = "no_secret"     // the source shows none
+	NoteWeak     = "weak_secret"   // a secret has fewer than oauth.WeakSecret characters
 	NoteNoKey    = "no_key"        // the source shows no key, or half of it
 	NoteLeftOut  = "left_out"      // the registry has no place for it
 	NoteDropped  = "dropped"       // it breaks a rule

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -245,7 +246,17 @@ func (r *Registry) createImported(ctx context.Context, t *importTx, w ClientImpo
 		secret.ExpiresAt = s.Ends
 		t.InsertSecret(c.ID, secret)
 	}
-	return notes, nil
+	return weakSecret(notes, w.Secrets), nil
+}
+
+// weakSecret adds that one of the secrets is short.
+func weakSecret(notes []Note, secrets []SecretImport) []Note {
+	if !slices.ContainsFunc(secrets, func(s SecretImport) bool { return s.Text.Len() < oauth.WeakSecret }) {
+		return notes
+	}
+	return append(notes, Note{
+		Code: NoteWeak, Message: fmt.Sprintf("A secret of fewer than %d characters can be guessed: rotate it.", oauth.WeakSecret), Member: oauth.MemberClientSecret,
+	})
 }
 
 // noSecret adds that a client which needs a secret has none.
@@ -310,6 +321,7 @@ func (r *Registry) updateImported(ctx context.Context, t *importTx, w ClientImpo
 	if len(w.Secrets) > 0 && (len(was.secrets) == 0 || !r.keys.VerifyMAC(was.secrets[0].MAC, []byte(w.Secrets[0].Text.Reveal()), tokens.MACLocation(was.secrets[0].ID))) {
 		d.NewSecret = w.Secrets[0].Text
 	}
+	notes = weakSecret(notes, w.Secrets)
 	if equalDocuments(was.Document, c.Document) && d.Credentials == nil && d.Scopes == nil && d.IdentityProvider == "" && d.KeyPair == "" && d.NewKey == nil && d.NewSecret.IsZero() {
 		return outcome, notes, nil
 	}

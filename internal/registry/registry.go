@@ -48,6 +48,7 @@ type Config struct {
 	KeysetFile    string           // read again when it changes; "": the keyset stays as it is
 	Now           func() time.Time // time.Now outside tests
 
+	MinSecret      int           // how many characters a new secret of a client has at least; 0 for 1
 	SecretGrace    time.Duration // how long a superseded secret stays valid, unless the rotation says it
 	EventRetention time.Duration // how long events are kept; 0 for ever
 

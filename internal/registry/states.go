@@ -70,6 +70,11 @@ func (r *Registry) CountStates(ctx context.Context) (map[oauth.State]int, error)
 	return r.store.CountStates(ctx)
 }
 
+// CountWeakSecrets counts the secrets of clients that are good and short.
+func (r *Registry) CountWeakSecrets(ctx context.Context) (int, error) {
+	return r.store.CountWeakSecrets(ctx, r.now())
+}
+
 // endTokens ends all tokens of a client whose secret was replaced at once, but
 // for the one that asks for it, so that a tool which rotates its own secret
 // finishes its run.

@@ -282,6 +282,9 @@ func (r *Tokens) authenticate(ctx context.Context, req Request) (postgres.Authen
 	if used.ID != "" && (slices.Contains(methods, req.Method) || req.Method == "" && len(methods) > 0) {
 		r.used.note(used.ID, r.now())
 		_ = r.renewMAC(ctx, used, req.Secret) // the next time will do as well
+		if auth.Unmarked(used.ID) {
+			_ = r.store.MarkSecret(ctx, used.ID, req.Secret.Len() < oauth.WeakSecret)
+		}
 		return auth, nil
 	}
 	return auth, errWrongSecret

@@ -34,6 +34,7 @@ var wireNames = map[string]string{
 	"grant_types":                "supported_grant_types",
 	"token_endpoint_auth_method": "token_endpoint_auth_methods",
 	"client_name":                "name",
+	oauth.MemberClientSecret:     "secret",
 }
 
 // WireName returns the dialect's name for a member of a client's document.

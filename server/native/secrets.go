@@ -21,7 +21,7 @@ func (h *handler) RosterListClientSecrets(ctx context.Context, req rosterapi.Ros
 	for i, s := range list {
 		body.Secrets[i] = rosterapi.RosterClientSecret{
 			ID: s.ID, Status: rosterapi.RosterClientSecretStatus(s.Status(h.registry.Now())),
-			CreatedAt: timestamp(s.CreatedAt), ExpiresAt: moment(s.ExpiresAt), LastUsedAt: moment(s.LastUsedAt),
+			CreatedAt: timestamp(s.CreatedAt), ExpiresAt: moment(s.ExpiresAt), LastUsedAt: moment(s.LastUsedAt), Weak: s.Weak,
 		}
 	}
 	return rosterapi.RosterListClientSecrets200JSONResponse{Body: body}, nil
