@@ -112,7 +112,7 @@ func TestNewCertificateIsServedWithoutDroppingConnections(t *testing.T) {
 		if got := name(); got != "second" {
 			t.Fatalf("%s is served", got)
 		}
-		return strings.Contains(log.String(), "the certificate stays as it was")
+		return strings.Contains(log.String(), "keeping the previous certificate")
 	})
 	becomes("second")
 	if _, err := dial(tls.VersionTLS11); err == nil {
