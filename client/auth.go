@@ -41,7 +41,7 @@ func (c Config) tokens(base string, d *doer) (tokenSource, error) {
 	case !keyed && (c.KeyID != "" || c.Algorithm != ""):
 		return nil, errors.New("KeyID and Algorithm need Key or KeyFile")
 	case !fetching && (len(c.Scopes) > 0 || c.Audience != ""):
-		return nil, errors.New("Scopes and Audience are of tokens that are fetched: they need a ClientID")
+		return nil, errors.New("the fields Scopes and Audience are for tokens that are fetched: they need a ClientID")
 	case strings.ContainsFunc(c.Token, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return nil, errors.New("Token has characters that no token has, such as the end of a line")
 	case c.Token != "":

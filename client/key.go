@@ -63,7 +63,7 @@ func (c Config) key() (jose.Signer, error) {
 	}
 	alg := jose.SignatureAlgorithm(cmp.Or(c.Algorithm, string(jose.RS256)))
 	if !slices.Contains([]jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.PS256}, alg) {
-		return nil, errors.New("Algorithm must be RS256, RS384 or PS256")
+		return nil, errors.New("the field Algorithm must be RS256, RS384 or PS256")
 	}
 	options := (&jose.SignerOptions{}).WithType("JWT")
 	if c.KeyID != "" {
