@@ -50,7 +50,7 @@ func manyClients(t *testing.T, n, size int) string {
 	var b strings.Builder
 	for i := range n {
 		line, err := json.Marshal(map[string]any{
-			"client_id": fmt.Sprintf("client%07d", i), "name": fmt.Sprint("Client ", i), "client_secret": fmt.Sprint("secret-of-", i),
+			"client_id": fmt.Sprintf("client%07d", i), "name": fmt.Sprint("Client ", i), "client_secret": fmt.Sprint("a-secret-of-client-", i),
 			"callbacks": callbacks, "grant_types": []string{"client_credentials"}, "app_type": "non_interactive",
 		})
 		if err != nil {
