@@ -19,6 +19,7 @@ var update = flag.Bool("update", false, "rewrite docs/abuse-cases.md")
 var sections = []struct{ file, title string }{
 	{"canary_test.go", "Secrets that get out"}, {"shown_test.go", "Who is shown a secret"}, {"escalation_test.go", "Rights that grow"},
 	{"callers_test.go", "Callers and what they send"}, {"credentials_test.go", "Credentials"}, {"privatekeys_test.go", "Private keys"},
+	{"secrets_test.go", "Short secrets, and secrets shown twice"},
 	{"tokens_test.go", "Tokens and proofs"}, {"uris_test.go", "Addresses"}, {"names_test.go", "Names"}, {"classes_test.go", "Members of every kind"},
 	{"timing_test.go", "What looks alike"},
 	{"attack_test.go", "Load"}, {"storage_test.go", "Database and failures"}, {"backends_test.go", "What earlier releases stored"},
