@@ -299,7 +299,7 @@ func TestAnExportIsAFileForItsOwnerThatImportTakes(t *testing.T) {
 	if out := succeed(t, at(to), "import", "roster", name); !strings.HasPrefix(out, "Imported roster: 250 created, 0 updated, 0 unchanged, 0 skipped, 0 failed.\n") {
 		t.Error(out)
 	}
-	if a, b := succeed(t, at(from), "export", "--include-secrets"), succeed(t, at(to), "export", "--include-secrets"); sorted(a) != sorted(b) || !strings.Contains(a, "secret-of-7") {
+	if a, b := succeed(t, at(from), "export", "--include-secrets"), succeed(t, at(to), "export", "--include-secrets"); sorted(a) != sorted(b) || !strings.Contains(a, "secret-of-client-7") {
 		t.Error("the exports differ")
 	}
 	if out := succeed(t, at(to), "export"); strings.Contains(out, "secret-of") {
