@@ -64,8 +64,38 @@ func (d *deployment) load(t *testing.T, on ...*instance) *load {
 }
 
 // use has the callers go to these instances, from the round on that each of them
-// begins next.
-func (l *load) use(instances ...*instance) { l.instances.Store(&instances) }
+// begins next, once the instances agree on what the token allows: each release
+// that starts sets the permissions of the management API to those that it knows,
+// which others notice a little later.
+func (l *load) use(instances ...*instance) {
+	l.t.Helper()
+	tries := 0
+	agree := soon(func() bool {
+		tries++
+		return l.repeat(fmt.Sprintf("agree %d of %p", tries, &tries), instances)
+	})
+	if !agree {
+		l.t.Fatal("the instances do not agree on what the token allows")
+	}
+	l.instances.Store(&instances)
+}
+
+// repeat has each instance make the client of that name, all under one
+// Idempotency-Key, deletes it and reports whether it was made once.
+func (l *load) repeat(name string, on []*instance) bool {
+	var made struct {
+		ID string `json:"client_id"`
+	}
+	once := true
+	for _, s := range on {
+		status, text := s.call(l.token, "POST", "/api/v2/clients", object{"name": name}, "Idempotency-Key", name)
+		once = once && status == http.StatusCreated && json.Unmarshal([]byte(text), &made) == nil
+	}
+	if made.ID != "" {
+		on[0].call(l.token, "DELETE", "/api/v2/clients/"+made.ID, nil)
+	}
+	return once
+}
 
 // more returns when the callers have been through some more rounds, all of whose
 // requests were begun after the call.
