@@ -111,9 +111,9 @@ fuzz: ## Run each fuzz test for FUZZTIME (2m)
 .PHONY: fuzz-short
 fuzz-short: ## Run each fuzz test for 5 seconds, and the properties of requests more often than make test does
 	@.ci/fuzz 5s
-	@go run ./internal/postgrestest/run go test -count=1 -timeout 30m -rapid.checks=200 \
+	@go run ./internal/postgrestest/run go test -count=1 -timeout 30m ./server/auth0 ./server/boruta ./internal/registry \
 		-run 'TestAnyChangesFollowTheMergeRules|TestDialectsKeepWhatTheOtherOwns|TestNoCallerComesToControlMoreThanItHas' \
-		./server/auth0 ./server/boruta ./internal/registry
+		-rapid.checks=200
 
 .PHONY: bench
 bench: ## Run the benchmarks; of-limit compares requests with the least that a service must do
