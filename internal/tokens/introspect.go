@@ -48,7 +48,7 @@ func (r *Tokens) IntrospectAs(ctx context.Context, req Request, token string) (i
 	return i, auth.Client.ClientID, err
 }
 
-// Introspect tells whether a token is good, whosoever it is.
+// Introspect tells whether a token is valid, no matter whose it is.
 func (r *Tokens) Introspect(ctx context.Context, token string) (Introspection, error) {
 	c, _, ok, err := r.read(ctx, token)
 	if !ok || err != nil {
@@ -130,6 +130,9 @@ func (r *Tokens) plausible(c claims) bool {
 	if _, err := uuid.Parse(c.ID); err != nil || len(c.ID) != 36 {
 		return false
 	}
+	if c.GrantType == operatorGrant && c.Audience != r.config.Audience { // which alone has operators
+		return false
+	}
 	return len(c.Audience) <= 2048 && len(c.ClientID) <= 255 && !strings.ContainsRune(c.Audience+c.ClientID, 0)
 }
 
@@ -151,11 +154,12 @@ func (r *Tokens) signedFor(api oauth.ResourceServer, jws *jose.JSONWebSignature)
 // mayKnow reports whether a client is told about a token. What the management API
 // grants is no leave to see the tokens of others.
 func (r *Tokens) mayKnow(ctx context.Context, asking oauth.Client, c claims, api oauth.ResourceServer) (bool, error) {
-	if asking.ClientID == c.ClientID && c.GrantType != operatorGrant || asking.ClientID == api.ClientID {
-		return true, nil
+	own := asking.ClientID == c.ClientID && c.GrantType != operatorGrant
+	if own || api.System {
+		return own, nil
 	}
-	if api.System {
-		return false, nil
+	if asking.ClientID == api.ClientID {
+		return true, nil
 	}
 	_, err := r.store.GrantFor(ctx, asking.ID, api.Identifier, "")
 	if oauth.KindOf(err) == oauth.NotFound {
@@ -164,8 +168,8 @@ func (r *Tokens) mayKnow(ctx context.Context, asking oauth.Client, c claims, api
 	return err == nil, err
 }
 
-// judge tells whether a token is good now. It asks the database for everything,
-// and so sees at once what another instance has done.
+// judge tells whether a token is valid now. It asks the database for all that can
+// end one, and so sees at once what another instance has done.
 func (r *Tokens) judge(ctx context.Context, c claims) (Introspection, error) {
 	scopes := oauth.SplitScope(c.Scope)
 	if c.GrantType != operatorGrant {

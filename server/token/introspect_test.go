@@ -248,6 +248,7 @@ func TestTokensOfASharedSecret(t *testing.T) {
 	for name, token := range map[string]string{
 		"another's jti":          forge(func(c object) { c["client_id"], c["jti"] = w.peer.id, stolen["jti"] }),
 		"the management API":     forge(func(c object) { c["client_id"], c["aud"] = w.peer.id, audience(w.Server) }),
+		"an operator":            forge(func(c object) { c["client_id"], c["gty"], c["scope"] = w.peer.id, "operator", "all" }),
 		"for ever":               forge(func(c object) { c["client_id"], c["exp"] = w.peer.id, 99999999999 }),
 		"a jti of 8 KiB":         forge(func(c object) { c["client_id"], c["jti"] = w.peer.id, strings.Repeat("x", 8<<10) }),
 		"an audience with a NUL": forge(func(c object) { c["aud"] = "a\x00" }),
