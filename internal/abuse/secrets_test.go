@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -121,6 +122,25 @@ func TestShortSecretsAreMarked(t *testing.T) {
 		if !weak(s, id) {
 			t.Errorf("hashed %v: a short secret of an earlier release that was used is not weak", hashed)
 		}
+	}
+}
+
+// Of two short secrets of an earlier release, the newer is marked when it is used.
+func TestEachShortSecretIsMarkedByItsUse(t *testing.T) {
+	t.Parallel()
+	s := servertest.NewWith(t, servertest.Options{Registry: func(c *registry.Config) {
+		c.HashedSecrets, c.SecretGrace = true, time.Hour
+	}})
+	id, _ := secretDoors(t, s)["auth0 create"]("older")
+	s.Do(s.Admin, "PATCH", clientPath(id), object{"client_secret": "newer"}).Want(200)
+	tag, err := s.Pool.Exec(t.Context(), `UPDATE client_secrets SET weak = NULL
+		WHERE expires_at IS NULL OR expires_at > created_at AND client = (SELECT id FROM clients WHERE client_id = $1)`, id)
+	if err != nil || tag.RowsAffected() < 2 {
+		t.Fatal(tag, err)
+	}
+	ask(s, "client_id", id, "client_secret", "newer")
+	if !weak(s, id) {
+		t.Error("it was used and is not weak")
 	}
 }
 

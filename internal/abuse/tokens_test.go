@@ -338,7 +338,7 @@ func TestSecretsCountToTheirLastByte(t *testing.T) {
 // What ends a client's rights ends its way to new tokens at once, on every
 // instance, and within tokens.RevocationBound those for the management API that
 // are out already. Nothing revives them. Tokens for other APIs are good until
-// they expire: the API that takes them asks nobody.
+// they expire where the API validates them by itself.
 func TestLostRightsEndOnEveryInstance(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t)

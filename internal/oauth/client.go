@@ -36,8 +36,8 @@ type ClientSecret struct {
 	Weak       bool // it has fewer than WeakSecret characters
 }
 
-// WeakSecret is how many characters a secret has that is not marked as weak. Roster
-// makes longer ones; shorter ones come from elsewhere.
+// WeakSecret is the length in characters below which a secret is marked as weak.
+// Roster makes longer ones; shorter ones come from elsewhere.
 const WeakSecret = 16
 
 // Status is "current" for the newest secret, "superseded" for one that is valid

@@ -150,12 +150,8 @@ func (r reader) AliasesOfOthers(ctx context.Context, id string, aliases []string
 
 // InsertSecret stores one more secret of a client.
 func (t *Tx) InsertSecret(client string, s oauth.ClientSecret) {
-	weak := &s.Weak
-	if s.Sealed != nil && (len(s.Sealed) < 49) == s.Weak { // which tells it, see isWeak
-		weak = nil
-	}
 	t.write(`INSERT INTO client_secrets (id, client, sealed, mac, created_at, expires_at, weak) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		s.ID, client, s.Sealed, s.MAC, s.CreatedAt, s.ExpiresAt, weak)
+		s.ID, client, s.Sealed, s.MAC, s.CreatedAt, s.ExpiresAt, s.Weak)
 }
 
 // ClientQuery selects clients for a list, in creation order with the global

@@ -8,7 +8,7 @@ import (
 )
 
 // blockSize is how many places in a list a block of clients has; see migration
-// 00014.
+// 00015.
 const blockSize = 1000
 
 // counts selects counts of the blocks of a size, 1 or 32: what was added up, and

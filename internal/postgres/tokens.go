@@ -45,14 +45,12 @@ func (r reader) Authentication(ctx context.Context, clientID string, audiences [
 		var ended []string
 		var generations []int64
 		err := scanClientInto(row, &a.Client, &ids, &macs, &unmarked, &asleep, &ended, &generations)
-		a.generations = map[string]int64{}
+		a.generations, a.unmarked = map[string]int64{}, map[string]bool{}
 		for i, audience := range ended {
 			a.generations[audience] = generations[i]
 		}
 		for i := range ids {
-			if unmarked[i] {
-				a.unmarked = map[string]bool{ids[i]: true}
-			}
+			a.unmarked[ids[i]] = unmarked[i]
 			a.Secrets = append(a.Secrets, oauth.ClientSecret{ID: ids[i], MAC: macs[i]})
 		}
 		return a, err

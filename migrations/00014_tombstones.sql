@@ -27,7 +27,8 @@ CREATE TABLE tombstone_secrets (
     mac          bytea       NOT NULL,
     created_at   timestamptz NOT NULL,
     expires_at   timestamptz,
-    last_used_at timestamptz
+    last_used_at timestamptz,
+    weak         boolean
 );
 CREATE INDEX tombstone_secrets_tombstone_idx ON tombstone_secrets (tombstone);
 
@@ -61,7 +62,7 @@ BEGIN
     INSERT INTO tombstones (client, client_id, deleted_at, held, sealed, sealed_key, key_pair)
         SELECT OLD.id, OLD.client_id, clock_timestamp(), (held || '}')::json, OLD.sealed, k.sealed, k.key_pair
         FROM (SELECT) one LEFT JOIN client_keys k ON k.client = OLD.id RETURNING number INTO stone;
-    INSERT INTO tombstone_secrets SELECT id, stone, sealed, mac, created_at, expires_at, last_used_at
+    INSERT INTO tombstone_secrets SELECT id, stone, sealed, mac, created_at, expires_at, last_used_at, weak
         FROM client_secrets WHERE client = OLD.id;
     RETURN OLD;
 END
@@ -131,8 +132,8 @@ BEGIN
         END IF;
     END LOOP;
     UPDATE clients SET sealed = t.sealed WHERE id = t.client AND t.sealed IS NOT NULL;
-    INSERT INTO client_secrets (id, client, sealed, mac, created_at, expires_at, last_used_at)
-        SELECT id, t.client, sealed, mac, created_at, expires_at, last_used_at FROM tombstone_secrets WHERE tombstone = stone;
+    INSERT INTO client_secrets (id, client, sealed, mac, created_at, expires_at, last_used_at, weak)
+        SELECT id, t.client, sealed, mac, created_at, expires_at, last_used_at, weak FROM tombstone_secrets WHERE tombstone = stone;
     INSERT INTO client_keys (client, sealed, key_pair)
         SELECT t.client, t.sealed_key, t.key_pair WHERE t.sealed_key IS NOT NULL OR t.key_pair IN (SELECT id FROM key_pairs);
     UPDATE resource_servers SET client = t.client
@@ -143,7 +144,7 @@ END
 $$;
 
 -- Lets the identifier of a deleted client be registered anew. What was issued to
--- its former owner stays dead, and what the tombstone holds stays its time.
+-- its former owner stays dead, and what the tombstone holds is kept until its time is up.
 CREATE FUNCTION roster_reuse_client_id(identifier text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
     UPDATE tombstones SET reused_at = clock_timestamp() WHERE client_id = identifier AND reused_at IS NULL;

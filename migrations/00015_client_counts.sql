@@ -19,7 +19,7 @@ CREATE TABLE client_count_changes (
     is_first_party boolean NOT NULL,
     app_type       text    NOT NULL,
     clients        int     NOT NULL
-);
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000); -- it is emptied all the time
 
 -- +goose StatementBegin
 DO $migration$
