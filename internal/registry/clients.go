@@ -376,8 +376,10 @@ func (r *Registry) DeleteClient(ctx context.Context, ref oauth.ClientRef, may fu
 		if err := permit(ctx, deletingClients); err != nil {
 			return err
 		}
+		if err := r.tidy(tx, &c); err != nil {
+			return err
+		}
 		tx.DeleteClient(c.ID)
-		_ = r.openMembers(&c) // only to name them; what does not open must not keep the client alive
 		r.record(ctx, tx, "client.deleted", "client", c.ClientID, c.Document, nil)
 		return r.keepAdministrator(ctx, tx, &c)
 	})

@@ -141,17 +141,45 @@ func (r *Registry) readClient(ctx context.Context, c *oauth.Client) error {
 	return r.openMembers(c)
 }
 
+// inClear reports whether a document as it is stored shows what is secret, as
+// releases before stored it.
+func (r *Registry) inClear(doc jsondoc.Object) bool {
+	for name, raw := range doc {
+		if _, plain := r.Plain(KindClient, name, raw); !plain {
+			return true
+		}
+	}
+	return false
+}
+
+// tidy opens the sealed members of a client that goes into a tombstone or comes
+// out of one, where no reseal finds it. What is secret in its document is stored
+// as this release does, without private keys in the place of public ones. Members
+// that do not open stay as they are.
+func (r *Registry) tidy(tx *postgres.Tx, c *oauth.Client) error {
+	clean := maps.Clone(c.Document)
+	stays := len(oauth.DropPrivateKeys(clean)) == 0 && !r.inClear(clean)
+	if r.openMembers(c) != nil || stays {
+		return nil
+	}
+	stored := *c
+	stored.Document = maps.Clone(c.Document)
+	oauth.DropPrivateKeys(stored.Document)
+	stored, err := r.sealMembers(stored)
+	if err == nil {
+		tx.UpdateClient(stored)
+	}
+	return err
+}
+
 // unsealed lists up to a batch of clients whose documents, as they are stored,
 // hold secrets, in order from the one following after on; "" starts. next is
 // where to go on, "" at the end. It reads every document.
 func (r *Registry) unsealed(ctx context.Context, after string) (ids []string, next string, err error) {
 	list, err := r.store.StoredClients(ctx, after, resealBatch)
 	for _, c := range list {
-		for name, raw := range c.Document {
-			if _, plain := r.Plain(KindClient, name, raw); !plain {
-				ids = append(ids, c.ID)
-				break
-			}
+		if r.inClear(c.Document) {
+			ids = append(ids, c.ID)
 		}
 	}
 	if len(list) == resealBatch {

@@ -14,8 +14,8 @@ const RestoreWindow = 30 * 24 * time.Hour
 
 var (
 	errNotDeleted = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.Duplicate, Detail: "The client was not deleted."}
-	errTooLate    = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.IDOfDeleted, Detail: "The client was deleted more than 30 days ago. " +
-		"Nothing is left to restore it from; roster import --restore registers its identifier anew."}
+	errTooLate    = &oauth.Error{Kind: oauth.Conflict, Reason: oauth.IDOfDeleted, Detail: "Nothing is left to restore the client from: it was deleted " +
+		"more than 30 days ago, or by a release that kept nothing. roster import --restore registers its identifier anew."}
 )
 
 // RestoreClient brings a deleted client back with all that belonged to it, and
@@ -59,7 +59,9 @@ func (r *Registry) restoreClient(ctx context.Context, tx *postgres.Tx, s postgre
 	if err != nil {
 		return c, err
 	}
-	_ = r.openMembers(&c) // what does not open is there all the same, as before
+	if err := r.tidy(tx, &c); err != nil {
+		return c, err
+	}
 	credentials, err := tx.Credentials(ctx, c.ID)
 	if err != nil {
 		return c, err

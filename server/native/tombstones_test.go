@@ -432,3 +432,35 @@ func TestTokensForAnAPIEndWithIt(t *testing.T) {
 	api()
 	dead("when the API is back", true)
 }
+
+// What a release before stored in clear is not in clear in a tombstone, where no
+// reseal looks, nor after it came back.
+func TestTombstonesHoldNothingInClear(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t)
+	const canary = "secret-of-the-release-before"
+	made := s.Do(s.Admin, "POST", "/api/v2/clients", map[string]any{"name": "a"}).Want(http.StatusCreated).Object()
+	id := made["client_id"].(string)
+	clear := func(table, column string) bool {
+		return len(ask(t, s, "SELECT 'x' FROM "+table+" WHERE client_id = $1 AND "+column+"::text LIKE '%' || $2 || '%'", id, canary)) > 0
+	}
+	if _, err := s.Pool.Exec(t.Context(), `UPDATE clients SET document = (document::jsonb ||
+		jsonb_build_object('auth0:addons', jsonb_build_object('zendesk', jsonb_build_object('accountName', $2::text))))::json
+		WHERE client_id = $1`, id, canary); err != nil {
+		t.Fatal(err)
+	}
+	if !clear("clients", "document") {
+		t.Fatal("nothing is stored in clear: this tests nothing")
+	}
+	remove(s, id)
+	if clear("tombstones", "held") {
+		t.Error("the tombstone holds it in clear")
+	}
+	restore(s, s.Admin, id).Want(http.StatusOK)
+	if clear("clients", "document") {
+		t.Error("it came back in clear")
+	}
+	if r := s.Do(s.Admin, "GET", "/api/v2/clients/"+id, nil).Want(http.StatusOK); !strings.Contains(string(r.Body), canary) {
+		t.Errorf("it did not come back: %s", r.Body)
+	}
+}
