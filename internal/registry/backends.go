@@ -46,14 +46,17 @@ func (r *Registry) ImportingBackend(one Import, backend json.RawMessage) Import 
 		if err != nil || held != nil && sameJSON(held, backend) {
 			return outcome, notes, err
 		}
+		is, was := jsondoc.Object{oauth.MemberBackend: backend}, jsondoc.Object{oauth.MemberBackend: held}
+		if err := oauth.CheckSize(KindIdentityProvider, was, is); err != nil {
+			return Failed, nil, err
+		}
 		if p.Sealed, err = r.keys.Seal(backend, backendLocation(p.ID)); err != nil {
 			return Failed, nil, err
 		}
 		p.Document, p.UpdatedAt = maps.Clone(p.Document), r.now()
 		delete(p.Document, oauth.MemberBackend)
 		t.UpdateIdentityProvider(p)
-		r.record(ctx, t.Tx, "identity_provider.updated", KindIdentityProvider, p.ID,
-			jsondoc.Object{oauth.MemberBackend: held}, jsondoc.Object{oauth.MemberBackend: backend})
+		r.record(ctx, t.Tx, "identity_provider.updated", KindIdentityProvider, p.ID, was, is)
 		if outcome == Unchanged {
 			outcome = Updated
 		}
