@@ -103,16 +103,19 @@ func listOf[T, P any](ctx context.Context, reg *registry.Registry, p paging, fro
 	if p.checkpoint {
 		return from.checkpoint(ctx, reg, p)
 	}
-	w := window[P]{limit: p.limit, offset: p.offset()}
+	w, left := window[P]{limit: p.limit, offset: p.offset()}, p.limit
 	list, err := dialect.NewList(ctx, reg, func() (dialect.Chunk, error) {
 		found, more, err := from.find(w)
 		if err != nil {
 			return dialect.Chunk{}, err
 		}
+		left -= len(found)
+		full := len(found) == w.limit
 		if len(found) > 0 { // the rest of the page, wherever it is by then
 			at := from.place(&found[len(found)-1])
-			w = window[P]{limit: w.limit - len(found), after: &at}
+			w = window[P]{limit: dialect.NextChunk(len(found), left), after: &at}
 		}
+		more = left > 0 && (more || full)
 		return from.chunk(found, more)
 	})
 	if err != nil {

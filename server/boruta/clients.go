@@ -46,7 +46,8 @@ func (h *handler) BorutaListClients(ctx context.Context, _ borutaapi.BorutaListC
 			}
 			chunk.Items, chunk.Shows = order.Append(append(chunk.Items, ','), one), append(chunk.Shows, shows...)
 		}
-		chunk.More = more || len(page) == pageSize
+		chunk.More = more || len(page) == q.Limit
+		q.Limit = dialect.NextChunk(len(page), pageSize)
 		return chunk, nil
 	})
 }

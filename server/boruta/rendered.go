@@ -62,13 +62,15 @@ func (l listed) VisitBorutaListKeyPairsResponse(w http.ResponseWriter) error { r
 func madeList[T any](ctx context.Context, h *handler, schema string, find func(context.Context, postgres.MadeAt, int) ([]T, bool, error),
 	view func(T) jsondoc.Object, made func(T) postgres.MadeAt) (listed, error) {
 	var at postgres.MadeAt
+	limit := pageSize
 	order := spec.OrderOf(schema)
 	return h.list(ctx, func() (chunk dialect.Chunk, err error) {
-		found, more, err := find(ctx, at, pageSize)
+		found, more, err := find(ctx, at, limit)
 		for _, one := range found {
 			chunk.Items, at = order.Append(append(chunk.Items, ','), view(one)), made(one)
 		}
-		chunk.More = more || len(found) == pageSize
+		chunk.More = more || len(found) == limit
+		limit = dialect.NextChunk(len(found), pageSize)
 		return chunk, err
 	})
 }

@@ -35,6 +35,10 @@ func NewList(ctx context.Context, reg *registry.Registry, next func() (Chunk, er
 	return List{ctx: ctx, registry: reg, first: first, next: next}, err
 }
 
+// NextChunk returns how many records to ask for, of most that are wanted, after a
+// chunk of n: more than are likely to fit would be read for nothing.
+func NextChunk(n, most int) int { return min(most, 2*max(n, 1)) }
+
 // Shows makes List a Showing. What later chunks show is recorded as they are
 // sent.
 func (l List) Shows() []oauth.Disclosure { return l.first.Shows }
