@@ -24,26 +24,26 @@ const settling = time.Second
 
 // CacheOptions say what a Cache may keep. Nil will do.
 type CacheOptions struct {
-	// MaxStale is how old the truth of an answer may be: 3 seconds or more.
-	// Default: DefaultMaxStale.
+	// MaxStale bounds how far out of date an answer may be: 3 seconds or more.
+	// Default: DefaultMaxStale. The Timeout of the Config and that of its
+	// HTTPClient must be well above a second.
 	MaxStale time.Duration
 	// MaxBytes bounds the memory of what is kept, by estimate. What was used
 	// longest ago goes first. Default: DefaultMaxBytes.
 	MaxBytes int
 }
 
-// Cache reads clients and their states, and keeps what it has read until the
-// service tells that it has changed.
+// Cache reads clients and their states, and keeps them in memory until they
+// change.
 //
-// No answer of it was out of date for longer than CacheOptions.MaxStale when the
-// call began, whoever changed the client and over whichever instance. In most
-// cases a change shows in a fraction of a second. To that end the cache asks the
-// service, in the background, which clients have changed (GET
-// /api/roster/v1/changes, which takes the scope read:clients). Where these
-// answers fail to come, what is kept serves until its truth is MaxStale old, and
-// from then on the service is asked, for 304 Not Modified where it has an ETag.
-// Where that fails too, so does the call. When the answers come again, nothing
-// is forgotten but what has changed meanwhile.
+// When a call begins, no answer that it gives is more than CacheOptions.MaxStale
+// out of date, whoever changed the client and through whichever instance. Most
+// changes show in a fraction of a second: the cache asks the service, in the
+// background, which clients have changed (GET /api/roster/v1/changes, which takes
+// the scope read:clients). If those requests fail, what is kept is used until it
+// is MaxStale old; then the service is asked again, with If-None-Match where the
+// cache has an ETag. If that fails too, the call fails. When the answers come
+// again, nothing is forgotten but what has changed meanwhile.
 //
 // For a second after a change, the client is read from the service each time.
 // Calls that miss the same client at the same time share one request. Errors are
@@ -306,36 +306,40 @@ func (c *changes) told(id string, at time.Time) bool {
 	return ok && !told.Before(at)
 }
 
+// askPause is how long after one request for changes the next is sent at the
+// soonest: while clients change all the time, each is answered at once.
+const askPause = 200 * time.Millisecond
+
 const changesPath = "/api/roster/v1/changes"
 
 // follow asks what changes until ctx ends.
 func (c *Cache) follow(ctx context.Context) {
 	// An answer tells what was true when its request was sent, and serves until
 	// the next one comes: that is twice the wait, and some more for the way.
-	wait := min(max(1, int(c.maxStale/(3*time.Second))), 20)
+	wait := min(max(1, int(c.maxStale/(3*time.Second))), 20, max(1, int(c.api.doer.timeout/time.Second)-1))
 	query := url.Values{"wait": {"0"}}
 	pause := c.api.doer.policy.backoff
 	for ctx.Err() == nil {
+		soonest := time.Now().Add(askPause)
 		next, err := c.ask(ctx, query, time.Duration(wait)*time.Second+max(c.maxStale, 10*time.Second))
 		switch {
 		case err == nil:
 			query.Set("after", next)
 			query.Set("wait", strconv.Itoa(wait))
-			pause = c.api.doer.policy.backoff
-			continue
+			pause = 0
 		case errors.Is(err, ErrBadRequest): // the cursor, of a service that has another keyset now
 			query.Del("after")
 		case errors.Is(err, ErrTooManyRequests): // too many wait
 			query.Set("wait", "0")
 			pause = max(pause, c.maxStale/3)
 		}
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(max(pause, time.Until(soonest)))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
 		}
-		pause = min(2*pause, c.maxStale)
+		pause = min(max(2*pause, c.api.doer.policy.backoff), c.maxStale)
 	}
 }
 
