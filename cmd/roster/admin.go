@@ -84,7 +84,7 @@ func (a *app) banner(c Config, db *database, admin credentials, taken bool) {
 	if db.embedded != nil {
 		fmt.Fprintf(w, "  database       embedded PostgreSQL in %s\n", db.embedded.Dir)
 	}
-	fmt.Fprintf(w, "  keyset         %s\n                 back it up with the database: neither is of use alone\n", cmp.Or(c.KeysetFile, "in ROSTER_KEYSET"))
+	fmt.Fprintf(w, "  keyset         %s\n                 back it up too, apart from the database\n", cmp.Or(c.KeysetFile, "in ROSTER_KEYSET"))
 	fmt.Fprintf(w, "  administrator  client_id %s\n", admin.ID)
 	request := "-d grant_type=client_credentials -d client_id=" + admin.ID + " -d client_secret=…"
 	switch {

@@ -126,6 +126,9 @@ func (a *app) bootstrap() *cobra.Command {
 					fmt.Fprintf(a.stdout, "Made the administrator %s.\n", admin.ID)
 				case did == registry.Restored:
 					fmt.Fprintf(a.stdout, "The administrator %s is back, with the secrets and keys that it had.\n", admin.ID)
+					if widened {
+						fmt.Fprintln(a.stdout, "It has every scope now.")
+					}
 				case widened:
 					fmt.Fprintf(a.stdout, "The administrator %s has every scope now.\n", admin.ID)
 				default:

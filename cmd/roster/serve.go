@@ -39,8 +39,8 @@ const (
 	flushing          = 30 * time.Second
 	lastFlush         = 5 * time.Second
 
-	// memoryBesideCache is what the process may take besides remembered views, by the
-	// bounds on what it does at a time.
+	// memoryBesideCache is what one token can make the process take, besides
+	// remembered views.
 	memoryBesideCache = 192 << 20
 
 	maxHeader = 64 << 10 // bytes of request line and headers; net/http adds 4096

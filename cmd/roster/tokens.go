@@ -15,7 +15,8 @@ import (
 func (a *app) tokens() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "tokens", GroupID: overAPI, Short: "Ask about access tokens, and revoke them",
-		Long: "Ask about access tokens, and revoke them. To end all tokens of a client, disable it or rotate its secret.",
+		Long: "Ask about access tokens, and revoke them. To end all tokens of a client,\n" +
+			"run `roster clients disable`, or `roster clients rotate-secret --grace 0s` if it proves itself by a secret.",
 	}
 	cmd.AddCommand(a.introspectToken(), a.revokeToken())
 	return cmd
@@ -36,8 +37,8 @@ func readToken(cmd *cobra.Command, file string) (string, error) {
 
 func (a *app) introspectToken() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "introspect FILE", Short: "Show whether an access token is good, and what it allows",
-		Long:    "Show whether the access token in a file, or on stdin for -, is good, and what it allows. It takes read:tokens.",
+		Use: "introspect FILE", Short: "Show whether an access token is valid, and what it allows",
+		Long:    "Show whether the access token in a file, or on stdin for -, is valid, and what it allows. It takes read:tokens.",
 		Example: "  roster tokens introspect token.txt -o json",
 	}
 	addOutput(cmd)
@@ -85,6 +86,13 @@ func (a *app) revokeToken() *cobra.Command {
 		Example: "  roster tokens revoke token.txt",
 	}
 	return a.online(cmd, func(ctx context.Context, api *client.Client, args []string) error {
+		c, err := a.connection(cmd)
+		if err != nil {
+			return err
+		}
+		if c.config.ClientID == "" {
+			return misused(cmd, "a client revokes its own tokens: set ROSTER_CLIENT_ID in place of ROSTER_TOKEN")
+		}
 		token, err := readToken(cmd, args[0])
 		if err == nil {
 			err = api.Revoke(ctx, token)
