@@ -41,9 +41,9 @@
 // # Lists
 //
 // [Client.Clients], [Client.Credentials], [Client.Secrets], [Client.Grants],
-// [Client.APIs], [Client.Events] and [Client.Export] are iterators over as many
-// pages as there are, and keeps one at a time. [Client.EventFeed] follows
-// the audit trail for as long as its context lives.
+// [Client.APIs], [Client.Events], [Client.FindClients] and [Client.Export] are
+// iterators over all pages, and keep one in memory at a time. [Client.EventFeed]
+// follows the audit trail for as long as its context lives.
 //
 // # Errors
 //

@@ -10,7 +10,7 @@ import (
 )
 
 // Introspection is what the service says of an access token (RFC 7662). Of one
-// that is not good, or not for the caller to know about, Active alone is set, to
+// that is not valid, or not for the caller to know about, Active alone is set, to
 // false.
 type Introspection struct {
 	Active bool `json:"active"`
@@ -39,7 +39,7 @@ func (i *Introspection) Expires() time.Time {
 	return time.Unix(i.ExpiresAt, 0)
 }
 
-// Introspect asks whether an access token is good. A Config with a ClientID asks
+// Introspect asks whether an access token is valid. A Config with a ClientID asks
 // as that client, which is told about its own tokens and about those for an API
 // that it stands for or has a grant on; one with a token of its own needs the
 // scope read:tokens and is told about all.

@@ -88,12 +88,13 @@ const (
 )
 
 // codes are the error codes that RFC 6749 §5.2 has for failures of a token
-// request, and RFC 6750 §3.1 for those of a bearer token in one. access_denied is of RFC 6749 §4.1.2.1: callers expect it here, even
-// for a wrong secret, for which §5.2 would have invalid_client.
+// request. Those of RFC 6750 §3.1 are for a bearer token that comes with one.
+// access_denied is of RFC 6749 §4.1.2.1: callers expect it here, even for a wrong
+// secret, for which §5.2 would have invalid_client.
 var codes = map[Reason]string{
 	InvalidRequest: "invalid_request", UnsupportedGrant: "unsupported_grant_type", InvalidClient: "invalid_client",
 	GrantNotAllowed: "unauthorized_client",
-	NotAToken:       "invalid_token", BadToken: "invalid_token", LacksScope: "insufficient_scope", // RFC 6750 §3.1
+	NotAToken:       "invalid_token", BadToken: "invalid_token", LacksScope: "insufficient_scope",
 	WrongSecret: "access_denied", UnknownAudience: "access_denied", NotGranted: "access_denied", ScopeNotGranted: "access_denied",
 }
 

@@ -5,9 +5,9 @@ import (
 	"unicode"
 )
 
-// CheckNewClientID refuses identifiers that no client can get: those that
+// CheckNewClientID refuses identifiers that no client can get: those by which
 // paths, subjects of tokens and lines of the audit trail mean something else, or
-// would seem to in other letter case. postgres.ReservedNames finds the same.
+// would seem to in another letter case. postgres.ReservedNames finds the same.
 func CheckNewClientID(id string) error {
 	refused := func(detail string) error {
 		return Invalidate(Violation{Member: "client_id", Rule: "pattern", Detail: detail})

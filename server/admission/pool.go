@@ -120,8 +120,8 @@ const (
 	workPatience = 10 * time.Second
 )
 
-// work has a request wait until there is memory to answer it. Others of its client
-// may be at work while it waits; it cannot be refused for them.
+// work has a request wait until there is memory to answer it, for workPatience at
+// most: then the answer is 503.
 func (g *Gate) work(c *gin.Context, client string) {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), workPatience)
 	defer cancel()

@@ -24,7 +24,7 @@ type Dialect struct {
 	Rewrite   func(req *http.Request) *http.Request // returns a request below Prefix as the routes expect it
 
 	Importer Importer                   // reads its records
-	Fit      Fit                        // holds the documents of clients against its rules
+	Fit      Fit                        // checks the documents of clients against its rules
 	WireName func(member string) string // returns its name for a member of a client's document
 }
 
