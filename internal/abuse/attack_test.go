@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,16 +169,23 @@ func TestLongPollsOfOneTokenHarmNobodyElse(t *testing.T) {
 	o := newOthers(t, s)
 	token := s.Token("read:logs")
 	answers := make(chan int, 100)
+	var polls sync.WaitGroup
+	var over atomic.Bool
+	t.Cleanup(func() {
+		over.Store(true)
+		s.Registry.Close() // ends those that wait
+		polls.Wait()
+	})
 	for range cap(answers) {
-		go func() {
+		polls.Go(func() {
 			for { // what happened just before the end of the feed was asked for may still reach it
 				r := s.Do(token, "GET", "/api/roster/v1/events/feed?after=latest&wait=20", nil, "X-Forwarded-For", attacker)
-				if r.Status != http.StatusOK || len(r.Object()["events"].([]any)) == 0 {
+				if over.Load() || r.Status != http.StatusOK || len(r.Object()["events"].([]any)) == 0 {
 					answers <- r.Status
 					return
 				}
 			}
-		}()
+		})
 	}
 	for i := range cap(answers) - 16 {
 		if status := <-answers; status != http.StatusTooManyRequests {
